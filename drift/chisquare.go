@@ -1,0 +1,114 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// minExpected is the expected count from which the chi-square distribution is trusted
+// (Cochran, "Some methods for strengthening the common chi-square tests", 1954).
+const minExpected = 5
+
+// ChiSquare is Pearson's chi-square test of homogeneity on two count vectors over the same
+// cells: do both samples have the same shares? Both are treated as samples, neither as the
+// truth.
+//
+// Statistic is X², PValue its upper tail at one degree of freedom less than there are
+// cells, without continuity correction; with one cell X² is 0 and PValue 1. EffectSize is
+// the total variation of the shares, which unlike X² and Cramér's V does not depend on the
+// sample sizes.
+//
+// Zero rule: a cell that is empty on both sides is left out. An expected count below 5
+// gives a warning, because the p-value is then a rough guide; counts are not merged here.
+// Vectors of different length, a negative or non-finite count, or a sum of 0 is an
+// [*InputError].
+func ChiSquare[C Count](reference, current []C) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	x2, pValue := p.chiSquare()
+	result := p.result(x2)
+	result.PValue = pValue
+	if low := p.lowestExpected(); low < minExpected && len(p.r) > 1 {
+		result.Warnings = append(result.Warnings,
+			fmt.Errorf("drift: chi-square: lowest expected count is %.3g, want at least %d", low, minExpected))
+	}
+	return result, nil
+}
+
+func (p countPair) chiSquare() (x2, pValue float64) {
+	if len(p.r) < 2 {
+		return 0, 1
+	}
+	for i := range p.r {
+		d := p.r[i]/p.n - p.c[i]/p.m
+		x2 += d * d / (p.r[i] + p.c[i])
+	}
+	x2 *= p.n * p.m
+	return x2, chiSquareSurvival(x2, len(p.r)-1)
+}
+
+func chiSquareSurvival(x2 float64, degrees int) float64 {
+	return distuv.ChiSquared{K: float64(degrees)}.Survival(x2)
+}
+
+// expected is the smaller of a cell's two expected counts.
+func (p countPair) expected(cell int) float64 {
+	return (p.r[cell] + p.c[cell]) * (min(p.n, p.m) / (p.n + p.m))
+}
+
+func (p countPair) lowestExpected() float64 {
+	low := math.Inf(1)
+	for i := range p.r {
+		low = min(low, p.expected(i))
+	}
+	return low
+}
+
+// mergeRare pools the cells whose expected count is below 5 into one, with the last cell
+// if pooled says so; if the pool is still too small, it takes in the smallest of the
+// others. Which cells are pooled for their count depends on the two samples' sum alone, so
+// the test stays valid. The total variation falls by no more than rare, the larger of the
+// two shares that the pooled cells hold.
+func (p countPair) mergeRare(lastPooled bool) (merged countPair, rare float64) {
+	merged = countPair{n: p.n, m: p.m}
+	var r, c float64
+	for i := range p.r {
+		if p.expected(i) < minExpected || lastPooled && i == len(p.r)-1 {
+			r += p.r[i]
+			c += p.c[i]
+			continue
+		}
+		merged.r = append(merged.r, p.r[i])
+		merged.c = append(merged.c, p.c[i])
+	}
+	if r+c == 0 {
+		return merged, 0
+	}
+	pool := len(merged.r)
+	merged.r = append(merged.r, r)
+	merged.c = append(merged.c, c)
+	if pool > 0 && merged.expected(pool) < minExpected {
+		smallest := 0
+		for i := range pool {
+			if merged.expected(i) < merged.expected(smallest) {
+				smallest = i
+			}
+		}
+		merged.r[smallest] += r
+		merged.c[smallest] += c
+		merged.r, merged.c = merged.r[:pool], merged.c[:pool]
+	}
+	return merged, max(r/p.n, c/p.m)
+}
+
+// chiSquareDetectable returns a total variation t that is significant at level alpha
+// between samples with the effective size N = nm/(n+m): by Cauchy and Schwarz X² is at
+// least 4Nt².
+func chiSquareDetectable(alpha, effective float64, degrees int) float64 {
+	critical := distuv.ChiSquared{K: float64(degrees)}.Quantile(1 - alpha)
+	return min(math.Sqrt(critical/(4*effective)), 1)
+}

@@ -1,0 +1,161 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Kind says how the values of a column are compared.
+type Kind uint8
+
+// The kinds of a column. The zero Kind is not valid.
+const (
+	KindNumeric     Kind = iota + 1 // numbers, compared by their distribution function
+	KindCategorical                 // names without an order, compared by their shares
+)
+
+var kindNames = [...]string{KindNumeric: "numeric", KindCategorical: "categorical"}
+
+// String returns "numeric" or "categorical".
+func (k Kind) String() string {
+	if k == KindNumeric || k == KindCategorical {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", k)
+}
+
+// MarshalText returns the name of the kind; an unknown kind is an error.
+func (k Kind) MarshalText() ([]byte, error) {
+	if k != KindNumeric && k != KindCategorical {
+		return nil, fmt.Errorf("drift: unknown kind %d", k)
+	}
+	return []byte(kindNames[k]), nil
+}
+
+// UnmarshalText reads what [Kind.MarshalText] wrote.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i := slices.Index(kindNames[:], string(text))
+	if i <= 0 {
+		return fmt.Errorf("drift: unknown kind %q, want numeric or categorical", text)
+	}
+	*k = Kind(i)
+	return nil
+}
+
+// Column is a named column of a batch of rows. Make one with [Numeric], [Categorical] or
+// [CategoricalCodes]; the zero Column has no kind and is refused wherever it is used. A
+// Column refers to the slices it was made of, which must not change while it is in use.
+type Column struct {
+	name    string
+	kind    Kind
+	numbers []float64
+	texts   []string
+	codes   []int32
+	levels  []string
+}
+
+// Numeric returns a column of numbers. NaN marks a missing value; positive and negative
+// infinity are values, counted apart.
+func Numeric(name string, values []float64) Column {
+	return Column{name: name, kind: KindNumeric, numbers: values}
+}
+
+// Categorical returns a column of names. Every string is a value, the empty one too; use
+// [CategoricalCodes] if values can be missing.
+func Categorical(name string, values []string) Column {
+	return Column{name: name, kind: KindCategorical, texts: values}
+}
+
+// CategoricalCodes returns a column of names in coded form: code i stands for levels[i],
+// and -1 marks a missing value. The order of the levels, and levels that no row uses, make
+// no difference. Any other code, or a level listed twice, is an error where the column is
+// used.
+func CategoricalCodes(name string, codes []int32, levels []string) Column {
+	if levels == nil {
+		levels = []string{}
+	}
+	return Column{name: name, kind: KindCategorical, codes: codes, levels: levels}
+}
+
+// Name returns the name of the column.
+func (c Column) Name() string { return c.name }
+
+// Kind returns the kind of the column.
+func (c Column) Kind() Kind { return c.kind }
+
+// Len returns the number of rows.
+func (c Column) Len() int { return len(c.numbers) + len(c.texts) + len(c.codes) }
+
+// coded reports whether the column was made by CategoricalCodes.
+func (c Column) coded() bool { return c.levels != nil }
+
+// check returns an [*InputError] if the column cannot be used on its own.
+func (c Column) check() error {
+	if c.kind != KindNumeric && c.kind != KindCategorical {
+		return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
+			What: "has no kind; make it with Numeric, Categorical or CategoricalCodes"}
+	}
+	if c.name == "" || !utf8.ValidString(c.name) {
+		return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: "has a name that is empty or not UTF-8"}
+	}
+	if !c.coded() {
+		return nil
+	}
+	seen := make(map[string]int, len(c.levels))
+	for i, level := range c.levels {
+		if j, taken := seen[level]; taken {
+			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
+				What: fmt.Sprintf("level %q is listed twice, as %d and as %d", level, j, i)}
+		}
+		seen[level] = i
+	}
+	for i, code := range c.codes {
+		if code < -1 || int(code) >= len(c.levels) {
+			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: i,
+				What: fmt.Sprintf("code is %d, want -1 (missing) to %d", code, len(c.levels)-1)}
+		}
+	}
+	return nil
+}
+
+// checkText returns an [*InputError] for the first name that is not UTF-8, which JSON
+// cannot hold. In current rows such a name is just unseen.
+func (c Column) checkText() error {
+	for i, text := range c.texts {
+		if !utf8.ValidString(text) {
+			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: i, What: fmt.Sprintf("%q is not UTF-8", text)}
+		}
+	}
+	for _, level := range c.levels {
+		if !utf8.ValidString(level) {
+			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: fmt.Sprintf("level %q is not UTF-8", level)}
+		}
+	}
+	return nil
+}
+
+// checkColumns returns the number of rows, the same in each of the columns. Every mistake
+// is reported: a column that cannot be used, a name that is used twice, and columns of
+// different lengths.
+func checkColumns(columns []Column) (rows int, errs []error) {
+	seen := make(map[string]bool, len(columns))
+	for i, c := range columns {
+		if err := c.check(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if seen[c.name] {
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: "is given twice"})
+		}
+		seen[c.name] = true
+		if i == 0 {
+			rows = c.Len()
+		}
+		if c.Len() != rows {
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
+				What: fmt.Sprintf("has %d rows, want %d as in %q", c.Len(), rows, columns[0].name)})
+		}
+	}
+	return rows, errs
+}

@@ -1,0 +1,288 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// comparison is one column on its way into a report.
+type comparison struct {
+	cells    *cells
+	ref, cur *tally
+	cfg      Config
+	report   ColumnReport
+	n, m     int // values on either side
+	// degrees and rare are those of the chi-square test, see countPair.mergeRare.
+	degrees int
+	rare    float64
+}
+
+// newComparison describes both sides and makes the tests that the rows allow. Adjusted
+// p-values and verdicts must wait until all columns are tested.
+func newComparison(c *cells, ref, cur *tally, cfg Config) *comparison {
+	k := &comparison{cells: c, ref: ref, cur: cur, cfg: cfg}
+	expectedUnseen := int64(0)
+	if c.kind == KindCategorical {
+		expectedUnseen = ref.once()
+	}
+	k.report = ColumnReport{
+		Name:       c.name,
+		Kind:       c.kind,
+		Detectable: 1,
+		Reference:  describe(c, ref, expectedUnseen),
+		Current:    describe(c, cur, cur.Unseen),
+	}
+	k.n, k.m = k.report.Reference.Values, k.report.Current.Values
+	if k.n > 0 && k.m > 0 {
+		k.report.Distances = distances(c, ref, cur)
+		k.report.Histogram = histogram(c, ref, cur)
+	}
+	rows := [2]int{k.report.Reference.Rows, k.report.Current.Rows}
+	if k.n == 0 || min(rows[0], rows[1]) < cfg.MinRows {
+		return k
+	}
+	if min(k.n, k.m) >= cfg.MinRows {
+		k.testValues()
+	}
+	k.testRate(TestMissing, [2]int64{ref.Missing, cur.Missing}, rows)
+	k.testRate(TestInfinite, [2]int64{ref.infinite(), cur.infinite()}, [2]int{k.n, k.m})
+	k.testRate(TestUnseen, [2]int64{expectedUnseen, cur.Unseen}, [2]int{k.n, k.m})
+	return k
+}
+
+func (k *comparison) testValues() {
+	t := Test{Floor: k.cfg.effectFloor(k.cells), NReference: k.n, NCurrent: k.m}
+	if k.cells.kind == KindNumeric {
+		t.Name = TestKS
+		t.Statistic = cellDistance(k.ref, k.cur)
+		t.EffectSize = t.Statistic
+		t.PValue = ksPValue(t.Statistic, k.n, k.m)
+	} else {
+		t.Name = TestChiSquare
+		pair := levelCounts(k.ref, k.cur)
+		// Unseen values are rare levels of the reference that happen to have a count of
+		// 0 there; on their own they would be a cell chosen for being empty.
+		merged, rare := pair.mergeRare(k.cur.Unseen > 0)
+		k.degrees, k.rare = len(merged.r)-1, rare
+		t.Statistic, t.PValue = merged.chiSquare()
+		t.EffectSize = pair.totalVariation()
+	}
+	k.report.Tests = append(k.report.Tests, t)
+}
+
+// testRate tests the rates of marked rows. Where there are none on both sides, or no rows
+// on one, there is nothing to test. Whether that is so depends on the sum of the sides
+// alone, so the number of tests may depend on it.
+func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
+	if marked[0]+marked[1] == 0 || rows[0] == 0 || rows[1] == 0 {
+		return
+	}
+	r, c := int(marked[0]), int(marked[1])
+	t := Test{
+		Name:       name,
+		Statistic:  float64(c)/float64(rows[1]) - float64(r)/float64(rows[0]),
+		PValue:     fisherPValue(c, rows[1], r+c, rows[0]+rows[1]),
+		Floor:      k.cfg.rateFloor(k.cells),
+		NReference: rows[0],
+		NCurrent:   rows[1],
+	}
+	t.EffectSize = math.Abs(t.Statistic)
+	if name == TestUnseen && t.Statistic < 0 {
+		t.PValue = 1 // fewer surprises than expected are none
+	}
+	k.report.Tests = append(k.report.Tests, t)
+}
+
+// pValue is the p-value of the column: the smallest of its tests, times their number.
+func (k *comparison) pValue() float64 {
+	smallest := 1.0
+	for _, t := range k.report.Tests {
+		smallest = min(smallest, k.withinColumn(t.PValue))
+	}
+	return smallest
+}
+
+// withinColumn is Bonferroni's correction for the number of tests of the column.
+func (k *comparison) withinColumn(p float64) float64 {
+	return min(p*float64(len(k.report.Tests)), 1)
+}
+
+// judge fills in the adjusted p-values and the verdict. The family holds the p-values of
+// all columns that are not invalid, sorted.
+func (k *comparison) judge(family []float64) {
+	r := &k.report
+	for i := range r.Tests {
+		t := &r.Tests[i]
+		t.AdjustedPValue = k.cfg.Correction.adjust(k.withinColumn(t.PValue), family)
+		t.Drifted = t.EffectSize >= t.Floor && t.AdjustedPValue <= k.cfg.Alpha
+		if t.Drifted {
+			r.Verdict = Drifted
+		}
+	}
+	// The level of a test of this column that suffices whatever the other columns show.
+	level := k.cfg.Correction.strictest(k.cfg.Alpha, max(len(family), 1)) / float64(max(len(r.Tests), 1))
+	wanted := max(k.cfg.Detectable, k.cfg.effectFloor(k.cells))
+	r.Detectable = k.detectable(level)
+	switch {
+	case k.n == 0:
+		r.Verdict, r.Reason = Invalid, "The reference holds no value of this column."
+	case r.Verdict == Drifted:
+		r.Reason = k.driftReason()
+	case r.Detectable <= wanted:
+		r.Verdict, r.Reason = Stable, k.stableReason()
+	default:
+		r.Verdict = Insufficient
+		r.NeededRows = k.neededRows(level, wanted)
+		r.Reason = k.insufficientReason()
+	}
+}
+
+// detectable returns the effect of the distribution test that is certain to be significant
+// at this level; 1 if that test was not made.
+func (k *comparison) detectable(level float64) float64 {
+	if len(k.report.Tests) == 0 || min(k.n, k.m) < k.cfg.MinRows {
+		return 1
+	}
+	effective := float64(k.n) / float64(k.n+k.m) * float64(k.m)
+	if k.cells.kind == KindNumeric {
+		return ksDetectable(level, effective)
+	}
+	return min(k.rare+chiSquareDetectable(level, effective, max(k.degrees, 1)), 1)
+}
+
+// neededRows returns about how many current rows make the wanted effect detectable, if the
+// share of missing values stays; 0 if the reference is too small for any number.
+func (k *comparison) neededRows(level, wanted float64) int {
+	// Both detectable effects fall with the square root of the effective size.
+	var effective float64
+	if k.cells.kind == KindNumeric {
+		unit := math.Log(2/level) / 2
+		effective = unit / (wanted * wanted)
+	} else {
+		unit := chiSquareDetectable(level, 1e9, max(k.cells.size()-1, 1))
+		visible := max(wanted-k.rare, wanted/2)
+		effective = 1e9 * unit * unit / (visible * visible)
+	}
+	n := float64(k.n)
+	if effective >= n || k.n < k.cfg.MinRows {
+		return 0
+	}
+	values := max(effective*n/(n-effective), float64(k.cfg.MinRows))
+	present := 1.0
+	if k.m > 0 {
+		present = float64(k.m) / float64(k.report.Current.Rows)
+	}
+	needed, rows := roundUp(values/present), k.report.Current.Rows
+	if needed <= rows {
+		return 2 * rows // what hides the change is rare levels, and more rows make fewer of them
+	}
+	return needed
+}
+
+// roundUp returns the next integer of two significant digits.
+func roundUp(x float64) int {
+	unit := 1
+	for x > float64(100*unit) {
+		unit *= 10
+	}
+	return int(math.Ceil(x/float64(unit))) * unit
+}
+
+func (k *comparison) driftReason() string {
+	leading := k.report.Leading()
+	reasons := []string{k.sentence(leading)}
+	for _, t := range k.report.Tests {
+		if t.Drifted && t.Name != leading.Name {
+			reasons = append(reasons, k.sentence(t))
+		}
+	}
+	return strings.Join(reasons, " ")
+}
+
+// sentence says what a test found.
+func (k *comparison) sentence(t Test) string {
+	found := fmt.Sprintf("(floor %s, adjusted p %s).", formatNumber(t.Floor), formatP(t.AdjustedPValue))
+	ref, cur := k.report.Reference, k.report.Current
+	switch t.Name {
+	case TestKS:
+		s := fmt.Sprintf("The distribution moved by D = %s", formatNumber(t.EffectSize))
+		if ref.Numbers != nil && cur.Numbers != nil {
+			s += fmt.Sprintf(", its median from %s to %s", formatNumber(ref.Numbers.P50), formatNumber(cur.Numbers.P50))
+		}
+		return s + " " + found
+	case TestChiSquare:
+		return fmt.Sprintf("The shares of the levels moved by %s in total variation %s", formatNumber(t.EffectSize), found)
+	case TestMissing:
+		return fmt.Sprintf("Missing values went from %s to %s of the rows %s", percent(ref.MissingRate), percent(cur.MissingRate), found)
+	case TestInfinite:
+		return fmt.Sprintf("Infinite values went from %s to %s %s", percent(ref.InfiniteRate), percent(cur.InfiniteRate), found)
+	default:
+		return fmt.Sprintf("Values unseen in the reference went from %s to %s %s", percent(ref.UnseenRate), percent(cur.UnseenRate), found)
+	}
+}
+
+func (k *comparison) stableReason() string {
+	for _, t := range k.report.Tests {
+		if t.AdjustedPValue <= k.cfg.Alpha {
+			return "A real change, but too small to matter: " + lowerFirst(k.sentence(t))
+		}
+	}
+	return fmt.Sprintf("No significant change; an effect of %s or more would have shown.", formatNumber(k.report.Detectable))
+}
+
+func (k *comparison) insufficientReason() string {
+	r := &k.report
+	var have string
+	switch {
+	case r.Current.Values < r.Current.Rows:
+		have = fmt.Sprintf("%d values in %d rows are too few to tell", r.Current.Values, r.Current.Rows)
+	case r.Current.Rows == 1:
+		have = "1 row is too few to tell"
+	default:
+		have = fmt.Sprintf("%d rows are too few to tell", r.Current.Rows)
+	}
+	if r.NeededRows == 0 {
+		return fmt.Sprintf("The reference has only %d values, too few to tell whatever the number of current rows.", k.n)
+	}
+	return fmt.Sprintf("%s; about %d would do.", have, r.NeededRows)
+}
+
+// effectFloor and rateFloor return the floors in effect for a column.
+func (c Config) effectFloor(column *cells) float64 {
+	if floor := c.Columns[column.name].Effect; floor > 0 {
+		return floor
+	}
+	if column.kind == KindNumeric {
+		return c.NumericEffect
+	}
+	return c.CategoricalEffect
+}
+
+func (c Config) rateFloor(column *cells) float64 {
+	if floor := c.Columns[column.name].RateEffect; floor > 0 {
+		return floor
+	}
+	return c.RateEffect
+}
+
+// cellDistance returns D on the cells. The distribution functions are compared at every
+// edge, and on either side of the infinities.
+func cellDistance(ref, cur *tally) float64 {
+	n, m := float64(ref.values()), float64(cur.values())
+	r, c := ref.NegInf, cur.NegInf
+	d := math.Abs(float64(r)/n - float64(c)/m)
+	for i := range ref.Cells {
+		r += ref.Cells[i]
+		c += cur.Cells[i]
+		d = max(d, math.Abs(float64(r)/n-float64(c)/m))
+	}
+	return d
+}
+
+// levelCounts returns the counts of the levels and, as a last cell, of unseen values. Both
+// sides must have values.
+func levelCounts(ref, cur *tally) countPair {
+	return pairCounts(append(slices.Clone(ref.Cells), 0), append(slices.Clone(cur.Cells), cur.Unseen))
+}

@@ -1,0 +1,117 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Detector compares profiles with the reference that they were counted on. It is immutable
+// and safe for concurrent use.
+type Detector struct {
+	ref *Reference
+	cfg Config
+}
+
+// NewDetector returns a detector for profiles of the reference. Every violation in cfg is
+// reported, joined: a number outside its range, an unknown correction, a column that the
+// reference does not have.
+func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
+	if ref == nil || ref.rows == 0 {
+		return nil, errors.New("drift: NewDetector needs a Reference made by NewReference")
+	}
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(ref); err != nil {
+		return nil, fmt.Errorf("drift: invalid Config: %w", err)
+	}
+	return &Detector{ref: ref, cfg: cfg}, nil
+}
+
+// Detect compares the rows counted in the profile with the reference.
+//
+// Of each column it tests the distribution of the values, the rate of missing values, and
+// the rate of infinite or of unseen values, whichever the column can have (see
+// [TestName]). Within the column their p-values are multiplied by the number of tests made
+// (Bonferroni); the columns' smallest p-values are then adjusted by Config.Correction. A
+// column is drifted if one of its tests has both an adjusted p-value of at most Alpha and an
+// effect of at least its floor. One that is not drifted is stable if any effect of
+// Config.Detectable would have been significant, else insufficient.
+//
+// A column that cannot be judged is part of the report. An error means that nothing could be
+// compared: a nil profile, or [ErrReferenceMismatch].
+func (d *Detector) Detect(p *Profile) (*Report, error) {
+	if p == nil || p.ref == nil {
+		return nil, errors.New("drift: Detect needs a Profile made by Reference.NewProfile")
+	}
+	if err := sameReference(d.ref, p.ref); err != nil {
+		return nil, err
+	}
+	report := &Report{
+		SchemaVersion: schemaVersion,
+		NReference:    d.ref.Rows(),
+		NCurrent:      p.Rows(),
+		Reference:     d.ref.fingerprint,
+		Config:        d.cfg.withDefaults(),
+		Columns:       []ColumnReport{},
+	}
+	var compared []*comparison
+	var family []float64 // the p-values of all columns
+	for i := range d.ref.cells {
+		c := &d.ref.cells[i]
+		if d.cfg.Columns[c.name].Ignore {
+			continue
+		}
+		k := newComparison(c, &d.ref.tallies[i], &p.tallies[i], d.cfg)
+		compared = append(compared, k)
+		if k.n > 0 {
+			family = append(family, k.pValue())
+		}
+	}
+	slices.Sort(family)
+	for _, k := range compared {
+		k.judge(family)
+		report.Columns = append(report.Columns, k.report)
+	}
+	report.judge()
+	return report, nil
+}
+
+// judge fills in the verdict of the data set.
+func (r *Report) judge() {
+	var judged, drifted, undecided int
+	for _, c := range r.Columns {
+		switch c.Verdict {
+		case Drifted:
+			drifted++
+		case Insufficient:
+			undecided++
+			r.NeededRows = max(r.NeededRows, c.NeededRows)
+		case Invalid:
+			continue
+		}
+		judged++
+	}
+	limit := r.Config.DriftShare * float64(judged)
+	if judged > 0 {
+		r.Share = float64(drifted) / float64(judged)
+	}
+	switch {
+	case judged == 0:
+		r.Verdict = Insufficient
+		r.Reason = "No column can be judged."
+	case float64(drifted) >= limit:
+		r.Verdict = Drifted
+		r.Reason = fmt.Sprintf("%d of %d columns drifted; %s or more are called drift of the data set.",
+			drifted, judged, percent(r.Config.DriftShare))
+	case float64(drifted+undecided) >= limit:
+		r.Verdict = Insufficient
+		r.Reason = fmt.Sprintf("%d of %d columns have too few rows to tell.", undecided, judged)
+		if r.NeededRows > 0 {
+			r.Reason += fmt.Sprintf(" About %d rows would do.", r.NeededRows)
+		}
+	default:
+		r.Verdict = Stable
+		r.Reason = fmt.Sprintf("%d of %d columns drifted; fewer than %s are no drift of the data set.",
+			drifted, judged, percent(r.Config.DriftShare))
+	}
+}

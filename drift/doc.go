@@ -1,0 +1,28 @@
+// Package drift tells whether data still look as they did when a model was trained.
+//
+// An analyst with two samples calls a test: [KolmogorovSmirnov] and [Wasserstein1] take
+// the values, [ChiSquare], [FisherExact], [PSI], [JensenShannon] and [TotalVariation]
+// take counts. Each returns a [Result].
+//
+// A service makes four calls. [NewReference] freezes the training data as counts on
+// cells: quantiles of a numeric column, levels of a categorical one, and separate cells
+// for what is missing, infinite or unseen. [Reference.NewProfile] and [Profile.Add] count
+// a batch on the same cells. [Detector.Detect] compares the two and returns a [Report],
+// which is plain JSON and renders itself with [Report.WriteHTML]. [ProxyMetrics] describes
+// what the model answers, which needs no labels either.
+//
+// # What is guaranteed
+//
+// A Profile holds integers, extremes and unrounded sums, so [Profile.Merge] is exact,
+// associative and commutative: a window that was counted in parts, in any order and by
+// any number of processes, gives the same report, byte for byte, as one that was counted
+// at once.
+//
+// A column is called [Drifted] only if a change is both significant after correction over
+// all columns and at least as large as the configured floor. A column on which too little
+// is known is [Insufficient], with the number of rows that would do, and one that cannot
+// be judged is [Invalid], with the reason; neither stops the others.
+//
+// The package reads no clock, starts no goroutine, and never modifies what it is given.
+// Functions, a Reference and a Detector are safe for concurrent use; a Profile is not.
+package drift

@@ -1,0 +1,89 @@
+package drift
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrCorrupt is returned for a stored [Reference] or [Profile] that is not as it was
+// written: truncated, changed, or of a kind or version that this package does not know.
+var ErrCorrupt = errors.New("drift: stored data are corrupt")
+
+// schemaVersion is raised when the meaning of stored content changes.
+const schemaVersion = 1
+
+// envelope wraps stored content with what it is and its checksum.
+type envelope struct {
+	Kind          string          `json:"kind"`
+	SchemaVersion int             `json:"schema_version"`
+	SHA256        string          `json:"sha256"` // of the content, compact
+	Content       json.RawMessage `json:"content"`
+}
+
+// seal returns the content as JSON in an envelope, and the content's checksum.
+func seal(kind string, content any) (data []byte, sum string, err error) {
+	raw, err := json.Marshal(content)
+	if err != nil {
+		return nil, "", fmt.Errorf("drift: %s: %w", kind, err)
+	}
+	sum = checksum(raw)
+	data, err = json.Marshal(envelope{Kind: kind, SchemaVersion: schemaVersion, SHA256: sum, Content: raw})
+	return data, sum, err
+}
+
+// unseal decodes into content what seal returned, indented or not. Content that
+// does not seal to the same bytes again is an error, even with a fitting checksum, so that
+// one content has one fingerprint.
+func unseal(kind string, data []byte, content any) error {
+	corrupt := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, fmt.Errorf(format, args...))
+	}
+	var e envelope
+	if err := decodeStrictly(data, &e); err != nil {
+		return corrupt("%w", err)
+	}
+	if e.Kind != kind {
+		return corrupt("kind is %q, want %q", e.Kind, kind)
+	}
+	if e.SchemaVersion != schemaVersion {
+		return corrupt("schema version is %d, want %d", e.SchemaVersion, schemaVersion)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, e.Content); err != nil {
+		return corrupt("content: %w", err)
+	}
+	if sum := checksum(compact.Bytes()); sum != e.SHA256 {
+		return corrupt("content has SHA-256 %s, but was written with %.64q", sum, e.SHA256)
+	}
+	if err := decodeStrictly(e.Content, content); err != nil {
+		return corrupt("content: %w", err)
+	}
+	if _, sum, err := seal(kind, content); err != nil || sum != e.SHA256 {
+		return corrupt("content is not in the form in which it is written")
+	}
+	return nil
+}
+
+// decodeStrictly decodes one JSON value without unknown fields and without anything after
+// it.
+func decodeStrictly(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+func checksum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,225 @@
+package drift
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+)
+
+// Bounds of what a picture shows.
+const (
+	maxValueBins = 24 // numbers shown one by one
+	maxSpanBins  = 24 // intervals, but for rounding
+	maxLevelBins = 12 // levels shown by name
+)
+
+// histogram returns the picture of two sides that both have values, at most 30 bins.
+func histogram(c *cells, ref, cur *tally) []Bin {
+	if c.kind == KindCategorical {
+		return levelBins(c, ref, cur)
+	}
+	if len(c.edges) == 0 { // the reference has infinities only
+		return []Bin{{Label: "any", Reference: 1, Current: 1}}
+	}
+	if values := c.fewValues(ref); len(values) > 0 {
+		return valueBins(c, values, ref, cur)
+	}
+	return spanBins(c, ref, cur)
+}
+
+// levelBins shows the levels that are most frequent in the reference by name, the rest
+// together, and the unseen values.
+func levelBins(c *cells, ref, cur *tally) []Bin {
+	n, m := ref.values(), cur.values()
+	order := make([]int, len(c.levels))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ref.Cells[b], ref.Cells[a]) })
+	shown := min(len(order), maxLevelBins)
+	if len(order) == shown+1 {
+		shown++ // a bin for the only other level may as well bear its name
+	}
+	var bins []Bin
+	for _, i := range order[:shown] {
+		bins = append(bins, Bin{Label: c.levels[i], Reference: rate(ref.Cells[i], n), Current: rate(cur.Cells[i], m)})
+	}
+	if rest := order[shown:]; len(rest) > 0 {
+		var r, k int64
+		for _, i := range rest {
+			r += ref.Cells[i]
+			k += cur.Cells[i]
+		}
+		bins = append(bins, Bin{Label: fmt.Sprintf("%d other levels", len(rest)), Reference: rate(r, n), Current: rate(k, m)})
+	}
+	if cur.Unseen > 0 {
+		bins = append(bins, Bin{Label: "unseen", Current: rate(cur.Unseen, m)})
+	}
+	return bins
+}
+
+// fewValues returns the finite values of the reference if they are few enough to be shown
+// one by one and each has its own cell, else nil.
+func (c *cells) fewValues(ref *tally) []float64 {
+	var values []float64
+	for i, n := range ref.Cells {
+		if n == 0 {
+			continue
+		}
+		lo, hi := c.bounds(i, -math.MaxFloat64, math.MaxFloat64)
+		if lo != hi || len(values) == maxValueBins {
+			return nil
+		}
+		values = append(values, hi)
+	}
+	return values
+}
+
+// valueBins shows each of the values, what lies between them together, and what lies
+// outside.
+func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
+	var at []float64
+	for _, v := range values {
+		at = append(at, math.Nextafter(v, math.Inf(-1)), v)
+	}
+	r, k := c.spread(ref, at), c.spread(cur, at)
+	var other Bin
+	var bins []Bin
+	for i, v := range values {
+		bins = append(bins, Bin{Label: formatValue(v), Lo: &v, Hi: &v, Reference: r[2*i+1], Current: k[2*i+1]})
+		if i > 0 {
+			other.Reference += r[2*i]
+			other.Current += k[2*i]
+		}
+	}
+	if other.Reference+other.Current > 0 {
+		other.Label = "in between"
+		bins = append(bins, other)
+	}
+	return addOutside(bins, values[0], values[len(values)-1], r, k)
+}
+
+// spanBins shows intervals of equal, round width over the bulk of the reference, and what
+// lies outside.
+func spanBins(c *cells, ref, cur *tally) []Bin {
+	at := spans(c.bulk(ref))
+	r, k := c.spread(ref, at), c.spread(cur, at)
+	var bins []Bin
+	for i := 1; i < len(at); i++ {
+		lo, hi := at[i-1], at[i]
+		bins = append(bins, Bin{Label: formatValue(lo) + " to " + formatValue(hi), Lo: &lo, Hi: &hi, Reference: r[i], Current: k[i]})
+	}
+	return addOutside(bins, at[0], at[len(at)-1], r, k)
+}
+
+// addOutside adds a bin on either end if it has any values.
+func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
+	if r[0]+k[0] > 0 {
+		below := Bin{Label: "below " + formatValue(lo), Hi: &lo, Reference: r[0], Current: k[0]}
+		bins = slices.Insert(bins, 0, below)
+	}
+	if last := len(r) - 1; r[last]+k[last] > 0 {
+		bins = append(bins, Bin{Label: "above " + formatValue(hi), Lo: &hi, Reference: r[last], Current: k[last]})
+	}
+	return bins
+}
+
+// bulk returns the range of the reference, without its outermost values if those would
+// make it much wider.
+func (c *cells) bulk(ref *tally) (lo, hi float64) {
+	low, high := ref.Moments.Min, ref.Moments.Max
+	lo, hi = c.quantile(ref, 0.005), c.quantile(ref, 0.995)
+	if lo == hi || fraction(lo, hi, low, high) > 0.6 {
+		return low, high
+	}
+	return lo, hi
+}
+
+// spans returns ascending bounds of at most 28 intervals of the width 1, 2 or 5 times a
+// power of ten that cover what lies above lo, up to hi, and lo itself.
+func spans(lo, hi float64) []float64 {
+	width := hi/maxSpanBins - lo/maxSpanBins
+	power := int(math.Floor(math.Log10(width)))
+	for _, digit := range []float64{1, 2, 5, 10} {
+		step := digit * math.Pow10(power)
+		if step < width {
+			continue
+		}
+		first, last := math.Ceil(lo/step)-1, math.Ceil(hi/step)
+		if !(last-first <= maxSpanBins+4) || math.Abs(first)+math.Abs(last) > 1<<50 {
+			break
+		}
+		var at []float64
+		for i := first; i <= last; i++ {
+			edge := i * digit * math.Pow10(power)
+			if power < 0 {
+				edge = i * digit / math.Pow10(-power) // 3 / 10 is 0.3, 3 * 0.1 is not
+			}
+			if !math.IsInf(edge, 0) && !math.IsNaN(edge) {
+				at = append(at, edge)
+			}
+		}
+		if ascending(at) && len(at) > 1 {
+			return at
+		}
+		break
+	}
+	// The range is too narrow or too wide for round bounds.
+	if below := math.Nextafter(lo, math.Inf(-1)); below >= -math.MaxFloat64 {
+		lo = below
+	}
+	return []float64{lo, hi}
+}
+
+// spread returns the shares of the values at most at[0], of those above at[i-1] and at most
+// at[i], and of those above the last. The values of a cell are spread evenly over it, as far
+// as the smallest and the largest value reach.
+func (c *cells) spread(t *tally, at []float64) []float64 {
+	shares := make([]float64, len(at)+1)
+	n := float64(t.values())
+	shares[0] += float64(t.NegInf) / n
+	shares[len(at)] += float64(t.PosInf) / n
+	for i, count := range t.Cells {
+		if count == 0 {
+			continue
+		}
+		share := float64(count) / n
+		lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
+		last := sort.SearchFloat64s(at, hi)
+		if lo == hi {
+			shares[last] += share
+			continue
+		}
+		first := sort.Search(len(at), func(j int) bool { return at[j] > lo })
+		for j := first; j <= last; j++ {
+			from, to := lo, hi
+			if j > 0 {
+				from = max(from, at[j-1])
+			}
+			if j < len(at) {
+				to = min(to, at[j])
+			}
+			shares[j] += share * fraction(from, to, lo, hi)
+		}
+	}
+	return shares
+}
+
+// fraction returns (to-from)/(hi-lo) for from and to within [lo, hi], lo < hi.
+func fraction(from, to, lo, hi float64) float64 {
+	if whole := hi - lo; !math.IsInf(whole, 0) {
+		return (to - from) / whole
+	}
+	return (to/2 - from/2) / (hi/2 - lo/2)
+}
+
+// formatValue returns a value of a column with at most six significant digits.
+func formatValue(x float64) string {
+	if a := math.Abs(x); a >= 1e6 && a < 1e9 && x == math.Trunc(x) {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64)
+}

@@ -1,0 +1,41 @@
+package drift
+
+import "math"
+
+// JensenShannon returns the Jensen-Shannon distance between the shares of two count
+// vectors over the same cells: the square root of the mean of the two Kullback-Leibler
+// divergences, base 2, from their average (Endres and Schindelin, "A new metric for
+// probability distributions", 2003). It is a metric: 0 for equal shares, 1 if no cell is
+// used by both, and the square root is already taken. Statistic and EffectSize are that
+// distance; PValue is NaN.
+//
+// An empty cell contributes 0 to the side on which it is empty. Vectors of different
+// length, a negative or non-finite count, or a sum of 0 is an [*InputError].
+func JensenShannon[C Count](reference, current []C) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	d := p.jensenShannon()
+	result := p.result(d)
+	result.EffectSize = d
+	return result, nil
+}
+
+func (p countPair) jensenShannon() float64 {
+	sum := 0.0
+	for i := range p.r {
+		r, c := p.r[i]/p.n, p.c[i]/p.m
+		middle := (r + c) / 2
+		sum += divergenceTerm(r, middle) + divergenceTerm(c, middle)
+	}
+	return math.Sqrt(min(max(sum/2, 0), 1))
+}
+
+// divergenceTerm is p log2(p/q), with its limit 0 at p = 0.
+func divergenceTerm(p, q float64) float64 {
+	if p == 0 || p == q {
+		return 0
+	}
+	return p * math.Log2(p/q)
+}

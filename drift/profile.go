@@ -1,0 +1,154 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrReferenceMismatch is returned where a [Profile] meets one, or a [Detector], of another
+// [Reference].
+var ErrReferenceMismatch = errors.New("drift: not of the same reference")
+
+// Profile is the count of some rows on the cells of a [Reference]: integers, extremes and
+// unrounded sums, whatever the number of rows. Make one with [Reference.NewProfile]. A
+// Profile is not safe for concurrent use; let each goroutine fill its own and merge them.
+type Profile struct {
+	ref     *Reference
+	rows    int64
+	tallies []tally
+}
+
+// Add counts a batch of rows. Columns are matched by name, and those that the reference
+// does not have are ignored. The batch is counted as a whole or, with an error, not at all.
+//
+// Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
+// reference that is not given or is of the other kind, and what [NewReference] refuses in
+// columns. A batch without rows is not a mistake.
+func (p *Profile) Add(columns []Column) error {
+	rows, errs := checkColumns(columns)
+	if p.ref == nil {
+		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
+		return errors.Join(errs...)
+	}
+	byName := make(map[string]Column, len(columns))
+	for _, column := range columns {
+		byName[column.name] = column
+	}
+	for i := range p.ref.cells {
+		c := &p.ref.cells[i]
+		column, given := byName[c.name]
+		switch {
+		case !given:
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
+				What: fmt.Sprintf("is missing; the reference has %q, the batch has %q", p.ref.Names(), names(columns))})
+		case column.kind != c.kind:
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
+				What: fmt.Sprintf("is %v, want %v as in the reference", column.kind, c.kind)})
+		}
+	}
+	if p.rows+int64(rows) > maxRows {
+		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range p.ref.cells {
+		c := &p.ref.cells[i]
+		p.tallies[i].count(c, byName[c.name])
+	}
+	p.rows += int64(rows)
+	return nil
+}
+
+func names(columns []Column) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = c.name
+	}
+	return list
+}
+
+// Merge adds the rows that the other profile has counted, which stays as it is. The result
+// is exactly that of having added all rows to one profile, in any order. A profile of a
+// reference with another fingerprint is [ErrReferenceMismatch].
+func (p *Profile) Merge(other *Profile) error {
+	if p.ref == nil || other == nil || other.ref == nil {
+		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+	}
+	if err := sameReference(p.ref, other.ref); err != nil {
+		return err
+	}
+	if p.rows+other.rows > maxRows {
+		return &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)}
+	}
+	for i := range p.tallies {
+		p.tallies[i].merge(&other.tallies[i])
+	}
+	p.rows += other.rows
+	return nil
+}
+
+func sameReference(a, b *Reference) error {
+	if a.fingerprint != b.fingerprint {
+		return fmt.Errorf("%w: %s and %s", ErrReferenceMismatch, a.fingerprint, b.fingerprint)
+	}
+	return nil
+}
+
+// Rows returns the number of rows counted.
+func (p *Profile) Rows() int { return int(p.rows) }
+
+const profileKind = "drift.profile"
+
+// profileContent is the wire form of a Profile.
+type profileContent struct {
+	Reference string  `json:"reference"` // fingerprint
+	Rows      int64   `json:"rows"`
+	Columns   []tally `json:"columns"` // in the order of the reference
+}
+
+// MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of
+// the reference, which is not included. Equal profiles give equal bytes.
+func (p *Profile) MarshalJSON() ([]byte, error) {
+	if p.ref == nil {
+		return nil, errors.New("drift: the zero Profile holds nothing to write")
+	}
+	data, _, err := seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
+	return data, err
+}
+
+// UnmarshalJSON reads what [Profile.MarshalJSON] wrote into a profile made by
+// [Reference.NewProfile], whose counts it replaces; on an error they stay. A profile of
+// another reference is [ErrReferenceMismatch], a changed one [ErrCorrupt].
+func (p *Profile) UnmarshalJSON(data []byte) error {
+	if p.ref == nil {
+		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
+	}
+	var content profileContent
+	if err := unseal(profileKind, data, &content); err != nil {
+		return err
+	}
+	if content.Reference != p.ref.fingerprint {
+		return fmt.Errorf("%w: %.64q and %s", ErrReferenceMismatch, content.Reference, p.ref.fingerprint)
+	}
+	if err := content.check(p.ref); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, profileKind, err)
+	}
+	p.rows, p.tallies = content.Rows, content.Columns
+	return nil
+}
+
+func (c *profileContent) check(ref *Reference) error {
+	if c.Rows < 0 || c.Rows > maxRows {
+		return fmt.Errorf("has %d rows, want 0 to %d", c.Rows, maxRows)
+	}
+	if len(c.Columns) != len(ref.cells) {
+		return fmt.Errorf("has %d columns, want %d", len(c.Columns), len(ref.cells))
+	}
+	for i := range c.Columns {
+		if err := c.Columns[i].check(&ref.cells[i], c.Rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// ProxySample is what a model answered, without the truth. Scores, Classes and Times run in
+// parallel, one element for each answer; those that are not known are nil.
+type ProxySample struct {
+	// Scores are the probabilities of the positive class of a binary model, or the
+	// numbers that a regression predicted. Every score is finite and, while Lo and Hi are
+	// 0, between 0 and 1.
+	Scores []float64
+	// Lo and Hi are the range of the scores of a regression in the reference, in which
+	// the entropy is taken. Both 0 mean probabilities.
+	Lo, Hi float64
+	// Classes are the predicted classes of a classifier.
+	Classes []string
+	// Positive is the class that PositiveRate counts; "" without Classes, or to leave it
+	// out.
+	Positive string
+	// Threshold is, where there are no Classes, the probability from which an answer counts
+	// as positive. Default 0.5.
+	Threshold float64
+	// Times are when the answers were given, in any order; End is the end of the trends'
+	// windows, by default the latest of Times.
+	Times []time.Time
+	End   time.Time
+}
+
+// Proxy holds the proxy metrics of a sample. What cannot be known is nil; all numbers are
+// finite.
+type Proxy struct {
+	Volume int `json:"volume"` // number of answers
+	// PositiveRate is the share of positive answers; nil for a regression, and for
+	// classes without a positive one.
+	PositiveRate *float64 `json:"positive_rate,omitempty"`
+	// Classes are the predicted classes and their shares, in the order of their names.
+	Classes []ClassShare `json:"classes,omitempty"`
+	// Scores is nil without scores.
+	Scores *ScoreSummary `json:"scores,omitempty"`
+	// Trends are those over 1, 6 and 24 hours; nil without times.
+	Trends []Trend `json:"trends,omitempty"`
+}
+
+// ClassShare is the share of the answers that are of a class.
+type ClassShare struct {
+	Class string  `json:"class"`
+	Share float64 `json:"share"`
+}
+
+// ScoreSummary describes the scores. Quartiles are interpolated linearly between order
+// statistics (type 7 of Hyndman and Fan, 1996).
+type ScoreSummary struct {
+	Mean   float64 `json:"mean"`
+	Std    float64 `json:"std"` // divisor n
+	Min    float64 `json:"min"`
+	P25    float64 `json:"p25"`
+	Median float64 `json:"median"`
+	P75    float64 `json:"p75"`
+	Max    float64 `json:"max"`
+	// Entropy is that of the shares of ten bins of equal width between Lo and Hi, in
+	// bits: 0 if all scores fall in one bin, 3.32 if all bins hold equally many. Scores
+	// outside are counted in the outermost bins.
+	Entropy float64 `json:"entropy"`
+	// OutOfRangeRate is the share of scores below Lo or above Hi.
+	OutOfRangeRate float64 `json:"out_of_range_rate"`
+}
+
+// Trend is what happened in a window of time that ends at ProxySample.End, which belongs to
+// it. Changes are slopes of the least-squares line over time, in units per hour; they are
+// nil if the window has fewer than two different times.
+type Trend struct {
+	Hours         int     `json:"hours"` // length of the window
+	N             int     `json:"n"`     // answers in the window
+	VolumePerHour float64 `json:"volume_per_hour"`
+	// MeanScore and PositiveRate are those of the window; nil if N is 0 or they are not
+	// known.
+	MeanScore                 *float64 `json:"mean_score,omitempty"`
+	PositiveRate              *float64 `json:"positive_rate,omitempty"`
+	ScoreChangePerHour        *float64 `json:"score_change_per_hour,omitempty"`
+	PositiveRateChangePerHour *float64 `json:"positive_rate_change_per_hour,omitempty"`
+}
+
+// ProxyMetrics describes what a model answered: how much, how positive, how spread, and
+// how that changes. Its arguments' order does not matter beyond rounding, and an empty
+// sample gives a Volume of 0.
+//
+// Every mistake is reported, joined, each an [*InputError]: slices of different length, a
+// score that is not finite or not a probability, a range that is empty or not finite, a
+// threshold outside [0, 1], a time that is zero or after End.
+func ProxyMetrics(sample ProxySample) (Proxy, error) {
+	if err := sample.check(); err != nil {
+		return Proxy{}, err
+	}
+	p := Proxy{Volume: sample.volume()}
+	if p.Volume == 0 {
+		return p, nil
+	}
+	positive := sample.positives()
+	if positive != nil {
+		p.PositiveRate = meanOf(positive)
+	}
+	p.Classes = classShares(sample.Classes)
+	if len(sample.Scores) > 0 {
+		p.Scores = sample.summarise()
+	}
+	if len(sample.Times) > 0 {
+		for _, hours := range []int{1, 6, 24} {
+			p.Trends = append(p.Trends, sample.trend(hours, positive))
+		}
+	}
+	return p, nil
+}
+
+func (s *ProxySample) volume() int { return max(len(s.Scores), len(s.Classes), len(s.Times)) }
+
+// probabilities reports whether the scores are probabilities.
+func (s *ProxySample) probabilities() bool { return s.Lo == 0 && s.Hi == 0 }
+
+func (s *ProxySample) check() error {
+	var errs []error
+	wrong := func(field string, index int, format string, args ...any) {
+		errs = append(errs, &InputError{Sample: "ProxySample." + field, Index: index, What: fmt.Sprintf(format, args...)})
+	}
+	n := s.volume()
+	for _, slice := range []struct {
+		field  string
+		length int
+	}{{"Scores", len(s.Scores)}, {"Classes", len(s.Classes)}, {"Times", len(s.Times)}} {
+		if slice.length != 0 && slice.length != n {
+			wrong(slice.field, -1, "has %d elements, want %d as in the longest slice", slice.length, n)
+		}
+	}
+	if width := s.Hi - s.Lo; !s.probabilities() && !(width > 0 && !math.IsInf(width, 0)) {
+		wrong("Lo", -1, "and Hi are %v and %v, want a finite range, or both 0 for probabilities", s.Lo, s.Hi)
+	}
+	if !(s.Threshold >= 0 && s.Threshold <= 1) {
+		wrong("Threshold", -1, "is %v, want 0 (0.5) to 1", s.Threshold)
+	}
+	for i, x := range s.Scores {
+		switch {
+		case math.IsNaN(x) || math.IsInf(x, 0):
+			wrong("Scores", i, "is %v, want a finite number", x)
+		case s.probabilities() && (x < 0 || x > 1):
+			wrong("Scores", i, "is %v, want a probability; set Lo and Hi if it is none", x)
+		}
+	}
+	for i, t := range s.Times {
+		switch {
+		case t.IsZero():
+			wrong("Times", i, "is not set")
+		case !s.End.IsZero() && t.After(s.End):
+			wrong("Times", i, "is %v, want at most End, %v", t, s.End)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// positives returns 1 for each positive answer and 0 for the others; nil if that is not
+// known.
+func (s *ProxySample) positives() []float64 {
+	threshold := s.Threshold
+	if threshold == 0 {
+		threshold = 0.5
+	}
+	positive := make([]float64, s.volume())
+	switch {
+	case len(s.Classes) > 0 && s.Positive != "":
+		for i, class := range s.Classes {
+			if class == s.Positive {
+				positive[i] = 1
+			}
+		}
+	case len(s.Classes) == 0 && len(s.Scores) > 0 && s.probabilities():
+		for i, score := range s.Scores {
+			if score >= threshold {
+				positive[i] = 1
+			}
+		}
+	default:
+		return nil
+	}
+	return positive
+}
+
+func classShares(classes []string) []ClassShare {
+	counts := make(map[string]int)
+	for _, class := range classes {
+		counts[class]++
+	}
+	var shares []ClassShare
+	for _, class := range slices.Sorted(maps.Keys(counts)) {
+		shares = append(shares, ClassShare{Class: class, Share: float64(counts[class]) / float64(len(classes))})
+	}
+	return shares
+}
+
+func (s *ProxySample) summarise() *ScoreSummary {
+	const bins = 10
+	lo, hi := s.Lo, s.Hi
+	if s.probabilities() {
+		hi = 1
+	}
+	sorted := slices.Sorted(slices.Values(s.Scores))
+	var m moments
+	var counts [bins]int
+	outside := 0
+	for _, x := range sorted {
+		m.add(x)
+		counts[int(min(max((x-lo)/(hi-lo)*bins, 0), bins-1))]++
+		if x < lo || x > hi {
+			outside++
+		}
+	}
+	n := float64(len(sorted))
+	entropy := 0.0
+	for _, c := range counts {
+		if c > 0 {
+			share := float64(c) / n
+			entropy -= share * math.Log2(share)
+		}
+	}
+	return &ScoreSummary{
+		Mean:           m.mean(),
+		Std:            m.std(),
+		Min:            m.Min,
+		P25:            sampleQuantile(sorted, 0.25),
+		Median:         sampleQuantile(sorted, 0.5),
+		P75:            sampleQuantile(sorted, 0.75),
+		Max:            m.Max,
+		Entropy:        max(entropy, 0), // not -0
+		OutOfRangeRate: float64(outside) / n,
+	}
+}
+
+func sampleQuantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i == len(sorted)-1 {
+		return sorted[i]
+	}
+	return between(sorted[i], sorted[i+1], at-float64(i))
+}
+
+// meanOf returns the mean; nil of nothing.
+func meanOf(values []float64) *float64 {
+	if len(values) == 0 {
+		return nil
+	}
+	var m moments
+	for _, x := range values {
+		m.add(x)
+	}
+	mean := m.mean()
+	return &mean
+}
+
+func (s *ProxySample) trend(hours int, positive []float64) Trend {
+	end := s.End
+	if end.IsZero() {
+		end = slices.MaxFunc(s.Times, time.Time.Compare)
+	}
+	begin := end.Add(-time.Duration(hours) * time.Hour)
+	var at, scores, rates []float64
+	for i, t := range s.Times {
+		if !t.After(begin) {
+			continue
+		}
+		at = append(at, t.Sub(end).Hours())
+		if len(s.Scores) > 0 {
+			scores = append(scores, s.Scores[i])
+		}
+		if positive != nil {
+			rates = append(rates, positive[i])
+		}
+	}
+	return Trend{
+		Hours:                     hours,
+		N:                         len(at),
+		VolumePerHour:             float64(len(at)) / float64(hours),
+		MeanScore:                 meanOf(scores),
+		PositiveRate:              meanOf(rates),
+		ScoreChangePerHour:        slope(at, scores),
+		PositiveRateChangePerHour: slope(at, rates),
+	}
+}
+
+// slope returns that of the least-squares line of y over x; nil if it has none, or y no
+// values.
+func slope(x, y []float64) *float64 {
+	if len(y) == 0 {
+		return nil
+	}
+	meanX, meanY := *meanOf(x), *meanOf(y)
+	var xy, xx float64
+	for i := range x {
+		dx := x[i] - meanX
+		xy += dx * (y[i] - meanY)
+		xx += dx * dx
+	}
+	b := xy / xx
+	if slices.Min(x) == slices.Max(x) || math.IsNaN(b) || math.IsInf(b, 0) {
+		return nil
+	}
+	return &b
+}

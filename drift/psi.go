@@ -1,0 +1,51 @@
+package drift
+
+import "math"
+
+// PSI returns the population stability index of two count vectors over the same cells,
+// the sum of (c_i - r_i) ln(c_i / r_i) over the shares of the cells. It is Jeffreys'
+// symmetric divergence, in nats, at least 0 and without an upper bound. EffectSize is the
+// total variation of the same shares; PValue is NaN.
+//
+// Zero rule: a cell that is empty on both sides is left out; one that is empty on one side
+// counts as half an observation there, and the shares of that side are taken over the sum
+// so increased. Equal shares therefore give exactly 0, and no result is infinite.
+//
+// The index grows with the number of cells and shrinks with the sample sizes even if
+// nothing changed: compare values only between like tables. Vectors of different length, a
+// negative or non-finite count, or a sum of 0 is an [*InputError].
+func PSI[C Count](reference, current []C) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	return p.result(p.psi()), nil
+}
+
+func (p countPair) psi() float64 {
+	const half = 0.5
+	n, m := p.n, p.m
+	for i := range p.r {
+		if p.r[i] == 0 {
+			n += half
+		}
+		if p.c[i] == 0 {
+			m += half
+		}
+	}
+	sum := 0.0
+	for i := range p.r {
+		r, c := p.r[i], p.c[i]
+		if r == 0 {
+			r = half
+		}
+		if c == 0 {
+			c = half
+		}
+		r, c = r/n, c/m
+		if r != c {
+			sum += (c - r) * (math.Log(c) - math.Log(r))
+		}
+	}
+	return sum
+}

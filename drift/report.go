@@ -1,0 +1,249 @@
+package drift
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verdict is what a [Report] says of a column or of the data set. The zero Verdict is
+// Invalid.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Invalid      Verdict = iota // cannot be judged: see the reason
+	Insufficient                // too few rows to tell: see the rows needed
+	Stable                      // no change of a size that matters, on enough rows to have seen one
+	Drifted                     // a change that is both significant and large enough to matter
+)
+
+var verdictNames = [...]string{Invalid: "invalid", Insufficient: "insufficient", Stable: "stable", Drifted: "drifted"}
+
+// String returns "invalid", "insufficient", "stable" or "drifted".
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return fmt.Sprintf("Verdict(%d)", v)
+}
+
+// MarshalText returns the name of the verdict; an unknown verdict is an error.
+func (v Verdict) MarshalText() ([]byte, error) {
+	if int(v) >= len(verdictNames) {
+		return nil, fmt.Errorf("drift: unknown verdict %d", v)
+	}
+	return []byte(verdictNames[v]), nil
+}
+
+// UnmarshalText reads what [Verdict.MarshalText] wrote.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	i := slices.Index(verdictNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("drift: unknown verdict %q, want one of %q", text, verdictNames)
+	}
+	*v = Verdict(i)
+	return nil
+}
+
+// Report is the outcome of [Detector.Detect]. All its numbers are finite, so it is plain
+// JSON; equal inputs give equal bytes. Label, From and To are the caller's to fill in
+// before the report is written; Detect leaves them empty.
+type Report struct {
+	SchemaVersion int       `json:"schema_version"`
+	Label         string    `json:"label,omitempty"` // what was looked at, such as a model's name
+	From          time.Time `json:"from,omitzero"`   // the window that the current rows are of
+	To            time.Time `json:"to,omitzero"`
+	// Verdict is Drifted if Share is at least Config.DriftShare, Insufficient if it could
+	// be once the insufficient columns were decided, else Stable. Without a column that
+	// is not invalid it is Insufficient.
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"` // one sentence
+	// Share is the share of drifted columns among those that are not invalid; 0 if there
+	// are none.
+	Share float64 `json:"share"`
+	// NeededRows is the largest of the columns' NeededRows.
+	NeededRows int `json:"needed_rows,omitempty"`
+	// NReference and NCurrent are the numbers of rows.
+	NReference int `json:"n_reference"`
+	NCurrent   int `json:"n_current"`
+	// Reference is the fingerprint of the reference, Config what was in effect.
+	Reference string         `json:"reference"`
+	Config    Config         `json:"config"`
+	Columns   []ColumnReport `json:"columns"` // in the order of the reference
+}
+
+// ColumnReport is what is known of one column.
+type ColumnReport struct {
+	Name    string  `json:"name"`
+	Kind    Kind    `json:"kind"`
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"` // one sentence
+	// NeededRows, of an insufficient column, is about how many current rows would decide;
+	// 0 if no number would, because the reference has too few.
+	NeededRows int `json:"needed_rows,omitempty"`
+	// Detectable is the smallest effect of the distribution test that is certain to be
+	// significant at this number of rows; 1 if there is none.
+	Detectable float64 `json:"detectable"`
+	// Tests are those that were made, that of the distribution first. A rate that is 0 on
+	// both sides is not tested.
+	Tests []Test `json:"tests,omitempty"`
+	// Reference and Current describe the two sides.
+	Reference Side `json:"reference"`
+	Current   Side `json:"current"`
+	// Distances between the distributions; nil if a side has no values.
+	Distances *Distances `json:"distances,omitempty"`
+	// Histogram is the picture of the distributions; empty if a side has no values.
+	Histogram []Bin `json:"histogram,omitempty"`
+}
+
+// TestName says what a [Test] compares, and how.
+type TestName string
+
+// The tests of a column.
+const (
+	// TestKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities
+	// count as values.
+	TestKS TestName = "kolmogorov_smirnov"
+	// TestChiSquare is the chi-square test of homogeneity on the levels of a categorical
+	// column. For the p-value, levels whose expected count is below 5 are pooled with the
+	// unseen values; the effect is the total variation over all levels and unseen values.
+	TestChiSquare TestName = "chi_square"
+	// TestMissing, TestInfinite and TestUnseen are Fisher's exact test on the rate of
+	// missing values among the rows, and of infinite and unseen values among those that
+	// are not missing. Of unseen values only a rise counts; see
+	// Side.UnseenRate for what they are in the reference.
+	TestMissing  TestName = "missing_rate"
+	TestInfinite TestName = "infinite_rate"
+	TestUnseen   TestName = "unseen_rate"
+)
+
+// Test is one comparison of a column with its reference.
+type Test struct {
+	Name TestName `json:"name"`
+	// Statistic is D, X², or the difference of the rates, current less reference.
+	Statistic float64 `json:"statistic"`
+	PValue    float64 `json:"p_value"`
+	// AdjustedPValue is the p-value after Bonferroni's correction over the tests of the
+	// column and Config.Correction over the columns.
+	AdjustedPValue float64 `json:"adjusted_p_value"`
+	// EffectSize is D, the total variation, or the absolute difference of the rates.
+	EffectSize float64 `json:"effect_size"`
+	Floor      float64 `json:"floor"` // the smallest effect that is called drift
+	NReference int     `json:"n_reference"`
+	NCurrent   int     `json:"n_current"`
+	// Drifted says that the effect is at least the floor and the adjusted p-value at most
+	// Alpha.
+	Drifted bool `json:"drifted"`
+}
+
+// Side describes a column on one side of the comparison.
+type Side struct {
+	Rows   int `json:"rows"`
+	Values int `json:"values"` // rows that are not missing
+	// MissingRate is the share of the rows, the others that of the values; 0 if there are
+	// none.
+	MissingRate  float64 `json:"missing_rate"`
+	InfiniteRate float64 `json:"infinite_rate"`
+	// UnseenRate is the share of values that the reference does not have. That of the
+	// reference itself is the share of levels that occur once, each unseen by the rest: the
+	// rate to expect without any change (Good, 1953).
+	UnseenRate float64 `json:"unseen_rate"`
+	// OutOfRangeRate is the share of finite values below the smallest or above the
+	// largest of the reference.
+	OutOfRangeRate float64  `json:"out_of_range_rate"`
+	Numbers        *Numbers `json:"numbers,omitempty"` // nil without finite values
+}
+
+// Numbers summarises finite values. Mean, Std, Min and Max are exact, rounded once; the
+// quantiles are interpolated within cells, so they lie in the right cell.
+type Numbers struct {
+	Mean float64 `json:"mean"`
+	Std  float64 `json:"std"` // divisor n
+	Min  float64 `json:"min"`
+	P05  float64 `json:"p05"`
+	P25  float64 `json:"p25"`
+	P50  float64 `json:"p50"`
+	P75  float64 `json:"p75"`
+	P95  float64 `json:"p95"`
+	Max  float64 `json:"max"`
+}
+
+// Distances are further measures of the same change, for comparison with other tools; the
+// verdict does not use them.
+type Distances struct {
+	// PSI and JensenShannon (base 2, a distance) are taken on at most ten groups of cells
+	// that hold about equally much of the reference, or on the levels.
+	PSI           float64 `json:"psi"`
+	JensenShannon float64 `json:"jensen_shannon"`
+	// Wasserstein1 is in the units of the column, values being spread evenly within a
+	// cell; nil if the column is not numeric or a side has no finite values.
+	Wasserstein1 *float64 `json:"wasserstein_1,omitempty"`
+}
+
+// Bin is one bar of the picture of a column.
+type Bin struct {
+	Label string `json:"label"`
+	// Lo and Hi bound the values x of the bin, Lo < x <= Hi, or are both the only value;
+	// nil on a side without bound, and both nil if the bin is no interval.
+	Lo *float64 `json:"lo,omitempty"`
+	Hi *float64 `json:"hi,omitempty"`
+	// Reference and Current are shares of the values; they sum to 1 over the bins.
+	Reference float64 `json:"reference"`
+	Current   float64 `json:"current"`
+}
+
+// DriftedColumns returns the names of the drifted columns, the most severe first: by the
+// leading test's effect in terms of its floor, then in the order of the report. It is nil
+// if there are none.
+func (r *Report) DriftedColumns() []string {
+	var drifted []ColumnReport
+	for _, c := range r.Columns {
+		if c.Verdict == Drifted {
+			drifted = append(drifted, c)
+		}
+	}
+	slices.SortStableFunc(drifted, func(a, b ColumnReport) int {
+		return cmp.Compare(b.Leading().severity(), a.Leading().severity())
+	})
+	var names []string
+	for _, c := range drifted {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// String returns the verdict in one line, such as
+// "drifted: 3 of 10 columns (income, age, debt)". Invalid columns are not counted.
+func (r *Report) String() string {
+	names := r.DriftedColumns()
+	judged := 0
+	for _, c := range r.Columns {
+		if c.Verdict != Invalid {
+			judged++
+		}
+	}
+	s := fmt.Sprintf("%v: %d of %d columns", r.Verdict, len(names), judged)
+	if len(names) > 0 {
+		s += " (" + strings.Join(names, ", ") + ")"
+	}
+	return s
+}
+
+// Leading returns the test that best explains the verdict: of those that drifted the one
+// with the largest effect in terms of its floor, else the first. It is the zero Test if
+// none was made.
+func (c *ColumnReport) Leading() Test {
+	var leading Test
+	for i, t := range c.Tests {
+		if i == 0 || t.Drifted && (!leading.Drifted || t.severity() > leading.severity()) {
+			leading = t
+		}
+	}
+	return leading
+}
+
+// severity is the effect in units of its floor.
+func (t Test) severity() float64 { return t.EffectSize / t.Floor }

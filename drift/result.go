@@ -1,0 +1,43 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrInvalidInput is what every error about the caller's data unwraps to. Use [errors.As]
+// with an [*InputError] to learn where in a sample the mistake is.
+var ErrInvalidInput = errors.New("drift: invalid input")
+
+// InputError says which value of which sample cannot be used.
+type InputError struct {
+	Sample string // "reference", "current", or the name of a field or column
+	Index  int    // position in the sample; -1 if the sample as a whole is at fault
+	What   string // what is wrong and what was expected
+}
+
+func (e *InputError) Error() string {
+	if e.Index < 0 {
+		return fmt.Sprintf("drift: %s: %s", e.Sample, e.What)
+	}
+	return fmt.Sprintf("drift: %s: index %d: %s", e.Sample, e.Index, e.What)
+}
+
+// Unwrap returns [ErrInvalidInput].
+func (e *InputError) Unwrap() error { return ErrInvalidInput }
+
+// Result is the outcome of comparing a current sample with a reference sample.
+type Result struct {
+	// Statistic is the method's own number, in the units that the method names.
+	Statistic float64
+	// PValue is the probability, if both samples come from one distribution, of a
+	// statistic at least as extreme. It is NaN if the method has no null distribution.
+	PValue float64
+	// EffectSize is the size of the change on a scale from 0, none, to 1, the largest
+	// possible. It estimates the same quantity whatever the sample sizes.
+	EffectSize float64
+	// NReference and NCurrent are the numbers of observations.
+	NReference, NCurrent int
+	// Warnings say why a valid result is weak evidence.
+	Warnings []error
+}

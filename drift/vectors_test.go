@@ -1,0 +1,61 @@
+package drift_test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// vectors are the numbers that testdata/scipy_vectors.py computed with SciPy.
+type vectors struct {
+	KS          []ksVector `json:"ks"`
+	KSLarge     []ksVector `json:"ks_large"`
+	Wasserstein []struct {
+		Name           string
+		Statistic, Std float64
+	} `json:"wasserstein"` // of the samples of KS
+	Counts []struct {
+		Reference, Current []int
+		ChiSquare          float64 `json:"chi_square"`
+		ChiSquareP         float64 `json:"chi_square_p"`
+		JensenShannon      float64 `json:"jensen_shannon"`
+		TotalVariation     float64 `json:"total_variation"`
+		PSI                float64
+	} `json:"counts"`
+	Fisher []struct {
+		Reference, Current [2]int
+		PValue             float64 `json:"p_value"`
+	} `json:"fisher"`
+}
+
+type ksVector struct {
+	Name               string
+	Reference, Current []float64
+	Statistic          float64
+	PValue             float64 `json:"p_value"`
+}
+
+func readVectors(t *testing.T) vectors {
+	t.Helper()
+	data, err := os.ReadFile("testdata/scipy_vectors.json")
+	require.NoError(t, err)
+	var v vectors
+	require.NoError(t, json.Unmarshal(data, &v))
+	require.NotEmpty(t, v.KS)
+	require.NotEmpty(t, v.KSLarge)
+	require.Len(t, v.Wasserstein, len(v.KS))
+	require.NotEmpty(t, v.Counts)
+	require.NotEmpty(t, v.Fisher)
+	return v
+}
+
+// requireClose compares within a relative error, or an absolute one of 1e-15 at 0.
+func requireClose(t *testing.T, want, got, relative float64, msg ...any) {
+	t.Helper()
+	if math.Abs(want-got) > relative*math.Abs(want)+1e-15 {
+		require.Failf(t, "numbers differ", "want %v, got %v, relative tolerance %v %v", want, got, relative, msg)
+	}
+}

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+const day = 24 * time.Hour
+
+const (
+	// perDay is the number of applications.
+	perDay = 480
+	// tick is the simulated time between two looks of the loop. Its default, 5 minutes,
+	// would only make the story longer.
+	tick = 2 * time.Hour
+	// A label comes between minDelay and maxDelay after its prediction, and for
+	// labelledShare of the predictions only.
+	minDelay      = 6 * time.Hour
+	maxDelay      = day
+	labelledShare = 0.85
+
+	// The shadow is trained on three days and judged on the next one and a half. A
+	// service with less traffic keeps the defaults of a month and a week.
+	trainingWindow   = 3 * day
+	evaluationWindow = 36 * time.Hour
+	historyLength    = trainingWindow + evaluationWindow
+	cooldown         = 7 * day // the default of healing.TriggerConfig
+	watchPeriod      = 7 * day // the default of healing.WatchConfig
+	stablePeriod     = 36 * time.Hour
+	// maxHarm is how long the harmful version may stay before the story has failed.
+	maxHarm = 3 * day
+	// storyLength bounds the simulated time from the service's introduction to the end.
+	storyLength = day + cooldown + watchPeriod + maxHarm
+)
+
+// story is the life of a credit model: a simulated world around a real service, real
+// stores and the real loop.
+type story struct {
+	timeline   *timeline
+	folder     *folder
+	schema     *predictlog.Schema
+	service    *service
+	client     *client
+	loop       *healing.Loop
+	population *population
+	market     market
+	// sabotaged makes the trainer learn from shuffled labels: the shadow it makes is
+	// worse on purpose.
+	sabotaged atomic.Bool
+
+	now     time.Time      // the simulated clock
+	pending []labels.Label // what the world knows and the service does not yet
+	passes  []healing.Pass // since the chapter began
+	steps   []healing.Run  // since the chapter began
+	hookErr error          // of the first hook that failed
+	summary storySummary
+
+	deployed, shifted, healed time.Time // when the chapters of these names came to pass
+	first, second, worse      string    // the versions, in the order of their making
+}
+
+// storySummary is what -json prints.
+type storySummary struct {
+	Events   []event `json:"events"`
+	Before   score   `json:"before"`   // production before the shift
+	Drifted  score   `json:"drifted"`  // the same version after it
+	Healed   score   `json:"healed"`   // the version that took its place
+	Requests int64   `json:"requests"` // for predictions, answered over HTTP
+	Failed   int64   `json:"failed"`
+	Seed     uint64  `json:"seed"`
+	Dir      string  `json:"dir"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// storyConfig tunes a story.
+type storyConfig struct {
+	dir     string
+	seed    uint64
+	start   time.Time // of the simulated clock: when the service is introduced
+	address string    // to listen on
+}
+
+// tellStory lives through all chapters, then calls after, if not nil, while the service
+// still runs. The error names the chapter that did not happen.
+func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(context.Context, *story) error) (_ *storySummary, err error) {
+	began := time.Now()
+	s, err := newStory(cfg, t)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.folder.close()) }()
+	listener, err := net.Listen("tcp", cfg.address)
+	if err != nil {
+		return nil, err
+	}
+	s.client = newClient("http://" + listener.Addr().String())
+
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- s.service.run(serving, listener) }()
+	err = s.live(ctx)
+	if err == nil {
+		s.summary.Requests, s.summary.Failed = s.client.answered.Load(), s.client.failed.Load()
+		s.summary.Seconds = time.Since(began).Seconds()
+		if after != nil {
+			err = after(ctx, s)
+		}
+	}
+	stop()
+	if err := errors.Join(err, <-served); err != nil {
+		return nil, fmt.Errorf("%w (the files are in %s)", err, s.folder.dir)
+	}
+	return &s.summary, nil
+}
+
+func newStory(cfg storyConfig, t *timeline) (*story, error) {
+	schema, err := predictlog.SchemaOf[applicant]()
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFolder(cfg.dir, schema)
+	if err != nil {
+		return nil, err
+	}
+	s := &story{
+		timeline:   t,
+		folder:     f,
+		schema:     schema,
+		population: newPopulation(cfg.seed),
+		market:     branches(),
+		now:        cfg.start,
+	}
+	s.summary.Seed, s.summary.Dir = cfg.seed, f.dir
+	if err := s.assemble(cfg); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return s, nil
+}
+
+// assemble puts the service and the loop together from the stores, as a host would.
+func (s *story) assemble(cfg storyConfig) error {
+	load := decoder(s.schema)
+	live, err := registry.NewLive(s.folder.registry, load, registry.LiveConfig{})
+	if err != nil {
+		return err
+	}
+	recorder, err := predictlog.NewRecorder(s.folder.predictions, predictlog.Config{Model: modelName})
+	if err != nil {
+		return err
+	}
+	s.loop, err = healing.New(healing.Parts{
+		Predictions: s.folder.predictions,
+		Labels:      s.folder.labels,
+		Registry:    s.folder.registry,
+		Journal:     s.folder.journal,
+		Trainer:     healing.TrainerFunc(s.train),
+		Load:        load,
+	}, healing.Config{
+		Actor: "pipeline",
+		Train: healing.TrainConfig{
+			Maturity:   maxDelay,
+			Evaluation: evaluationWindow,
+			Training:   trainingWindow,
+		},
+		Segments: []string{"region"},
+		Seed:     cfg.seed,
+		Hooks:    healing.Hooks{Pass: s.onPass, Run: s.onRun},
+	})
+	if err != nil {
+		return err
+	}
+	s.service = &service{
+		live:     live,
+		recorder: recorder,
+		schema:   s.schema,
+		labels:   s.folder.labels,
+		status:   s.loop.Handler(),
+	}
+	return nil
+}
+
+// train is the trainer of the loop. Sabotaged, it has its labels shuffled, as a broken
+// join upstream would.
+func (s *story) train(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
+	if s.sabotaged.Load() {
+		req.Data = shuffleLabels(req.Data, req.Seed)
+	}
+	return train(ctx, req)
+}
+
+func shuffleLabels(data labels.Dataset, seed uint64) labels.Dataset {
+	examples := slices.Clone(data.Examples)
+	newPopulation(seed).random.Shuffle(len(examples), func(i, j int) {
+		examples[i].Label, examples[j].Label = examples[j].Label, examples[i].Label
+	})
+	return labels.Dataset{Schema: data.Schema, Examples: examples}
+}
+
+// onPass notes a monitor pass. The timeline gets a line where the verdict changes.
+func (s *story) onPass(p healing.Pass) {
+	if n := len(s.passes); n == 0 || s.passes[n-1].Drifted() != p.Drifted() || (s.passes[n-1].Skipped == "") != (p.Skipped == "") {
+		s.timeline.add(p.Time, "monitor", "%d predictions in %s: %s", p.Samples, hours(p.Window), passText(p))
+	}
+	s.passes = append(s.passes, p)
+	s.keep(s.folder.keepReport(p))
+}
+
+func hours(w gate.Window) string { return fmt.Sprintf("%.0f h", w.To.Sub(w.From).Hours()) }
+
+func passText(p healing.Pass) string {
+	if p.Drifted() {
+		return "drift in " + strings.Join(p.Drift.Columns, ", ")
+	}
+	return p.Verdict()
+}
+
+// onRun notes a step of a run. Where production changed, the service follows at once,
+// because it lives in the same process; elsewhere Live would see it at its next poll.
+func (s *story) onRun(r healing.Run) {
+	s.steps = append(s.steps, r)
+	switch r.Step {
+	case healing.StepPromoting, healing.StepRollingBack:
+		return // what is announced here is done, and told, with the next step
+	case healing.StepRejected:
+		s.timeline.add(r.Updated, string(r.Step), "%s: version %s is archived", r.ID, r.Version)
+		return
+	}
+	s.timeline.add(r.Updated, string(r.Step), "%s: %s", r.ID, r.Reason)
+	if r.Step == healing.StepWatching || r.Step == healing.StepConfirmed || r.Step == healing.StepRolledBack {
+		ctx := context.Background() // a hook gets none, and reading a small file is quick
+		s.keep(s.service.live.Refresh(ctx))
+		if production := s.service.live.Get(); production != nil {
+			s.keep(s.folder.keepReference(ctx, production.Version.ID))
+		}
+	}
+}
+
+// keep remembers the first error of a hook.
+func (s *story) keep(err error) { s.hookErr = cmp.Or(s.hookErr, err) }
+
+// look lets the loop do what is due now.
+func (s *story) look(ctx context.Context) error {
+	if err := s.loop.Tick(ctx, s.now); err != nil {
+		return err
+	}
+	return s.hookErr
+}
+
+// advance lets simulated time pass until the given time, or until done, if not nil,
+// returns true: applications arrive and are answered over HTTP, labels come in, and the
+// loop looks after every tick.
+func (s *story) advance(ctx context.Context, until time.Time, done func() bool) error {
+	for s.now.Before(until) && (done == nil || !done()) {
+		s.timeline.working("%s  %d requests answered", s.now.Format("2006-01-02 15:04"), s.client.answered.Load())
+		if err := s.traffic(ctx, s.now.Add(tick)); err != nil {
+			return err
+		}
+		if err := s.look(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// traffic lets applications arrive and labels come in until the given time.
+func (s *story) traffic(ctx context.Context, until time.Time) error {
+	requests := s.applications(s.now, until)
+	answers, err := s.client.predictAll(ctx, requests)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		s.willBeLabelled(a.id, requests[i])
+	}
+	s.now = until
+	// The loop must find all that was answered before now.
+	if err := s.service.recorder.Flush(ctx); err != nil {
+		return err
+	}
+	return s.postLabels(ctx)
+}
+
+// applications returns evenly spaced requests from a time on until another.
+func (s *story) applications(from, until time.Time) []request {
+	const gap = day / perDay
+	var requests []request
+	for at := from; at.Before(until); at = at.Add(gap) {
+		r := s.application()
+		r.at = at
+		requests = append(requests, r)
+	}
+	return requests
+}
+
+// application returns a request of this moment.
+func (s *story) application() request {
+	a, defaulted := s.population.draw(s.market)
+	return request{s.now, a, defaulted}
+}
+
+// willBeLabelled decides whether and when the truth about a prediction will be known.
+func (s *story) willBeLabelled(id string, r request) {
+	random := s.population.random
+	delay := minDelay + time.Duration(random.Float64()*float64(maxDelay-minDelay))
+	if random.Float64() >= labelledShare {
+		return
+	}
+	class := "0"
+	if r.defaulted {
+		class = "1"
+	}
+	s.pending = append(s.pending, labels.Label{PredictionID: id, Class: class, Time: r.at.Add(delay)})
+}
+
+// postLabels posts the labels that are known by now.
+func (s *story) postLabels(ctx context.Context) error {
+	slices.SortStableFunc(s.pending, func(a, b labels.Label) int { return a.Time.Compare(b.Time) })
+	n, _ := slices.BinarySearchFunc(s.pending, s.now, func(l labels.Label, now time.Time) int {
+		return cmp.Or(l.Time.Compare(now), -1) // also those that become known right now
+	})
+	for batch := range slices.Chunk(s.pending[:n], 1000) {
+		if err := s.client.postLabels(ctx, batch); err != nil {
+			return err
+		}
+	}
+	s.pending = s.pending[n:]
+	return nil
+}
+
+// measure returns how a version did on the labelled predictions that it answered in the
+// window.
+func (s *story) measure(ctx context.Context, version string, from, to time.Time) (score, error) {
+	data, err := labels.Collect(ctx, s.folder.predictions, s.folder.labels, predictlog.Query{From: from, To: to, Version: version})
+	if err != nil {
+		return score{}, err
+	}
+	var all answers
+	for _, e := range data.Labelled().Examples {
+		all.add(s.schema.Target().Positive(), e.Label.Class, e.Record.Output)
+	}
+	return all.score()
+}

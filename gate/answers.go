@@ -1,0 +1,96 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// Answers are what was answered, or what was true, for each row of [Evidence].
+type Answers struct {
+	// Class is the class of each row, as index into Target.Classes; nil for a
+	// regression.
+	Class []int `json:"class,omitempty"`
+	// Probability[k][i] is the probability of class k for row i, in [0, 1]; nil if the
+	// model gives none, and for truths.
+	Probability [][]float64 `json:"probability,omitempty"`
+	// Value is the value of each row, finite; nil for a classification.
+	Value []float64 `json:"value,omitempty"`
+}
+
+// n returns the number of rows answered.
+func (a Answers) n() int { return len(a.Class) + len(a.Value) }
+
+// validate returns every way in which a does not answer n rows of such a target. Of
+// each column the first bad row is named.
+func (a Answers) validate(target predictlog.Target, n int) error {
+	if target.Task == predictlog.Regression {
+		return errors.Join(
+			checkColumn("Value", a.Value, n, func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }, "a finite number"),
+			checkAbsent("Class", len(a.Class), "a regression answers values"),
+			checkAbsent("Probability", len(a.Probability), "a regression answers values"),
+		)
+	}
+	classes := classCount(target)
+	errs := []error{
+		checkColumn("Class", a.Class, n, func(k int) bool { return k >= 0 && k < classes }, fmt.Sprintf("0 to %d", classes-1)),
+		checkAbsent("Value", len(a.Value), "a classifier answers classes"),
+	}
+	if a.Probability != nil && len(a.Probability) != classes {
+		errs = append(errs, fmt.Errorf("probabilities of %d classes, want %d", len(a.Probability), classes))
+	}
+	for k, p := range a.Probability {
+		errs = append(errs, checkColumn(fmt.Sprintf("Probability[%d]", k), p, n, func(p float64) bool { return p >= 0 && p <= 1 }, "0 to 1"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkColumn returns an error if the column has not n values, or one is not ok.
+func checkColumn[T any](name string, column []T, n int, ok func(T) bool, want string) error {
+	if len(column) != n {
+		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
+	}
+	for i, v := range column {
+		if !ok(v) {
+			return fmt.Errorf("%s[%d] is %v, want %s", name, i, v, want)
+		}
+	}
+	return nil
+}
+
+func checkAbsent(name string, n int, why string) error {
+	if n > 0 {
+		return fmt.Errorf("%s has %d values, want none: %s", name, n, why)
+	}
+	return nil
+}
+
+// pick returns the answers to the given rows only.
+func (a Answers) pick(rows []int) Answers {
+	picked := Answers{Class: pick(a.Class, rows), Value: pick(a.Value, rows)}
+	for _, p := range a.Probability {
+		picked.Probability = append(picked.Probability, pick(p, rows))
+	}
+	return picked
+}
+
+func pick[T any](column []T, rows []int) []T {
+	if column == nil {
+		return nil
+	}
+	picked := make([]T, len(rows))
+	for i, row := range rows {
+		picked[i] = column[row]
+	}
+	return picked
+}
+
+// classCount returns the number of classes, 2 for the zero Target.
+func classCount(target predictlog.Target) int {
+	if target.Task == predictlog.Binary && len(target.Classes) == 0 {
+		return 2
+	}
+	return len(target.Classes)
+}

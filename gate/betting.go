@@ -1,0 +1,161 @@
+package gate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrInvalidState means that the stored state of a [Betting] cannot be continued.
+var ErrInvalidState = errors.New("gate: invalid betting state")
+
+// BettingConfig tunes a [Betting]. The zero BettingConfig is valid.
+type BettingConfig struct {
+	// Null is the mean that the values are believed not to exceed, in (0, 1). Default
+	// 0.5, which for x = (d+1)/2 is "no difference": for a tolerated mean difference t
+	// use (1+t)/2.
+	Null float64 `json:"null"`
+	// Alpha is the chance of ever rejecting a true null. Default 0.05.
+	Alpha float64 `json:"alpha"`
+	// Lambdas are the bets, each in (0, 1/Null). The wealth starts divided equally among
+	// them, which keeps the guarantee whichever is best. Default 0.025, 0.05, 0.1, 0.2,
+	// 0.4 and 0.8, divided by Null: small bets find small excesses, large ones are fast.
+	Lambdas []float64 `json:"lambdas"`
+}
+
+// Betting tests, after each of a stream of values in [0, 1] and for as long as one
+// likes, whether their mean exceeds a bound: the e-process of a gambler who bets on it
+// (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
+// betting"). While the mean of each value, given those before it, is at most Null, the
+// probability that the wealth ever reaches 1/Alpha is at most Alpha, at whatever times
+// one looks (Ville's inequality). The values need not be alike, nor independent.
+//
+// To prove harm from paired losses, take the loss differences d in [-1, 1] and add
+// (d+1)/2.
+//
+// The wealth is the mean over the bets of the product of 1 + lambda*(x - Null), kept as
+// logarithms. A Betting is not safe for concurrent use. It can be written as JSON at any
+// time and continues from there to the bit.
+type Betting struct {
+	cfg     BettingConfig
+	n       int
+	logs    []float64 // of each bet's wealth, starting at 0
+	highest float64   // logarithm of the highest wealth so far
+}
+
+// NewBetting returns a Betting before its first value, or an error that names everything
+// that is wrong with the config.
+func NewBetting(cfg BettingConfig) (*Betting, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("gate: invalid BettingConfig: %w", err)
+	}
+	return &Betting{cfg: cfg, logs: make([]float64, len(cfg.Lambdas))}, nil
+}
+
+func (c BettingConfig) withDefaults() BettingConfig {
+	if c.Null == 0 {
+		c.Null = 0.5
+	}
+	if c.Alpha == 0 {
+		c.Alpha = defaultAlpha
+	}
+	if len(c.Lambdas) == 0 {
+		for _, share := range []float64{0.025, 0.05, 0.1, 0.2, 0.4, 0.8} {
+			c.Lambdas = append(c.Lambdas, share/c.Null)
+		}
+	}
+	c.Lambdas = slices.Clone(c.Lambdas)
+	return c
+}
+
+func (c BettingConfig) validate() error {
+	var f fields
+	f.want(c.Null > 0 && c.Null < 1, "Null", c.Null, "between 0 and 1")
+	f.want(c.Alpha > 0 && c.Alpha < 1, "Alpha", c.Alpha, "between 0 and 1")
+	for i, lambda := range c.Lambdas {
+		f.want(lambda > 0 && lambda*c.Null < 1, fmt.Sprintf("Lambdas[%d]", i), lambda, fmt.Sprintf("between 0 and 1/Null, which is %.4g", 1/c.Null))
+	}
+	return f.err()
+}
+
+// Config returns the config in effect, its defaults filled in.
+func (b *Betting) Config() BettingConfig {
+	c := b.cfg
+	c.Lambdas = slices.Clone(c.Lambdas)
+	return c
+}
+
+// Add takes the next value. A value outside [0, 1] or NaN is an error and changes
+// nothing.
+func (b *Betting) Add(x float64) error {
+	if !(x >= 0 && x <= 1) { // also true of NaN
+		return fmt.Errorf("gate: betting: value %d is %v, want 0 to 1", b.n, x)
+	}
+	for i, lambda := range b.cfg.Lambdas {
+		b.logs[i] += math.Log1p(lambda * (x - b.cfg.Null))
+	}
+	b.n++
+	b.highest = max(b.highest, b.logWealth())
+	return nil
+}
+
+// N returns the number of values added.
+func (b *Betting) N() int { return b.n }
+
+// Evalue returns the wealth, 1 at the start: how many times over the values speak
+// against the null. It is at most [math.MaxFloat64].
+func (b *Betting) Evalue() float64 { return min(math.Exp(b.logWealth()), math.MaxFloat64) }
+
+// PValue returns 1 over the highest wealth so far, which is a p-value valid at any time.
+func (b *Betting) PValue() float64 { return math.Exp(-b.highest) }
+
+// Rejected reports whether the wealth ever reached 1/Alpha: the null is rejected for
+// good.
+func (b *Betting) Rejected() bool { return b.highest >= -math.Log(b.cfg.Alpha) }
+
+// logWealth returns the logarithm of the mean wealth of the bets.
+func (b *Betting) logWealth() float64 {
+	top := slices.Max(b.logs) // keeps the powers from overflowing
+	var sum float64
+	for _, l := range b.logs {
+		sum += math.Exp(l - top)
+	}
+	return top + math.Log(sum/float64(len(b.logs)))
+}
+
+// bettingJSON is the wire form of a Betting.
+type bettingJSON struct {
+	SchemaVersion int           `json:"schema_version"`
+	Config        BettingConfig `json:"config"`
+	N             int           `json:"n"`
+	LogWealth     []float64     `json:"log_wealth"`
+	Highest       float64       `json:"highest_log_wealth"`
+}
+
+// MarshalJSON writes the config and the state.
+func (b *Betting) MarshalJSON() ([]byte, error) {
+	return json.Marshal(bettingJSON{schemaVersion, b.cfg, b.n, b.logs, b.highest})
+}
+
+// UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that
+// wraps [ErrInvalidState] and leaves b as it was.
+func (b *Betting) UnmarshalJSON(data []byte) error {
+	var wire bettingJSON
+	if err := unmarshalStrict(data, &wire); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidState, err)
+	}
+	var f fields
+	f.want(wire.SchemaVersion == schemaVersion, "schema_version", wire.SchemaVersion, fmt.Sprint(schemaVersion))
+	f.want(len(wire.Config.Lambdas) > 0, "lambdas", wire.Config.Lambdas, "one or more")
+	f.want(len(wire.LogWealth) == len(wire.Config.Lambdas), "log_wealth", wire.LogWealth, "one for each of lambdas")
+	f.want(wire.N >= 0, "n", wire.N, "0 or more")
+	f.want(wire.Highest >= 0, "highest_log_wealth", wire.Highest, "0 or more")
+	if err := errors.Join(f.err(), wire.Config.validate()); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidState, err)
+	}
+	*b = Betting{cfg: wire.Config, n: wire.N, logs: wire.LogWealth, highest: wire.Highest}
+	return nil
+}

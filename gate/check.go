@@ -1,0 +1,154 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+// Verdict is the result of one criterion. The zero Verdict is Error.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Error     Verdict = iota // could not be evaluated: see the reason
+	Pass                     // shown
+	Fail                     // shown not to hold, or not shown on sufficient evidence
+	Undecided                // too little evidence to tell: see Check.Needed
+)
+
+var verdictNames = names{Error: "error", Pass: "pass", Fail: "fail", Undecided: "undecided"}
+
+// String returns "error", "pass", "fail" or "undecided".
+func (v Verdict) String() string { return verdictNames.name("Verdict", uint8(v)) }
+
+// MarshalText returns what String does; an unknown verdict is an error.
+func (v Verdict) MarshalText() ([]byte, error) { return verdictNames.marshal("verdict", uint8(v)) }
+
+// UnmarshalText reads what [Verdict.MarshalText] wrote.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	i, err := verdictNames.unmarshal("verdict", text)
+	*v = Verdict(i)
+	return err
+}
+
+// Proof says what a criterion demands, and so what happens when rows are few.
+type Proof string
+
+// The proofs.
+const (
+	// Condition is about the circumstances, not about the models.
+	Condition Proof = "condition"
+	// PointEstimate compares what was measured, by whatever chance: it has no error rate.
+	PointEstimate Proof = "point estimate"
+	// ProveBetter wants the shadow proven better: closed when rows are few.
+	ProveBetter Proof = "prove better"
+	// ProveNotWorse wants the shadow proven not worse by a margin: closed when rows are few.
+	ProveNotWorse Proof = "prove not worse"
+	// VetoIfWorse fails if the shadow is proven worse: open when rows are few.
+	VetoIfWorse Proof = "veto if proven worse"
+)
+
+// Interval is a confidence interval. An end is infinite if the rows do not bound it.
+type Interval struct {
+	Lo, Hi float64
+	Level  float64 // such as 0.95
+}
+
+// Check is the result of one criterion on one piece of evidence.
+type Check struct {
+	// Criterion names the rule, such as "f1 improvement".
+	Criterion string
+	Verdict   Verdict
+	// Proof says what the criterion demands; empty if a host's does not say.
+	Proof Proof
+	// Precondition marks a criterion that says whether the evidence is sufficient. While
+	// it does not pass, another criterion's Fail does not reject the shadow.
+	Precondition bool
+	// Metric is what was measured; empty if it was not a metric.
+	Metric Metric
+	// Statistic is what was measured, in the criterion's unit; NaN if it could not be.
+	Statistic float64
+	// Threshold is what it was compared with; NaN if there is none.
+	Threshold float64
+	// CI is the confidence interval of the statistic; nil if the criterion has none.
+	CI *Interval
+	// N is the number of rows behind the statistic; Needed, if not 0, is how many would
+	// have decided.
+	N, Needed int
+	// Reason is a sentence a person can read.
+	Reason string
+}
+
+// checkJSON is the wire form of a Check.
+type checkJSON struct {
+	Criterion    string        `json:"criterion"`
+	Verdict      Verdict       `json:"verdict"`
+	Proof        Proof         `json:"proof,omitempty"`
+	Precondition bool          `json:"precondition,omitempty"`
+	Metric       Metric        `json:"metric,omitempty"`
+	Statistic    number        `json:"statistic"`
+	Threshold    number        `json:"threshold"`
+	CI           *intervalJSON `json:"ci,omitempty"`
+	N            int           `json:"n"`
+	Needed       int           `json:"needed,omitempty"`
+	Reason       string        `json:"reason"`
+}
+
+type intervalJSON struct {
+	Lo    number `json:"lo"`
+	Hi    number `json:"hi"`
+	Level number `json:"level"`
+}
+
+// MarshalJSON writes the check. A number that is not finite becomes null.
+func (c Check) MarshalJSON() ([]byte, error) {
+	wire := checkJSON{
+		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
+		Statistic: number(c.Statistic), Threshold: number(c.Threshold), N: c.N, Needed: c.Needed, Reason: c.Reason,
+	}
+	if c.CI != nil {
+		wire.CI = &intervalJSON{number(c.CI.Lo), number(c.CI.Hi), number(c.CI.Level)}
+	}
+	return json.Marshal(wire)
+}
+
+// UnmarshalJSON reads what [Check.MarshalJSON] wrote; null becomes NaN, or the infinite
+// end of an interval. An unknown field is an error.
+func (c *Check) UnmarshalJSON(data []byte) error {
+	nan := number(math.NaN())
+	wire := checkJSON{Statistic: nan, Threshold: nan}
+	if err := unmarshalStrict(data, &wire); err != nil {
+		return fmt.Errorf("gate: check: %w", err)
+	}
+	*c = Check{
+		Criterion: wire.Criterion, Verdict: wire.Verdict, Proof: wire.Proof, Precondition: wire.Precondition, Metric: wire.Metric,
+		Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), N: wire.N, Needed: wire.Needed, Reason: wire.Reason,
+	}
+	if wire.CI != nil {
+		c.CI = &Interval{Lo: wire.CI.Lo.or(math.Inf(-1)), Hi: wire.CI.Hi.or(math.Inf(1)), Level: float64(wire.CI.Level)}
+	}
+	return nil
+}
+
+// with returns the check with a verdict and the sentence that explains it.
+func (c Check) with(v Verdict, format string, args ...any) Check {
+	c.Verdict, c.Reason = v, fmt.Sprintf(format, args...)
+	return c
+}
+
+// unmeasured returns the check of a statistic that has no value: undecided if other rows
+// might give it one, an error if none would.
+func (c Check) unmeasured(err error) Check {
+	c.Statistic = math.NaN()
+	if isUndefined(err) {
+		return c.with(Undecided, "%v, on %s rows", err, count(c.N))
+	}
+	return c.with(Error, "%v", err)
+}
+
+// noProduction returns the check of a comparison with a model that does not exist.
+func (c Check) noProduction() Check {
+	c.Statistic = math.NaN()
+	return c.with(Error, "there is no production model to compare with")
+}

@@ -1,0 +1,101 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// MinSamples wants a number of labelled rows. Fewer are undecided; see
+// [Check.Precondition].
+type MinSamples struct {
+	Rows int `json:"rows"`
+}
+
+// Validate returns an error if Rows is negative.
+func (c MinSamples) Validate() error {
+	var f fields
+	f.want(c.Rows >= 0, "Rows", c.Rows, "0 or more")
+	return f.err()
+}
+
+// Check passes if there are enough rows.
+func (c MinSamples) Check(e *Evidence) Check {
+	n := e.N()
+	check := Check{
+		Criterion: "samples", Proof: Condition, Precondition: true,
+		Statistic: float64(n), Threshold: float64(c.Rows), N: n,
+	}
+	if n >= c.Rows {
+		return check.with(Pass, "%s labelled rows, at least %s wanted", count(n), count(c.Rows))
+	}
+	check.Needed = c.Rows
+	return check.with(Undecided, "%s labelled rows are too few, at least %s wanted", count(n), count(c.Rows))
+}
+
+// MinCoverage wants a share of the predictions of the period to be labelled, because
+// labels that come early may not be like those that come late. A lower share is
+// undecided; see [Check.Precondition].
+type MinCoverage struct {
+	Share float64 `json:"share"` // in [0, 1]
+}
+
+// Validate returns an error if Share is not in [0, 1].
+func (c MinCoverage) Validate() error {
+	var f fields
+	f.want(c.Share >= 0 && c.Share <= 1, "Share", c.Share, "0 to 1")
+	return f.err()
+}
+
+// Check passes if enough of the predictions are labelled.
+func (c MinCoverage) Check(e *Evidence) Check {
+	have := e.Coverage
+	check := Check{
+		Criterion: "label coverage", Proof: Condition, Precondition: true,
+		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
+	}
+	of := fmt.Sprintf("%s of %s predictions are labelled (%.1f %%), at least %.1f %% wanted",
+		count(have.Labelled), count(have.Predictions), 100*have.Share(), 100*c.Share)
+	if have.Share() >= c.Share && have.Predictions > 0 {
+		return check.with(Pass, "%s", of)
+	}
+	check.Needed = int(math.Ceil(c.Share*float64(have.Predictions) - 1e-9)) // 0.07 * 100 is above 7
+	return check.with(Undecided, "%s", of)
+}
+
+// Cooldown wants a time to pass after a promotion before the next. It is undecided until
+// then, not failed: nothing is wrong with the shadow. The statistic is in hours.
+type Cooldown struct {
+	Period time.Duration `json:"period"` // in nanoseconds
+}
+
+// Validate returns an error if Period is negative.
+func (c Cooldown) Validate() error {
+	var f fields
+	f.want(c.Period >= 0, "Period", c.Period, "0 or more")
+	return f.err()
+}
+
+// Check passes if nothing was promoted yet, or long enough ago.
+func (c Cooldown) Check(e *Evidence) Check {
+	check := Check{Criterion: "cooldown", Proof: Condition, Threshold: c.Period.Hours()}
+	if e.LastPromotion.IsZero() {
+		return check.with(Pass, "no model was promoted before")
+	}
+	since := e.At.Sub(e.LastPromotion)
+	check.Statistic = since.Hours()
+	if since >= c.Period {
+		return check.with(Pass, "the last promotion was %s ago, at least %s wanted", days(since), days(c.Period))
+	}
+	return check.with(Undecided, "the last promotion was %s ago, at least %s wanted: not before %s",
+		days(since), days(c.Period), e.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
+}
+
+// days writes a duration of a day or more in days, and a shorter one as it is.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d.Abs() < day {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
+}

@@ -1,0 +1,57 @@
+package gate_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/labels"
+)
+
+func TestMinSamples(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	check := verdict(t, gate.Pass, gate.MinSamples{Rows: 2000}, e)
+	require.Equal(t, "2,000 labelled rows, at least 2,000 wanted", check.Reason)
+	require.True(t, check.Precondition)
+	check = verdict(t, gate.Undecided, gate.MinSamples{Rows: 2001}, e)
+	require.Equal(t, 2001, check.Needed)
+	verdict(t, gate.Undecided, gate.MinSamples{Rows: 1}, gate.Evidence{})
+	require.ErrorContains(t, gate.MinSamples{Rows: -1}.Validate(), "Rows is -1, want 0 or more")
+}
+
+func TestMinCoverage(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	e.Coverage = labels.Count{Predictions: 5000, Labelled: 2000}
+	check := verdict(t, gate.Pass, gate.MinCoverage{Share: 0.4}, e)
+	require.Equal(t, "2,000 of 5,000 predictions are labelled (40.0 %), at least 40.0 % wanted", check.Reason)
+	require.True(t, check.Precondition)
+	check = verdict(t, gate.Undecided, gate.MinCoverage{Share: 0.42}, e)
+	require.Equal(t, 2100, check.Needed)
+	e.Coverage.Predictions = 10_000
+	require.Equal(t, 2800, verdict(t, gate.Undecided, gate.MinCoverage{Share: 0.28}, e).Needed)
+	verdict(t, gate.Undecided, gate.MinCoverage{Share: 0}, gate.Evidence{})
+	for _, share := range []float64{-0.1, 1.1, nan} {
+		require.ErrorContains(t, gate.MinCoverage{Share: share}.Validate(), "want 0 to 1")
+	}
+}
+
+func TestCooldown(t *testing.T) {
+	t.Parallel()
+	week := gate.Cooldown{Period: 7 * 24 * time.Hour}
+	e := better(t)
+	check := verdict(t, gate.Pass, week, e)
+	require.Equal(t, "the last promotion was 8 days ago, at least 7 days wanted", check.Reason)
+	require.Equal(t, 8*24.0, check.Statistic)
+	e.LastPromotion = day0.Add(-time.Hour)
+	check = verdict(t, gate.Undecided, week, e)
+	require.Equal(t, "the last promotion was 1h0m0s ago, at least 7 days wanted: not before 2025-03-07T23:00:00Z", check.Reason)
+	e.LastPromotion = day0.Add(time.Hour)
+	verdict(t, gate.Undecided, week, e)
+	e.LastPromotion = time.Time{}
+	verdict(t, gate.Pass, week, e)
+	require.ErrorContains(t, gate.Cooldown{Period: -1}.Validate(), "Period is -1ns")
+}

@@ -1,0 +1,121 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+func TestFromScores(t *testing.T) {
+	t.Parallel()
+	e, err := gate.FromScores([]float64{0, 1, 1}, []float64{0.2, 0.5, 0.4}, []float64{0.1, 0.9, 0.6})
+	require.NoError(t, err)
+	require.Equal(t, 3, e.N())
+	require.False(t, e.First())
+	require.Equal(t, []int{0, 1, 1}, e.Truth.Class)
+	require.Equal(t, []int{0, 1, 0}, e.Production.Class, "0.5 answers 1")
+	require.Equal(t, []float64{0.1, 0.9, 0.6}, e.Shadow.Probability[1])
+	require.Equal(t, 1.0, e.Coverage.Share())
+
+	first, err := gate.FromScores([]float64{0, 1}, nil, []float64{0.1, 0.9})
+	require.NoError(t, err)
+	require.True(t, first.First())
+
+	empty, err := gate.FromScores(nil, nil, nil)
+	require.NoError(t, err)
+	require.Zero(t, empty.N())
+}
+
+func TestFromScores_Malformed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		truth, production, shadow []float64
+		want                      string
+	}{
+		"truth":             {[]float64{0, 2}, nil, []float64{0, 1}, "truth: row 1 is 2, want 0 or 1"},
+		"NaN truth":         {[]float64{math.NaN()}, nil, []float64{0}, "truth: row 0 is NaN"},
+		"shadow length":     {[]float64{0, 1}, nil, []float64{0}, "shadow: Class has 1 values, want 2"},
+		"no shadow":         {[]float64{0, 1}, []float64{0, 1}, nil, "shadow: Class has 0 values, want 2"},
+		"production length": {[]float64{0, 1}, []float64{}, []float64{0, 1}, "production: Class has 0 values, want 2"},
+		"NaN score":         {[]float64{0, 1}, nil, []float64{0, math.NaN()}, "Probability[1][1] is NaN, want 0 to 1"},
+		"score above 1":     {[]float64{0, 1}, []float64{0, 1.5}, []float64{0, 1}, "production: Probability"},
+	} {
+		_, err := gate.FromScores(c.truth, c.production, c.shadow)
+		require.ErrorIs(t, err, gate.ErrInvalidEvidence, name)
+		require.ErrorContains(t, err, c.want, name)
+	}
+}
+
+func TestEvidence_Validate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(e *gate.Evidence)
+		want  string
+	}{
+		"target":          {func(e *gate.Evidence) { e.Target.Classes = []string{"a", "b", "c"} }, "binary with the classes"},
+		"task":            {func(e *gate.Evidence) { e.Target.Task = 9 }, "unknown task 9"},
+		"IDs twice":       {func(e *gate.Evidence) { e.IDs[1] = e.IDs[0] }, `ids: "0" occurs twice`},
+		"empty ID":        {func(e *gate.Evidence) { e.IDs[1] = "" }, "ids: row 1 has none"},
+		"too many IDs":    {func(e *gate.Evidence) { e.IDs = append(e.IDs, "x") }, "truth: Class has 2000 values, want 2001"},
+		"times":           {func(e *gate.Evidence) { e.Times = make([]time.Time, 3) }, "times: Times has 3 values"},
+		"class":           {func(e *gate.Evidence) { e.Shadow.Class[7] = 2 }, "shadow: Class[7] is 2, want 0 to 1"},
+		"value":           {func(e *gate.Evidence) { e.Truth.Value = []float64{1} }, "Value has 1 values, want none"},
+		"probabilities":   {func(e *gate.Evidence) { e.Shadow.Probability = e.Shadow.Probability[:1] }, "probabilities of 1 classes, want 2"},
+		"segments":        {func(e *gate.Evidence) { e.Segments["region"] = nil }, `segments: "region" has 0 values, want 2000`},
+		"coverage":        {func(e *gate.Evidence) { e.Coverage = labels.Count{} }, "coverage: 0 of 0 predictions labelled"},
+		"labels":          {func(e *gate.Evidence) { e.Coverage.Labelled *= 2 }, "coverage: 4000 of 2000"},
+		"at":              {func(e *gate.Evidence) { e.At = time.Time{} }, "at: not set"},
+		"year":            {func(e *gate.Evidence) { e.At = e.At.AddDate(9000, 0, 0) }, "at: year 11025"},
+		"several at once": {func(e *gate.Evidence) { e.Shadow.Class[0] = -1; e.IDs[0] = "" }, "shadow: Class[0] is -1"},
+	} {
+		e := better(t)
+		require.NoError(t, e.Validate())
+		c.spoil(&e)
+		err := e.Validate()
+		require.ErrorIs(t, err, gate.ErrInvalidEvidence, name)
+		require.ErrorContains(t, err, c.want, name)
+	}
+
+	r := regression(40, 0.5)
+	require.NoError(t, r.Validate())
+	r.Shadow.Value[3] = math.Inf(1)
+	require.ErrorContains(t, r.Validate(), "Value[3] is +Inf, want a finite number")
+	r = regression(40, 0.5)
+	r.Production.Class = []int{1}
+	require.ErrorContains(t, r.Validate(), "Class has 1 values, want none: a regression answers values")
+
+	m := multiclass(40)
+	require.NoError(t, m.Validate())
+	require.NoError(t, (&gate.Evidence{Target: predictlog.Target{}}).Validate(), "the zero evidence has no rows")
+}
+
+func TestEvidence_RowSet(t *testing.T) {
+	t.Parallel()
+	of := func(ids ...string) string { return (&gate.Evidence{IDs: ids}).RowSet() }
+	require.Len(t, of("a"), 64)
+	require.Equal(t, of("a", "b"), of("a", "b"))
+	require.NotEqual(t, of("a", "b"), of("b", "a"))
+	require.NotEqual(t, of("ab"), of("a", "b"))
+	require.NotEqual(t, of("1:a"), of("a"))
+}
+
+func TestEvidence_JSON(t *testing.T) {
+	t.Parallel()
+	for _, e := range []gate.Evidence{better(t), regression(30, 0.5), multiclass(30), {}} {
+		data, err := json.Marshal(e)
+		require.NoError(t, err)
+		var read gate.Evidence
+		require.NoError(t, json.Unmarshal(data, &read))
+		require.Equal(t, hash(t, gate.Evaluate(gate.Standard(), e)), hash(t, gate.Evaluate(gate.Standard(), read)))
+		again, err := json.Marshal(read)
+		require.NoError(t, err)
+		require.Equal(t, string(data), string(again))
+	}
+}

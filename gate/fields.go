@@ -1,0 +1,29 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// fields collects what is wrong with the fields of a criterion or config.
+type fields []error
+
+// want records a violation unless ok.
+func (f *fields) want(ok bool, field string, value any, want string) {
+	if !ok {
+		*f = append(*f, fmt.Errorf("%s is %v, want %s", field, value, want))
+	}
+}
+
+// metric records a violation unless m is one of the metrics of this package.
+func (f *fields) metric(m Metric) {
+	if !m.known() {
+		*f = append(*f, fmt.Errorf("Metric is %q, want one of this package's, such as %q", m, F1))
+	}
+}
+
+func (f fields) err() error { return errors.Join(f...) }
+
+// finiteFrom reports whether lo <= v and v is finite, which NaN is not.
+func finiteFrom(v, lo float64) bool { return v >= lo && v <= math.MaxFloat64 }

@@ -1,0 +1,35 @@
+package metrics
+
+import "math"
+
+// eceBins is the usual number of bins.
+const eceBins = 10
+
+// ECE returns the expected calibration error, in [0, 1]: the rows are put into 10 bins
+// of equal width by probability, [0, 0.1), [0.1, 0.2), ... [0.9, 1]; the result is the
+// mean over the rows of the distance between the mean probability and the share of
+// positives in the row's bin. For several classes, give the probability of the predicted
+// class, and as truth whether it was right.
+func ECE(truth []bool, probability, weights []float64) (float64, error) {
+	const name = "ece"
+	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
+		return 0, err
+	}
+	all, err := total(name, len(truth), weights)
+	if err != nil {
+		return 0, err
+	}
+	var gaps [eceBins]float64 // per bin the sum of weight * (probability - truth)
+	for i, p := range probability {
+		gap := p
+		if truth[i] {
+			gap--
+		}
+		gaps[min(int(p*eceBins), eceBins-1)] += weight(weights, i) * gap
+	}
+	var sum float64
+	for _, gap := range gaps {
+		sum += math.Abs(gap)
+	}
+	return finite(name, sum/all)
+}

@@ -1,0 +1,33 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrUndefined means that the measure has no value on these rows, although they are
+	// well formed: there are none, or they are all of one class.
+	ErrUndefined = errors.New("metrics: undefined")
+	// ErrInput means that the arguments are malformed.
+	ErrInput = errors.New("metrics: malformed input")
+)
+
+// failure is an error about one metric that unwraps to one of the sentinels.
+type failure struct {
+	metric, what string
+	sentinel     error
+}
+
+func (e *failure) Error() string { return fmt.Sprintf("metrics: %s: %s", e.metric, e.what) }
+
+func (e *failure) Unwrap() error { return e.sentinel }
+
+func undefined(metric, why string) error {
+	return &failure{metric, "undefined: " + why, ErrUndefined}
+}
+
+func malformed(metric, format string, args ...any) error {
+	return &failure{metric, fmt.Sprintf(format, args...), ErrInput}
+}

@@ -1,0 +1,111 @@
+package metrics
+
+import "math"
+
+// checkLength returns an error unless the column has one value for each of n rows.
+func checkLength(metric, column string, have, n int) error {
+	if have != n {
+		return malformed(metric, "%s has %d values, want %d", column, have, n)
+	}
+	return nil
+}
+
+// checkFinite returns an error unless the column holds n finite numbers.
+func checkFinite(metric, column string, x []float64, n int) error {
+	if err := checkLength(metric, column, len(x), n); err != nil {
+		return err
+	}
+	for i, v := range x {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return malformed(metric, "%s[%d] is %v, want a finite number", column, i, v)
+		}
+	}
+	return nil
+}
+
+// checkProbabilities returns an error unless the column holds n numbers in [0, 1].
+func checkProbabilities(metric, column string, p []float64, n int) error {
+	if err := checkLength(metric, column, len(p), n); err != nil {
+		return err
+	}
+	for i, v := range p {
+		if !(v >= 0 && v <= 1) { // also true of NaN
+			return malformed(metric, "%s[%d] is %v, want 0 to 1", column, i, v)
+		}
+	}
+	return nil
+}
+
+// total returns the sum of the weights of n rows, which is not 0.
+func total(metric string, n int, weights []float64) (float64, error) {
+	if weights == nil {
+		if n == 0 {
+			return 0, undefined(metric, "no rows")
+		}
+		return float64(n), nil
+	}
+	if err := checkWeights(metric, n, weights); err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, w := range weights {
+		sum += w
+	}
+	if sum == 0 {
+		return 0, undefined(metric, "no rows of positive weight")
+	}
+	return finite(metric, sum)
+}
+
+// checkWeights returns an error unless weights is nil or holds n weights.
+func checkWeights(metric string, n int, weights []float64) error {
+	if weights == nil {
+		return nil
+	}
+	if err := checkFinite(metric, "weights", weights, n); err != nil {
+		return err
+	}
+	for i, w := range weights {
+		if w < 0 {
+			return malformed(metric, "weights[%d] is %v, want 0 or more", i, w)
+		}
+	}
+	return nil
+}
+
+// weight returns the weight of row i.
+func weight(weights []float64, i int) float64 {
+	if weights == nil {
+		return 1
+	}
+	return weights[i]
+}
+
+// mean returns the weighted mean of loss(i) over n rows.
+func mean(metric string, n int, weights []float64, loss func(i int) float64) (float64, error) {
+	all, err := total(metric, n, weights)
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for i := range n {
+		sum += weight(weights, i) * loss(i)
+	}
+	return finite(metric, sum/all)
+}
+
+// ratio returns a/b, or [ErrUndefined] with the reason if b is 0.
+func ratio(metric string, a, b float64, why string) (float64, error) {
+	if b == 0 {
+		return 0, undefined(metric, why)
+	}
+	return finite(metric, a/b)
+}
+
+// finite returns v, or [ErrUndefined] if computing it went beyond the range of float64.
+func finite(metric string, v float64) (float64, error) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, undefined(metric, "the numbers are too large to compute with")
+	}
+	return v, nil
+}

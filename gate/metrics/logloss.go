@@ -1,0 +1,61 @@
+package metrics
+
+import "math"
+
+// clip keeps one wrong answer of certainty from costing infinitely much; it is the
+// spacing of float64 at 1, as in scikit-learn.
+const clip = 0x1p-52
+
+// LogLoss returns the mean of -ln of the probability given to what was true, in nats.
+// Probabilities are clipped to [2^-52, 1-2^-52], so that a loss is at most 36.04.
+func LogLoss(truth []bool, probability, weights []float64) (float64, error) {
+	const name = "log_loss"
+	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
+		return 0, err
+	}
+	return mean(name, len(truth), weights, func(i int) float64 {
+		if truth[i] {
+			return NegativeLog(probability[i])
+		}
+		return NegativeLog(1 - probability[i])
+	})
+}
+
+// NegativeLog returns -ln p with p clipped as in [LogLoss]: the loss of one row whose
+// truth was given the probability p.
+func NegativeLog(p float64) float64 {
+	return -math.Log(min(max(p, clip), 1-clip))
+}
+
+// MulticlassLogLoss returns the log loss of a classifier of several classes:
+// probability[k][i] is the probability of class k for row i.
+func MulticlassLogLoss(truth []int, probability [][]float64, weights []float64) (float64, error) {
+	const name = "log_loss"
+	if err := checkClassProbabilities(name, truth, probability); err != nil {
+		return 0, err
+	}
+	return mean(name, len(truth), weights, func(i int) float64 {
+		return NegativeLog(probability[truth[i]][i])
+	})
+}
+
+// checkClassProbabilities returns an error unless every class has a column of
+// probabilities and every truth is one of the classes.
+func checkClassProbabilities(metric string, truth []int, probability [][]float64) error {
+	for k, column := range probability {
+		if err := checkLength(metric, "a class of probability", len(column), len(truth)); err != nil {
+			return err
+		}
+		for i, p := range column {
+			if !(p >= 0 && p <= 1) { // also true of NaN
+				return malformed(metric, "probability[%d][%d] is %v, want 0 to 1", k, i, p)
+			}
+		}
+	}
+	for i, t := range truth {
+		if t < 0 || t >= len(probability) {
+			return malformed(metric, "truth[%d] is class %d, want 0 to %d", i, t, len(probability)-1)
+		}
+	}
+	return nil
+}

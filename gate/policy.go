@@ -1,0 +1,68 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Criterion is one rule of a [Policy]. A host's own rules implement it.
+//
+// Check judges the evidence, which is valid, and must not modify it. Evidence of no
+// production model and of no rows is valid too. It is called by one goroutine, must
+// depend on the evidence alone, and fills Verdict and Reason at least; a Pass whose
+// Statistic is NaN counts as an Error. If the criterion also has a method
+// Validate() error, it is not asked to judge while that returns an error.
+type Criterion interface {
+	Check(e *Evidence) Check
+}
+
+// CriterionFunc makes a function a [Criterion].
+type CriterionFunc func(e *Evidence) Check
+
+// Check calls f.
+func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
+
+// Policy is what a shadow model must show to be promoted. The zero Policy never
+// promotes.
+type Policy struct {
+	// Name is recorded in decisions.
+	Name string
+	// Criteria are checked against a model in production.
+	Criteria []Criterion
+	// First are checked instead where no model is in production yet.
+	First []Criterion
+}
+
+// Validate returns everything that is wrong with the policy: no criteria, a nil one, or
+// one whose own Validate method objects.
+func (p Policy) Validate() error {
+	var errs []error
+	for _, list := range []struct {
+		name     string
+		criteria []Criterion
+	}{{"Criteria", p.Criteria}, {"First", p.First}} {
+		if len(list.criteria) == 0 {
+			errs = append(errs, fmt.Errorf("%s is empty, so nothing can be promoted", list.name))
+		}
+		for i, c := range list.criteria {
+			if err := validate(c); err != nil {
+				errs = append(errs, fmt.Errorf("%s[%d]: %w", list.name, i, err))
+			}
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("gate: invalid policy %q: %w", p.Name, errors.Join(errs...))
+}
+
+// validate asks a criterion whether it is well formed, if it can tell.
+func validate(c Criterion) error {
+	if c == nil {
+		return errors.New("the criterion is nil")
+	}
+	if v, ok := c.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package gate
+
+import "time"
+
+const week = 7 * 24 * time.Hour
+
+// Standard returns the policy that states its error rate: the shadow is promoted if it
+// is proven better than production in the primary metric (F1, or RMSE for a regression)
+// at a level of 0.05, proven not worse by 0.01 in the secondary one (Brier, or R2), not
+// proven worse in any segment by more than 5 %, judged on at least 200 rows and on 30 %
+// of the predictions of the period, and a week after the last promotion. Because all of
+// these must hold, equal models are promoted in at most about 5 % of comparisons, whatever the
+// other criteria are (Berger 1982). That the rows are drawn independently, and were not
+// used to choose the shadow, is assumed.
+//
+// A first deployment must be no worse than a constant answer.
+//
+// Models that give no probabilities have no Brier score: they need a policy without
+// [Secondary] and [Skill].
+func Standard() Policy {
+	return Policy{
+		Name: "standard",
+		Criteria: []Criterion{
+			MinSamples{Rows: 200},
+			MinCoverage{Share: 0.30},
+			Cooldown{Period: week},
+			Superior{Metric: Primary, Alpha: 0.05},
+			NonInferior{Metric: Secondary, Margin: 0.01, Alpha: 0.05},
+			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		},
+		First: first(),
+	}
+}
+
+// Classic returns the usual six rules on point estimates: at least 200 rows, labels for
+// 30 % of the predictions, a week since the last promotion, the primary metric better by
+// 2 %, Brier at most 0.01 higher (R2 at most 0.01 lower for a regression), and no segment
+// of 30 rows or more that loses over 5 % of the primary metric. It has no error rate: of
+// two equal models it promotes the new one in a third or more of comparisons at 1000
+// rows. Prefer [Standard].
+//
+// A first deployment must be no worse than a constant answer. What Standard says of
+// models without probabilities holds here too.
+func Classic() Policy {
+	return Policy{
+		Name: "classic",
+		Criteria: []Criterion{
+			MinSamples{Rows: 200},
+			MinCoverage{Share: 0.30},
+			Cooldown{Period: week},
+			Improvement{Metric: Primary, Relative: 0.02},
+			NotWorse{Metric: Secondary, Margin: 0.01},
+			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30},
+		},
+		First: first(),
+	}
+}
+
+// first returns what a first deployment must show.
+func first() []Criterion {
+	return []Criterion{
+		MinSamples{Rows: 200},
+		MinCoverage{Share: 0.30},
+		Floor{Metric: Skill, Bound: 0},
+	}
+}

@@ -1,0 +1,356 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// Errors of [Replay] that callers branch on.
+var (
+	// ErrTrainingRows means that a model was trained on rows it is to be judged on. Use
+	// [errors.As] with a [*TrainingRowsError] to learn which.
+	ErrTrainingRows = errors.New("gate: rows inside a model's training window")
+	// ErrOutput means that a model broke a promise of [Model]. Use [errors.As] with an
+	// [*OutputError] to learn which model and row.
+	ErrOutput = errors.New("gate: malformed output of a model")
+)
+
+// TrainingRowsError says how many rows are inside a model's training window.
+type TrainingRowsError struct {
+	Model   string // "production" or "shadow"
+	Count   int    // how many rows
+	FirstID string // the ID of the first
+	Window  Window // the training window
+}
+
+func (e *TrainingRowsError) Error() string {
+	return fmt.Sprintf("gate: replay: %d rows, the first of them %q, are inside the training window %s of the %s model", e.Count, e.FirstID, e.Window, e.Model)
+}
+
+// Unwrap returns [ErrTrainingRows].
+func (e *TrainingRowsError) Unwrap() error { return ErrTrainingRows }
+
+// OutputError says what is wrong with a model's answer.
+type OutputError struct {
+	Model string // "production" or "shadow"
+	ID    string // the ID of the row, empty if it is about a whole batch
+	What  string // what is wrong and what was expected
+}
+
+func (e *OutputError) Error() string {
+	if e.ID == "" {
+		return fmt.Sprintf("gate: replay: %s model: %s", e.Model, e.What)
+	}
+	return fmt.Sprintf("gate: replay: %s model: row %q: %s", e.Model, e.ID, e.What)
+}
+
+// Unwrap returns [ErrOutput].
+func (e *OutputError) Unwrap() error { return ErrOutput }
+
+// Window is a span of time, From <= t < To. A zero From has no beginning, a zero To no
+// end; the zero Window is an unknown one, which contains nothing.
+type Window struct {
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+}
+
+// Contains reports whether t is inside.
+func (w Window) Contains(t time.Time) bool {
+	if w == (Window{}) {
+		return false
+	}
+	return !t.Before(w.From) && (w.To.IsZero() || t.Before(w.To))
+}
+
+// String returns both ends in RFC 3339, such as "2025-01-01T00:00:00Z to now".
+func (w Window) String() string {
+	from, to := "the beginning", "the end"
+	if !w.From.IsZero() {
+		from = w.From.UTC().Format(time.RFC3339)
+	}
+	if !w.To.IsZero() {
+		to = w.To.UTC().Format(time.RFC3339)
+	}
+	return from + " to " + to
+}
+
+// missingSegment is the segment of the rows that have no value in a segmenting column.
+const missingSegment = "(missing)"
+
+// defaultBatchSize is large enough for a model behind HTTP to be worth a request, and
+// small enough for a request to be answered soon.
+const defaultBatchSize = 1000
+
+// ReplayConfig tunes [Replay]. The zero ReplayConfig is valid.
+type ReplayConfig struct {
+	// BatchSize is how many rows a model is asked at once. Default 1000.
+	BatchSize int
+	// Segments names the categorical columns whose categories are judged one by one. A
+	// row without a value belongs to the segment "(missing)".
+	Segments []string
+	// At is when the comparison is made, LastPromotion when a model was last promoted.
+	// Both are passed on to the evidence; At is needed if LastPromotion is set.
+	At, LastPromotion time.Time
+	// ProductionTrained and ShadowTrained are when the rows are from on which the models
+	// were trained. A zero Window is unknown and not checked.
+	ProductionTrained, ShadowTrained Window
+	// AllowTrainingRows permits judging models on rows they were trained on, which
+	// flatters them.
+	AllowTrainingRows bool
+}
+
+// Replay asks both models for the labelled rows of the data and returns the evidence.
+// A nil production means that there is no production model yet. Examples without a label
+// count for the coverage only; no labelled example at all gives evidence of no rows.
+//
+// The models are called at the same time, each with its own copies of the rows, one
+// batch after the other. Nothing is called if the arguments are malformed, an ID occurs
+// twice, or rows are inside a model's training window ([*TrainingRowsError]). A model's
+// error, an answer that breaks a promise of [Model] ([*OutputError]), or the end of ctx
+// ends the replay with an error once both models have returned.
+func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, cfg ReplayConfig) (Evidence, error) {
+	if err := cfg.validate(shadow, data.Schema); err != nil {
+		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
+	}
+	if cfg.BatchSize == 0 {
+		cfg.BatchSize = defaultBatchSize
+	}
+	labelled := data.Labelled().Examples
+	e, err := cfg.evidence(data, labelled)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if !cfg.AllowTrainingRows {
+		if production != nil {
+			err = checkTraining("production", cfg.ProductionTrained, labelled)
+		}
+		if err := errors.Join(err, checkTraining("shadow", cfg.ShadowTrained, labelled)); err != nil {
+			return Evidence{}, err
+		}
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var runs [2]run
+	models := []Model{production, shadow}
+	var wg sync.WaitGroup
+	for i, name := range []string{"production", "shadow"} {
+		if models[i] == nil {
+			continue
+		}
+		runs[i] = run{name: name, model: models[i], target: e.Target}
+		wg.Go(func() {
+			if runs[i].err = runs[i].answer(ctx, labelled, cfg.BatchSize); runs[i].err != nil {
+				cancel() // the other model need not go on
+			}
+		})
+	}
+	wg.Wait()
+	if err := firstCause(runs[0].err, runs[1].err); err != nil {
+		return Evidence{}, err
+	}
+	if production != nil {
+		e.Production, e.ProductionLatency = &runs[0].answers, runs[0].latency()
+	}
+	e.Shadow, e.ShadowLatency = runs[1].answers, runs[1].latency()
+	if err := e.Validate(); err != nil {
+		return Evidence{}, err
+	}
+	return e, nil
+}
+
+// firstCause drops a cancellation that is only the echo of the other model's error.
+func firstCause(a, b error) error {
+	switch {
+	case a != nil && b != nil && errors.Is(a, context.Canceled):
+		return b
+	case a != nil && b != nil && errors.Is(b, context.Canceled):
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+func (cfg ReplayConfig) validate(shadow Model, schema *predictlog.Schema) error {
+	var f fields
+	f.want(shadow != nil, "the shadow model", "nil", "a model")
+	f.want(schema != nil, "the dataset's schema", "nil", "a schema")
+	f.want(cfg.BatchSize >= 0, "BatchSize", cfg.BatchSize, "0 or more")
+	f.want(cfg.LastPromotion.IsZero() || !cfg.At.IsZero(), "At", "not set", "a time because LastPromotion is set")
+	if schema != nil {
+		for i, name := range cfg.Segments {
+			column, ok := schema.Index(name)
+			f.want(ok && schema.Column(column).Kind == predictlog.Categorical, fmt.Sprintf("Segments[%d]", i), strconv.Quote(name), "a categorical column")
+		}
+	}
+	return f.err()
+}
+
+// evidence returns all of the evidence but the models' answers.
+func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example) (Evidence, error) {
+	e := Evidence{
+		Target:        data.Schema.Target(),
+		At:            cfg.At,
+		LastPromotion: cfg.LastPromotion,
+		Coverage:      labels.Count{Predictions: len(data.Examples), Labelled: len(labelled)},
+		IDs:           make([]string, len(labelled)),
+		Times:         make([]time.Time, len(labelled)),
+		Segments:      make(map[string][]string, len(cfg.Segments)),
+	}
+	for i, x := range labelled {
+		e.IDs[i], e.Times[i] = x.Record.ID, x.Record.Time
+		if have, want := len(x.Record.Row), data.Schema.Len(); have != want {
+			return Evidence{}, fmt.Errorf("gate: replay: row %q has %d values, want %d", x.Record.ID, have, want)
+		}
+		if e.Target.Task == predictlog.Regression {
+			e.Truth.Value = append(e.Truth.Value, x.Label.Value)
+			continue
+		}
+		class := slices.Index(e.Target.Classes, x.Label.Class)
+		if class < 0 {
+			return Evidence{}, fmt.Errorf("gate: replay: label of row %q is class %q, want one of %q", x.Record.ID, x.Label.Class, e.Target.Classes)
+		}
+		e.Truth.Class = append(e.Truth.Class, class)
+	}
+	if err := checkIDs(e.IDs); err != nil {
+		return Evidence{}, fmt.Errorf("gate: replay: IDs: %w", err)
+	}
+	for _, name := range cfg.Segments {
+		column, _ := data.Schema.Index(name)
+		e.Segments[name] = segment(labelled, column)
+	}
+	return e, nil
+}
+
+// segment returns the category of each example in a column.
+func segment(examples []labels.Example, column int) []string {
+	values := make([]string, len(examples))
+	for i, x := range examples {
+		category, ok := x.Record.Row[column].Category()
+		if !ok {
+			category = missingSegment
+		}
+		values[i] = category
+	}
+	return values
+}
+
+func checkTraining(model string, trained Window, examples []labels.Example) error {
+	e := &TrainingRowsError{Model: model, Window: trained}
+	for _, x := range examples {
+		if trained.Contains(x.Record.Time) {
+			if e.Count == 0 {
+				e.FirstID = x.Record.ID
+			}
+			e.Count++
+		}
+	}
+	if e.Count == 0 {
+		return nil
+	}
+	return e
+}
+
+// run is one model's part of a replay. It belongs to one goroutine.
+type run struct {
+	name    string
+	model   Model
+	target  predictlog.Target
+	answers Answers
+	perRow  []time.Duration // of each batch
+	total   time.Duration
+	err     error
+}
+
+// answer asks the model for all examples, batch by batch.
+func (r *run) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
+	for batch := range slices.Chunk(examples, batchSize) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("gate: replay: %s model: %w", r.name, err)
+		}
+		rows := make([]predictlog.Row, len(batch))
+		for i, x := range batch {
+			rows[i] = slices.Clone(x.Record.Row)
+		}
+		start := time.Now()
+		outputs, err := r.model.Predict(ctx, rows)
+		took := time.Since(start)
+		if err != nil {
+			return fmt.Errorf("gate: replay: %s model: batch of %d rows from %q: %w", r.name, len(batch), batch[0].Record.ID, err)
+		}
+		if len(outputs) != len(batch) {
+			return &OutputError{r.name, "", fmt.Sprintf("%d outputs for the batch of %d rows from %q", len(outputs), len(batch), batch[0].Record.ID)}
+		}
+		for i, o := range outputs {
+			if what := r.add(o); what != "" {
+				return &OutputError{r.name, batch[i].Record.ID, what}
+			}
+		}
+		r.total += took
+		r.perRow = append(r.perRow, took/time.Duration(len(batch)))
+	}
+	return nil
+}
+
+// add appends one output to the answers, or says what is wrong with it.
+func (r *run) add(o predictlog.Output) (what string) {
+	if r.target.Task == predictlog.Regression {
+		if o.Class != "" || o.Probabilities != nil {
+			return "answers a class, want a value"
+		}
+		if math.IsNaN(o.Value) || math.IsInf(o.Value, 0) {
+			return fmt.Sprintf("answers %v, want a finite number", o.Value)
+		}
+		r.answers.Value = append(r.answers.Value, o.Value)
+		return ""
+	}
+	class := slices.Index(r.target.Classes, o.Class)
+	if class < 0 {
+		return fmt.Sprintf("answers class %q, want one of %q", o.Class, r.target.Classes)
+	}
+	if o.Value != 0 {
+		return fmt.Sprintf("answers the value %v, want a class", o.Value)
+	}
+	first := len(r.answers.Class) == 0
+	if had := r.answers.Probability != nil; !first && had != (o.Probabilities != nil) {
+		return "gives probabilities for some rows only, want all or none"
+	}
+	r.answers.Class = append(r.answers.Class, class)
+	if o.Probabilities == nil {
+		return ""
+	}
+	if have, want := len(o.Probabilities), len(r.target.Classes); have != want {
+		return fmt.Sprintf("gives %d probabilities, want one for each of %q", have, r.target.Classes)
+	}
+	if first {
+		r.answers.Probability = make([][]float64, len(r.target.Classes))
+	}
+	for k, p := range o.Probabilities {
+		if !(p >= 0 && p <= 1) { // also true of NaN
+			return fmt.Sprintf("gives %q the probability %v, want 0 to 1", r.target.Classes[k], p)
+		}
+		r.answers.Probability[k] = append(r.answers.Probability[k], p)
+	}
+	return ""
+}
+
+// latency sums up how long the batches took.
+func (r *run) latency() Latency {
+	n := r.answers.n()
+	if n == 0 {
+		return Latency{}
+	}
+	slices.Sort(r.perRow)
+	return Latency{
+		Mean: r.total / time.Duration(n),
+		P95:  r.perRow[(len(r.perRow)*95+99)/100-1], // nearest rank
+	}
+}

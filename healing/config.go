@@ -1,0 +1,233 @@
+package healing
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+
+	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+// Parts are what a [Loop] works with. All are required but Reference.
+type Parts struct {
+	Predictions predictlog.Store
+	Labels      labels.Store
+	Registry    registry.Registry
+	Journal     Journal
+	Trainer     Trainer
+	// Load makes a model from a version's artifact; the same function serves
+	// [registry.NewLive].
+	Load registry.LoadFunc[gate.Model]
+	// Reference is what live rows are compared with while a version is in production
+	// that was not trained by a run. A version that was carries its own: the rows it was
+	// trained and judged on.
+	Reference *drift.Reference
+}
+
+func (p Parts) validate() error {
+	var errs []error
+	for _, part := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Predictions", p.Predictions == nil},
+		{"Labels", p.Labels == nil},
+		{"Registry", p.Registry == nil},
+		{"Journal", p.Journal == nil},
+		{"Trainer", p.Trainer == nil},
+		{"Load", p.Load == nil},
+	} {
+		if part.missing {
+			errs = append(errs, fmt.Errorf("Parts.%s is nil", part.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// Config tunes a [Loop]. The zero Config is valid: it is the policy of the service that
+// this library grew from.
+type Config struct {
+	// Actor names this process in journal and registry. Default "selfheal".
+	Actor   string
+	Monitor MonitorConfig
+	Trigger TriggerConfig
+	Train   TrainConfig
+	Watch   WatchConfig
+	// Policy decides about promotions. Default [gate.Classic].
+	Policy gate.Policy
+	// Segments are the categorical columns by which the gate looks for regressions.
+	Segments []string
+	// Seed is given to the trainer and recorded with the version.
+	Seed uint64
+	// GiveUp aborts a run that has not been judged or promoted after this time, because
+	// a store or the registry fails. Default 24h.
+	GiveUp time.Duration `validate:"gte=0"`
+	// Hooks are told what happens.
+	Hooks Hooks
+	// Logger receives steps, passes and failures. Nil is silent.
+	Logger *slog.Logger
+}
+
+// MonitorConfig tunes the monitor.
+type MonitorConfig struct {
+	// Every is the time between two passes. Default 5m.
+	Every time.Duration `validate:"gte=0"`
+	// Window is how far a pass looks back. Default 24h.
+	Window time.Duration `validate:"gte=0"`
+	// MinSamples is the number of predictions in the window below which a pass only
+	// counts. Default 200.
+	MinSamples int `validate:"gte=0"`
+	// Drift tunes the comparison with the reference.
+	Drift drift.Config
+}
+
+// TriggerConfig says when a retraining starts by itself.
+type TriggerConfig struct {
+	// Every is the time between the starts of scheduled runs. Default 7 days.
+	Every time.Duration `validate:"gte=0"`
+	// NoSchedule switches scheduled runs off, NoDrift those triggered by drift.
+	NoSchedule, NoDrift bool
+	// DriftPasses is how many passes in a row must report drift. Default 3.
+	DriftPasses int `validate:"gte=0"`
+	// Cooldown is the time after a promotion or a rollback before drift triggers again.
+	// Default 7 days.
+	Cooldown time.Duration `validate:"gte=0"`
+	// Backoff is the time after the end of a run before the next starts by itself.
+	// Default 24h.
+	Backoff time.Duration `validate:"gte=0"`
+}
+
+// TrainConfig says what a shadow is trained and judged on.
+type TrainConfig struct {
+	// Maturity is how old a prediction must be to count, because younger ones are
+	// labelled late and so not at random. Default none.
+	Maturity time.Duration `validate:"gte=0"`
+	// Evaluation is the length of the window on which models are judged, the latest
+	// mature time. Default 7 days.
+	Evaluation time.Duration `validate:"gte=0"`
+	// Gap lies between training and evaluation and belongs to neither. Default none.
+	Gap time.Duration `validate:"gte=0"`
+	// Training is the length of the window that the shadow is trained on, before the
+	// gap. Default 30 days.
+	Training time.Duration `validate:"gte=0"`
+	// MinLabelled is the least number of labelled predictions in both windows together,
+	// MinCoverage the least labelled share. Defaults 200 and 0.3.
+	MinLabelled int     `validate:"gte=0"`
+	MinCoverage float64 `validate:"gte=0,lte=1"`
+	// Timeout aborts a training. Default 1h.
+	Timeout time.Duration `validate:"gte=0"`
+}
+
+// WatchConfig says how a version is watched after its promotion.
+type WatchConfig struct {
+	// Period is how long a version is watched. Default 7 days.
+	Period time.Duration `validate:"gte=0"`
+	// Alpha bounds the probability that a version which is no worse than its predecessor
+	// is ever rolled back by its watch, however often the watch looks. Default 0.01.
+	Alpha float64 `validate:"gte=0,lt=1"`
+	// Tolerance is how much larger the mean loss may be than the predecessor's on the
+	// same rows before that counts as harm, in units of the loss, which lies in [0, 1].
+	// Default 0: any harm counts once it is proven.
+	Tolerance float64 `validate:"gte=0,lt=1"`
+}
+
+// Hooks are called, if not nil, one at a time and in the order of the journal by the
+// goroutine that did the work, which waits for them. They must not call the loop.
+type Hooks struct {
+	// Pass is called after each pass of this process, with the full report.
+	Pass func(Pass)
+	// Run is called after each step that this process recorded.
+	Run func(Run)
+}
+
+func (c Config) withDefaults() Config {
+	def(&c.Actor, "selfheal")
+	def(&c.Monitor.Every, 5*time.Minute)
+	def(&c.Monitor.Window, day)
+	def(&c.Monitor.MinSamples, 200)
+	def(&c.Trigger.Every, week)
+	def(&c.Trigger.DriftPasses, 3)
+	def(&c.Trigger.Cooldown, week)
+	def(&c.Trigger.Backoff, day)
+	def(&c.Train.Evaluation, week)
+	def(&c.Train.Training, 30*day)
+	def(&c.Train.MinLabelled, 200)
+	def(&c.Train.MinCoverage, 0.3)
+	def(&c.Train.Timeout, time.Hour)
+	def(&c.Watch.Period, week)
+	def(&c.Watch.Alpha, 0.01)
+	def(&c.GiveUp, day)
+	if c.Policy.Name == "" && c.Policy.Criteria == nil && c.Policy.First == nil {
+		c.Policy = gate.Classic()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// def sets *v to the default if it is zero.
+func def[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// validate reports every violation, naming the field.
+func (c Config) validate(schema *predictlog.Schema) error {
+	var errs []error
+	for _, group := range []struct {
+		name   string
+		config any
+	}{
+		{"Monitor", c.Monitor},
+		{"Trigger", c.Trigger},
+		{"Train", c.Train},
+		{"Watch", c.Watch},
+	} {
+		errs = append(errs, violations(group.name+".", validator.New().StructExcept(group.config, "Drift"))...)
+	}
+	if c.GiveUp < 0 {
+		errs = append(errs, fmt.Errorf("GiveUp is %v, want gte=0", c.GiveUp))
+	}
+	if err := c.Policy.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("Policy: %w", err))
+	}
+	for _, name := range c.Segments {
+		if i, ok := schema.Index(name); !ok {
+			errs = append(errs, fmt.Errorf("Segments: no column %q", name))
+		} else if kind := schema.Column(i).Kind; kind != predictlog.Categorical {
+			errs = append(errs, fmt.Errorf("Segments: column %q is %s, want categorical", name, kind))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// violations turns the validator's error into one error for each broken rule.
+func violations(prefix string, err error) []error {
+	var broken validator.ValidationErrors
+	if !errors.As(err, &broken) {
+		if err != nil {
+			return []error{err}
+		}
+		return nil
+	}
+	errs := make([]error, len(broken))
+	for i, f := range broken {
+		errs[i] = fmt.Errorf("%s%s is %v, want %s=%s", prefix, f.Field(), f.Value(), f.Tag(), f.Param())
+	}
+	return errs
+}

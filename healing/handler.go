@@ -1,0 +1,235 @@
+package healing
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/gate"
+)
+
+//go:embed status.html
+var statusHTML string
+
+// Handler serves what a person wants to see, and nothing that changes anything. Mount it
+// under any path with http.StripPrefix; its links are relative. It serves
+//
+//	GET /                 the status page
+//	GET /status.json      the [Status] behind it
+//	GET /drift            the drift report of this process's latest pass
+//	GET /drift.json       the same as JSON
+//	GET /runs/{id}.json   one of the latest runs
+//
+// It asks the registry and the journal on every request and may show what the host's
+// models are fed with: put it behind the host's own authentication.
+func (l *Loop) Handler() http.Handler {
+	page := template.Must(template.New("status").Funcs(template.FuncMap{
+		"when":     when,
+		"percent":  percent,
+		"metric":   metric,
+		"outcome":  func(r Run) string { return outcome(r.Step) },
+		"verdict":  verdictClass,
+		"positive": positive,
+	}).Parse(statusHTML))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		s, err := l.Status(r.Context())
+		if err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		var b bytes.Buffer
+		if err := page.Execute(&b, newStatusPage(s, l.report() != nil, time.Now())); err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		write(w, "text/html; charset=utf-8", b.Bytes())
+	})
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
+		s, err := l.Status(r.Context())
+		l.reply(w, r, s, err)
+	})
+	mux.HandleFunc("GET /runs/{file}", func(w http.ResponseWriter, r *http.Request) {
+		id, ok := strings.CutSuffix(r.PathValue("file"), ".json")
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if err := l.catchUp(r.Context()); err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		run, err := l.find(id)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		l.reply(w, r, run, nil)
+	})
+	mux.HandleFunc("GET /drift", func(w http.ResponseWriter, r *http.Request) {
+		report := l.report()
+		if report == nil {
+			http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
+			return
+		}
+		var b bytes.Buffer
+		if err := report.WriteHTML(&b); err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		write(w, "text/html; charset=utf-8", b.Bytes())
+	})
+	mux.HandleFunc("GET /drift.json", func(w http.ResponseWriter, r *http.Request) {
+		report := l.report()
+		if report == nil {
+			http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
+			return
+		}
+		l.reply(w, r, report, nil)
+	})
+	return mux
+}
+
+// report returns the drift report of the latest pass of this process that has one.
+func (l *Loop) report() *drift.Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastReport
+}
+
+func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any, err error) {
+	if err != nil {
+		l.fail(w, r, err)
+		return
+	}
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		l.fail(w, r, err)
+		return
+	}
+	write(w, "application/json", append(data, '\n'))
+}
+
+// fail answers that the stores behind the page do not.
+func (l *Loop) fail(w http.ResponseWriter, r *http.Request, err error) {
+	l.cfg.Logger.ErrorContext(r.Context(), "status", "path", r.URL.Path, "error", err)
+	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+}
+
+func write(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(body) // the client's loss if it is gone
+}
+
+// statusPage is what the template shows.
+type statusPage struct {
+	Status
+	Now time.Time
+	// Share and Samples are the passes as pictures, oldest first.
+	Share, Samples sparkline
+	// Recent are the latest passes.
+	Recent []Pass
+	// HasReport says whether there is a drift report to link to.
+	HasReport bool
+}
+
+func newStatusPage(s Status, hasReport bool, now time.Time) statusPage {
+	p := statusPage{Status: s, Now: now, Recent: s.Passes[:min(len(s.Passes), 12)], HasReport: hasReport}
+	var share, samples []float64
+	for i := len(s.Passes) - 1; i >= 0; i-- {
+		if d := s.Passes[i].Drift; d != nil {
+			share = append(share, d.Share)
+		}
+		samples = append(samples, float64(s.Passes[i].Samples))
+	}
+	p.Share, p.Samples = newSparkline(share, 1), newSparkline(samples, 0)
+	return p
+}
+
+// sparkline is a small line chart.
+type sparkline struct {
+	Points string  // the "x,y x,y ..." of an SVG polyline in a box of 240 by 48
+	Max    float64 // the value at the top
+	N      int
+}
+
+const sparkWidth, sparkHeight = 240, 48
+
+// newSparkline draws values between 0 and top, or their own maximum if top is 0.
+func newSparkline(values []float64, top float64) sparkline {
+	if top == 0 {
+		for _, v := range values {
+			top = max(top, v)
+		}
+	}
+	s := sparkline{Max: top, N: len(values)}
+	if len(values) < 2 || top == 0 {
+		return s
+	}
+	var b strings.Builder
+	for i, v := range values {
+		x := sparkWidth * float64(i) / float64(len(values)-1)
+		y := 1 + (sparkHeight-2)*(1-v/top)
+		fmt.Fprintf(&b, "%.1f,%.1f ", x, y)
+	}
+	s.Points = strings.TrimSpace(b.String())
+	return s
+}
+
+// outcome sorts steps into the few kinds that are told apart by colour.
+func outcome(s Step) string {
+	switch s {
+	case StepConfirmed:
+		return "good"
+	case StepRolledBack, StepAborted, StepRollingBack:
+		return "bad"
+	case StepRejected, StepInconclusive, StepSkipped, StepSuperseded:
+		return "held"
+	}
+	return "open"
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04 MST")
+}
+
+func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }
+
+// metric prints the statistic or threshold of a check.
+func metric(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "–"
+	}
+	return fmt.Sprintf("%.4g", x)
+}
+
+// verdictClass tells the verdicts apart by colour.
+func verdictClass(v gate.Verdict) string {
+	switch v {
+	case gate.Pass:
+		return "good"
+	case gate.Fail, gate.Error:
+		return "bad"
+	}
+	return "held"
+}
+
+// positive prints the share of positive answers of a pass.
+func positive(p Pass) string {
+	if p.Proxy == nil || p.Proxy.PositiveRate == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", 100**p.Proxy.PositiveRate)
+}

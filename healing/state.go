@@ -1,0 +1,100 @@
+package healing
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// How much of the journal is kept at hand; the rest stays in the journal.
+const (
+	keepRuns   = 200
+	keepPasses = 600
+)
+
+// state is what the journal says, folded.
+type state struct {
+	last   Entry  // the last entry
+	runs   []Run  // oldest first, the latest keepRuns
+	passes []Pass // oldest first, the latest keepPasses
+	// drifted counts the latest passes in a row that reported drift.
+	drifted int
+	// quarantined holds the fingerprints of training data whose model did harm, and the
+	// run that found out.
+	quarantined map[string]string
+}
+
+// fold adds the next entry.
+func (s *state) fold(e Entry) error {
+	switch e.Kind {
+	case KindPass:
+		var p Pass
+		if err := json.Unmarshal(e.Body, &p); err != nil {
+			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
+		}
+		s.passes = keepLast(append(s.passes, p), keepPasses)
+		switch {
+		case p.Drifted():
+			s.drifted++
+		case p.Skipped == "":
+			s.drifted = 0
+		}
+	case KindRun:
+		var r Run
+		if err := json.Unmarshal(e.Body, &r); err != nil {
+			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
+		}
+		s.foldRun(r)
+	}
+	s.last = e
+	return nil
+}
+
+func (s *state) foldRun(r Run) {
+	if n := len(s.runs); n > 0 && s.runs[n-1].ID == r.ID {
+		s.runs[n-1] = r
+	} else {
+		s.runs = keepLast(append(s.runs, r), keepRuns)
+	}
+	if r.Step == StepWatching || r.Step.Ended() {
+		s.drifted = 0 // what was seen before does not trigger the next run
+	}
+	if r.Step == StepRolledBack && r.Dataset != "" {
+		if s.quarantined == nil {
+			s.quarantined = map[string]string{}
+		}
+		s.quarantined[r.Dataset] = r.ID
+	}
+}
+
+// open returns the run that has not ended, if there is one. There is at most one.
+func (s *state) open() (Run, bool) {
+	if n := len(s.runs); n > 0 && !s.runs[n-1].Step.Ended() {
+		return s.runs[n-1], true
+	}
+	return Run{}, false
+}
+
+// lastRun returns the latest run.
+func (s *state) lastRun() (Run, bool) {
+	if n := len(s.runs); n > 0 {
+		return s.runs[n-1], true
+	}
+	return Run{}, false
+}
+
+// passedAt returns the time of the latest pass.
+func (s *state) passedAt() time.Time {
+	if n := len(s.passes); n > 0 {
+		return s.passes[n-1].Time
+	}
+	return time.Time{}
+}
+
+// keepLast drops the oldest elements once there are twice as many as to be kept.
+func keepLast[T any](list []T, keep int) []T {
+	if len(list) < 2*keep {
+		return list
+	}
+	return append([]T(nil), list[len(list)-keep:]...)
+}

@@ -1,0 +1,69 @@
+package healing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/selfheal-ml/selfheal/labels"
+)
+
+// TrainRequest asks for a model.
+type TrainRequest struct {
+	// Run is the ID of the run, for the trainer's own records.
+	Run string
+	// Data are the examples to train on, all labelled, in order of time. The trainer
+	// must not modify them. The rows on which the model will be judged are later than
+	// all of these.
+	Data labels.Dataset
+	// Seed is to be used for whatever is random, so that the training can be repeated.
+	Seed uint64
+}
+
+// Trained is a model as the trainer made it.
+type Trained struct {
+	// Artifact is the model in the form that Parts.Load reads. If it is an io.Closer it
+	// is closed once it was read.
+	Artifact io.Reader
+	// Metrics and Tags are stored with the version. Metrics are finite; tags that start
+	// with "selfheal." are reserved.
+	Metrics map[string]float64
+	Tags    map[string]string
+}
+
+// check returns what is wrong with t, every mistake of it.
+func (t Trained) check() error {
+	var errs []error
+	if t.Artifact == nil {
+		errs = append(errs, errors.New("no artifact"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
+		if x := t.Metrics[name]; math.IsNaN(x) || math.IsInf(x, 0) {
+			errs = append(errs, fmt.Errorf("metric %q is %v, want a finite number", name, x))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Trainer makes models. It is what a host implements; the sub-package trainertest
+// checks these promises.
+type Trainer interface {
+	// Train returns a model made from the data of the request. It may take long and
+	// must return soon after ctx is done. An error means that the training was aborted:
+	// the run ends, with the error as its reason, and production stays as it is. Train
+	// may be called again for the same run if a process died before the result was
+	// registered.
+	Train(ctx context.Context, req TrainRequest) (Trained, error)
+}
+
+// TrainerFunc makes a function a [Trainer].
+type TrainerFunc func(ctx context.Context, req TrainRequest) (Trained, error)
+
+// Train calls f.
+func (f TrainerFunc) Train(ctx context.Context, req TrainRequest) (Trained, error) {
+	return f(ctx, req)
+}

@@ -1,0 +1,229 @@
+package healing_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+const (
+	hour = time.Hour
+	day  = 24 * hour
+)
+
+// epoch is when the tests' worlds begin.
+var epoch = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+
+// world is a service in miniature: a population of one number and one category, a
+// threshold model that learns where the classes meet, and everything a loop needs, in
+// memory.
+type world struct {
+	parts healing.Parts
+	now   time.Time
+	rng   *rand.Rand
+	n     int // rows made so far
+	// centre is where the classes meet, and where the population is.
+	centre float64
+	// spoil makes the trainer learn the opposite of the truth.
+	spoil bool
+	// trained counts the trainings.
+	trained int
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	schema, err := predictlog.NewSchema([]predictlog.Column{
+		{Name: "x", Kind: predictlog.Numeric},
+		{Name: "region", Kind: predictlog.Categorical, Rule: "oneof=north south"},
+	}, predictlog.Target{})
+	require.NoError(t, err)
+	w := &world{now: epoch, rng: rand.New(rand.NewPCG(1, 2))}
+	w.parts = healing.Parts{
+		Predictions: predictlog.NewMemoryStore(schema),
+		Labels:      labels.NewMemoryStore(),
+		Registry:    registry.NewMemory(),
+		Journal:     healing.NewMemoryJournal(),
+		Trainer:     healing.TrainerFunc(w.train),
+		Load:        loadThreshold,
+	}
+	return w
+}
+
+// threshold is the model: the probability of class 1 rises with x around At.
+type threshold struct {
+	At      float64 `json:"at"`
+	Falling bool    `json:"falling,omitempty"`
+}
+
+func (m threshold) output(row predictlog.Row) predictlog.Output {
+	x, _ := row[0].Number()
+	p := 1 / (1 + math.Exp(-2*(x-m.At)))
+	if m.Falling {
+		p = 1 - p
+	}
+	o := predictlog.Output{Class: "0", Probabilities: []float64{1 - p, p}}
+	if p > 0.5 {
+		o.Class = "1"
+	}
+	return o
+}
+
+func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+	outputs := make([]predictlog.Output, len(rows))
+	for i, row := range rows {
+		outputs[i] = m.output(row)
+	}
+	return outputs, ctx.Err()
+}
+
+func loadThreshold(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
+	var m threshold
+	return m, errors.Join(json.NewDecoder(artifact).Decode(&m))
+}
+
+// train puts the threshold between the means of the classes.
+func (w *world) train(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
+	w.trained++
+	sums, counts := map[string]float64{}, map[string]float64{}
+	for _, e := range req.Data.Examples {
+		x, _ := e.Record.Row[0].Number()
+		sums[e.Label.Class] += x
+		counts[e.Label.Class]++
+	}
+	if len(counts) < 2 {
+		return healing.Trained{}, errors.New("need both classes")
+	}
+	m := threshold{At: (sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2, Falling: w.spoil}
+	artifact, err := json.Marshal(m)
+	return healing.Trained{Artifact: bytes.NewReader(artifact), Metrics: map[string]float64{"at": m.At}}, err
+}
+
+// live answers as the version in production would.
+func (w *world) live(t testing.TB) (string, func(predictlog.Row) predictlog.Output) {
+	t.Helper()
+	v, err := registry.InProduction(t.Context(), w.parts.Registry)
+	if errors.Is(err, registry.ErrNoProduction) {
+		return "", func(predictlog.Row) predictlog.Output { return predictlog.Output{} }
+	}
+	require.NoError(t, err)
+	artifact, err := registry.ReadFile(t.Context(), w.parts.Registry, v.ID, registry.ModelFile)
+	require.NoError(t, err)
+	var m threshold
+	require.NoError(t, json.Unmarshal(artifact, &m))
+	return v.ID, m.output
+}
+
+// pass lets a time go by in which n requests are answered, evenly spread, and labelled
+// at once but for the share that is unlabelled.
+func (w *world) pass(t testing.TB, d time.Duration, n int, unlabelled float64) {
+	t.Helper()
+	version, answer := w.live(t)
+	var (
+		records []predictlog.Record
+		truths  []labels.Label
+	)
+	for i := range n {
+		x := w.centre + w.rng.NormFloat64()
+		row := predictlog.Row{predictlog.Number(x), predictlog.Category([]string{"north", "south"}[w.rng.IntN(2)])}
+		class := "0"
+		if w.rng.Float64() < 1/(1+math.Exp(-3*(x-w.centre))) {
+			class = "1"
+		}
+		w.n++
+		r := predictlog.Record{
+			ID:      fmt.Sprintf("p%06d", w.n),
+			Time:    w.now.Add(d / time.Duration(n) * time.Duration(i)),
+			Version: version,
+			Row:     row,
+			Output:  answer(row),
+		}
+		records = append(records, r)
+		if w.rng.Float64() >= unlabelled {
+			truths = append(truths, labels.Label{PredictionID: r.ID, Class: class, Time: r.Time.Add(time.Minute)})
+		}
+	}
+	require.NoError(t, w.parts.Predictions.Append(t.Context(), records...))
+	require.NoError(t, w.parts.Labels.Append(t.Context(), truths...))
+	w.now = w.now.Add(d)
+}
+
+// loop returns a new loop on the world's parts, as another process would have.
+func (w *world) loop(t testing.TB, cfg healing.Config) *healing.Loop {
+	t.Helper()
+	l, err := healing.New(w.parts, cfg)
+	require.NoError(t, err)
+	return l
+}
+
+// days lets days go by, each with so many requests and a tick every 6 hours.
+func (w *world) days(t testing.TB, l *healing.Loop, days, perDay int) {
+	t.Helper()
+	for range days * 4 {
+		w.pass(t, 6*hour, perDay/4, 0)
+		require.NoError(t, l.Tick(t.Context(), w.now))
+	}
+}
+
+// deployed returns a world of 40 days in which a first version was just promoted.
+func deployed(t testing.TB) (*world, *healing.Loop) {
+	t.Helper()
+	w := newWorld(t)
+	w.pass(t, 40*day, 2000, 0)
+	l := w.loop(t, healing.Config{})
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	require.Equal(t, healing.StepConfirmed, w.runs(t, l)[0].Step)
+	return w, l
+}
+
+// runs returns the runs, newest first.
+func (w *world) runs(t testing.TB, l *healing.Loop) []healing.Run {
+	t.Helper()
+	s, err := l.Status(t.Context())
+	require.NoError(t, err)
+	return s.Runs
+}
+
+// production returns the ID of the version in production.
+func (w *world) production(t testing.TB) string {
+	t.Helper()
+	id, _ := w.live(t)
+	return id
+}
+
+// onlyClass lets a time go by in which all labels are of one class.
+func (w *world) onlyClass(t testing.TB, d time.Duration, n int, class string) {
+	t.Helper()
+	for i := range n {
+		w.n++
+		r := predictlog.Record{
+			ID:   fmt.Sprintf("p%06d", w.n),
+			Time: w.now.Add(d / time.Duration(n) * time.Duration(i)),
+			Row:  predictlog.Row{predictlog.Number(w.rng.NormFloat64()), predictlog.Missing()},
+		}
+		require.NoError(t, w.parts.Predictions.Append(t.Context(), r))
+		require.NoError(t, w.parts.Labels.Append(t.Context(), labels.Label{PredictionID: r.ID, Class: class, Time: r.Time}))
+	}
+	w.now = w.now.Add(d)
+}
+
+// labelsDown is a label store that cannot be read.
+type labelsDown struct{ labels.Store }
+
+func (labelsDown) Lookup(context.Context, ...string) (map[string]labels.Label, error) {
+	return nil, errors.New("label store is down")
+}

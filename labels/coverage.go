@@ -1,0 +1,66 @@
+package labels
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+// Count is how many predictions there are and how many of them have a label.
+type Count struct {
+	Predictions int `json:"predictions"`
+	Labelled    int `json:"labelled"`
+}
+
+// Share returns the labelled share, in [0, 1]; 0 if there are no predictions.
+func (c Count) Share() float64 {
+	if c.Predictions == 0 {
+		return 0
+	}
+	return float64(c.Labelled) / float64(c.Predictions)
+}
+
+// Coverage says how much of a set of predictions is labelled, and how late labels are.
+type Coverage struct {
+	Count
+	// ByVersion splits the count by model version.
+	ByVersion map[string]Count `json:"by_version"`
+	// DelayP50 and DelayP90 are quantiles (nearest rank) of the time from the prediction
+	// to its label, in JSON as nanoseconds; 0 if nothing is labelled. A label that came
+	// before its prediction counts as no delay.
+	DelayP50 time.Duration `json:"delay_p50"`
+	DelayP90 time.Duration `json:"delay_p90"`
+}
+
+// Cover consumes examples, as [Join] yields them, and returns their coverage, or the
+// first error of the sequence.
+func Cover(examples iter.Seq2[Example, error]) (Coverage, error) {
+	c := Coverage{ByVersion: map[string]Count{}}
+	var delays []time.Duration
+	for e, err := range examples {
+		if err != nil {
+			return Coverage{}, err
+		}
+		version := c.ByVersion[e.Record.Version]
+		version.Predictions++
+		c.Predictions++
+		if e.Labelled {
+			version.Labelled++
+			c.Labelled++
+			delays = append(delays, max(0, e.Label.Time.Sub(e.Record.Time)))
+		}
+		c.ByVersion[e.Record.Version] = version
+	}
+	slices.Sort(delays)
+	c.DelayP50, c.DelayP90 = nearestRank(delays, 50), nearestRank(delays, 90)
+	return c, nil
+}
+
+// nearestRank returns the smallest of the sorted delays that at least percent of a
+// hundred are not above; 0 if there are none.
+func nearestRank(sorted []time.Duration, percent int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[(len(sorted)*percent+99)/100-1] // in integers: no quantile is off by rounding
+}

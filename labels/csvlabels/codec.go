@@ -1,0 +1,203 @@
+package csvlabels
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/labels"
+)
+
+const (
+	header     = "prediction_id,class,value,time"
+	timeLayout = "2006-01-02T15:04:05.000000Z" // of a time in UTC
+)
+
+// columns are the cells of a record, in order, named as in [labels.LabelError].
+var columns = [4]string{"prediction_id", "class", "value", "time"}
+
+// CellError says what in a file cannot be read as a label.
+type CellError struct {
+	Path   string
+	Line   int    // of the file, from 1, on which the record begins
+	Column string // the column's name, empty for a record that has not the four cells
+	What   string // what is wrong and what was expected
+}
+
+func (e *CellError) Error() string {
+	if e.Column == "" {
+		return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
+	}
+	return fmt.Sprintf("%s:%d: column %q: %s", e.Path, e.Line, e.Column, e.What)
+}
+
+// encode returns the records of the labels, after the header if the file has none yet.
+// Without labels there is nothing to write.
+func encode(ls []labels.Label, withHeader bool) []byte {
+	if len(ls) == 0 {
+		return nil
+	}
+	var p []byte
+	if withHeader {
+		p = append(p, header+"\n"...)
+	}
+	for _, l := range ls {
+		p = append(p, l.PredictionID...) // never needs quotes, see predictlog.CheckID
+		p = append(p, ',')
+		p = appendCell(p, l.Class)
+		p = append(p, ',')
+		if l.Class == "" {
+			p = strconv.AppendFloat(p, l.Value, 'g', -1, 64)
+		}
+		p = append(p, ',')
+		p = l.Time.UTC().AppendFormat(p, timeLayout)
+		p = append(p, '\n')
+	}
+	return p
+}
+
+func appendCell(p []byte, text string) []byte {
+	if !strings.ContainsAny(text, "\",\r\n") {
+		return append(p, text...)
+	}
+	p = append(p, '"')
+	p = append(p, strings.ReplaceAll(text, `"`, `""`)...)
+	return append(p, '"')
+}
+
+// decoder reads the records of a file from its beginning. It does not use package
+// encoding/csv, which turns a quoted "\r\n" into "\n".
+type decoder struct {
+	path  string
+	lines int // how many were read
+}
+
+// decode returns the label that the next record of the file states. It is not ok if the
+// record states none: the header and empty lines.
+func (d *decoder) decode(record []byte) (l labels.Label, ok bool, err error) {
+	line := d.lines + 1
+	d.lines += bytes.Count(record, []byte{'\n'})
+	record = bytes.TrimSuffix(record, []byte{'\n'})
+	record = bytes.TrimSuffix(record, []byte{'\r'}) // a program that edited the file may have put it there
+	if line == 1 {
+		if string(record) != header {
+			return l, false, &CellError{Path: d.path, Line: line, What: fmt.Sprintf("header is %q, want %q", record, header)}
+		}
+		return l, false, nil
+	}
+	if len(record) == 0 {
+		return l, false, nil
+	}
+	l, column, err := parse(record)
+	if err != nil {
+		return labels.Label{}, false, &CellError{Path: d.path, Line: line, Column: column, What: err.Error()}
+	}
+	return l, true, nil
+}
+
+// parse returns the label that a record states, or the column that is wrong.
+func parse(record []byte) (l labels.Label, column string, err error) {
+	cells, column, err := split(record)
+	if err != nil {
+		return l, column, err
+	}
+	id, class, value, when := cells[0], cells[1], cells[2], cells[3]
+	l.PredictionID, l.Class = string(id), string(class)
+	if len(class) > 0 == (len(value) > 0) {
+		return l, "value", fmt.Errorf("%q beside class %q, want one of them empty", value, class)
+	}
+	if len(value) > 0 {
+		if l.Value, err = strconv.ParseFloat(string(value), 64); err != nil {
+			return l, "value", fmt.Errorf("%q, want a number", value)
+		}
+	}
+	if err := l.Time.UnmarshalText(when); err != nil {
+		return l, "time", fmt.Errorf("%q, want RFC 3339 such as 2025-06-01T12:00:00Z", when)
+	}
+	l.Time = l.Time.UTC().Truncate(time.Microsecond)
+	var invalid *labels.LabelError
+	if errors.As(l.Check(), &invalid) {
+		return l, invalid.Field, errors.New(invalid.What)
+	}
+	return l, "", nil
+}
+
+// split returns the cells of a record, or the column of the one that is malformed.
+func split(record []byte) (cells [len(columns)][]byte, column string, err error) {
+	n := 0
+	for more := true; more; n++ {
+		var cell []byte
+		cell, record, more, err = cutCell(record)
+		if n >= len(cells) {
+			continue
+		}
+		if err != nil {
+			return cells, columns[n], err
+		}
+		cells[n] = cell
+	}
+	if n != len(cells) {
+		return cells, "", fmt.Errorf("%d cells, want %d", n, len(cells))
+	}
+	return cells, "", nil
+}
+
+// cutCell returns the first cell of p, and what follows if a comma says that more does.
+func cutCell(p []byte) (cell, rest []byte, more bool, err error) {
+	if len(p) == 0 || p[0] != '"' {
+		cell, rest, more = bytes.Cut(p, []byte{','})
+		if bytes.IndexByte(cell, '"') >= 0 {
+			err = fmt.Errorf("%q, want quotes around a cell that holds one", cell)
+		}
+		return cell, rest, more, err
+	}
+	for i := 1; i < len(p); i++ {
+		if p[i] != '"' {
+			continue
+		}
+		if i+1 < len(p) && p[i+1] == '"' {
+			i++
+			continue
+		}
+		cell = bytes.ReplaceAll(p[1:i], []byte(`""`), []byte(`"`))
+		rest, more = bytes.CutPrefix(p[i+1:], []byte{','})
+		if !more && len(rest) > 0 {
+			err = fmt.Errorf("%q after the closing quote, want a comma", rest)
+		}
+		return cell, rest, more, err
+	}
+	return p, nil, false, errors.New("quotes are not closed")
+}
+
+// recordLen returns the length of the first record of p, 0 if p does not hold all of it.
+// As for appendfile.CSVBoundary, every quote opens or closes.
+func recordLen(p []byte) int {
+	quotes := 0
+	for n := 0; ; {
+		i := bytes.IndexByte(p[n:], '\n')
+		if i < 0 {
+			return 0
+		}
+		quotes += bytes.Count(p[n:n+i], []byte{'"'})
+		n += i + 1
+		if quotes%2 == 0 {
+			return n
+		}
+	}
+}
+
+// splitRecord is a [bufio.SplitFunc].
+func splitRecord(p []byte, atEOF bool) (advance int, token []byte, err error) {
+	n := recordLen(p)
+	switch {
+	case n > 0:
+		return n, p[:n], nil
+	case atEOF && len(p) > 0:
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil // more is needed
+}

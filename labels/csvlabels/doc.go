@@ -1,0 +1,27 @@
+// Package csvlabels keeps labels in one CSV file, for services that want no database.
+//
+// A newcomer makes one call: [Open], whose [Store] is a [labels.Store]. The file only
+// grows, has a header, follows RFC 4180 and can be read with any tool:
+//
+//	prediction_id,class,value,time
+//	0197a2b4-7c3e-7d7e-b5a1-0123456789ab,yes,,2025-06-01T12:00:00.000000Z
+//	0197a2b4-7c3f-7d7e-b5a1-0123456789ab,,12.5,2025-06-01T12:00:01.000000Z
+//
+// One of class and value is empty. Times are written in UTC to the microsecond and read
+// in any zone of RFC 3339.
+//
+// Any number of processes on one machine may have the file open: a label whose Append
+// returned in one of them is seen by the others' next call. A label whose Append
+// returned survives a killed process and, unless [Config.NoSync] is set, a power
+// failure. What a process that was killed within Append leaves behind is whole labels,
+// and perhaps part of one at the end, which the next Append sets aside in a file of its
+// own and reports.
+//
+// Every label is indexed in memory, in 120 to 150 bytes if prediction IDs are UUIDs; see
+// [labels.Index]. Append costs one fsync, whatever the number of labels, so a feed should
+// send many at once.
+//
+// The file may be edited while it is not open. A cell that cannot be read is a
+// [*CellError], on which every method fails until the cell is mended. A last line that
+// does not end in a newline counts as torn.
+package csvlabels

@@ -1,0 +1,13 @@
+// Package labels keeps the truth about predictions, which arrives late, and joins it
+// with what was predicted.
+//
+// A newcomer makes three calls: [Handler] takes labels over HTTP, [Join] pairs the
+// predictions of a time window with their labels, and [Cover] says what share of them
+// has one.
+//
+// Labels are idempotent: the same label again is a no-op, a corrected one is a new
+// revision, and the label with the latest Time wins. A label may come before its
+// prediction; it is kept and joined once the prediction shows up. [MemoryStore] serves
+// tests and examples, the sub-package csvlabels is the embedded default, and the
+// sub-package storetest holds the promises that every store keeps.
+package labels

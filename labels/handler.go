@@ -1,0 +1,314 @@
+package labels
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// maxFeedBytes bounds what one request of the feed costs in memory; it holds about
+	// ten thousand labels.
+	maxFeedBytes = 1 << 20
+	// feedRetryAfter is in seconds: long enough for a database to fail over.
+	feedRetryAfter = "5"
+)
+
+// feedReply is the answer to a feed whose rows were read.
+type feedReply struct {
+	Stored   int         `json:"stored"`
+	Rejected []rejection `json:"rejected"`
+}
+
+// rejection names a row that was not stored.
+type rejection struct {
+	Index        int    `json:"index"`
+	PredictionID string `json:"prediction_id"`
+	Error        string `json:"error"`
+}
+
+// feedFailure is the answer to a feed of which nothing is promised.
+type feedFailure struct {
+	Error string `json:"error"`
+}
+
+// Handler returns the label feed: a handler that stores the labels of POST requests.
+//
+// The body is JSON of at most 1 MiB, one row or an array of rows:
+//
+//	{"prediction_id": "0197...", "class": "1", "time": "2025-06-01T12:00:00Z"}
+//	{"prediction_id": "0198...", "value": 12.5}
+//
+// A row has either a class, for a classification, or a value, for a regression. A class
+// may be a string, a number or a boolean: 1 and 1.0 become "1", true becomes "true". A
+// value is a number. The time, in RFC 3339, is when the truth became known; without it
+// the label gets the time of arrival. A null is as good as a field left out. An unknown
+// or repeated field makes its row invalid.
+//
+// The answer is {"stored": n, "rejected": [...]}. Stored counts the rows that are in the
+// store now, repeated ones included; rejected names every other row by its index,
+// its prediction_id and what is wrong with it. The status is
+//
+//   - 200 if every row is stored;
+//   - 422 if rows were rejected, while the others are stored;
+//   - 400 for a body that is not JSON, with the position of the mistake;
+//   - 405, 413 and 415 for another method, a larger body and another content type than
+//     application/json or none;
+//   - 503 with Retry-After if the store failed: nothing is promised then;
+//   - 422 without the counts if the store itself called a label invalid: none is stored.
+//
+// All but the first two answer {"error": "..."}. After a failed Append that is the
+// store's own error, because the handler keeps no log. Labels are idempotent, so a
+// client may repeat a whole request whatever the answer was; [Store] says what becomes
+// of a confirmation that is sent again.
+//
+// Whoever may post labels decides what the next model learns: guard the handler.
+func Handler(store Store) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, status, err := readFeed(w, r)
+		if err != nil {
+			reply(w, status, feedFailure{err.Error()})
+			return
+		}
+		rows, err := splitFeed(body)
+		if err != nil {
+			reply(w, http.StatusBadRequest, feedFailure{err.Error()})
+			return
+		}
+		labels, rejected := parseFeed(rows, time.Now())
+		switch err := store.Append(r.Context(), labels...); {
+		case errors.Is(err, ErrInvalidLabel):
+			reply(w, http.StatusUnprocessableEntity, feedFailure{err.Error()})
+		case err != nil:
+			w.Header().Set("Retry-After", feedRetryAfter)
+			reply(w, http.StatusServiceUnavailable, feedFailure{err.Error()})
+		case len(rejected) > 0:
+			reply(w, http.StatusUnprocessableEntity, feedReply{Stored: len(labels), Rejected: rejected})
+		default:
+			reply(w, http.StatusOK, feedReply{Stored: len(labels), Rejected: rejected})
+		}
+	})
+}
+
+// reply writes the answer. A client that is gone does not hear it, which is no harm: it
+// may repeat the request.
+func reply(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(answer)
+}
+
+// readFeed returns the body, or the status and the error to answer with.
+func readFeed(w http.ResponseWriter, r *http.Request) (body []byte, status int, err error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, http.StatusMethodNotAllowed, fmt.Errorf("method %s, want POST", r.Method)
+	}
+	if contentType := r.Header.Get("Content-Type"); contentType != "" {
+		if mediaType, _, err := mime.ParseMediaType(contentType); err != nil || mediaType != "application/json" {
+			return nil, http.StatusUnsupportedMediaType, fmt.Errorf("content type %q, want application/json", contentType)
+		}
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxFeedBytes))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("body is larger than %d bytes", tooLarge.Limit)
+	}
+	if err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("reading the body: %w", err)
+	}
+	return body, http.StatusOK, nil
+}
+
+// splitFeed returns the rows of a body that is one object or an array.
+func splitFeed(body []byte) ([]json.RawMessage, error) {
+	if !utf8.Valid(body) { // package json would put U+FFFD in its place
+		return nil, errors.New("body is not UTF-8")
+	}
+	var document json.RawMessage
+	if err := json.Unmarshal(body, &document); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, fmt.Errorf("body is not JSON: byte %d: %w", syntax.Offset, err)
+		}
+		return nil, fmt.Errorf("body is not JSON: %w", err)
+	}
+	switch kindOf(document) {
+	case "an object":
+		return []json.RawMessage{document}, nil
+	case "an array":
+		var rows []json.RawMessage
+		if err := json.Unmarshal(document, &rows); err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+		return rows, nil
+	}
+	return nil, fmt.Errorf("body is %s, want an object or an array of objects", kindOf(document))
+}
+
+// parseFeed returns the labels of the valid rows and a rejection for each of the others.
+func parseFeed(rows []json.RawMessage, arrival time.Time) ([]Label, []rejection) {
+	labels := make([]Label, 0, len(rows))
+	rejected := []rejection{} // not nil, so that JSON has [] for none
+	for i, row := range rows {
+		l, err := parseRow(row, arrival)
+		if err != nil {
+			rejected = append(rejected, rejection{Index: i, PredictionID: l.PredictionID, Error: err.Error()})
+			continue
+		}
+		labels = append(labels, l)
+	}
+	return labels, rejected
+}
+
+// parseRow returns the label that a row states. With an error it still has the
+// prediction ID if there was one.
+func parseRow(row json.RawMessage, arrival time.Time) (Label, error) {
+	if kindOf(row) != "an object" {
+		return Label{}, fmt.Errorf("row is %s, want an object", kindOf(row))
+	}
+	var (
+		l        = Label{Time: arrival}
+		given    = map[string]bool{} // by field, false if it is null
+		problems []string
+	)
+	// Not into a struct: package json takes the last of repeated fields and ignores case.
+	fields := json.NewDecoder(bytes.NewReader(row))
+	if _, err := fields.Token(); err != nil { // the brace
+		return l, err
+	}
+	for fields.More() {
+		token, err := fields.Token()
+		if err != nil {
+			return l, err
+		}
+		var content json.RawMessage
+		if err := fields.Decode(&content); err != nil {
+			return l, err
+		}
+		name, _ := token.(string)
+		if _, repeated := given[name]; repeated {
+			problems = append(problems, fmt.Sprintf("field %q is given twice", name))
+			continue
+		}
+		given[name] = kindOf(content) != "null"
+		if !given[name] {
+			continue
+		}
+		if err := l.parseField(name, content); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	switch {
+	case given["class"] && given["value"]:
+		problems = append(problems, "both a class and a value, want one of them")
+	case !given["class"] && !given["value"]:
+		problems = append(problems, "neither a class nor a value")
+	}
+	if len(problems) > 0 {
+		return l, errors.New(strings.Join(problems, "; "))
+	}
+	var invalid *LabelError
+	if errors.As(l.Check(), &invalid) {
+		return l, fmt.Errorf("%s: %s", invalid.Field, invalid.What)
+	}
+	return l, nil
+}
+
+// parseField sets the field of the label that the row's field is about.
+func (l *Label) parseField(name string, content json.RawMessage) (err error) {
+	switch name {
+	case "prediction_id":
+		l.PredictionID, err = parseString(content)
+	case "class":
+		l.Class, err = parseClass(content)
+	case "value":
+		l.Value, err = parseNumber(content)
+	case "time":
+		l.Time, err = parseTime(content)
+	default:
+		return fmt.Errorf("unknown field %q, want prediction_id, class, value or time", name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func parseString(content json.RawMessage) (string, error) {
+	if kindOf(content) != "a string" {
+		return "", fmt.Errorf("%s, want a string", kindOf(content))
+	}
+	var s string
+	err := json.Unmarshal(content, &s)
+	return s, err
+}
+
+func parseTime(content json.RawMessage) (time.Time, error) {
+	s, err := parseString(content)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q, want RFC 3339 such as 2025-06-01T12:00:00Z", s)
+	}
+	return t, nil
+}
+
+func parseNumber(content json.RawMessage) (float64, error) {
+	if kind := kindOf(content); kind != "a number" {
+		return 0, fmt.Errorf("%s, want a number", kind)
+	}
+	x, err := strconv.ParseFloat(string(content), 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s, want a number that a float64 can hold", content)
+	}
+	return x, nil
+}
+
+func parseClass(content json.RawMessage) (string, error) {
+	switch kindOf(content) {
+	case "a string":
+		class, err := parseString(content)
+		if err == nil && class == "" {
+			err = errors.New("empty")
+		}
+		return class, err
+	case "a boolean":
+		return string(content), nil
+	case "a number":
+		if !bytes.ContainsAny(content, ".eE") {
+			return string(content), nil // as it stands: a long integer is no float64
+		}
+		// A source that keeps classes as floats, because some are missing, sends 1.0.
+		x, err := parseNumber(content)
+		return strconv.FormatFloat(x, 'f', -1, 64), err
+	}
+	return "", fmt.Errorf("%s, want a string, a number or a boolean", kindOf(content))
+}
+
+// kindOf names the kind of a valid JSON value.
+func kindOf(content json.RawMessage) string {
+	switch content[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}

@@ -1,0 +1,340 @@
+package labels_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/labels/storetest"
+)
+
+// post sends a body to the feed of the store.
+func post(store labels.Store, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/labels", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	labels.Handler(store).ServeHTTP(w, r)
+	return w
+}
+
+// history returns all that the store holds.
+func history(t *testing.T, store labels.Store) []labels.Label {
+	t.Helper()
+	var ls []labels.Label
+	for l, err := range store.Scan(t.Context(), labels.Query{}) {
+		require.NoError(t, err)
+		ls = append(ls, l)
+	}
+	return ls
+}
+
+func TestHandler_Valid(t *testing.T) {
+	t.Parallel()
+	class := func(class string) labels.Label {
+		return labels.Label{PredictionID: "p-1", Class: class, Time: noon}
+	}
+	value := func(value float64) labels.Label {
+		return labels.Label{PredictionID: "p-1", Value: value, Time: noon}
+	}
+	const at = `"prediction_id": "p-1", "time": "2025-06-01T12:00:00Z"`
+	for _, c := range []struct {
+		name, body string
+		want       []labels.Label
+	}{
+		{"string", `{` + at + `, "class": "yes"}`, []labels.Label{class("yes")}},
+		{"integer", `{` + at + `, "class": 1}`, []labels.Label{class("1")}},
+		{"long integer", `{` + at + `, "class": 12345678901234567890}`, []labels.Label{class("12345678901234567890")}},
+		{"integer as float", `{` + at + `, "class": 1.0}`, []labels.Label{class("1")}},
+		{"float", `{` + at + `, "class": 2.50}`, []labels.Label{class("2.5")}},
+		{"exponent", `{` + at + `, "class": 1e6}`, []labels.Label{class("1000000")}},
+		{"boolean", `{` + at + `, "class": true}`, []labels.Label{class("true")}},
+		{"escapes", `{` + at + `, "class": "\u00e9\n\"x\""}`, []labels.Label{class("é\n\"x\"")}},
+		{"value", `{` + at + `, "value": -1.5e-3}`, []labels.Label{value(-0.0015)}},
+		{"value 0", `{` + at + `, "value": 0}`, []labels.Label{value(0)}},
+		{"value -0", `{` + at + `, "value": -0.0}`, []labels.Label{value(math.Copysign(0, -1))}},
+		{"null is absent", `{` + at + `, "class": null, "value": 3}`, []labels.Label{value(3)}},
+		{"another zone", `{"prediction_id": "p-1", "time": "2025-06-01T14:00:00.000+02:00", "value": 3}`, []labels.Label{value(3)}},
+		{"array", ` [ {` + at + `, "class": "a"} , {` + at + `, "class" : "b" } ] `, []labels.Label{class("a"), class("b")}},
+		{"repeated row", `[{` + at + `, "class": "a"}, {` + at + `, "class": "a"}]`, []labels.Label{class("a")}},
+		{"empty array", `[]`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			store := labels.NewMemoryStore()
+			for range 2 { // the repetition must change nothing
+				w := post(store, c.body)
+				require.Equal(t, http.StatusOK, w.Code, w.Body)
+				require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+				rows := strings.Count(c.body, "prediction_id")
+				require.JSONEq(t, fmt.Sprintf(`{"stored": %d, "rejected": []}`, rows), w.Body.String())
+				got := history(t, store)
+				require.Len(t, got, len(c.want))
+				for i, l := range got {
+					require.True(t, l.Equal(c.want[i]), "%+v, want %+v", l, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestHandler_InvalidRows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, row, id, want string }{
+		{"not an object", `1`, "", `row is a number, want an object`},
+		{"null", `null`, "", `row is null, want an object`},
+		{"empty object", `{}`, "", `neither a class nor a value`},
+		{"no ID", `{"class": "a"}`, "", `prediction_id: empty`},
+		{"ID null", `{"prediction_id": null, "class": "a"}`, "", `prediction_id: empty`},
+		{"ID number", `{"prediction_id": 7, "class": "a"}`, "", `prediction_id: a number, want a string`},
+		{"ID with space", `{"prediction_id": "p 1", "class": "a"}`, "p 1", `prediction_id: byte 1 is ' ', want printable ASCII`},
+		{"both", `{"prediction_id": "p", "class": "a", "value": 1}`, "p", `both a class and a value, want one of them`},
+		{"neither", `{"prediction_id": "p", "class": null}`, "p", `neither a class nor a value`},
+		{"class empty", `{"prediction_id": "p", "class": ""}`, "p", `class: empty`},
+		{"class object", `{"prediction_id": "p", "class": {"a": 1}}`, "p", `class: an object, want a string, a number or a boolean`},
+		{"class array", `{"prediction_id": "p", "class": [1]}`, "p", `class: an array, want`},
+		{"class NUL", `{"prediction_id": "p", "class": "\u0000"}`, "p", `class: "\x00", want UTF-8 without NUL`},
+		{"class too large", `{"prediction_id": "p", "class": 1e999}`, "p", `class: 1e999, want a number that a float64 can hold`},
+		{"value string", `{"prediction_id": "p", "value": "1"}`, "p", `value: a string, want a number`},
+		{"value boolean", `{"prediction_id": "p", "value": true}`, "p", `value: a boolean, want a number`},
+		{"value too large", `{"prediction_id": "p", "value": 1e999}`, "p", `value: 1e999, want a number that a float64 can hold`},
+		{"time number", `{"prediction_id": "p", "value": 1, "time": 1748779200}`, "p", `time: a number, want a string`},
+		{"time without zone", `{"prediction_id": "p", "value": 1, "time": "2025-06-01 12:00"}`, "p", `time: "2025-06-01 12:00", want RFC 3339`},
+		{"time zero", `{"prediction_id": "p", "value": 1, "time": "0001-01-01T00:00:00Z"}`, "p", `time: not set`},
+		{"unknown field", `{"prediction_id": "p", "value": 1, "Class": "a"}`, "p", `unknown field "Class", want prediction_id, class, value or time`},
+		{"field twice", `{"prediction_id": "p", "value": 1, "value": null}`, "p", `field "value" is given twice`},
+		{"many mistakes", `{"x": 1, "value": "1", "prediction_id": "p"}`, "p", `unknown field "x", want prediction_id, class, value or time; value: a string, want a number`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			store := labels.NewMemoryStore()
+			w := post(store, `[{"prediction_id": "first", "class": "a"}, `+c.row+`, {"prediction_id": "last", "value": 1}]`)
+			require.Equal(t, http.StatusUnprocessableEntity, w.Code, w.Body)
+			var reply struct {
+				Stored   int
+				Rejected []struct {
+					Index        int
+					PredictionID string `json:"prediction_id"`
+					Error        string
+				}
+			}
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &reply))
+			require.Equal(t, 2, reply.Stored)
+			require.Len(t, reply.Rejected, 1)
+			require.Equal(t, 1, reply.Rejected[0].Index)
+			require.Equal(t, c.id, reply.Rejected[0].PredictionID)
+			require.Contains(t, reply.Rejected[0].Error, c.want)
+			found, err := store.Lookup(t.Context(), "first", "p", "last")
+			require.NoError(t, err)
+			require.Len(t, found, 2, "the valid rows are stored")
+		})
+	}
+}
+
+func TestHandler_Refused(t *testing.T) {
+	t.Parallel()
+	const row = `{"prediction_id": "p-1", "class": "a"}`
+	for _, c := range []struct {
+		name, method, contentType, body string
+		status                          int
+		want                            string
+	}{
+		{"GET", "GET", "", "", 405, `method GET, want POST`},
+		{"PUT", "PUT", "application/json", row, 405, `method PUT, want POST`},
+		{"form", "POST", "application/x-www-form-urlencoded", row, 415, `content type "application/x-www-form-urlencoded", want application/json`},
+		{"malformed type", "POST", "application/json; charset", row, 415, `want application/json`},
+		{"no body", "POST", "", "", 400, `body is not JSON: byte 0: unexpected end of JSON input`},
+		{"cut off", "POST", "", `[{"prediction_id"`, 400, `body is not JSON: byte 17: unexpected end`},
+		{"malformed", "POST", "", `{"prediction_id": p}`, 400, `body is not JSON: byte 19: invalid character 'p'`},
+		{"two documents", "POST", "", row + row, 400, `body is not JSON: byte 39: invalid character '{'`},
+		{"string", "POST", "", `"p-1"`, 400, `body is a string, want an object or an array of objects`},
+		{"null", "POST", "", `null`, 400, `body is null, want`},
+		{"Latin-1", "POST", "", "{\"prediction_id\": \"p-1\", \"class\": \"gr\xfcn\"}", 400, `body is not UTF-8`},
+		{"too large", "POST", "", `"` + strings.Repeat(" ", 1<<20) + `"`, 413, `body is larger than 1048576 bytes`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(c.method, "/labels", strings.NewReader(c.body))
+			if c.contentType != "" {
+				r.Header.Set("Content-Type", c.contentType)
+			}
+			w := httptest.NewRecorder()
+			store := labels.NewMemoryStore()
+			labels.Handler(store).ServeHTTP(w, r)
+			require.Equal(t, c.status, w.Code, w.Body)
+			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+			require.Contains(t, errorOf(t, w), c.want)
+			require.Empty(t, history(t, store))
+			if c.status == http.StatusMethodNotAllowed {
+				require.Equal(t, "POST", w.Header().Get("Allow"))
+			}
+		})
+	}
+}
+
+// errorOf returns the only field of a failure's answer.
+func errorOf(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var reply map[string]string
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &reply), w.Body)
+	require.Len(t, reply, 1)
+	return reply["error"]
+}
+
+func TestHandler_Limit(t *testing.T) {
+	t.Parallel()
+	row := `{"prediction_id": "p-1", "class": "a"}`
+	body := row + strings.Repeat(" ", 1<<20-len(row))
+	require.Equal(t, http.StatusOK, post(labels.NewMemoryStore(), body).Code, "exactly 1 MiB")
+}
+
+func TestHandler_ContentType(t *testing.T) {
+	t.Parallel()
+	for _, contentType := range []string{"", "application/json", "Application/JSON; charset=utf-8"} {
+		r := httptest.NewRequest(http.MethodPost, "/labels", strings.NewReader(`{"prediction_id": "p-1", "value": 2}`))
+		r.Header.Set("Content-Type", contentType)
+		w := httptest.NewRecorder()
+		labels.Handler(labels.NewMemoryStore()).ServeHTTP(w, r)
+		require.Equal(t, http.StatusOK, w.Code, contentType)
+	}
+}
+
+func TestHandler_BodyFails(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, "/labels", iotest.ErrReader(io.ErrUnexpectedEOF))
+	w := httptest.NewRecorder()
+	labels.Handler(labels.NewMemoryStore()).ServeHTTP(w, r)
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Equal(t, "reading the body: unexpected EOF", errorOf(t, w))
+}
+
+func TestHandler_StoreFails(t *testing.T) {
+	t.Parallel()
+	memory := labels.NewMemoryStore()
+	store := storetest.Faulty(memory, func(call int) error {
+		if call == 1 {
+			return errors.New("disk full")
+		}
+		return nil
+	})
+	const body = `[{"prediction_id": "p-1", "class": 1}, {"prediction_id": "p-2"}]`
+	w := post(store, body)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "5", w.Header().Get("Retry-After"))
+	require.Equal(t, "disk full", errorOf(t, w))
+	require.Empty(t, history(t, memory))
+
+	w = post(store, body)
+	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+	require.Len(t, history(t, memory), 1, "the repeated request is stored")
+}
+
+// checked is a store of a host that knows more about labels than Label.Check does.
+type checked struct{ labels.Store }
+
+func (c checked) Append(ctx context.Context, ls ...labels.Label) error {
+	for _, l := range ls {
+		if l.Class != "0" && l.Class != "1" {
+			return &labels.LabelError{PredictionID: l.PredictionID, Field: "class", What: "want 0 or 1"}
+		}
+	}
+	return c.Store.Append(ctx, ls...)
+}
+
+func TestHandler_StoreRejects(t *testing.T) {
+	t.Parallel()
+	memory := labels.NewMemoryStore()
+	w := post(checked{memory}, `[{"prediction_id": "p-1", "class": 1}, {"prediction_id": "p-2", "class": 2}]`)
+	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+	require.Equal(t, `labels: label of prediction "p-2": class: want 0 or 1`, errorOf(t, w))
+	require.Empty(t, history(t, memory))
+}
+
+func TestHandler_Arrival(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := labels.NewMemoryStore()
+		const body = `[{"prediction_id": "p-1", "class": 1}, {"prediction_id": "p-2", "value": 2, "time": null}]`
+		arrival := time.Now()
+		require.Equal(t, http.StatusOK, post(store, body).Code)
+		time.Sleep(time.Hour)
+		require.Equal(t, http.StatusOK, post(store, body).Code)
+		got := history(t, store)
+		require.Len(t, got, 2, "the same truth an hour later is no new revision")
+		for _, l := range got {
+			require.True(t, l.Time.Equal(arrival), l.Time)
+		}
+	})
+}
+
+func TestHandler_Cancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/labels", strings.NewReader(`{"prediction_id": "p-1", "class": 1}`))
+	w := httptest.NewRecorder()
+	labels.Handler(labels.NewMemoryStore()).ServeHTTP(w, r)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+}
+
+func FuzzHandler(f *testing.F) {
+	for _, body := range []string{
+		`{"prediction_id": "p-1", "class": "a", "time": "2025-06-01T12:00:00Z"}`,
+		`[{"prediction_id":"p-1","value":-0},{"class":1.0},[],null,"x",{"class":true}]`,
+		` [ { "prediction_id" : "p-1" , "class" : 1 } ] `,
+		`{"a":{"b":[1,{"c":null}]},"a":1}`, `[`, `{}`, ``, `"\ud800"`, "\xff", `{"prediction_id":"p","value":1e400}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		store := labels.NewMemoryStore()
+		w := post(store, body)
+		var reply struct {
+			Stored   *int
+			Rejected []struct{ Index int }
+			Error    string
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &reply))
+		switch w.Code {
+		case http.StatusOK, http.StatusUnprocessableEntity:
+			require.NotNil(t, reply.Stored)
+			require.Equal(t, w.Code == http.StatusOK, len(reply.Rejected) == 0)
+			require.LessOrEqual(t, len(history(t, store)), *reply.Stored)
+		case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+			require.NotEmpty(t, reply.Error)
+			require.Empty(t, history(t, store))
+		default:
+			t.Fatalf("status %d", w.Code)
+		}
+	})
+}
+
+func BenchmarkHandler(b *testing.B) {
+	const n = 1000
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = fmt.Sprintf(`{"prediction_id":"0197a2b4-7c3e-7d7e-b5a1-%012d","class":1,"time":"2025-06-01T12:00:00Z"}`, i)
+	}
+	body := "[" + strings.Join(rows, ",") + "]"
+	store := labels.NewMemoryStore()
+	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if w := post(store, body); w.Code != http.StatusOK {
+				b.Fatal(w.Code, w.Body)
+			}
+		}
+	})
+}

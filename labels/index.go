@@ -1,0 +1,109 @@
+package labels
+
+import (
+	"math"
+	"time"
+	"unique"
+)
+
+// Index decides for a store whether a label is a new revision or a no-op, by the rule
+// of [Store.Append], and finds winning labels. It is for stores that keep their index
+// in memory, as [MemoryStore] and csvlabels do.
+//
+// It holds every revision. A prediction with one label takes 120 to 150 bytes if its ID
+// is a UUID, a further revision 32; a class is held once, however many labels name it.
+//
+// The zero Index is empty and ready to use. An Index is not safe for concurrent use,
+// but any number of goroutines may call Lookup and Fresh while none calls Add.
+type Index struct {
+	winners map[string]revision // by prediction ID
+}
+
+// revision is a label without its prediction's ID.
+type revision struct {
+	micros int64 // Label.Time
+	truth  truth
+	// older is the list of the prediction's other revisions. Only the head of a list is
+	// ever replaced, so that a copy of a winner is a snapshot of all its revisions.
+	older *revision
+}
+
+// truth is what a label states, comparable by ==.
+type truth struct {
+	class unique.Handle[string]
+	value uint64 // the bits, because 0 == -0
+}
+
+// Add records the label, which must pass [Label.Check], and reports whether it is a new
+// revision. False means that it is a no-op and that nothing changed.
+func (x *Index) Add(l Label) bool {
+	r := revision{
+		micros: l.Time.UnixMicro(),
+		truth:  truth{class: unique.Make(l.Class), value: math.Float64bits(l.Value)},
+	}
+	if x.winners == nil {
+		x.winners = make(map[string]revision)
+	}
+	winner, labelled := x.winners[l.PredictionID]
+	switch {
+	case !labelled:
+		x.winners[l.PredictionID] = r
+	case r.truth == winner.truth || winner.listed(r):
+		return false
+	case r.micros >= winner.micros:
+		beaten := winner // a copy, so that only this case allocates
+		r.older = &beaten
+		x.winners[l.PredictionID] = r
+	default:
+		late := r
+		late.older = winner.older
+		winner.older = &late
+		x.winners[l.PredictionID] = winner
+	}
+	return true
+}
+
+// listed reports whether r is among the older revisions of w.
+func (w revision) listed(r revision) bool {
+	for o := w.older; o != nil; o = o.older {
+		if o.micros == r.micros && o.truth == r.truth {
+			return true
+		}
+	}
+	return false
+}
+
+// Fresh returns those of the labels that [Index.Add], called in this order, would
+// record. It records nothing: a store calls Add once the labels are safe.
+func (x *Index) Fresh(labels ...Label) []Label {
+	var fresh []Label
+	trial := Index{winners: make(map[string]revision, len(labels))}
+	for _, l := range labels {
+		if _, copied := trial.winners[l.PredictionID]; !copied {
+			if winner, labelled := x.winners[l.PredictionID]; labelled {
+				trial.winners[l.PredictionID] = winner
+			}
+		}
+		if trial.Add(l) {
+			fresh = append(fresh, l)
+		}
+	}
+	return fresh
+}
+
+// Lookup returns the winning label of the prediction, and whether it has one.
+func (x *Index) Lookup(predictionID string) (Label, bool) {
+	w, labelled := x.winners[predictionID]
+	if !labelled {
+		return Label{}, false
+	}
+	return Label{
+		PredictionID: predictionID,
+		Class:        w.truth.class.Value(),
+		Value:        math.Float64frombits(w.truth.value),
+		Time:         time.UnixMicro(w.micros).UTC(),
+	}, true
+}
+
+// Len returns the number of predictions that have a label.
+func (x *Index) Len() int { return len(x.winners) }

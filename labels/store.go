@@ -1,0 +1,134 @@
+package labels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// ErrInvalidLabel is returned for a label that cannot be stored. Use [errors.As] with a
+// [*LabelError] to learn why.
+var ErrInvalidLabel = errors.New("labels: invalid label")
+
+// LabelError says what is wrong with a label.
+type LabelError struct {
+	PredictionID string
+	Field        string // "prediction_id", "class", "value" or "time"
+	What         string // what is wrong and what was expected
+}
+
+func (e *LabelError) Error() string {
+	return fmt.Sprintf("labels: label of prediction %q: %s: %s", e.PredictionID, e.Field, e.What)
+}
+
+// Unwrap returns [ErrInvalidLabel].
+func (e *LabelError) Unwrap() error { return ErrInvalidLabel }
+
+// Label is the truth about one prediction.
+type Label struct {
+	// PredictionID is the ID of the record that the label is about.
+	PredictionID string
+	// Class is the true class of a classification, UTF-8 without NUL; empty for a
+	// regression.
+	Class string
+	// Value is the true value of a regression, finite; 0 for a classification.
+	Value float64
+	// Time is when the truth became known at its source, in UTC; stores keep it to the
+	// microsecond. Of two labels of one prediction the later wins.
+	Time time.Time
+}
+
+// Equal reports whether two labels are the same, times compared as instants in the
+// microseconds that stores keep.
+func (l Label) Equal(m Label) bool {
+	return l.SameTruth(m) && l.PredictionID == m.PredictionID &&
+		l.Time.Truncate(time.Microsecond).Equal(m.Time.Truncate(time.Microsecond))
+}
+
+// SameTruth reports whether two labels state the same truth, whenever and of whichever
+// prediction.
+func (l Label) SameTruth(m Label) bool {
+	return l.Class == m.Class && math.Float64bits(l.Value) == math.Float64bits(m.Value)
+}
+
+// Check returns a [*LabelError] if the label cannot be stored: a malformed ID, no time,
+// both a class and a value, a class that is not UTF-8 or holds a NUL, or a value that is
+// not finite. Whether the class exists is not known here; [Join] reports a label that
+// does not fit the predictions' schema.
+func (l Label) Check() error {
+	if err := predictlog.CheckID(l.PredictionID); err != nil {
+		return l.fail("prediction_id", "%v", err)
+	}
+	if !utf8.ValidString(l.Class) || strings.IndexByte(l.Class, 0) >= 0 {
+		return l.fail("class", "%q, want UTF-8 without NUL", l.Class)
+	}
+	if math.IsNaN(l.Value) || math.IsInf(l.Value, 0) {
+		return l.fail("value", "%v, want a finite number", l.Value)
+	}
+	if l.Class != "" && math.Float64bits(l.Value) != 0 {
+		return l.fail("value", "%v beside class %q, want one of them", l.Value, l.Class)
+	}
+	if l.Time.Truncate(time.Microsecond).IsZero() {
+		return l.fail("time", "not set")
+	}
+	if y := l.Time.UTC().Year(); y < 1 || y > 9999 {
+		return l.fail("time", "year %d, want 1 to 9999", y)
+	}
+	return nil
+}
+
+// fail returns a [*LabelError] about a field of l.
+func (l Label) fail(field, format string, args ...any) error {
+	return &LabelError{PredictionID: l.PredictionID, Field: field, What: fmt.Sprintf(format, args...)}
+}
+
+// Store keeps labels for ever, all revisions of them. All methods are safe for
+// concurrent use. A ctx that is cancelled when a method is called is an error that wraps
+// ctx.Err(). The sub-package storetest checks these promises.
+type Store interface {
+	// Append stores every label or none, and returns once they are as durable as the
+	// store promises. A label equal to a stored revision of its prediction, or one that
+	// states the same truth as the winning revision, is a no-op; any other is a new
+	// revision. Labels of one call are taken one after the other. A failed Append may be
+	// repeated. A label that fails [Label.Check] is a [*LabelError]. The prediction need
+	// not be known.
+	//
+	// So a truth that is confirmed keeps the Time at which it was first known. The
+	// confirmation is not stored: a different truth dated between the two wins, until the
+	// confirmation is sent again.
+	Append(ctx context.Context, labels ...Label) error
+
+	// Lookup returns the winning label of each of the prediction IDs that has one: the
+	// one with the latest Time and, among equal times, the one appended last. It sees
+	// every label whose Append returned before the call.
+	Lookup(ctx context.Context, predictionIDs ...string) (map[string]Label, error)
+
+	// Scan yields every revision that q matches, in the order in which they were
+	// appended, in bounded memory beyond the store's own index. It yields every label
+	// whose Append returned before the scan began. The sequence ends at the first error,
+	// which it yields with a zero Label; a cancelled ctx is such an error. The consumer
+	// may stop early. The sequence may be ranged over again, which is a new scan.
+	Scan(ctx context.Context, q Query) iter.Seq2[Label, error]
+}
+
+// Query selects labels. The zero Query selects all.
+type Query struct {
+	// From and To bound Label.Time: From <= Time < To. A zero bound is no bound.
+	From, To time.Time
+	// PredictionID, if not empty, must equal the label's: the history of one prediction.
+	PredictionID string
+}
+
+// Matches reports whether l is selected by q.
+func (q Query) Matches(l Label) bool {
+	return (q.From.IsZero() || !l.Time.Before(q.From)) &&
+		(q.To.IsZero() || l.Time.Before(q.To)) &&
+		(q.PredictionID == "" || l.PredictionID == q.PredictionID)
+}

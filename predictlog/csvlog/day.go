@@ -1,0 +1,160 @@
+package csvlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// day is the open files of one UTC day. An Append calls begin, add for each record,
+// write, and then end.
+type day struct {
+	name  string
+	own   *file   // that of the store's schema, the only one that is written
+	files []*file // own and those of other schemas
+	buf   []byte  // the rows to be written
+	added []slot  // to the index of own, for these rows
+}
+
+func (s *Store) openDay(name string) (*day, error) {
+	own, err := s.openFile(filepath.Join(s.dir, s.own.fileName(name)), s.own)
+	if err != nil {
+		return nil, err
+	}
+	return &day{name: name, own: own, files: []*file{own}}, nil
+}
+
+// begin locks the files of the day and indexes what others have appended.
+func (d *day) begin(ctx context.Context, s *Store) error {
+	if err := d.openOthers(s); err != nil {
+		return err
+	}
+	for _, f := range d.files {
+		tx, err := f.file.Begin(ctx, f.observe)
+		if err != nil {
+			return err
+		}
+		f.tx = tx
+	}
+	d.buf, d.added = d.buf[:0], d.added[:0]
+	if d.own.tx.Size() == 0 {
+		d.buf = d.own.layout.appendHeader(d.buf)
+	}
+	return nil
+}
+
+// openOthers opens the files of other schemas that have come up.
+func (d *day) openOthers(s *Store) error {
+	for _, l := range s.schemas.byShort {
+		path := filepath.Join(s.dir, l.fileName(d.name))
+		if slices.ContainsFunc(d.files, func(f *file) bool { return f.path == path }) {
+			continue
+		}
+		_, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f, err := s.openFile(path, l)
+		if err != nil {
+			return err
+		}
+		d.files = append(d.files, f)
+	}
+	return nil
+}
+
+// add makes a row of the record, unless there is one already.
+func (d *day) add(r *predictlog.Record) error {
+	hash := maphash.String(d.own.seed, r.ID)
+	for _, f := range d.files {
+		for offset := range f.index.offsets(hash) {
+			stored, err := d.stored(f, offset)
+			if err != nil {
+				return fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
+			}
+			if stored.ID != r.ID {
+				continue
+			}
+			if !stored.Equal(*r) {
+				return &predictlog.DuplicateError{ID: r.ID}
+			}
+			return nil
+		}
+	}
+	offset := d.own.tx.Size() + int64(len(d.buf))
+	buf, err := d.own.layout.appendRecord(d.buf, r)
+	if err != nil {
+		return err
+	}
+	d.buf = buf
+	d.own.index.add(hash, offset)
+	d.added = append(d.added, slot{hash, offset})
+	return nil
+}
+
+// stored returns the record at offset, which may be in a row yet to be written.
+func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
+	var row []byte
+	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
+		n, _ := nextRow(d.buf[pending:])
+		row = bytes.Clone(d.buf[pending:][:n])
+	} else if row, err = readRow(f.tx, offset); err != nil {
+		return r, err
+	}
+	r, _, err = f.decoder.decode(trimRow(row, false), predictlog.Query{})
+	return r, err
+}
+
+func (d *day) write() error {
+	if len(d.added) == 0 {
+		return nil
+	}
+	return d.own.tx.Append(d.buf)
+}
+
+// end keeps or takes back what was written, and unlocks the files.
+func (d *day) end(commit bool) error {
+	switch {
+	case !commit:
+		for _, added := range d.added {
+			d.own.index.remove(added.hash, added.offset)
+		}
+	case len(d.added) > 0:
+		d.own.lines += bytes.Count(d.buf, []byte{'\n'})
+	}
+	d.added = d.added[:0]
+	const most = 4 << 20 // bytes to keep for the next Append
+	if cap(d.buf) > most {
+		d.buf = nil
+	}
+	var errs []error
+	for _, f := range d.files {
+		switch {
+		case f.tx == nil:
+		case commit:
+			errs = append(errs, f.tx.Commit())
+		default:
+			errs = append(errs, f.tx.Rollback())
+		}
+		f.tx = nil
+	}
+	return errors.Join(errs...)
+}
+
+func (d *day) close() error {
+	var errs []error
+	for _, f := range d.files {
+		errs = append(errs, f.file.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,100 @@
+package csvlog
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// shortLength is how many characters of a fingerprint the name of a file has.
+const shortLength = 8
+
+// The columns of every file, around those of the schema. Those of the output depend on
+// the target.
+const (
+	columnID         = "id"
+	columnTime       = "time"
+	columnModel      = "model"
+	columnVersion    = "version"
+	columnClass      = "class"
+	columnValue      = "value"
+	columnLatency    = "latency_us"
+	columnViolations = "violations"
+	columnTags       = "tags"
+)
+
+// layout is how the records of a schema are laid out in a file.
+type layout struct {
+	schema  *predictlog.Schema
+	columns []predictlog.Column
+	target  predictlog.Target
+	header  []string
+}
+
+func newLayout(schema *predictlog.Schema) *layout {
+	l := &layout{schema: schema, columns: schema.Columns(), target: schema.Target()}
+	output := []string{columnClass}
+	if l.target.Task == predictlog.Regression {
+		output = []string{columnValue}
+	}
+	for _, class := range l.target.Classes {
+		output = append(output, "p("+class+")")
+	}
+	before := []string{columnID, columnTime, columnModel, columnVersion}
+	after := append(output, columnLatency, columnViolations, columnTags)
+	taken := map[string]bool{columnClass: true, columnValue: true} // whatever the task
+	for _, name := range append(before, after...) {
+		taken[name] = true
+	}
+	l.header = append(l.header, before...)
+	for _, c := range l.columns {
+		l.header = append(l.header, inputName(c.Name, taken))
+	}
+	l.header = append(l.header, after...)
+	return l
+}
+
+// inputName gives every name that is a taken one, or one followed by underscores, an
+// underscore more. So no two columns share a name, whatever the schema calls its own.
+func inputName(name string, taken map[string]bool) string {
+	if taken[strings.TrimRight(name, "_")] {
+		return name + "_"
+	}
+	return name
+}
+
+// short is the part of the fingerprint that is in the names of files.
+func (l *layout) short() string { return l.schema.Fingerprint()[:shortLength] }
+
+// fileName returns the name of the file that holds the records of a day.
+func (l *layout) fileName(day string) string { return day + "." + l.short() + ".csv" }
+
+// appendHeader appends the first row of a file.
+func (l *layout) appendHeader(dst []byte) []byte {
+	for i, name := range l.header {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, name)
+	}
+	return append(dst, '\n')
+}
+
+// checkHeader returns an error unless row is the first row of such a file.
+func (l *layout) checkHeader(row []byte) error {
+	cells := cells{rest: trimRow(row, true)}
+	for i, want := range l.header {
+		cell, err := cells.next()
+		if err != nil {
+			return fmt.Errorf("cell %d: %w", i+1, err)
+		}
+		if string(cell.text) != want {
+			return fmt.Errorf("cell %d is %q, want %q", i+1, cell.text, want)
+		}
+	}
+	if !cells.done {
+		return fmt.Errorf("more than %d cells", len(l.header))
+	}
+	return nil
+}

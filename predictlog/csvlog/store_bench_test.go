@@ -1,0 +1,111 @@
+package csvlog_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
+	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+)
+
+func BenchmarkStore(b *testing.B) {
+	for _, policy := range policies {
+		b.Run(policy.name, func(b *testing.B) {
+			storetest.RunBenchmarks(b, func(b *testing.B, schema *predictlog.Schema) predictlog.Store {
+				return open(b, b.TempDir(), schema, csvlog.Config{Sync: policy.sync})
+			})
+		})
+	}
+}
+
+var policies = []struct {
+	name string
+	sync csvlog.Sync
+}{{"sync=batch", csvlog.SyncBatch}, {"sync=none", csvlog.SyncNone}}
+
+// wideSchema has 10 numbers and 2 categories; its records are of some 200 bytes.
+func wideSchema(tb testing.TB) *predictlog.Schema {
+	tb.Helper()
+	var columns []predictlog.Column
+	for i := range 10 {
+		columns = append(columns, predictlog.Column{Name: fmt.Sprintf("x%d", i), Kind: predictlog.Numeric})
+	}
+	columns = append(columns,
+		predictlog.Column{Name: "region", Kind: predictlog.Categorical},
+		predictlog.Column{Name: "channel", Kind: predictlog.Categorical})
+	schema, err := predictlog.NewSchema(columns, predictlog.Target{})
+	require.NoError(tb, err)
+	return schema
+}
+
+func wideRecords(n int) []predictlog.Record {
+	rng := rand.New(rand.NewPCG(1, 2))
+	records := make([]predictlog.Record, n)
+	for i := range records {
+		r := predictlog.Record{
+			ID:      fmt.Sprintf("0190163d-8694-739b-aea5-%012x", i),
+			Time:    time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * 80 * time.Millisecond),
+			Model:   "credit",
+			Version: "3",
+			Latency: time.Duration(rng.IntN(5000)) * time.Microsecond,
+		}
+		for range 10 {
+			r.Row = append(r.Row, predictlog.Number(float64(rng.IntN(1e6))/1e3))
+		}
+		r.Row = append(r.Row, predictlog.Category([]string{"north", "south"}[rng.IntN(2)]), predictlog.Category("web"))
+		p := float64(rng.IntN(1e4)) / 1e4
+		r.Output = predictlog.Output{Class: "1", Probabilities: []float64{1 - p, p}}
+		records[i] = r
+	}
+	return records
+}
+
+func BenchmarkStore_AppendWide(b *testing.B) {
+	const size = 1000
+	for _, policy := range policies {
+		b.Run(fmt.Sprintf("%s/batch=%d", policy.name, size), func(b *testing.B) {
+			store := open(b, b.TempDir(), wideSchema(b), csvlog.Config{Sync: policy.sync})
+			records := wideRecords(size)
+			var appending time.Duration // without the making of IDs
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				for i := range records {
+					records[i].ID = fmt.Sprintf("0190163d-8694-%012x-%04x", n, i)
+				}
+				start := time.Now()
+				if err := store.Append(b.Context(), records...); err != nil {
+					b.Fatal(err)
+				}
+				appending += time.Since(start)
+			}
+			b.ReportMetric(float64(size)*float64(b.N)/appending.Seconds(), "records/s")
+		})
+	}
+}
+
+func BenchmarkStore_ScanWide(b *testing.B) {
+	const n = 100_000
+	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+		store := open(b, b.TempDir(), wideSchema(b), csvlog.Config{Sync: csvlog.SyncNone})
+		require.NoError(b, store.Append(b.Context(), wideRecords(n)...))
+		b.ReportAllocs()
+		for b.Loop() {
+			count := 0
+			for _, err := range store.Scan(b.Context(), predictlog.Query{}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				count++
+			}
+			if count != n {
+				b.Fatalf("scanned %d records, want %d", count, n)
+			}
+		}
+		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	})
+}

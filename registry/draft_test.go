@@ -1,0 +1,65 @@
+package registry_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+func TestDraftValidate(t *testing.T) {
+	t.Parallel()
+	documents := func(names ...string) map[string][]byte {
+		m := make(map[string][]byte)
+		for _, name := range names {
+			m[name] = nil
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		draft registry.Draft
+		wrong []string // parts of the error; none if the draft is valid
+	}{
+		"minimal": {draft: registry.Draft{Key: "a"}},
+		"names":   {draft: registry.Draft{Key: "a", Documents: documents("a", "Z-9_.json", "models", "-")}},
+		"document of the largest size": {
+			draft: registry.Draft{Key: "a", Documents: map[string][]byte{"a": make([]byte, 16<<20)}},
+		},
+		"zero":         {wrong: []string{"Key is empty"}},
+		"key with NUL": {draft: registry.Draft{Key: "a\x00"}, wrong: []string{`Key is "a\x00"`}},
+		"names of no file": {
+			draft: registry.Draft{Key: "a", Documents: documents("", ".", "..", "a/b", `a\b`, "ä", "model", ".hidden")},
+			wrong: []string{`""`, `"."`, `".."`, `"a/b"`, `"a\\b"`, `"ä"`, `"model"`, `".hidden"`},
+		},
+		"everything at once": {
+			draft: registry.Draft{
+				Time:      time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC),
+				Documents: map[string][]byte{"big": make([]byte, 16<<20+1)},
+				Tags:      map[string]string{"": "x", "y": "\xff"},
+				Metrics:   map[string]float64{"nan": math.NaN(), "inf": math.Inf(1), "": 1},
+			},
+			wrong: []string{
+				"Key is empty", "the year -1", `Documents["big"] has 16777217 bytes`, `Tags[""]`, `Tags["y"]`,
+				`Metrics["nan"] is NaN`, `Metrics["inf"] is +Inf`, `Metrics has the name ""`,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := c.draft.Validate()
+			if len(c.wrong) == 0 {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, "registry: invalid Draft: ")
+			for _, part := range c.wrong {
+				require.ErrorContains(t, err, part)
+			}
+			require.Len(t, strings.Split(err.Error(), "\n"), len(c.wrong))
+		})
+	}
+}

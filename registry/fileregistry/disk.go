@@ -1,0 +1,135 @@
+package fileregistry
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// disk makes every change to the folder, so that a test can make each of them the last
+// thing that a process did.
+type disk struct {
+	// before, if not nil, is called ahead of each change, which is not made if it fails.
+	before func(operation, path string) error
+}
+
+func (d disk) allow(operation, path string) error {
+	if d.before == nil {
+		return nil
+	}
+	return d.before(operation, path)
+}
+
+// makeDir makes a folder and those above it, and makes their names durable.
+func (d disk) makeDir(path string) error {
+	info, err := os.Stat(path)
+	parent := filepath.Dir(path)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s is not a folder", path)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist) || parent == path:
+		return err
+	}
+	if err := d.makeDir(parent); err != nil {
+		return err
+	}
+	if err := d.allow("mkdir", path); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.syncDir(parent)
+}
+
+// writeTemp makes a new file in dir, fills it, makes its content durable and returns its
+// path. On failure it leaves no file.
+func (d disk) writeTemp(dir string, fill func(io.Writer) error) (string, error) {
+	path := filepath.Join(dir, rand.Text())
+	if err := d.allow("create", path); err != nil {
+		return "", err
+	}
+	// Nothing that is stored is ever written to again: only this handle may write.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return "", err
+	}
+	err = fill(allowedWriter{d, f})
+	if err == nil {
+		err = d.allow("sync", path)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, d.remove(path))
+	}
+	return path, nil
+}
+
+type allowedWriter struct {
+	disk disk
+	file *os.File
+}
+
+func (w allowedWriter) Write(p []byte) (int, error) {
+	if err := w.disk.allow("write", w.file.Name()); err != nil {
+		return 0, err
+	}
+	return w.file.Write(p)
+}
+
+// link gives the file at path a second name. It fails with [fs.ErrExist] if that name is
+// taken, and of several that try at the same time, one succeeds.
+func (d disk) link(path, name string) error {
+	err := d.allow("link", name)
+	if err == nil {
+		err = os.Link(path, name)
+	}
+	switch {
+	case err == nil || sameFile(path, name):
+		// On NFS, a link whose reply was lost is reported as failed but was made.
+		return nil
+	case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the folder must be writable and its filesystem must have hard links: %w", err)
+	}
+	return err
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+func (d disk) rename(from, to string) error {
+	if err := d.allow("rename", to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func (d disk) remove(path string) error {
+	if err := d.allow("remove", path); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// syncDir makes the names in a folder durable.
+func (d disk) syncDir(path string) error {
+	if err := d.allow("sync", path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

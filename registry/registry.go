@@ -1,0 +1,266 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrNotFound means that there is no such version or file.
+	ErrNotFound = errors.New("registry: not found")
+	// ErrNoProduction means that no version was promoted yet.
+	ErrNoProduction = errors.New("registry: no version in production")
+	// ErrConflict means that another version is in production than the caller expected.
+	// Use [errors.As] with a [*ConflictError] to learn which.
+	ErrConflict = errors.New("registry: conflict")
+	// ErrIllegal means that a version may not go from its stage to the one asked for, or
+	// that the transition contradicts an earlier one with the same key.
+	ErrIllegal = errors.New("registry: illegal transition")
+	// ErrFenced means that the caller's fencing token is older than one already seen: its
+	// lease was lost to another process, and it must stop.
+	ErrFenced = errors.New("registry: fenced off by a newer token")
+	// ErrCorrupt means that stored bytes do not match their recorded SHA-256.
+	ErrCorrupt = errors.New("registry: stored data is damaged")
+)
+
+// ConflictError says what was expected to be in production and what is.
+type ConflictError struct {
+	Expected string // the version the caller expected, "" for none
+	Actual   string // the version that is in production, "" for none
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("registry: expected %s in production, found %s", orNone(e.Expected), orNone(e.Actual))
+}
+
+// Unwrap returns [ErrConflict].
+func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+func orNone(id string) string {
+	if id == "" {
+		return "none"
+	}
+	return fmt.Sprintf("version %q", id)
+}
+
+// Stage is where a version is in its life.
+type Stage string
+
+// The stages. Legal transitions are staging to production, archived or quarantined;
+// archived to production or quarantined; quarantined to archived (a person's pardon). A
+// version leaves production only by another's taking its place.
+const (
+	Staging     Stage = "staging"     // registered, not yet judged
+	Production  Stage = "production"  // answering requests
+	Archived    Stage = "archived"    // rejected or superseded; may be promoted again
+	Quarantined Stage = "quarantined" // proven harmful; never promoted
+)
+
+// ModelFile is the name of the file that holds a version's artifact.
+const ModelFile = "model"
+
+// File is one stored file of a version.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hexadecimal
+}
+
+// Version is one registered version of the model. All but Stage is fixed when it is
+// registered. Its maps and slices are the receiver's own.
+type Version struct {
+	// ID is given by the registry: "1", "2", ... in the order of registration.
+	ID string `json:"id"`
+	// Key is the idempotency key it was registered with.
+	Key string `json:"key"`
+	// Created is when it was registered, in UTC.
+	Created time.Time `json:"created"`
+	// Stage is where it is now.
+	Stage Stage `json:"stage"`
+	// Files are the artifact, named [ModelFile], and the documents kept beside it, in
+	// the order of their names.
+	Files []File `json:"files"`
+	// Tags and Metrics are what the registrant said of it; nil for none.
+	Tags    map[string]string  `json:"tags,omitempty"`
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+// File returns the file of the version with this name, or [ErrNotFound].
+func (v Version) File(name string) (File, error) {
+	for _, f := range v.Files {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return File{}, fmt.Errorf("%w: file %q of version %q", ErrNotFound, name, v.ID)
+}
+
+// Draft describes a version to be registered.
+type Draft struct {
+	// Key makes Register idempotent. Required.
+	Key string
+	// Time is when it is registered; the present if zero. It is kept in UTC.
+	Time time.Time
+	// Documents are small files kept beside the artifact (a reference profile, a model
+	// card), by name; at most 16 MiB each. Names are letters, digits, dots, dashes and
+	// underscores, do not start with a dot, and are not [ModelFile].
+	Documents map[string][]byte
+	// Tags and Metrics are stored with the version. Names are not empty, metrics are
+	// finite.
+	Tags    map[string]string
+	Metrics map[string]float64
+}
+
+// Transition asks for a version to be moved to another stage. Its strings are UTF-8.
+type Transition struct {
+	// Version is the ID of the version to move.
+	Version string
+	// To is the stage it shall have.
+	To Stage
+	// Expect is the ID of the version that the caller believes to be in production, ""
+	// for none. It is checked only where the transition changes production.
+	Expect string
+	// Displaced is the stage of the version that leaves production when another takes
+	// its place: Archived by default, Quarantined in a rollback.
+	Displaced Stage
+	// Time is when it happens; the present if zero. It is kept in UTC.
+	Time time.Time
+	// Actor is who asks, Reason is why; both are kept in the history.
+	Actor, Reason string
+	// Decision is the hash of the gate's decision behind it, "" for none.
+	Decision string
+	// Key, if not empty, makes the transition idempotent: a repetition returns the event
+	// of the first and changes nothing, whatever it expects to be in production. To use
+	// it again for another version or stage is [ErrIllegal].
+	Key string
+	// Token is the fencing token of the caller's lease, 0 for none. A token lower than
+	// the highest in the history is refused with [ErrFenced], even in a repetition: a
+	// process that lost its lease must learn so.
+	Token uint64
+}
+
+// Event is one transition that happened. Events may be compared with ==.
+type Event struct {
+	// Seq numbers the events of a registry upwards from 1, in the order in which they
+	// happened.
+	Seq uint64 `json:"seq"`
+	// Time is when it happened, in UTC.
+	Time time.Time `json:"time"`
+	// Version moved from From to To.
+	Version string `json:"version"`
+	From    Stage  `json:"from"`
+	To      Stage  `json:"to"`
+	// Displaced is the version that left production by it, "" if none did, and
+	// DisplacedTo is the stage it got.
+	Displaced   string `json:"displaced,omitempty"`
+	DisplacedTo Stage  `json:"displaced_to,omitempty"`
+	Actor       string `json:"actor,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	Decision    string `json:"decision,omitempty"`
+	Key         string `json:"key,omitempty"`
+	Token       uint64 `json:"token,omitempty"`
+}
+
+// Registry keeps the versions of one model. All methods are safe for concurrent use by
+// many goroutines and, where the implementation says so, processes. The sub-package
+// registrytest checks these promises.
+type Registry interface {
+	// Register stores the artifact and the documents and returns the version, in
+	// Staging, once it is as durable as the registry promises. If a version with the same
+	// key exists, that version is returned as it is and the artifact is not read. A
+	// Register whose artifact could not be read to its end, or that was cancelled, leaves
+	// no version behind. After any other error it is safe, with a fresh artifact, to
+	// repeat it.
+	Register(ctx context.Context, draft Draft, artifact io.Reader) (Version, error)
+
+	// Versions yields the versions that q matches, newest first, as they were at one
+	// moment. The sequence ends at the first error, which it yields with a zero Version;
+	// a cancelled ctx is such an error. It may be ranged over again, which asks again.
+	Versions(ctx context.Context, q Query) iter.Seq2[Version, error]
+
+	// Open returns a file of a version: [ModelFile] or the name of a document. If there
+	// is none, that is [ErrNotFound]. Reading it to the end verifies the size and the
+	// SHA-256: damage ends the reading with an error that is [ErrCorrupt], never with
+	// io.EOF, and every later Read says the same. The caller closes it.
+	Open(ctx context.Context, id, file string) (io.ReadCloser, error)
+
+	// Transition moves a version, and the one it displaces from production, in one
+	// atomic step: afterwards, whatever dies, both have moved or neither has. What it
+	// refuses with [ErrFenced], [ErrNotFound], [ErrConflict] or [ErrIllegal], in this
+	// order of precedence, it leaves no trace of. After any other error it is unknown
+	// whether it happened; a transition with a Key is safe to repeat.
+	Transition(ctx context.Context, t Transition) (Event, error)
+
+	// History yields every event, oldest first. Errors are yielded as by Versions.
+	History(ctx context.Context) iter.Seq2[Event, error]
+}
+
+// Query selects versions. The zero Query selects all.
+type Query struct {
+	// ID, Key and Stage, if not empty, must equal the version's.
+	ID, Key string
+	Stage   Stage
+}
+
+// Matches reports whether v is selected by q.
+func (q Query) Matches(v Version) bool {
+	return (q.ID == "" || q.ID == v.ID) &&
+		(q.Key == "" || q.Key == v.Key) &&
+		(q.Stage == "" || q.Stage == v.Stage)
+}
+
+// Get returns the version with this ID, or [ErrNotFound].
+func Get(ctx context.Context, r Registry, id string) (Version, error) {
+	if id == "" {
+		return Version{}, fmt.Errorf("%w: empty ID", ErrNotFound) // a Query would match all
+	}
+	v, ok, err := first(ctx, r, Query{ID: id})
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: version %q", ErrNotFound, id)
+	}
+	return v, err
+}
+
+// Find returns the version that was registered with this key, or [ErrNotFound].
+func Find(ctx context.Context, r Registry, key string) (Version, error) {
+	if key == "" {
+		return Version{}, fmt.Errorf("%w: empty key", ErrNotFound) // a Query would match all
+	}
+	v, ok, err := first(ctx, r, Query{Key: key})
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: key %q", ErrNotFound, key)
+	}
+	return v, err
+}
+
+// InProduction returns the version that is in production, or [ErrNoProduction].
+func InProduction(ctx context.Context, r Registry) (Version, error) {
+	v, ok, err := first(ctx, r, Query{Stage: Production})
+	if err == nil && !ok {
+		err = ErrNoProduction
+	}
+	return v, err
+}
+
+func first(ctx context.Context, r Registry, q Query) (Version, bool, error) {
+	for v, err := range r.Versions(ctx, q) {
+		return v, err == nil, err
+	}
+	return Version{}, false, nil
+}
+
+// ReadFile returns the whole content of a file of a version, verified. It is meant for
+// documents; an artifact may be larger than memory.
+func ReadFile(ctx context.Context, r Registry, id, file string) (content []byte, err error) {
+	f, err := r.Open(ctx, id, file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(f)
+}
