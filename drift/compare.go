@@ -82,7 +82,7 @@ func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
 	r, c := int(marked[0]), int(marked[1])
 	t := Test{
 		Name:       name,
-		Statistic:  float64(c)/float64(rows[1]) - float64(r)/float64(rows[0]),
+		Statistic:  shareDifference(float64(c), float64(rows[1]), float64(r), float64(rows[0])),
 		PValue:     fisherPValue(c, rows[1], r+c, rows[0]+rows[1]),
 		Floor:      k.cfg.rateFloor(k.cells),
 		NReference: rows[0],
@@ -244,7 +244,11 @@ func (k *comparison) insufficientReason() string {
 		have = fmt.Sprintf("%d rows are too few to tell", r.Current.Rows)
 	}
 	if r.NeededRows == 0 {
-		return fmt.Sprintf("The reference has only %d values, too few to tell whatever the number of current rows.", k.n)
+		have = fmt.Sprintf("%d values", k.n)
+		if k.cells.kind == KindCategorical {
+			have += fmt.Sprintf(" of %d levels", len(k.cells.levels))
+		}
+		return fmt.Sprintf("The reference has only %s, too few to tell whatever the number of current rows.", have)
 	}
 	return fmt.Sprintf("%s; about %d would do.", have, r.NeededRows)
 }
@@ -272,11 +276,11 @@ func (c Config) rateFloor(column *cells) float64 {
 func cellDistance(ref, cur *tally) float64 {
 	n, m := float64(ref.values()), float64(cur.values())
 	r, c := ref.NegInf, cur.NegInf
-	d := math.Abs(float64(r)/n - float64(c)/m)
+	d := math.Abs(shareDifference(float64(c), m, float64(r), n))
 	for i := range ref.Cells {
 		r += ref.Cells[i]
 		c += cur.Cells[i]
-		d = max(d, math.Abs(float64(r)/n-float64(c)/m))
+		d = max(d, math.Abs(shareDifference(float64(c), m, float64(r), n)))
 	}
 	return d
 }

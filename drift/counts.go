@@ -76,3 +76,12 @@ func (p countPair) result(statistic float64) Result {
 		NCurrent:   int(math.Round(p.m)),
 	}
 }
+
+// shareDifference returns c/m - r/n, rounded as rarely as can be: a tenth of the rows is
+// exactly 0.1.
+func shareDifference(c, m, r, n float64) float64 {
+	if n > 1<<26 || m > 1<<26 { // beyond this the products are rounded, and may overflow
+		return c/m - r/n
+	}
+	return (c*n - r*m) / (n * m)
+}

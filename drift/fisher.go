@@ -22,7 +22,7 @@ func FisherExact(reference, current [2]int) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	difference := float64(current[0])/float64(m) - float64(reference[0])/float64(n)
+	difference := shareDifference(float64(current[0]), float64(m), float64(reference[0]), float64(n))
 	return Result{
 		Statistic:  difference,
 		PValue:     fisherPValue(current[0], m, reference[0]+current[0], n+m),

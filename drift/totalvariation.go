@@ -20,7 +20,7 @@ func TotalVariation[C Count](reference, current []C) (Result, error) {
 func (p countPair) totalVariation() float64 {
 	sum := 0.0
 	for i := range p.r {
-		sum += math.Abs(p.r[i]/p.n - p.c[i]/p.m)
+		sum += math.Abs(shareDifference(p.c[i], p.m, p.r[i], p.n))
 	}
 	return min(sum/2, 1)
 }

@@ -59,7 +59,7 @@ func (l *Loop) advance(ctx context.Context, run Run, now time.Time) (Run, error)
 		if ctx.Err() != nil || !l.mayGiveUp(run, now) {
 			return run, err
 		}
-		next = run.after(StepAborted, now, fmt.Sprintf("gave up after %v: %v", l.cfg.GiveUp, err))
+		next = run.after(StepAborted, now, fmt.Sprintf("gave up after %s: %v", spell(l.cfg.GiveUp), err))
 	}
 	if next.Step == run.Step {
 		return run, nil

@@ -202,7 +202,7 @@ func when(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.UTC().Format("2006-01-02 15:04 MST")
+	return t.UTC().Format("2006-01-02 15:04")
 }
 
 func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }

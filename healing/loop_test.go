@@ -378,7 +378,7 @@ func TestLoop_GivesUp(t *testing.T) {
 	require.NoError(t, l.Tick(t.Context(), w.now.Add(24*hour)))
 	run := w.runs(t, l)[0]
 	require.Equal(t, healing.StepAborted, run.Step)
-	require.Contains(t, run.Reason, "gave up after 24h0m0s")
+	require.Contains(t, run.Reason, "gave up after 24 h")
 	require.Contains(t, run.Reason, "label store is down")
 }
 

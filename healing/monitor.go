@@ -124,7 +124,7 @@ func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
 	}
 	switch {
 	case p.Samples < m.cfg.MinSamples:
-		p.Skipped = fmt.Sprintf("%d predictions in %v, at least %d wanted", p.Samples, m.cfg.Window, m.cfg.MinSamples)
+		p.Skipped = fmt.Sprintf("%d predictions in %s, at least %d wanted", p.Samples, spell(m.cfg.Window), m.cfg.MinSamples)
 		return p, nil
 	case version.ID == "":
 		p.Skipped = "no version is in production"

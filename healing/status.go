@@ -76,7 +76,7 @@ func (s Status) health(open Run, isOpen bool) (health, summary string) {
 	case len(s.Passes) == 0:
 		return "unknown", "no monitor pass yet"
 	case s.Passes[0].Skipped != "":
-		return "unknown", s.Passes[0].Verdict()
+		return "unknown", s.Passes[0].Skipped
 	case s.Passes[0].Drifted():
 		return "drifted", s.Passes[0].Verdict()
 	}

@@ -55,10 +55,13 @@ func (l *Loop) due(now, changed time.Time) (Order, bool) {
 	return Order{}, false
 }
 
-// spell writes whole days as days.
+// spell writes whole days and hours as such.
 func spell(d time.Duration) string {
-	if d >= 2*day && d%day == 0 {
+	switch {
+	case d >= 2*day && d%day == 0:
 		return fmt.Sprintf("%d days", d/day)
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
 	}
 	return d.String()
 }

@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// Count is how many predictions there are and how many of them have a label.
+// Count is how many predictions there are, how many of them have a label that can be
+// used, and how many one that cannot. The rest have none.
 type Count struct {
 	Predictions int `json:"predictions"`
 	Labelled    int `json:"labelled"`
+	Misfits     int `json:"misfits"` // see [Example.Misfit]; not among Labelled
 }
 
 // Share returns the labelled share, in [0, 1]; 0 if there are no predictions.
@@ -26,8 +28,8 @@ type Coverage struct {
 	// ByVersion splits the count by model version.
 	ByVersion map[string]Count `json:"by_version"`
 	// DelayP50 and DelayP90 are quantiles (nearest rank) of the time from the prediction
-	// to its label, in JSON as nanoseconds; 0 if nothing is labelled. A label that came
-	// before its prediction counts as no delay.
+	// to its winning label, misfits aside, in JSON as nanoseconds; 0 if nothing is
+	// labelled. A label that came before its prediction counts as no delay.
 	DelayP50 time.Duration `json:"delay_p50"`
 	DelayP90 time.Duration `json:"delay_p90"`
 }
@@ -44,10 +46,14 @@ func Cover(examples iter.Seq2[Example, error]) (Coverage, error) {
 		version := c.ByVersion[e.Record.Version]
 		version.Predictions++
 		c.Predictions++
-		if e.Labelled {
+		switch {
+		case e.Labelled:
 			version.Labelled++
 			c.Labelled++
 			delays = append(delays, max(0, e.Label.Time.Sub(e.Record.Time)))
+		case e.Misfit != nil:
+			version.Misfits++
+			c.Misfits++
 		}
 		c.ByVersion[e.Record.Version] = version
 	}

@@ -35,7 +35,7 @@ func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q 
 	return d, nil
 }
 
-// Labelled returns the examples that have a label, in the same order.
+// Labelled returns the examples that have a label, misfits aside, in the same order.
 func (d Dataset) Labelled() Dataset {
 	labelled := make([]Example, 0, len(d.Examples))
 	for _, e := range d.Examples {
@@ -64,7 +64,7 @@ func (d Dataset) search(t time.Time) int {
 	return i
 }
 
-// Coverage returns how much of the dataset is labelled.
+// Coverage returns how much of the dataset is labelled and how many labels are misfits.
 func (d Dataset) Coverage() Coverage {
 	c, _ := Cover(func(yield func(Example, error) bool) { // no errors in memory
 		for _, e := range d.Examples {

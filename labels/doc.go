@@ -5,9 +5,12 @@
 // predictions of a time window with their labels, and [Cover] says what share of them
 // has one.
 //
-// Labels are idempotent: the same label again is a no-op, a corrected one is a new
-// revision, and the label with the latest Time wins. A label may come before its
-// prediction; it is kept and joined once the prediction shows up. [MemoryStore] serves
-// tests and examples, the sub-package csvlabels is the embedded default, and the
-// sub-package storetest holds the promises that every store keeps.
+// Labels are idempotent: the same label again, at whatever later point, is a no-op. One
+// with another truth or another Time is a new revision, and the label with the latest
+// Time wins. A label may come before its prediction; it is kept and joined once the
+// prediction shows up. One that cannot be the truth of its prediction is kept too, and
+// is marked and counted as a misfit: it stops neither the feed nor a join.
+//
+// [MemoryStore] serves tests and examples, the sub-package csvlabels is the embedded
+// default, and the sub-package storetest holds the promises that every store keeps.
 package labels

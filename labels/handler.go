@@ -2,6 +2,7 @@ package labels
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,12 +50,16 @@ type feedFailure struct {
 //
 // A row has either a class, for a classification, or a value, for a regression. A class
 // may be a string, a number or a boolean: 1 and 1.0 become "1", true becomes "true". A
-// value is a number. The time, in RFC 3339, is when the truth became known; without it
-// the label gets the time of arrival. A null is as good as a field left out. An unknown
-// or repeated field makes its row invalid.
+// value is a number. The time, in RFC 3339, is when the truth became known. A null is as
+// good as a field left out. An unknown or repeated field makes its row invalid.
 //
-// The answer is {"stored": n, "rejected": [...]}. Stored counts the rows that are in the
-// store now, repeated ones included; rejected names every other row by its index,
+// A row without a time states what is true on arrival. It gets the time of arrival,
+// unless its truth wins already: then there is nothing to store. If such rows of one
+// request contradict each other, those that agree with the last are taken and the others
+// are invalid.
+//
+// The answer is {"stored": n, "rejected": [...]}. Stored counts the rows whose truth is
+// in the store now, repeated ones included; rejected names every other row by its index,
 // its prediction_id and what is wrong with it. The status is
 //
 //   - 200 if every row is stored;
@@ -65,10 +70,13 @@ type feedFailure struct {
 //   - 503 with Retry-After if the store failed: nothing is promised then;
 //   - 422 without the counts if the store itself called a label invalid: none is stored.
 //
-// All but the first two answer {"error": "..."}. After a failed Append that is the
-// store's own error, because the handler keeps no log. Labels are idempotent, so a
-// client may repeat a whole request whatever the answer was; [Store] says what becomes
-// of a confirmation that is sent again.
+// All but the first two answer {"error": "..."}. If the store failed that is the store's
+// own error, because the handler keeps no log.
+//
+// A client may repeat a whole request whatever the answer was. Rows with a time change
+// nothing when they come again, at whatever later point. Rows without one change nothing
+// either as long as their truth wins; once another does, they are taken as a correction.
+// So a client that may deliver late or out of order should send the time.
 //
 // Whoever may post labels decides what the next model learns: guard the handler.
 func Handler(store Store) http.Handler {
@@ -83,17 +91,18 @@ func Handler(store Store) http.Handler {
 			reply(w, http.StatusBadRequest, feedFailure{err.Error()})
 			return
 		}
-		labels, rejected := parseFeed(rows, time.Now())
-		switch err := store.Append(r.Context(), labels...); {
+		f := parseFeed(rows, time.Now())
+		answer := feedReply{Stored: len(f.dated) + len(f.undated), Rejected: f.rejected}
+		switch err := f.store(r.Context(), store); {
 		case errors.Is(err, ErrInvalidLabel):
 			reply(w, http.StatusUnprocessableEntity, feedFailure{err.Error()})
 		case err != nil:
 			w.Header().Set("Retry-After", feedRetryAfter)
 			reply(w, http.StatusServiceUnavailable, feedFailure{err.Error()})
-		case len(rejected) > 0:
-			reply(w, http.StatusUnprocessableEntity, feedReply{Stored: len(labels), Rejected: rejected})
+		case len(f.rejected) > 0:
+			reply(w, http.StatusUnprocessableEntity, answer)
 		default:
-			reply(w, http.StatusOK, feedReply{Stored: len(labels), Rejected: rejected})
+			reply(w, http.StatusOK, answer)
 		}
 	})
 }
@@ -154,45 +163,110 @@ func splitFeed(body []byte) ([]json.RawMessage, error) {
 	return nil, fmt.Errorf("body is %s, want an object or an array of objects", kindOf(document))
 }
 
-// parseFeed returns the labels of the valid rows and a rejection for each of the others.
-func parseFeed(rows []json.RawMessage, arrival time.Time) ([]Label, []rejection) {
-	labels := make([]Label, 0, len(rows))
-	rejected := []rejection{} // not nil, so that JSON has [] for none
-	for i, row := range rows {
-		l, err := parseRow(row, arrival)
-		if err != nil {
-			rejected = append(rejected, rejection{Index: i, PredictionID: l.PredictionID, Error: err.Error()})
-			continue
-		}
-		labels = append(labels, l)
-	}
-	return labels, rejected
+// feed is what a request holds.
+type feed struct {
+	dated    []Label // of the valid rows with a time
+	undated  []Label // of the valid rows without, as of their arrival; one truth for a prediction
+	rejected []rejection
 }
 
-// parseRow returns the label that a row states. With an error it still has the
-// prediction ID if there was one.
-func parseRow(row json.RawMessage, arrival time.Time) (Label, error) {
+// store appends the labels, but not those undated ones whose truth wins already: their
+// arrival would make a new revision each time the request is repeated.
+func (f feed) store(ctx context.Context, store Store) error {
+	labels := f.dated
+	if len(f.undated) > 0 {
+		ids := make([]string, len(f.undated))
+		for i, l := range f.undated {
+			ids[i] = l.PredictionID
+		}
+		winners, err := store.Lookup(ctx, ids...)
+		if err != nil {
+			return err
+		}
+		var known Index // what wins once the dated labels are stored
+		for _, l := range winners {
+			known.Add(l)
+		}
+		for _, l := range f.dated {
+			known.Add(l)
+		}
+		for _, l := range f.undated {
+			if winner, labelled := known.Lookup(l.PredictionID); !labelled || !winner.SameTruth(l) {
+				labels = append(labels, l)
+			}
+		}
+	}
+	return store.Append(ctx, labels...)
+}
+
+// feedRow is one row of a feed.
+type feedRow struct {
+	label Label
+	dated bool
+	err   error // why the row is invalid
+}
+
+// parseFeed sorts the rows into labels and rejections.
+func parseFeed(rows []json.RawMessage, arrival time.Time) feed {
+	parsed := make([]feedRow, len(rows))
+	last := map[string]int{} // by prediction, the last row without a time
+	for i, row := range rows {
+		r := parseRow(row, arrival)
+		if r.err == nil && !r.dated {
+			last[r.label.PredictionID] = i
+		}
+		parsed[i] = r
+	}
+	f := feed{rejected: []rejection{}} // not nil, so that JSON has [] for none
+	for i, r := range parsed {
+		if r.err == nil && !r.dated {
+			if j := last[r.label.PredictionID]; !r.label.SameTruth(parsed[j].label) {
+				r.err = fmt.Errorf("row %d states another truth, and neither has a time", j)
+			}
+		}
+		switch {
+		case r.err != nil:
+			f.rejected = append(f.rejected, rejection{Index: i, PredictionID: r.label.PredictionID, Error: r.err.Error()})
+		case r.dated:
+			f.dated = append(f.dated, r.label)
+		default:
+			f.undated = append(f.undated, r.label)
+		}
+	}
+	return f
+}
+
+// parseRow returns what a row states, its label as of arrival if it has no time. An
+// invalid row still has the prediction ID if there was one.
+func parseRow(row json.RawMessage, arrival time.Time) feedRow {
+	l := Label{Time: arrival}
+	dated, err := l.parseRow(row)
+	return feedRow{label: l, dated: dated, err: err}
+}
+
+// parseRow sets the fields of the label that the row has, and reports whether the time
+// is one of them.
+func (l *Label) parseRow(row json.RawMessage) (dated bool, err error) {
 	if kindOf(row) != "an object" {
-		return Label{}, fmt.Errorf("row is %s, want an object", kindOf(row))
+		return false, fmt.Errorf("row is %s, want an object", kindOf(row))
 	}
 	var (
-		l        = Label{Time: arrival}
 		given    = map[string]bool{} // by field, false if it is null
 		problems []string
 	)
 	// Not into a struct: package json takes the last of repeated fields and ignores case.
 	fields := json.NewDecoder(bytes.NewReader(row))
 	if _, err := fields.Token(); err != nil { // the brace
-		return l, err
+		return false, err
 	}
 	for fields.More() {
 		token, err := fields.Token()
 		if err != nil {
-			return l, err
+			return false, err
 		}
 		var content json.RawMessage
 		if err := fields.Decode(&content); err != nil {
-			return l, err
+			return false, err
 		}
 		name, _ := token.(string)
 		if _, repeated := given[name]; repeated {
@@ -214,13 +288,13 @@ func parseRow(row json.RawMessage, arrival time.Time) (Label, error) {
 		problems = append(problems, "neither a class nor a value")
 	}
 	if len(problems) > 0 {
-		return l, errors.New(strings.Join(problems, "; "))
+		return false, errors.New(strings.Join(problems, "; "))
 	}
 	var invalid *LabelError
 	if errors.As(l.Check(), &invalid) {
-		return l, fmt.Errorf("%s: %s", invalid.Field, invalid.What)
+		return false, fmt.Errorf("%s: %s", invalid.Field, invalid.What)
 	}
-	return l, nil
+	return given["time"], nil
 }
 
 // parseField sets the field of the label that the row's field is about.

@@ -35,7 +35,7 @@ type truth struct {
 }
 
 // Add records the label, which must pass [Label.Check], and reports whether it is a new
-// revision. False means that it is a no-op and that nothing changed.
+// revision. False means that it equals a recorded one and that nothing changed.
 func (x *Index) Add(l Label) bool {
 	r := revision{
 		micros: l.Time.UnixMicro(),
@@ -48,7 +48,7 @@ func (x *Index) Add(l Label) bool {
 	switch {
 	case !labelled:
 		x.winners[l.PredictionID] = r
-	case r.truth == winner.truth || winner.listed(r):
+	case winner.holds(r):
 		return false
 	case r.micros >= winner.micros:
 		beaten := winner // a copy, so that only this case allocates
@@ -63,9 +63,9 @@ func (x *Index) Add(l Label) bool {
 	return true
 }
 
-// listed reports whether r is among the older revisions of w.
-func (w revision) listed(r revision) bool {
-	for o := w.older; o != nil; o = o.older {
+// holds reports whether r is the winner w or among its older revisions.
+func (w revision) holds(r revision) bool {
+	for o := &w; o != nil; o = o.older {
 		if o.micros == r.micros && o.truth == r.truth {
 			return true
 		}

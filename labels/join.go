@@ -12,10 +12,14 @@ import (
 // Example is a prediction with its label, if there is one yet.
 type Example struct {
 	Record predictlog.Record
-	// Label is the winning label; it means nothing unless Labelled.
+	// Label is the winning label; it means nothing unless Labelled or a Misfit.
 	Label Label
-	// Labelled reports whether the prediction has a label.
+	// Labelled reports whether the prediction has a label that can be used.
 	Labelled bool
+	// Misfit, if not nil, is a [*LabelError] that says why the winning label cannot be
+	// the truth of such a prediction. Label then holds the unusable label, and Labelled
+	// is false.
+	Misfit error
 }
 
 // joinBatch is how many predictions are looked up at once: large enough that a
@@ -24,10 +28,14 @@ const joinBatch = 1000
 
 // Join yields every prediction that q matches, each with its winning label if it has
 // one, in the order of the predictions' store and in memory bounded by a batch of
-// predictions. The sequence ends at the first error of either store, which it yields
-// wrapped, with a zero Example. A label that does not fit the schema of the predictions
-// (a class that the target does not have) is such an error, a [*LabelError], because a
-// silent skip would bias whatever is computed from the rest; a corrected label mends it.
+// predictions. The sequence ends at the first error of either store, a cancelled ctx
+// included, which it yields wrapped, with a zero Example.
+//
+// A winning label that does not fit the schema of the predictions (a class that the
+// target does not have, a class for a regression) leaves its prediction unlabelled, with
+// a Misfit: one bad label must not stop whatever is computed from the rest. Older
+// revisions do not take its place; a corrected label does. [Cover] counts misfits, so
+// that they do not go unnoticed.
 func Join(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		j := joiner{
@@ -70,14 +78,12 @@ func (j *joiner) flush(ctx context.Context, yield func(Example, error) bool) boo
 		return false
 	}
 	for _, r := range j.batch {
-		label, labelled := found[r.ID]
-		if labelled {
-			if err := fits(label, j.target); err != nil {
-				yield(Example{}, err)
-				return false
-			}
+		e := Example{Record: r}
+		if label, found := found[r.ID]; found {
+			e.Label, e.Misfit = label, fits(label, j.target)
+			e.Labelled = e.Misfit == nil
 		}
-		if !yield(Example{Record: r, Label: label, Labelled: labelled}, nil) {
+		if !yield(e, nil) {
 			return false
 		}
 	}

@@ -60,8 +60,8 @@ func (l Label) SameTruth(m Label) bool {
 
 // Check returns a [*LabelError] if the label cannot be stored: a malformed ID, no time,
 // both a class and a value, a class that is not UTF-8 or holds a NUL, or a value that is
-// not finite. Whether the class exists is not known here; [Join] reports a label that
-// does not fit the predictions' schema.
+// not finite. Whether the class exists is not known here; [Join] marks a label that does
+// not fit the predictions' schema as a misfit.
 func (l Label) Check() error {
 	if err := predictlog.CheckID(l.PredictionID); err != nil {
 		return l.fail("prediction_id", "%v", err)
@@ -94,15 +94,14 @@ func (l Label) fail(field, format string, args ...any) error {
 // ctx.Err(). The sub-package storetest checks these promises.
 type Store interface {
 	// Append stores every label or none, and returns once they are as durable as the
-	// store promises. A label equal to a stored revision of its prediction, or one that
-	// states the same truth as the winning revision, is a no-op; any other is a new
-	// revision. Labels of one call are taken one after the other. A failed Append may be
-	// repeated. A label that fails [Label.Check] is a [*LabelError]. The prediction need
-	// not be known.
+	// store promises. A label equal to a stored revision, as [Label.Equal] has it, is a
+	// no-op; any other is a new revision. Labels of one call are taken one after the
+	// other. A failed Append may be repeated. A label that fails [Label.Check] is a
+	// [*LabelError]. The prediction need not be known.
 	//
-	// So a truth that is confirmed keeps the Time at which it was first known. The
-	// confirmation is not stored: a different truth dated between the two wins, until the
-	// confirmation is sent again.
+	// So labels that were stored may be sent again at any later point, in whole or in
+	// part, and change nothing. A truth that is confirmed at a later Time is a revision
+	// like any other: it wins over whatever is dated before it.
 	Append(ctx context.Context, labels ...Label) error
 
 	// Lookup returns the winning label of each of the prediction IDs that has one: the

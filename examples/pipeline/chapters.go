@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
@@ -17,9 +15,9 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// live lives through the chapters. Each looks at what really happened, in the registry,
+// unfold lives through the chapters. Each looks at what really happened, in the registry,
 // the journal and the answers of the service, and fails unless that is what it tells.
-func (s *story) live(ctx context.Context) error {
+func (s *story) unfold(ctx context.Context) error {
 	for _, chapter := range []struct {
 		title string
 		live  func(context.Context) error
@@ -237,46 +235,6 @@ func (s *story) heals(ctx context.Context) error {
 	return s.wantProduction(ctx, s.second)
 }
 
-// loadRequests is how many requests lookUnderLoad makes, the last loadAfter of them once
-// the loop is done.
-const (
-	loadRequests = 200
-	loadAfter    = 50
-)
-
-// lookUnderLoad lets the loop look while requests keep coming, and returns how many of
-// them each version answered. That one fails is an error. What becomes of these
-// applicants will never be known: which version answers them is a matter of
-// milliseconds, and must not decide what the story measures.
-func (s *story) lookUnderLoad(ctx context.Context) (map[string]int, error) {
-	requests := make([]request, loadRequests)
-	for i := range requests {
-		requests[i] = s.application()
-		requests[i].at = s.now.Add(time.Duration(i) * time.Second)
-	}
-	looked := make(chan struct{})
-	byVersion := map[string]int{}
-	var errs []error
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i, r := range requests {
-			if i == loadRequests-loadAfter {
-				<-looked
-			}
-			if a, err := s.client.predict(ctx, r); err != nil {
-				errs = append(errs, err)
-			} else {
-				byVersion[a.Version]++
-			}
-			time.Sleep(time.Millisecond)
-		}
-	})
-	err := s.look(ctx)
-	close(looked)
-	wg.Wait()
-	return byVersion, errors.Join(append(errs, err)...)
-}
-
 // watchConfirms lets the watch compare the new version with its predecessor, on the same
 // rows, until its time is over.
 func (s *story) watchConfirms(ctx context.Context) error {
@@ -298,8 +256,8 @@ func (s *story) watchConfirms(ctx context.Context) error {
 
 // worseShadow has a person ask for a retraining while the labels are in disorder.
 func (s *story) worseShadow(ctx context.Context) error {
-	s.sabotaged.Store(true)
-	defer s.sabotaged.Store(false)
+	s.sabotaged = true
+	defer func() { s.sabotaged = false }()
 	s.timeline.add(s.now, "world", "a broken join shuffles the labels that the trainer sees; kim asks for a retraining")
 	if _, err := s.loop.Retrain(ctx, "kim", "monthly review", s.now); err != nil {
 		return err
@@ -369,77 +327,5 @@ func (s *story) harmfulOrder(ctx context.Context) error {
 	if err := s.wantProduction(ctx, s.second); err != nil {
 		return err
 	}
-	return s.score(ctx, ordered)
-}
-
-// score measures what the traffic came to, now that its labels are in.
-func (s *story) score(ctx context.Context, end time.Time) error {
-	for _, period := range []struct {
-		score    *score
-		version  string
-		from, to time.Time
-	}{
-		{&s.summary.Before, s.first, s.deployed, s.shifted},
-		{&s.summary.Drifted, s.first, s.shifted, s.healed},
-		{&s.summary.Healed, s.second, s.healed, end},
-	} {
-		var err error
-		if *period.score, err = s.measure(ctx, period.version, period.from, period.to); err != nil {
-			return err
-		}
-	}
-	drifted, healed := s.summary.Drifted, s.summary.Healed
-	if healed.F1 <= drifted.F1 || healed.AUC <= drifted.AUC || healed.Brier >= drifted.Brier {
-		return fmt.Errorf("the new version is no better: %+v under drift, %+v after", drifted, healed)
-	}
-	return nil
-}
-
-// lastRun returns the latest run in the journal, which must have been started by the
-// trigger and have come to the step.
-func (s *story) lastRun(ctx context.Context, trigger healing.Trigger, step healing.Step) (healing.Run, error) {
-	status, err := s.loop.Status(ctx)
-	if err != nil {
-		return healing.Run{}, err
-	}
-	if len(status.Runs) == 0 {
-		return healing.Run{}, fmt.Errorf("no run in the journal, want one started by %q", trigger)
-	}
-	run := status.Runs[0]
-	if run.Order.Trigger != trigger || run.Step != step {
-		return run, fmt.Errorf("the latest run is %s, started by %q, %s (%s): want one started by %q to be %s",
-			run.ID, run.Order.Trigger, run.Step, run.Reason, trigger, step)
-	}
-	return run, nil
-}
-
-// lastEvent returns the latest transition in the registry.
-func (s *story) lastEvent(ctx context.Context) (last registry.Event, err error) {
-	for last, err = range s.folder.registry.History(ctx) {
-		if err != nil {
-			return last, err
-		}
-	}
-	return last, nil
-}
-
-// wantProduction fails unless the version is in production, for the registry and for a
-// client of the service.
-func (s *story) wantProduction(ctx context.Context, version string) error {
-	v, err := registry.InProduction(ctx, s.folder.registry)
-	if err != nil {
-		return err
-	}
-	if v.ID != version {
-		return fmt.Errorf("version %s is in production, want version %s", v.ID, version)
-	}
-	a, err := s.client.predict(ctx, s.application())
-	if err != nil {
-		return err
-	}
-	if a.Version != version {
-		return fmt.Errorf("the service answers with version %s, want version %s", a.Version, version)
-	}
-	s.timeline.add(s.now, "serving", "the service answers with version %s", version)
-	return nil
+	return s.settle(ctx, ordered)
 }

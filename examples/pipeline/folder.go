@@ -90,7 +90,7 @@ func (f *folder) keepReport(p healing.Pass) error {
 	if p.Report == nil || p.Version == f.reported.Version && p.Drifted() == f.reported.Drifted() {
 		return nil
 	}
-	f.reported = p
+	f.reported.Version, f.reported.Drift = p.Version, p.Drift
 	path := filepath.Join(f.dir, "drift-reports", p.Time.UTC().Format("2006-01-02T1504Z"))
 	data, err := json.MarshalIndent(p.Report, "", "  ")
 	if err != nil {

@@ -35,10 +35,9 @@ func (c replayConfig) span(rows int, least time.Duration) time.Duration {
 
 // healing returns the configuration of the replay. Whatever the file is, each window
 // holds enough rows at its pace: a monitor pass more than the 200 that it wants, training
-// and evaluation at least their default lengths. Retraining is weekly, without the
-// trigger on drift: seasons alone keep a stream drifting, and a run that finds no labels
-// newer than the last one's finds no better model either. The gate is the one that
-// states its error rate. All else is the default.
+// and evaluation at least their default lengths. Retraining is weekly and not triggered
+// by drift as well: seasons alone keep a long stream drifting, so that this would only
+// double the runs. The gate is the one that states its error rate. All else is default.
 func (c replayConfig) healing() healing.Config {
 	return healing.Config{
 		Actor:   "pipeline",

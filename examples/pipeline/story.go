@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
@@ -59,7 +58,7 @@ type story struct {
 	market     market
 	// sabotaged makes the trainer learn from shuffled labels: the shadow it makes is
 	// worse on purpose.
-	sabotaged atomic.Bool
+	sabotaged bool
 
 	now     time.Time      // the simulated clock
 	pending []labels.Label // what the world knows and the service does not yet
@@ -111,7 +110,7 @@ func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(con
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.service.run(serving, listener) }()
-	err = s.live(ctx)
+	err = s.unfold(ctx)
 	if err == nil {
 		s.summary.Requests, s.summary.Failed = s.client.answered.Load(), s.client.failed.Load()
 		s.summary.Seconds = time.Since(began).Seconds()
@@ -119,6 +118,7 @@ func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(con
 			err = after(ctx, s)
 		}
 	}
+	s.client.http.CloseIdleConnections()
 	stop()
 	if err := errors.Join(err, <-served); err != nil {
 		return nil, fmt.Errorf("%w (the files are in %s)", err, s.folder.dir)
@@ -195,7 +195,7 @@ func (s *story) assemble(cfg storyConfig) error {
 // train is the trainer of the loop. Sabotaged, it has its labels shuffled, as a broken
 // join upstream would.
 func (s *story) train(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
-	if s.sabotaged.Load() {
+	if s.sabotaged {
 		req.Data = shuffleLabels(req.Data, req.Seed)
 	}
 	return train(ctx, req)
@@ -214,8 +214,9 @@ func (s *story) onPass(p healing.Pass) {
 	if n := len(s.passes); n == 0 || s.passes[n-1].Drifted() != p.Drifted() || (s.passes[n-1].Skipped == "") != (p.Skipped == "") {
 		s.timeline.add(p.Time, "monitor", "%d predictions in %s: %s", p.Samples, hours(p.Window), passText(p))
 	}
-	s.passes = append(s.passes, p)
 	s.keep(s.folder.keepReport(p))
+	p.Report = nil // large, and kept in the folder
+	s.passes = append(s.passes, p)
 }
 
 func hours(w gate.Window) string { return fmt.Sprintf("%.0f h", w.To.Sub(w.From).Hours()) }
@@ -257,99 +258,4 @@ func (s *story) look(ctx context.Context) error {
 		return err
 	}
 	return s.hookErr
-}
-
-// advance lets simulated time pass until the given time, or until done, if not nil,
-// returns true: applications arrive and are answered over HTTP, labels come in, and the
-// loop looks after every tick.
-func (s *story) advance(ctx context.Context, until time.Time, done func() bool) error {
-	for s.now.Before(until) && (done == nil || !done()) {
-		s.timeline.working("%s  %d requests answered", s.now.Format("2006-01-02 15:04"), s.client.answered.Load())
-		if err := s.traffic(ctx, s.now.Add(tick)); err != nil {
-			return err
-		}
-		if err := s.look(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// traffic lets applications arrive and labels come in until the given time.
-func (s *story) traffic(ctx context.Context, until time.Time) error {
-	requests := s.applications(s.now, until)
-	answers, err := s.client.predictAll(ctx, requests)
-	if err != nil {
-		return err
-	}
-	for i, a := range answers {
-		s.willBeLabelled(a.id, requests[i])
-	}
-	s.now = until
-	// The loop must find all that was answered before now.
-	if err := s.service.recorder.Flush(ctx); err != nil {
-		return err
-	}
-	return s.postLabels(ctx)
-}
-
-// applications returns evenly spaced requests from a time on until another.
-func (s *story) applications(from, until time.Time) []request {
-	const gap = day / perDay
-	var requests []request
-	for at := from; at.Before(until); at = at.Add(gap) {
-		r := s.application()
-		r.at = at
-		requests = append(requests, r)
-	}
-	return requests
-}
-
-// application returns a request of this moment.
-func (s *story) application() request {
-	a, defaulted := s.population.draw(s.market)
-	return request{s.now, a, defaulted}
-}
-
-// willBeLabelled decides whether and when the truth about a prediction will be known.
-func (s *story) willBeLabelled(id string, r request) {
-	random := s.population.random
-	delay := minDelay + time.Duration(random.Float64()*float64(maxDelay-minDelay))
-	if random.Float64() >= labelledShare {
-		return
-	}
-	class := "0"
-	if r.defaulted {
-		class = "1"
-	}
-	s.pending = append(s.pending, labels.Label{PredictionID: id, Class: class, Time: r.at.Add(delay)})
-}
-
-// postLabels posts the labels that are known by now.
-func (s *story) postLabels(ctx context.Context) error {
-	slices.SortStableFunc(s.pending, func(a, b labels.Label) int { return a.Time.Compare(b.Time) })
-	n, _ := slices.BinarySearchFunc(s.pending, s.now, func(l labels.Label, now time.Time) int {
-		return cmp.Or(l.Time.Compare(now), -1) // also those that become known right now
-	})
-	for batch := range slices.Chunk(s.pending[:n], 1000) {
-		if err := s.client.postLabels(ctx, batch); err != nil {
-			return err
-		}
-	}
-	s.pending = s.pending[n:]
-	return nil
-}
-
-// measure returns how a version did on the labelled predictions that it answered in the
-// window.
-func (s *story) measure(ctx context.Context, version string, from, to time.Time) (score, error) {
-	data, err := labels.Collect(ctx, s.folder.predictions, s.folder.labels, predictlog.Query{From: from, To: to, Version: version})
-	if err != nil {
-		return score{}, err
-	}
-	var all answers
-	for _, e := range data.Labelled().Examples {
-		all.add(s.schema.Target().Positive(), e.Label.Class, e.Record.Output)
-	}
-	return all.score()
 }

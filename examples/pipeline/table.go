@@ -33,12 +33,14 @@ func readTable(r io.Reader, label, id string) (*table, error) {
 		return nil, errors.New("no rows")
 	}
 	header, records := records[0], records[1:]
-	labelAt, idAt := slices.Index(header, label), slices.Index(header, id)
+	labelAt, idAt := slices.Index(header, label), -1
 	if labelAt < 0 {
 		return nil, fmt.Errorf("no label column %q: the columns are %q", label, header)
 	}
-	if id != "" && idAt < 0 {
-		return nil, fmt.Errorf("no ID column %q: the columns are %q", id, header)
+	if id != "" {
+		if idAt = slices.Index(header, id); idAt < 0 {
+			return nil, fmt.Errorf("no ID column %q: the columns are %q", id, header)
+		}
 	}
 
 	t := &table{}

@@ -37,7 +37,7 @@ type Config struct {
 // Store is a [predictlog.Store] in a folder. Its methods are safe for concurrent use.
 // Appends wait for each other, also for those of other processes on the folder.
 //
-// It keeps an index of the few days that were last appended to, 22 to 43 bytes a record.
+// It keeps an index of the few days that were last appended to, 21 to 43 bytes a record.
 type Store struct {
 	dir  string
 	own  *layout

@@ -1,0 +1,178 @@
+package drift_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"math"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// smallReport has a column of each verdict, and all kinds of cells.
+func smallReport(t *testing.T) *drift.Report {
+	t.Helper()
+	nan, inf := math.NaN(), math.Inf(1)
+	ref := newReference(t,
+		drift.Numeric("income", repeat(40, 1.0, 2, 3, 4, 5, 6, 7, 8)),
+		drift.Numeric("age", repeat(40, 18.0, 30, 30, 40, 40, 50, 60, nan)),
+		drift.Categorical("region", repeat(40, "north", "north", "south", "south", "east", "east", "west", "<b>")),
+		drift.Numeric("never", repeat(320, nan)),
+		drift.Numeric("seldom", repeat(80, 1.0, nan, nan, nan)))
+	report := detect(t, ref, drift.Config{Columns: map[string]drift.ColumnConfig{"age": {Effect: 0.2}}}, profileOf(t, ref,
+		drift.Numeric("income", repeat(20, 5.0, 6, 7, 8, 9.5, 10, inf, nan)),
+		drift.Numeric("age", repeat(20, 18.0, 30, 30, 40, 40, 50, 60, nan)),
+		drift.Categorical("region", repeat(20, "north", "north", "south", "south", "east", "east", "west", "new")),
+		drift.Numeric("never", repeat(160, nan)),
+		drift.Numeric("seldom", repeat(40, 1.0, nan, nan, nan))))
+	report.Label = "small & <simple>"
+	report.From = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	report.To = report.From.Add(24 * time.Hour)
+	return report
+}
+
+func TestReport_JSON(t *testing.T) {
+	t.Parallel()
+	report := smallReport(t)
+	data, err := json.MarshalIndent(report, "", "  ")
+	require.NoError(t, err)
+	const golden = "testdata/report.json"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, data, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(data), "if the change is meant, run go test -update and raise the schema version")
+
+	var read drift.Report
+	require.NoError(t, json.Unmarshal(data, &read))
+	require.Equal(t, *report, read)
+	require.Equal(t, "drifted: 2 of 4 columns (income, region)", read.String())
+}
+
+func TestReport_HistogramsAreShares(t *testing.T) {
+	t.Parallel()
+	for _, c := range smallReport(t).Columns {
+		var reference, current float64
+		for _, b := range c.Histogram {
+			reference += b.Reference
+			current += b.Current
+		}
+		require.LessOrEqual(t, len(c.Histogram), 30)
+		if len(c.Histogram) > 0 {
+			require.InDelta(t, 1, reference, 1e-12, c.Name)
+			require.InDelta(t, 1, current, 1e-12, c.Name)
+		}
+	}
+}
+
+func TestColumnReport_Leading(t *testing.T) {
+	t.Parallel()
+	c := drift.ColumnReport{}
+	require.Equal(t, drift.Test{}, c.Leading())
+	c.Tests = []drift.Test{
+		{Name: drift.TestKS, EffectSize: 0.5, Floor: 0.1},
+		{Name: drift.TestMissing, EffectSize: 0.04, Floor: 0.02, Drifted: true},
+		{Name: drift.TestInfinite, EffectSize: 0.06, Floor: 0.02, Drifted: true},
+	}
+	require.Equal(t, drift.TestInfinite, c.Leading().Name)
+}
+
+func TestVerdict_Text(t *testing.T) {
+	t.Parallel()
+	for _, v := range []drift.Verdict{drift.Invalid, drift.Insufficient, drift.Stable, drift.Drifted} {
+		text, err := v.MarshalText()
+		require.NoError(t, err)
+		require.Equal(t, v.String(), string(text))
+		var read drift.Verdict
+		require.NoError(t, read.UnmarshalText(text))
+		require.Equal(t, v, read)
+	}
+	_, err := drift.Verdict(9).MarshalText()
+	require.EqualError(t, err, "drift: unknown verdict 9")
+	require.EqualError(t, new(drift.Verdict).UnmarshalText([]byte("good")),
+		`drift: unknown verdict "good", want one of ["invalid" "insufficient" "stable" "drifted"]`)
+	require.Equal(t, "Verdict(9)", drift.Verdict(9).String())
+}
+
+func TestKind_Text(t *testing.T) {
+	t.Parallel()
+	for _, k := range []drift.Kind{drift.KindNumeric, drift.KindCategorical} {
+		text, err := k.MarshalText()
+		require.NoError(t, err)
+		var read drift.Kind
+		require.NoError(t, read.UnmarshalText(text))
+		require.Equal(t, k, read)
+	}
+	_, err := drift.Kind(0).MarshalText()
+	require.EqualError(t, err, "drift: unknown kind 0")
+	require.Error(t, new(drift.Kind).UnmarshalText(nil))
+	require.Equal(t, "Kind(0)", drift.Kind(0).String())
+}
+
+func TestReport_WriteHTML(t *testing.T) {
+	t.Parallel()
+	page := html(t, smallReport(t))
+	require.Equal(t, page, html(t, smallReport(t)), "equal reports give equal bytes")
+
+	for _, want := range []string{
+		"<title>Drift report: small &amp; &lt;simple&gt;</title>",
+		"The data have drifted.",
+		"2 of 4 columns drifted; 30 % or more are called drift of the data set.",
+		"2025-03-01 00:00 to 2025-03-02 00:00 UTC",
+		"&lt;b&gt;", `id="column-5"`, "</html>",
+	} {
+		require.Contains(t, page, want)
+	}
+	// Nothing is loaded, nothing in the data is markup, and no number is missing.
+	for _, no := range []string{"http:", "https:", "src=", "@import", "url(", "<link", "<b>", "NaN", "Inf,", "ZgotmplZ", "<no value>"} {
+		require.NotContains(t, page, no)
+	}
+	for _, path := range regexp.MustCompile(` d="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		require.Regexp(t, `^[MVHZ0-9. -]+$`, path[1])
+	}
+	for _, tag := range []string{"section", "details", "table", "svg", "div", "p", "span"} {
+		opened := regexp.MustCompile("<" + tag + "[ >]")
+		require.Len(t, opened.FindAllString(page, -1), strings.Count(page, "</"+tag+">"), tag)
+	}
+}
+
+func TestReport_WriteHTML_Plain(t *testing.T) {
+	t.Parallel()
+	for headline, report := range map[string]*drift.Report{
+		"There are too few data to tell.": {Verdict: drift.Insufficient},
+		"The data are stable.":            {Verdict: drift.Stable, To: time.Unix(1e9, 0), Columns: []drift.ColumnReport{{Name: "x"}}},
+		"The data have drifted.":          {Verdict: drift.Drifted, From: time.Unix(1e9, 0)},
+	} {
+		require.Contains(t, html(t, report), headline)
+	}
+}
+
+func TestReport_WriteHTML_Error(t *testing.T) {
+	t.Parallel()
+	err := smallReport(t).WriteHTML(brokenWriter{})
+	require.ErrorIs(t, err, errBroken)
+	require.ErrorContains(t, err, "drift: write HTML: ")
+}
+
+var errBroken = errors.New("disk full")
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func html(t testing.TB, report *drift.Report) string {
+	t.Helper()
+	var b strings.Builder
+	require.NoError(t, report.WriteHTML(&b))
+	return b.String()
+}
