@@ -102,6 +102,9 @@ func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run
 	wanted := &Labelling{Coverage: coverage, MinLabelled: l.cfg.Train.MinLabelled, MinCoverage: l.cfg.Train.MinCoverage}
 	run.Labelling = wanted
 	found := fmt.Sprintf("%d of %d predictions labelled (%.0f %%)", coverage.Labelled, coverage.Predictions, 100*coverage.Share())
+	if coverage.Misfits > 0 {
+		found += fmt.Sprintf(", %d with a label that does not fit the schema", coverage.Misfits)
+	}
 	switch {
 	case coverage.Labelled < wanted.MinLabelled:
 		return run.after(StepSkipped, now, fmt.Sprintf("%s, at least %d wanted", found, wanted.MinLabelled)), nil

@@ -25,9 +25,12 @@ type Loop struct {
 	working sync.Mutex // held by whoever does a pass or a step in this process
 
 	watched watchMemo // guarded by working
+	// ordered calls Run when a person's order came in; at most one call is pending.
+	ordered chan struct{}
 
 	mu         sync.Mutex
 	state      state         // guarded by mu
+	interrupt  func()        // guarded by mu: ends the step that this process is doing, nil if none
 	lastReport *drift.Report // guarded by mu: of this process's latest pass that compared
 	current    *Watch        // guarded by mu: what the latest look at a promoted version found
 }
@@ -46,12 +49,12 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Loop{parts: parts, cfg: cfg, monitor: monitor}, nil
+	return &Loop{parts: parts, cfg: cfg, monitor: monitor, ordered: make(chan struct{}, 1)}, nil
 }
 
-// Run calls [Loop.Tick] at once and then at every monitoring interval until ctx is done,
-// and returns nil. A tick that fails is logged and does not end the loop: the next one
-// goes on from the journal.
+// Run calls [Loop.Tick] at once, at every monitoring interval and when this process was
+// given an order, until ctx is done, and returns nil. A tick that fails is logged and
+// does not end the loop: the next one goes on from the journal.
 func (l *Loop) Run(ctx context.Context) error {
 	ticker := time.NewTicker(l.cfg.Monitor.Every)
 	defer ticker.Stop()
@@ -63,6 +66,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-l.ordered:
 		}
 	}
 }
@@ -87,12 +91,33 @@ func (l *Loop) heal(ctx context.Context, now time.Time) error {
 		if err != nil || !ok {
 			return err
 		}
-		next, err := l.advance(ctx, run, now)
+		next, err := l.step(ctx, run, now)
 		if err != nil || next.Step == run.Step {
 			return err
 		}
 	}
 }
+
+// step advances the run by a step that an order may interrupt: then the run comes back
+// as superseded.
+func (l *Loop) step(ctx context.Context, run Run, now time.Time) (Run, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l.mu.Lock()
+	l.interrupt = func() { cancel(errInterrupted) }
+	l.mu.Unlock()
+	next, err := l.advance(ctx, run, now)
+	l.mu.Lock()
+	l.interrupt = nil
+	l.mu.Unlock()
+	if err != nil && context.Cause(ctx) == errInterrupted {
+		return l.find(run.ID)
+	}
+	return next, err
+}
+
+// errInterrupted ends the context of a step whose run was superseded.
+var errInterrupted = errors.New("healing: interrupted by an order")
 
 // Advance does one step of the run with this ID, at the time now, and returns the run
 // after it. A run that waits, or that has ended, is returned as it is; so is one that
@@ -106,7 +131,7 @@ func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, e
 		return Run{}, err
 	}
 	if ok && run.ID == runID {
-		return l.advance(ctx, run, now)
+		return l.step(ctx, run, now)
 	}
 	return l.find(runID)
 }
@@ -172,14 +197,18 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	return p, nil
 }
 
-// Retrain starts a run that trains a shadow and lets the gate judge it. The next Tick or
-// Advance carries it out.
+// Retrain starts a run that trains a shadow and lets the gate judge it. It ends the watch
+// over an earlier promotion; while any other run is under way it fails with [ErrBusy].
+//
+// Retrain, Promote and Rollback record who ordered what, and why. The run is carried out
+// by the next Tick or Advance; [Loop.Run] of this process starts at once.
 func (l *Loop) Retrain(ctx context.Context, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerManual, Actor: actor, Reason: reason}, now)
 }
 
 // Promote starts a run that puts a version into production past the gate. It is watched,
-// and rolled back on proven harm, as any other promotion.
+// and rolled back on proven harm, as any other promotion. It ends whatever run is under
+// way, unless that is changing production at this moment: then it fails with [ErrBusy].
 func (l *Loop) Promote(ctx context.Context, version, actor, reason string, now time.Time) (Run, error) {
 	if _, err := registry.Get(ctx, l.parts.Registry, version); err != nil {
 		return Run{}, fmt.Errorf("healing: promote: %w", err)
@@ -188,13 +217,12 @@ func (l *Loop) Promote(ctx context.Context, version, actor, reason string, now t
 }
 
 // Rollback starts a run that quarantines what is in production and puts back what was
-// there before it.
+// there before it. It ends whatever run is under way, as Promote does.
 func (l *Loop) Rollback(ctx context.Context, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerRecall, Actor: actor, Reason: reason}, now)
 }
 
-// order starts a run at a person's wish. It ends a watch, which may last for days, but
-// interrupts nothing else: then it fails with [ErrBusy].
+// order ends the open run, if the order may, and starts its own.
 func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 	if o.Actor == "" || o.Reason == "" {
 		return Run{}, fmt.Errorf("healing: %s: an order names its actor and its reason, got actor %q and reason %q", o.Trigger, o.Actor, o.Reason)
@@ -204,7 +232,7 @@ func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 		return Run{}, err
 	}
 	if ok {
-		if run.Step != StepWatching {
+		if !o.supersedes(run) {
 			return Run{}, fmt.Errorf("%w: %s, step %q", ErrBusy, run.ID, run.Step)
 		}
 		ended := run.after(StepSuperseded, now, fmt.Sprintf("%s by %s: %s", o.Trigger, o.Actor, o.Reason))
@@ -212,7 +240,32 @@ func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 			return Run{}, err
 		}
 	}
-	return l.start(ctx, o, now)
+	started, err := l.start(ctx, o, now)
+	if err != nil {
+		return Run{}, err
+	}
+	l.mu.Lock()
+	if l.interrupt != nil {
+		l.interrupt()
+	}
+	l.mu.Unlock()
+	select {
+	case l.ordered <- struct{}{}:
+	default: // Run is called already
+	}
+	return started, nil
+}
+
+// supersedes reports whether the order may end the run. A change of production that was
+// announced is always carried out first, so that nobody has to guess whether it was.
+func (o Order) supersedes(run Run) bool {
+	switch run.Step {
+	case StepPromoting, StepRollingBack:
+		return false
+	case StepWatching:
+		return true
+	}
+	return o.Trigger == TriggerOverride || o.Trigger == TriggerRecall
 }
 
 // start records a new run, unless one is open.

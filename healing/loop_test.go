@@ -233,6 +233,53 @@ func TestLoop_OrdersNameWhoAndWhy(t *testing.T) {
 	require.ErrorIs(t, err, healing.ErrBusy)
 }
 
+// TestLoop_AnOrderDoesNotWaitForATraining lets a person roll back while this process is
+// in the middle of a training that would take an hour.
+func TestLoop_AnOrderDoesNotWaitForATraining(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.now = time.Now().Add(-40 * day)
+		w.pass(t, 40*day, 2000, 0)
+		l := w.loop(t, healing.Config{})
+		require.NoError(t, l.Tick(t.Context(), time.Now()))
+		second, err := w.parts.Registry.Register(t.Context(), registry.Draft{Key: "by hand"}, strings.NewReader(`{"at":0.1}`))
+		require.NoError(t, err)
+		_, err = l.Promote(t.Context(), second.ID, "ann", "a better one", time.Now())
+		require.NoError(t, err)
+		require.NoError(t, l.Tick(t.Context(), time.Now()))
+		require.Equal(t, "2", w.production(t))
+
+		w.parts.Trainer = healing.TrainerFunc(func(ctx context.Context, _ healing.TrainRequest) (healing.Trained, error) {
+			select {
+			case <-time.After(time.Hour):
+				return healing.Trained{}, errors.New("the training was not interrupted")
+			case <-ctx.Done():
+				return healing.Trained{}, ctx.Err()
+			}
+		})
+		l = w.loop(t, healing.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- l.Run(ctx) }()
+		synctest.Wait()
+		_, err = l.Retrain(t.Context(), "bob", "monthly", time.Now())
+		require.NoError(t, err)
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, healing.StepConditions, w.runs(t, l)[0].Step, "training")
+
+		_, err = l.Rollback(t.Context(), "ann", "customers complain", time.Now())
+		require.NoError(t, err)
+		synctest.Wait() // no time goes by
+		require.Equal(t, "1", w.production(t))
+		runs := w.runs(t, l)
+		require.Equal(t, healing.StepRolledBack, runs[0].Step)
+		require.Equal(t, healing.StepSuperseded, runs[1].Step)
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
 func TestLoop_TrainingFails(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

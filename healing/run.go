@@ -29,7 +29,7 @@ const (
 	StepInconclusive Step = "inconclusive" // the gate could not tell; the version stays in staging
 	StepConfirmed    Step = "confirmed"    // promoted, and no harm was proven while it was watched
 	StepRolledBack   Step = "rolled back"  // the version is quarantined, its predecessor back
-	StepSuperseded   Step = "superseded"   // a person's order ended the watch
+	StepSuperseded   Step = "superseded"   // a person's order ended it
 )
 
 // Ended reports whether a run that has come so far goes no further.

@@ -48,6 +48,34 @@ func TestCover(t *testing.T) {
 	require.InDelta(t, 0.6, got.Share(), 1e-12)
 }
 
+func TestCover_Misfits(t *testing.T) {
+	t.Parallel()
+	predictions, store := predict(t, 5, predictlog.Target{}), labelled(t, 0, 2, 3)
+	for _, i := range []int{1, 2} { // the second is a correction
+		l := labels.Label{PredictionID: prediction(i).ID, Class: "yes", Time: noon.Add(9 * time.Hour)}
+		require.NoError(t, store.Append(t.Context(), l))
+	}
+	want := labels.Coverage{
+		Count: labels.Count{Predictions: 5, Labelled: 2, Misfits: 2},
+		ByVersion: map[string]labels.Count{
+			"v1": {Predictions: 3, Labelled: 1, Misfits: 1},
+			"v2": {Predictions: 2, Labelled: 1, Misfits: 1},
+		},
+		DelayP50: time.Hour - 3*time.Second,
+		DelayP90: time.Hour,
+	}
+	got, err := labels.Cover(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.InDelta(t, 0.4, got.Share(), 1e-12)
+
+	d, err := labels.Collect(t.Context(), predictions, store, predictlog.Query{})
+	require.NoError(t, err)
+	require.Equal(t, want, d.Coverage())
+	require.Equal(t, []string{"p-0", "p-3"}, idsOf(d.Labelled()))
+	require.Zero(t, d.Labelled().Coverage().Misfits)
+}
+
 func TestCover_Empty(t *testing.T) {
 	t.Parallel()
 	got := labels.Dataset{}.Coverage()
@@ -78,7 +106,8 @@ func TestCoverage_JSON(t *testing.T) {
 	t.Parallel()
 	p, err := json.Marshal(delayed(time.Second).Coverage())
 	require.NoError(t, err)
-	require.JSONEq(t, `{"predictions": 1, "labelled": 1, "by_version": {"v1": {"predictions": 1, "labelled": 1}},
+	require.JSONEq(t, `{"predictions": 1, "labelled": 1, "misfits": 0,
+		"by_version": {"v1": {"predictions": 1, "labelled": 1, "misfits": 0}},
 		"delay_p50": 1000000000, "delay_p90": 1000000000}`, string(p))
 }
 

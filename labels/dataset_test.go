@@ -145,6 +145,7 @@ func TestDataset_Fingerprint(t *testing.T) {
 		"version":            func(d *labels.Dataset) { d.Examples[0].Record.Version = "v9" },
 		"time of the label":  func(d *labels.Dataset) { d.Examples[0].Label.Time = noon.Add(time.Hour) },
 		"label not labelled": func(d *labels.Dataset) { d.Examples[1].Label.Class = "0" },
+		"misfit":             func(d *labels.Dataset) { d.Examples[1].Misfit = labels.ErrInvalidLabel },
 	} {
 		d := twoExamples(t)
 		change(&d)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,8 @@ type feedFailure struct {
 //   - 405, 413 and 415 for another method, a larger body and another content type than
 //     application/json or none;
 //   - 503 with Retry-After if the store failed: nothing is promised then;
-//   - 422 without the counts if the store itself called a label invalid: none is stored.
+//   - 422 without the counts if the store itself called a label invalid: none is stored,
+//     or only those with a time if a row without one is at fault.
 //
 // All but the first two answer {"error": "..."}. If the store failed that is the store's
 // own error, because the handler keeps no log.
@@ -93,7 +95,7 @@ func Handler(store Store) http.Handler {
 		}
 		f := parseFeed(rows, time.Now())
 		answer := feedReply{Stored: len(f.dated) + len(f.undated), Rejected: f.rejected}
-		switch err := f.store(r.Context(), store); {
+		switch err := f.appendTo(r.Context(), store); {
 		case errors.Is(err, ErrInvalidLabel):
 			reply(w, http.StatusUnprocessableEntity, feedFailure{err.Error()})
 		case err != nil:
@@ -170,33 +172,26 @@ type feed struct {
 	rejected []rejection
 }
 
-// store appends the labels, but not those undated ones whose truth wins already: their
-// arrival would make a new revision each time the request is repeated.
-func (f feed) store(ctx context.Context, store Store) error {
-	labels := f.dated
-	if len(f.undated) > 0 {
-		ids := make([]string, len(f.undated))
-		for i, l := range f.undated {
-			ids[i] = l.PredictionID
-		}
-		winners, err := store.Lookup(ctx, ids...)
-		if err != nil {
-			return err
-		}
-		var known Index // what wins once the dated labels are stored
-		for _, l := range winners {
-			known.Add(l)
-		}
-		for _, l := range f.dated {
-			known.Add(l)
-		}
-		for _, l := range f.undated {
-			if winner, labelled := known.Lookup(l.PredictionID); !labelled || !winner.SameTruth(l) {
-				labels = append(labels, l)
-			}
-		}
+// appendTo stores the labels, but not those undated ones whose truth wins already: their
+// arrival would make a new revision each time the request is repeated. The dated ones go
+// first, because they may change what wins.
+func (f feed) appendTo(ctx context.Context, store Store) error {
+	if err := store.Append(ctx, f.dated...); err != nil || len(f.undated) == 0 {
+		return err
 	}
-	return store.Append(ctx, labels...)
+	ids := make([]string, len(f.undated))
+	for i, l := range f.undated {
+		ids[i] = l.PredictionID
+	}
+	winners, err := store.Lookup(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	news := slices.DeleteFunc(f.undated, func(l Label) bool {
+		winner, labelled := winners[l.PredictionID]
+		return labelled && winner.SameTruth(l)
+	})
+	return store.Append(ctx, news...)
 }
 
 // feedRow is one row of a feed.
@@ -211,11 +206,11 @@ func parseFeed(rows []json.RawMessage, arrival time.Time) feed {
 	parsed := make([]feedRow, len(rows))
 	last := map[string]int{} // by prediction, the last row without a time
 	for i, row := range rows {
-		r := parseRow(row, arrival)
+		r := &parsed[i]
+		r.label, r.dated, r.err = parseRow(row, arrival)
 		if r.err == nil && !r.dated {
 			last[r.label.PredictionID] = i
 		}
-		parsed[i] = r
 	}
 	f := feed{rejected: []rejection{}} // not nil, so that JSON has [] for none
 	for i, r := range parsed {
@@ -236,20 +231,13 @@ func parseFeed(rows []json.RawMessage, arrival time.Time) feed {
 	return f
 }
 
-// parseRow returns what a row states, its label as of arrival if it has no time. An
-// invalid row still has the prediction ID if there was one.
-func parseRow(row json.RawMessage, arrival time.Time) feedRow {
-	l := Label{Time: arrival}
-	dated, err := l.parseRow(row)
-	return feedRow{label: l, dated: dated, err: err}
-}
-
-// parseRow sets the fields of the label that the row has, and reports whether the time
-// is one of them.
-func (l *Label) parseRow(row json.RawMessage) (dated bool, err error) {
+// parseRow returns the label that a row states, and whether the row says of when. With an
+// error the label still has the prediction ID if there was one.
+func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err error) {
 	if kindOf(row) != "an object" {
-		return false, fmt.Errorf("row is %s, want an object", kindOf(row))
+		return l, false, fmt.Errorf("row is %s, want an object", kindOf(row))
 	}
+	l.Time = arrival
 	var (
 		given    = map[string]bool{} // by field, false if it is null
 		problems []string
@@ -257,16 +245,16 @@ func (l *Label) parseRow(row json.RawMessage) (dated bool, err error) {
 	// Not into a struct: package json takes the last of repeated fields and ignores case.
 	fields := json.NewDecoder(bytes.NewReader(row))
 	if _, err := fields.Token(); err != nil { // the brace
-		return false, err
+		return l, false, err
 	}
 	for fields.More() {
 		token, err := fields.Token()
 		if err != nil {
-			return false, err
+			return l, false, err
 		}
 		var content json.RawMessage
 		if err := fields.Decode(&content); err != nil {
-			return false, err
+			return l, false, err
 		}
 		name, _ := token.(string)
 		if _, repeated := given[name]; repeated {
@@ -288,13 +276,13 @@ func (l *Label) parseRow(row json.RawMessage) (dated bool, err error) {
 		problems = append(problems, "neither a class nor a value")
 	}
 	if len(problems) > 0 {
-		return false, errors.New(strings.Join(problems, "; "))
+		return l, false, errors.New(strings.Join(problems, "; "))
 	}
 	var invalid *LabelError
 	if errors.As(l.Check(), &invalid) {
-		return false, fmt.Errorf("%s: %s", invalid.Field, invalid.What)
+		return l, false, fmt.Errorf("%s: %s", invalid.Field, invalid.What)
 	}
-	return given["time"], nil
+	return l, given["time"], nil
 }
 
 // parseField sets the field of the label that the row's field is about.

@@ -9,12 +9,16 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
 
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/labels"
@@ -224,19 +228,25 @@ func TestHandler_StoreFails(t *testing.T) {
 	t.Parallel()
 	memory := labels.NewMemoryStore()
 	store := storetest.Faulty(memory, func(call int) error {
-		if call == 1 {
-			return errors.New("disk full")
+		switch call {
+		case 1:
+			return errors.New("no disk") // Append of the rows with a time
+		case 3:
+			return errors.New("disk slow") // Lookup
+		case 6:
+			return errors.New("disk full") // Append of the rows without
 		}
 		return nil
 	})
 	const body = `[{"prediction_id": "p-1", "class": 1}, {"prediction_id": "p-2"}]`
+	for _, want := range []string{"no disk", "disk slow", "disk full"} {
+		w := post(store, body)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code)
+		require.Equal(t, "5", w.Header().Get("Retry-After"))
+		require.Equal(t, want, errorOf(t, w))
+		require.Empty(t, history(t, memory))
+	}
 	w := post(store, body)
-	require.Equal(t, http.StatusServiceUnavailable, w.Code)
-	require.Equal(t, "5", w.Header().Get("Retry-After"))
-	require.Equal(t, "disk full", errorOf(t, w))
-	require.Empty(t, history(t, memory))
-
-	w = post(store, body)
 	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
 	require.Len(t, history(t, memory), 1, "the repeated request is stored")
 }
@@ -262,6 +272,17 @@ func TestHandler_StoreRejects(t *testing.T) {
 	require.Empty(t, history(t, memory))
 }
 
+// The rows with a time are stored before those without are compared with what wins.
+func TestHandler_StoreRejectsUndated(t *testing.T) {
+	t.Parallel()
+	memory := labels.NewMemoryStore()
+	body := `[{"prediction_id": "p-1", "class": 2}, {"prediction_id": "p-2", "class": 1, "time": "2025-06-01T12:00:00Z"}]`
+	w := post(checked{memory}, body)
+	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+	require.Equal(t, `labels: label of prediction "p-1": class: want 0 or 1`, errorOf(t, w))
+	require.Len(t, history(t, memory), 1)
+}
+
 func TestHandler_Arrival(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,6 +297,140 @@ func TestHandler_Arrival(t *testing.T) {
 		for _, l := range got {
 			require.True(t, l.Time.Equal(arrival), l.Time)
 		}
+	})
+}
+
+// calls counts the calls of a store's methods.
+type calls struct {
+	labels.Store
+	appends, lookups int
+}
+
+func (c *calls) Append(ctx context.Context, ls ...labels.Label) error {
+	c.appends++
+	return c.Store.Append(ctx, ls...)
+}
+
+func (c *calls) Lookup(ctx context.Context, ids ...string) (map[string]labels.Label, error) {
+	c.lookups++
+	return c.Store.Lookup(ctx, ids...)
+}
+
+func TestHandler_Calls(t *testing.T) {
+	t.Parallel()
+	const dated, undated = `{"prediction_id": "p-1", "class": 1, "time": "2025-06-01T12:00:00Z"}`, `{"prediction_id": "p-2", "class": 1}`
+	for body, undatedRows := range map[string]bool{
+		`[]`:                                  false,
+		`[` + dated + `,` + dated + `]`:       false,
+		`[` + undated + `,` + undated + `]`:   true,
+		`[` + undated + `,` + dated + `]`:     true,
+		`{"prediction_id": "p-1"}`:            false,
+		`[` + undated + `,{"class": "none"}]`: true,
+	} {
+		store := &calls{Store: labels.NewMemoryStore()}
+		post(store, body)
+		if undatedRows {
+			require.Equal(t, [2]int{2, 1}, [2]int{store.appends, store.lookups}, body)
+		} else {
+			require.Equal(t, [2]int{1, 0}, [2]int{store.appends, store.lookups}, body)
+		}
+	}
+}
+
+// What a row without a time states is a correction if another truth wins.
+func TestHandler_Undated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := labels.NewMemoryStore()
+		var want []string
+		for _, class := range []string{"yes", "yes", "no", "no", "yes", "yes"} {
+			require.Equal(t, http.StatusOK, post(store, `{"prediction_id": "p-1", "class": "`+class+`"}`).Code)
+			time.Sleep(time.Hour)
+			if len(want) == 0 || want[len(want)-1] != class {
+				want = append(want, class)
+			}
+		}
+		var got []string
+		for _, l := range history(t, store) {
+			got = append(got, l.Class)
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+// The row with a time beats the winner that the row without would confirm.
+func TestHandler_UndatedBesideDated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := labels.NewMemoryStore()
+		known := labels.Label{PredictionID: "p-1", Class: "yes", Time: time.Now()}
+		require.NoError(t, store.Append(t.Context(), known))
+		time.Sleep(time.Hour)
+		between := time.Now().UTC().Format(time.RFC3339)
+		time.Sleep(time.Hour)
+		body := `[{"prediction_id": "p-1", "class": "yes"}, {"prediction_id": "p-1", "class": "no", "time": "` + between + `"}]`
+		for range 2 {
+			require.Equal(t, http.StatusOK, post(store, body).Code)
+			require.Len(t, history(t, store), 3)
+			winners, err := store.Lookup(t.Context(), "p-1")
+			require.NoError(t, err)
+			require.Equal(t, "yes", winners["p-1"].Class)
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestHandler_UndatedContradiction(t *testing.T) {
+	t.Parallel()
+	store := labels.NewMemoryStore()
+	for range 2 {
+		w := post(store, `[
+			{"prediction_id": "p-1", "class": "yes"},
+			{"prediction_id": "p-1", "class": "no"},
+			{"prediction_id": "p-2", "class": "no"},
+			{"prediction_id": "p-1", "class": "yes"},
+			{"prediction_id": "p-1", "class": "no", "time": "1999-06-01T12:00:00Z"}
+		]`)
+		require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+		require.JSONEq(t, `{"stored": 4, "rejected": [{"index": 1, "prediction_id": "p-1",
+			"error": "row 3 states another truth, and neither has a time"}]}`, w.Body.String())
+		require.Len(t, history(t, store), 3)
+	}
+}
+
+// genFeed draws requests of rows about few predictions, classes and times of the hour
+// before the given instant, half of them without a time.
+func genFeed(arrival time.Time) gopter.Gen {
+	row := gopter.CombineGens(gen.IntRange(0, 2), gen.IntRange(0, 1), gen.IntRange(-4, 4)).Map(func(v []any) string {
+		fields := fmt.Sprintf(`"prediction_id": "p-%d", "class": %d`, v[0], v[1])
+		if minutes := v[2].(int); minutes > 0 {
+			at := arrival.Add(-time.Duration(minutes) * time.Minute).UTC()
+			fields += `, "time": "` + at.Format(time.RFC3339) + `"`
+		}
+		return "{" + fields + "}"
+	})
+	return gen.SliceOfN(5, row).Map(func(rows []string) string { return "[" + strings.Join(rows, ",") + "]" })
+}
+
+func TestHandler_Properties(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250604))
+		props.Property("a request changes nothing when it is repeated", prop.ForAll(func(bodies []string) bool {
+			store := labels.NewMemoryStore()
+			for _, body := range bodies {
+				time.Sleep(time.Minute)
+				first := post(store, body)
+				before := history(t, store)
+				time.Sleep(time.Hour)
+				again := post(store, body)
+				if again.Code != first.Code || again.Body.String() != first.Body.String() || !slices.Equal(before, history(t, store)) {
+					return false
+				}
+			}
+			return true
+		}, gen.SliceOfN(4, genFeed(time.Now()))))
+		props.TestingRun(t)
 	})
 }
 
@@ -318,6 +473,9 @@ func FuzzHandler(f *testing.F) {
 		default:
 			t.Fatalf("status %d", w.Code)
 		}
+		again := post(store, body)
+		require.Equal(t, w.Code, again.Code)
+		require.Equal(t, w.Body, again.Body)
 	})
 }
 

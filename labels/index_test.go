@@ -26,14 +26,9 @@ func (m model) winner(predictionID string) (winner labels.Label, labelled bool) 
 	return winner, labelled
 }
 
-func (m model) noOp(l labels.Label) bool {
-	winner, labelled := m.winner(l.PredictionID)
-	return labelled && winner.SameTruth(l) || slices.ContainsFunc(m, l.Equal)
-}
-
 func (m *model) add(ls ...labels.Label) (fresh []labels.Label) {
 	for _, l := range ls {
-		if !m.noOp(l) {
+		if !slices.ContainsFunc(*m, l.Equal) {
 			*m = append(*m, l)
 			fresh = append(fresh, l)
 		}
@@ -41,8 +36,10 @@ func (m *model) add(ls ...labels.Label) (fresh []labels.Label) {
 	return fresh
 }
 
-// genLabels draws from few predictions, truths and times, so that labels collide.
-func genLabels() gopter.Gen {
+func genLabels() gopter.Gen { return genBatch(25) }
+
+// genBatch draws n labels from few predictions, truths and times, so that they collide.
+func genBatch(n int) gopter.Gen {
 	label := gopter.CombineGens(gen.IntRange(0, 2), gen.IntRange(0, 3), gen.IntRange(0, 4)).
 		Map(func(v []any) labels.Label {
 			l := labels.Label{PredictionID: "p-" + strconv.Itoa(v[0].(int)), Time: noon.Add(time.Duration(v[2].(int)) * time.Second)}
@@ -53,7 +50,7 @@ func genLabels() gopter.Gen {
 			}
 			return l
 		})
-	return gen.SliceOfN(25, label)
+	return gen.SliceOfN(n, label)
 }
 
 func TestIndex_Properties(t *testing.T) {
@@ -88,17 +85,36 @@ func TestIndex_Properties(t *testing.T) {
 		return equal(first, again) && equal(first, m.add(ls...))
 	}, genLabels(), genLabels()))
 
-	props.Property("every stored revision is a no-op when it comes again", prop.ForAll(func(ls []labels.Label) bool {
+	props.Property("every label is a no-op when it comes again", prop.ForAll(func(ls []labels.Label) bool {
 		var x labels.Index
-		var stored []labels.Label
 		for _, l := range ls {
-			if x.Add(l) {
-				stored = append(stored, l)
-			}
+			x.Add(l)
 		}
-		slices.Reverse(stored)
-		return len(x.Fresh(stored...)) == 0
+		slices.Reverse(ls)
+		return len(x.Fresh(ls...)) == 0
 	}, genLabels()))
+
+	props.Property("batches that come again at any later point leave the same winners", prop.ForAll(
+		func(batches [][]labels.Label, again []int) bool {
+			var once, often labels.Index
+			for i, batch := range batches {
+				for _, l := range batch {
+					once.Add(l)
+					often.Add(l)
+				}
+				for _, l := range batches[again[i]%(i+1)] {
+					often.Add(l)
+				}
+				for _, l := range slices.Concat(batches...) {
+					a, _ := once.Lookup(l.PredictionID)
+					b, _ := often.Lookup(l.PredictionID)
+					if a != b {
+						return false
+					}
+				}
+			}
+			return true
+		}, gen.SliceOfN(8, genBatch(4)), gen.SliceOfN(8, gen.IntRange(0, 7))))
 
 	props.TestingRun(t)
 }
@@ -114,7 +130,8 @@ func TestIndex_Zero(t *testing.T) {
 	require.Zero(t, x.Len())
 }
 
-// A confirmation is not stored, so it does not outlast a truth that is dated between.
+// A confirmation is a revision, so it outlasts a truth that is dated before it, in
+// whatever order they come and however often.
 func TestIndex_Confirmation(t *testing.T) {
 	t.Parallel()
 	known := labels.Label{PredictionID: "p-1", Class: "yes", Time: noon}
@@ -122,13 +139,11 @@ func TestIndex_Confirmation(t *testing.T) {
 	between := labels.Label{PredictionID: "p-1", Class: "no", Time: noon.Add(20 * time.Minute)}
 
 	var x labels.Index
-	require.True(t, x.Add(known))
-	require.False(t, x.Add(confirmed))
-	require.True(t, x.Add(between))
-	winner, _ := x.Lookup("p-1")
-	require.Equal(t, between, winner)
-
-	require.True(t, x.Add(confirmed), "sent again it is a label like any other")
-	winner, _ = x.Lookup("p-1")
-	require.Equal(t, confirmed, winner)
+	for _, fresh := range []bool{true, false} {
+		require.Equal(t, fresh, x.Add(known))
+		require.Equal(t, fresh, x.Add(confirmed))
+		require.Equal(t, fresh, x.Add(between))
+		winner, _ := x.Lookup("p-1")
+		require.Equal(t, confirmed, winner)
+	}
 }

@@ -79,7 +79,7 @@ func (j *joiner) flush(ctx context.Context, yield func(Example, error) bool) boo
 	}
 	for _, r := range j.batch {
 		e := Example{Record: r}
-		if label, found := found[r.ID]; found {
+		if label, ok := found[r.ID]; ok {
 			e.Label, e.Misfit = label, fits(label, j.target)
 			e.Labelled = e.Misfit == nil
 		}

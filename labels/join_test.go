@@ -152,16 +152,38 @@ func TestJoin_Misfit(t *testing.T) {
 			c.label.PredictionID, c.label.Time = "p-1", noon
 			require.NoError(t, store.Append(t.Context(), c.label))
 			got, err := collect(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
+			require.NoError(t, err)
+			require.Len(t, got, 3, "a misfit does not end the sequence")
+			require.Equal(t, labels.Example{Record: got[0].Record}, got[0])
+			require.Equal(t, labels.Example{Record: got[2].Record}, got[2])
+			require.Equal(t, c.label, got[1].Label)
+			require.Equal(t, c.want == "", got[1].Labelled)
 			if c.want == "" {
-				require.NoError(t, err)
-				require.Len(t, got, 3)
+				require.NoError(t, got[1].Misfit)
 				return
 			}
-			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, got[1].Misfit, c.want)
+			require.ErrorIs(t, got[1].Misfit, labels.ErrInvalidLabel)
 			var labelErr *labels.LabelError
-			require.ErrorAs(t, err, &labelErr)
-			require.Len(t, got, 1, "the examples before it")
+			require.ErrorAs(t, got[1].Misfit, &labelErr)
+			require.Equal(t, "p-1", labelErr.PredictionID)
 		})
+	}
+}
+
+// An older revision that fits does not take a misfit's place, a correction does.
+func TestJoin_MisfitCorrected(t *testing.T) {
+	t.Parallel()
+	predictions, store := predict(t, 1, predictlog.Target{}), labels.NewMemoryStore()
+	for i, class := range []string{"0", "yes", "1"} {
+		l := labels.Label{PredictionID: "p-0", Class: class, Time: noon.Add(time.Duration(i) * time.Hour)}
+		require.NoError(t, store.Append(t.Context(), l))
+		got, err := collect(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		require.Equal(t, l, got[0].Label)
+		require.Equal(t, class != "yes", got[0].Labelled)
+		require.Equal(t, class == "yes", got[0].Misfit != nil)
 	}
 }
 

@@ -67,7 +67,12 @@ func (f *feature) fitNumeric(data labels.Dataset, column int) {
 	slices.Sort(values)
 	outside := int(clippedShare * float64(len(values)))
 	f.Low, f.High = values[outside], values[len(values)-1-outside]
-
+	if f.Low == f.High {
+		// What is constant in training is clipped to that, and so does not count when it
+		// starts to vary.
+		f.Mean = f.Low
+		return
+	}
 	n := float64(len(values))
 	for _, x := range values {
 		f.Mean += f.clip(x) / n
@@ -77,10 +82,8 @@ func (f *feature) fitNumeric(data labels.Dataset, column int) {
 		d := f.clip(x) - f.Mean
 		variance += d * d / n
 	}
-	// A column that is constant in training must not count when it starts to vary, so
-	// its scale does not matter: its weight will be 0.
-	if variance > 0 && !math.IsInf(variance, 0) {
-		f.Scale = math.Sqrt(variance)
+	if scale := math.Sqrt(variance); scale > 0 && !math.IsInf(scale, 0) {
+		f.Scale = scale
 	}
 }
 

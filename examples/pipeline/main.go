@@ -137,6 +137,7 @@ func runReplay(ctx context.Context, o options, t *timeline, stdout io.Writer) er
 		first: time.Duration(o.first) * day,
 		delay: o.delay,
 	}, t)
+	t.clear()
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (c replayConfig) span(rows int, least time.Duration) time.Duration {
 	return max(days*day, least)
 }
 
+// step returns the time between two looks of the loop: a day, or that to the next row.
+func (c replayConfig) step() time.Duration { return max(day, c.every) }
+
 // healing returns the configuration of the replay. Whatever the file is, each window
 // holds enough rows at its pace: a monitor pass more than the 200 that it wants, training
 // and evaluation at least their default lengths. Retraining is weekly and not triggered
@@ -100,7 +103,7 @@ func replayFile(ctx context.Context, cfg replayConfig, t *timeline) (_ *replaySu
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	r := &replay{cfg: cfg, timeline: t, table: data, folder: f, now: cfg.start.Add(cfg.first)}
+	r := &replay{cfg: cfg, timeline: t, table: data, folder: f, now: cfg.start.Add(cfg.first - cfg.step())}
 	r.live, err = registry.NewLive(f.registry, decoder(data.schema), registry.LiveConfig{})
 	if err != nil {
 		return nil, err
@@ -149,44 +152,46 @@ func (r *replay) newLoop(cfg healing.Config) (*healing.Loop, error) {
 }
 
 // deployFirst imports the first rows and lets a loop make the first version from all of
-// them.
+// them. While that does not meet the policy's floors, it waits for more rows.
 func (r *replay) deployFirst(ctx context.Context) error {
-	if err := r.answer(ctx); err != nil {
-		return err
-	}
-	if err := r.label(ctx); err != nil {
-		return err
-	}
 	cfg := r.cfg.healing()
 	cfg.Train.Training = r.cfg.first - cfg.Train.Evaluation - cfg.Train.Maturity
 	if cfg.Train.Training <= 0 {
 		return fmt.Errorf("the first %.1f days are too short: %.1f are needed to judge the first version alone",
 			r.cfg.first.Hours()/24, (cfg.Train.Evaluation+cfg.Train.Maturity).Hours()/24)
 	}
+	cfg.Hooks.Run = func(run healing.Run) {
+		if run.Step.Ended() {
+			r.timeline.add(run.Updated, string(run.Step), "%s, from the first %d of %d rows: %s", run.ID, r.answered, len(r.table.rows), why(run))
+		}
+	}
 	loop, err := r.newLoop(cfg)
 	if err != nil {
 		return err
 	}
-	if err := loop.Tick(ctx, r.now); err != nil {
-		return err
+	for r.static == nil {
+		if r.answered == len(r.table.rows) {
+			return errors.New("no version of the whole file could be deployed: see the reasons above, or in the journal")
+		}
+		if err := r.advance(ctx, loop); err != nil {
+			return err
+		}
+		if production := r.live.Get(); production != nil {
+			r.static = production.Model
+		}
 	}
-	status, err := loop.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if status.Production == nil {
-		return fmt.Errorf("the first version was not deployed: %s: %s", status.Runs[0].Step, status.Runs[0].Reason)
-	}
-	if err := r.live.Refresh(ctx); err != nil {
-		return err
-	}
-	r.static = r.live.Get().Model
-	r.timeline.add(r.now, "deployed", "version %s, from the first %d of %d rows: %s",
-		status.Production.ID, r.answered, len(r.table.rows), status.Runs[0].Decision)
 	return nil
 }
 
-// rest replays the rows after the first ones, a day at a time.
+// why says what the gate decided, or why it was not asked.
+func why(run healing.Run) string {
+	if run.Decision != nil {
+		return run.Decision.String()
+	}
+	return run.Reason
+}
+
+// rest replays the rows after the first ones.
 func (r *replay) rest(ctx context.Context) error {
 	cfg := r.cfg.healing()
 	cfg.Hooks = healing.Hooks{Pass: r.onPass, Run: r.onRun}
@@ -196,16 +201,28 @@ func (r *replay) rest(ctx context.Context) error {
 	}
 	for r.answered < len(r.table.rows) {
 		r.timeline.working("%s  %d of %d rows, %d promotions", r.now.Format("2006-01-02"), r.answered, len(r.table.rows), r.summary.Promotions)
-		r.now = r.now.Add(max(day, r.cfg.every))
-		if err := r.answer(ctx); err != nil {
+		if err := r.advance(ctx, loop); err != nil {
 			return err
 		}
-		if err := r.label(ctx); err != nil {
-			return err
-		}
-		if err := errors.Join(loop.Tick(ctx, r.now), r.hookErr, r.live.Refresh(ctx)); err != nil {
-			return err
-		}
+	}
+	return nil
+}
+
+// advance lets a step of time pass: rows come in and are answered, labels become known,
+// and the loop looks.
+func (r *replay) advance(ctx context.Context, loop *healing.Loop) error {
+	r.now = r.now.Add(r.cfg.step())
+	if err := r.answer(ctx); err != nil {
+		return err
+	}
+	if err := r.label(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(loop.Tick(ctx, r.now), r.hookErr); err != nil {
+		return err
+	}
+	if err := r.live.Refresh(ctx); err != nil && !errors.Is(err, registry.ErrNoProduction) {
+		return err
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	noOpText    = "A label equal to a stored revision of its prediction, or one that states the same truth as the winning revision, is a no-op; any other is a new revision."
+	noOpText    = "A label equal to a stored revision, as Label.Equal has it, is a no-op; any other is a new revision."
 	winnerText  = "Lookup returns the winning label: the one with the latest Time and, among equal times, the one appended last."
 	atomicText  = "Append stores every label or none. A label that fails Label.Check is a *LabelError."
 	oneByText   = "Labels of one call are taken one after the other."
@@ -27,7 +27,8 @@ var promises = []promise{
 	{"empty store", "A store without labels finds none.", empty},
 	{"append and scan", scanText, appended},
 	{"same label again", noOpText, idempotent},
-	{"same truth again", noOpText, sameTruth},
+	{"same truth at another time", noOpText + " " + winnerText, sameTruth},
+	{"batch again", "Labels that were stored may be sent again at any later point, in whole or in part, and change nothing.", batchAgain},
 	{"correction", noOpText + " " + scanText, correction},
 	{"late redelivery", noOpText + " " + winnerText, lateRedelivery},
 	{"late revision", winnerText, lateRevision},
@@ -90,19 +91,34 @@ func idempotent(ctx context.Context, s labels.Store) error {
 }
 
 func sameTruth(ctx context.Context, s labels.Store) error {
-	first, zero := class("p-1", "yes", 5), value("p-2", 0, 5)
-	if err := appendEach(ctx, s, first, zero,
-		class("p-1", "yes", 9), class("p-1", "yes", 1), value("p-2", 0, 9)); err != nil {
-		return err
-	}
-	negative := value("p-2", math.Copysign(0, -1), 6) // another truth, bit for bit
-	if err := appendEach(ctx, s, negative); err != nil {
+	first, later, earlier := class("p-1", "yes", 5), class("p-1", "yes", 9), class("p-1", "yes", 1)
+	zero, negative := value("p-2", 0, 5), value("p-2", math.Copysign(0, -1), 5) // not the same truth
+	if err := appendEach(ctx, s, first, later, earlier, zero, negative, later, first); err != nil {
 		return err
 	}
 	return errors.Join(
-		wantScan(ctx, s, labels.Query{}, first, zero, negative),
-		wantLookup(ctx, s, []labels.Label{first, negative}),
+		wantScan(ctx, s, labels.Query{}, first, later, earlier, zero, negative),
+		wantLookup(ctx, s, []labels.Label{later, negative}),
 	)
+}
+
+func batchAgain(ctx context.Context, s labels.Store) error {
+	known, confirmed, between := class("p-1", "yes", 0), class("p-1", "yes", 30), class("p-1", "no", 20)
+	back, forth := class("p-2", "no", 10), class("p-2", "yes", 10) // the time does not order them
+	all := []labels.Label{known, confirmed, between, back, forth}
+	for _, batch := range [][]labels.Label{all, all, {between, back}, {known}, all} {
+		if err := s.Append(ctx, batch...); err != nil {
+			return err
+		}
+		err := errors.Join(
+			wantScan(ctx, s, labels.Query{}, all...),
+			wantLookup(ctx, s, []labels.Label{confirmed, forth}),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func correction(ctx context.Context, s labels.Store) error {
@@ -164,8 +180,8 @@ func withinCall(ctx context.Context, s labels.Store) error {
 		return err
 	}
 	return errors.Join(
-		wantScan(ctx, s, labels.Query{}, stored, b, other, c),
-		wantLookup(ctx, s, []labels.Label{c, other}),
+		wantScan(ctx, s, labels.Query{}, stored, b, other, c, confirmed),
+		wantLookup(ctx, s, []labels.Label{confirmed, other}),
 	)
 }
 

@@ -66,6 +66,23 @@ func asked(change func(labels.Query) labels.Query) broken {
 	}}
 }
 
+// appendNews leaves out what confirms the winner.
+func appendNews(ctx context.Context, s labels.Store, ls []labels.Label) error {
+	for _, l := range ls {
+		winners, err := s.Lookup(ctx, l.PredictionID)
+		if err != nil {
+			return err
+		}
+		if winner, ok := winners[l.PredictionID]; ok && winner.SameTruth(l) {
+			continue
+		}
+		if err := s.Append(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // TestPromises checks that the kit finds broken stores.
 func TestPromises(t *testing.T) {
 	t.Parallel()
@@ -84,7 +101,9 @@ func TestPromises(t *testing.T) {
 			}
 			return s.Append(ctx, ls...)
 		}}},
-		{"same truth again", broken{append: func(ctx context.Context, s labels.Store, ls []labels.Label) error {
+		{"same truth at another time", broken{append: appendNews}},
+		{"batch again", broken{append: appendNews}},
+		{"same truth at another time", broken{append: func(ctx context.Context, s labels.Store, ls []labels.Label) error {
 			ls = slices.Clone(ls)
 			for i := range ls {
 				ls[i].Value += 0 // -0 + 0 is 0
