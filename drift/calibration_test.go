@@ -82,7 +82,7 @@ func TestDetector_FalseAlarms(t *testing.T) {
 	t.Parallel()
 	const runs = 100
 	cfg := drift.Config{NumericEffect: 1e-9, CategoricalEffect: 1e-9, RateEffect: 1e-9}
-	for _, size := range []struct{ reference, current int }{{500, 50}, {300, 200}, {1000, 1000}, {2000, 5000}} {
+	for _, size := range []struct{ reference, current int }{{300, 50}, {300, 200}, {500, 1000}, {600, 5000}} {
 		t.Run(fmt.Sprintf("%d against %d", size.current, size.reference), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(20250101, uint64(size.current)))
@@ -108,7 +108,7 @@ func TestDetector_FalseAlarms(t *testing.T) {
 // configuration.
 func TestDetector_Power(t *testing.T) {
 	t.Parallel()
-	const runs = 60
+	const runs = 40
 	cases := []struct {
 		name, column string
 		rows         int

@@ -22,8 +22,8 @@ const minExpected = 5
 //
 // Zero rule: a cell that is empty on both sides is left out. An expected count below 5
 // gives a warning, because the p-value is then a rough guide; counts are not merged here.
-// Vectors of different length, a negative or non-finite count, or a sum of 0 is an
-// [*InputError].
+// Vectors of different length, a negative or non-finite count, or a sum outside [1, 2^53]
+// is an [*InputError].
 func ChiSquare[C Count](reference, current []C) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {
@@ -44,10 +44,12 @@ func (p countPair) chiSquare() (x2, pValue float64) {
 		return 0, 1
 	}
 	for i := range p.r {
-		d := p.r[i]/p.n - p.c[i]/p.m
-		x2 += d * d / (p.r[i] + p.c[i])
+		d := shareDifference(p.c[i], p.m, p.r[i], p.n)
+		if pooled := (p.r[i] + p.c[i]) / (p.n + p.m); pooled > 0 { // else a weight of next to nothing
+			x2 += d * d / pooled
+		}
 	}
-	x2 *= p.n * p.m
+	x2 *= p.n / (p.n + p.m) * p.m
 	return x2, chiSquareSurvival(x2, len(p.r)-1)
 }
 

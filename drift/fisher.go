@@ -6,13 +6,18 @@ import (
 	"sort"
 )
 
+// maxFisher bounds the observations of the exact p-value: beyond, the logarithms of
+// factorials are too coarse, and the normal limit is better than they are.
+const maxFisher = 1_000_000_000
+
 // FisherExact is Fisher's exact test, two-sided, on a table of two counts for each sample:
 // how often something was so, and how often not. It is valid at any count, also at 0.
 //
 // Statistic is the difference of the two rates, current less reference; EffectSize is its
 // absolute value. PValue is the probability, with the sums of the table given, of all
-// tables that are at most as likely as this one (up to a relative 1e-7, for rounding).
-// A negative count or a sample without observations is an [*InputError].
+// tables that are at most as likely as this one (up to a relative 1e-7, for rounding); for
+// more than 10⁹ observations it is that of the normal limit. A negative count or a sample
+// without observations is an [*InputError].
 func FisherExact(reference, current [2]int) (Result, error) {
 	n, err := fisherSum("reference", reference)
 	if err != nil {
@@ -96,6 +101,9 @@ func fisherPValue(x, drawn, marked, total int) float64 {
 	if lowest == highest {
 		return 1
 	}
+	if total > maxFisher {
+		return h.normalPValue(x)
+	}
 	limit := h.logProbability(x) + 1e-7
 	mode := int(float64(drawn+1) / float64(total+2) * float64(marked+1))
 	mode = min(max(mode, lowest), highest)
@@ -108,4 +116,12 @@ func fisherPValue(x, drawn, marked, total int) float64 {
 	}
 	below := lowest + sort.Search(mode-lowest, func(k int) bool { return h.logProbability(lowest+k) > limit }) - 1
 	return min(h.tail(x, 1)+h.tail(below, -1), 1)
+}
+
+// normalPValue is the limit of the two-sided p-value: the squared deviation of x from its
+// mean in terms of its variance is chi-square with one degree of freedom.
+func (h hypergeometric) normalPValue(x int) float64 {
+	n, share, rate := float64(h.total), float64(h.marked)/float64(h.total), float64(h.drawn)/float64(h.total)
+	d := float64(x) - float64(h.marked)*rate
+	return chiSquareSurvival(d/(share*(1-share))*d/(n*rate*(1-rate)), 1)
 }

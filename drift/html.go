@@ -65,7 +65,6 @@ type section struct {
 type testRow struct {
 	Name, Statistic, Effect, Floor, P, Adjusted string
 	Drifted                                     bool
-	Bar                                         bar
 }
 
 type numberRow struct{ Name, Reference, Current string }
@@ -75,8 +74,7 @@ type levelRow struct{ Label, Reference, Current, ReferenceWidth, CurrentWidth st
 
 // bar shows an effect in units of its floor, which is at a quarter of its length.
 type bar struct {
-	Width   string
-	Over    bool // longer than the bar
+	Width   string // in percent
 	Drifted bool
 }
 
@@ -87,7 +85,7 @@ func newBar(t Test) bar {
 	if t.Floor > 0 {
 		width = 100 * t.severity() / barFloors
 	}
-	return bar{Width: decimals(min(width, 100), 1), Over: width > 100, Drifted: t.Drifted}
+	return bar{Width: decimals(min(width, 100), 1), Drifted: t.Drifted}
 }
 
 func newPage(r *Report) *page {
@@ -127,11 +125,11 @@ func newPage(r *Report) *page {
 	p.Facts = []fact{
 		{"Drifted columns", fmt.Sprintf("%d of %d", count[Drifted], len(r.Columns)-count[Invalid]), percent(r.Share) + ", limit " + percent(r.Config.DriftShare)},
 		{"Current rows", thousands(r.NCurrent), "against " + thousands(r.NReference) + " in the reference"},
-		{"Not decided", fmt.Sprint(count[Insufficient]), "columns with too few rows"},
+		{"Not decided", fmt.Sprint(count[Insufficient]), "with too few rows"},
 		{"Significance", formatNumber(r.Config.Alpha), correctionName(r.Config.Correction)},
 	}
 	if n := count[Invalid]; n > 0 {
-		p.Facts[2].Note = fmt.Sprintf("columns with too few rows; %d more cannot be judged", n)
+		p.Facts[2].Note = fmt.Sprintf("with too few rows; %d more cannot be judged", n)
 	}
 	return p
 }
@@ -218,7 +216,6 @@ func newSection(c *ColumnReport, position int) *section {
 			P:         strings.TrimPrefix(formatP(t.PValue), "= "),
 			Adjusted:  strings.TrimPrefix(formatP(t.AdjustedPValue), "= "),
 			Drifted:   t.Drifted,
-			Bar:       newBar(t),
 		})
 	}
 	s.Numbers = numberRows(c)

@@ -52,12 +52,12 @@ func TestCounts_InvalidInput(t *testing.T) {
 		want               drift.InputError
 	}{
 		{"lengths", []float64{1}, []float64{1, 2}, drift.InputError{Sample: "current", Index: -1, What: "has 2 cells, want 1 as in reference"}},
-		{"empty", nil, nil, drift.InputError{Sample: "reference", Index: -1, What: "counts sum to 0, want a positive finite number"}},
-		{"no observation", []float64{1, 1}, []float64{0, 0}, drift.InputError{Sample: "current", Index: -1, What: "counts sum to 0, want a positive finite number"}},
+		{"empty", nil, nil, drift.InputError{Sample: "reference", Index: -1, What: "counts sum to 0, want 1 to 2^53"}},
+		{"no observation", []float64{1, 1}, []float64{0, 0}, drift.InputError{Sample: "current", Index: -1, What: "counts sum to 0, want 1 to 2^53"}},
 		{"negative", []float64{1, -1}, []float64{1, 1}, drift.InputError{Sample: "reference", Index: 1, What: "count is -1, want a finite number of at least 0"}},
 		{"NaN", []float64{1, 1}, []float64{1, math.NaN()}, drift.InputError{Sample: "current", Index: 1, What: "count is NaN, want a finite number of at least 0"}},
 		{"infinite", []float64{1, 1}, []float64{math.Inf(1), 1}, drift.InputError{Sample: "current", Index: 0, What: "count is +Inf, want a finite number of at least 0"}},
-		{"infinite sum", []float64{1, 1}, []float64{math.MaxFloat64, math.MaxFloat64}, drift.InputError{Sample: "current", Index: -1, What: "counts sum to +Inf, want a positive finite number"}},
+		{"infinite sum", []float64{1, 1}, []float64{math.MaxFloat64, math.MaxFloat64}, drift.InputError{Sample: "current", Index: -1, What: "counts sum to +Inf, want 1 to 2^53"}},
 	}
 	for name, method := range methods {
 		for _, c := range cases {

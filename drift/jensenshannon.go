@@ -10,7 +10,7 @@ import "math"
 // distance; PValue is NaN.
 //
 // An empty cell contributes 0 to the side on which it is empty. Vectors of different
-// length, a negative or non-finite count, or a sum of 0 is an [*InputError].
+// length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func JensenShannon[C Count](reference, current []C) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {

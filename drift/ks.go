@@ -20,7 +20,9 @@ const ksExactProduct = 10_000
 // "Numerically more stable computation of the p-values for the two-sample
 // Kolmogorov-Smirnov test", 2021), else Kolmogorov's series with Vrbik's correction for
 // finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic", 2018),
-// which is off by up to 5 % of the p-value where that is above 0.001. With tied values the p-value is too large rather than too small.
+// which is off by about 5 % of the p-value at most where that is above 0.001 and both
+// samples have 50 values or more. With tied values the p-value is too large rather than
+// too small.
 //
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].

@@ -13,7 +13,7 @@ import "math"
 //
 // The index grows with the number of cells and shrinks with the sample sizes even if
 // nothing changed: compare values only between like tables. Vectors of different length, a
-// negative or non-finite count, or a sum of 0 is an [*InputError].
+// negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func PSI[C Count](reference, current []C) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {

@@ -50,8 +50,8 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 
 // Report is the outcome of [Detector.Detect]. All its numbers are finite, so it is plain
 // JSON; equal inputs give equal bytes (on one processor architecture, because another may
-// round differently). Label, From and To are the caller's to fill in
-// before the report is written; Detect leaves them empty.
+// round differently). Label, From and To are the caller's to fill in before the report is
+// written; Detect leaves them empty.
 type Report struct {
 	SchemaVersion int       `json:"schema_version"`
 	Label         string    `json:"label,omitempty"` // what was looked at, such as a model's name

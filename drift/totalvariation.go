@@ -8,7 +8,7 @@ import "math"
 // for equal shares and 1 if no cell is used by both. PValue is NaN.
 //
 // Empty cells need no rule here. Vectors of different length, a negative or non-finite
-// count, or a sum of 0 is an [*InputError].
+// count, or a sum outside [1, 2^53] is an [*InputError].
 func TotalVariation[C Count](reference, current []C) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {

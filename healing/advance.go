@@ -17,15 +17,18 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Names under which a run keeps what it knows with a version.
+// ReferenceDocument is the name of the document that holds a version's reference: the
+// JSON of a [drift.Reference]. A host that registers a version by itself may add one.
+const ReferenceDocument = "reference.json"
+
+// Names of the tags under which a run keeps what it knows with a version.
 const (
-	referenceDocument = "reference.json"
-	tagRun            = "selfheal.run"
-	tagDataset        = "selfheal.dataset"
-	tagTrainedRows    = "selfheal.trained.rows"
-	tagTrainedFrom    = "selfheal.trained.from"
-	tagTrainedTo      = "selfheal.trained.to"
-	tagSeed           = "selfheal.seed"
+	tagRun         = "selfheal.run"
+	tagDataset     = "selfheal.dataset"
+	tagTrainedRows = "selfheal.trained.rows"
+	tagTrainedFrom = "selfheal.trained.from"
+	tagTrainedTo   = "selfheal.trained.to"
+	tagSeed        = "selfheal.seed"
 )
 
 // advance does the step that follows and returns the run after it. A step either
@@ -183,7 +186,7 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	return l.parts.Registry.Register(ctx, registry.Draft{
 		Key:       run.ID,
 		Time:      now,
-		Documents: map[string][]byte{referenceDocument: reference},
+		Documents: map[string][]byte{ReferenceDocument: reference},
 		Tags:      tags,
 		Metrics:   trained.Metrics,
 	}, trained.Artifact)

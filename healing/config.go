@@ -37,15 +37,15 @@ func (p Parts) validate() error {
 		name    string
 		missing bool
 	}{
-		{"Predictions", p.Predictions == nil},
-		{"Labels", p.Labels == nil},
-		{"Registry", p.Registry == nil},
-		{"Journal", p.Journal == nil},
-		{"Trainer", p.Trainer == nil},
-		{"Load", p.Load == nil},
+		{"Parts.Predictions", p.Predictions == nil},
+		{"Parts.Labels", p.Labels == nil},
+		{"Parts.Registry", p.Registry == nil},
+		{"Parts.Journal", p.Journal == nil},
+		{"Parts.Trainer", p.Trainer == nil},
+		{"Parts.Load", p.Load == nil},
 	} {
 		if part.missing {
-			errs = append(errs, fmt.Errorf("Parts.%s is nil", part.name))
+			errs = append(errs, fmt.Errorf("%s is nil", part.name))
 		}
 	}
 	return errors.Join(errs...)
@@ -201,16 +201,16 @@ func (c Config) validate(schema *predictlog.Schema) error {
 		errs = append(errs, violations(group.name+".", validator.New().StructExcept(group.config, "Drift"))...)
 	}
 	if c.GiveUp < 0 {
-		errs = append(errs, fmt.Errorf("GiveUp is %v, want gte=0", c.GiveUp))
+		errs = append(errs, violation("GiveUp", c.GiveUp, "gte=0"))
 	}
 	if err := c.Policy.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("Policy: %w", err))
+		errs = append(errs, err)
 	}
 	for _, name := range c.Segments {
 		if i, ok := schema.Index(name); !ok {
-			errs = append(errs, fmt.Errorf("Segments: no column %q", name))
+			errs = append(errs, violation("Segments", name, "the name of a column"))
 		} else if kind := schema.Column(i).Kind; kind != predictlog.Categorical {
-			errs = append(errs, fmt.Errorf("Segments: column %q is %s, want categorical", name, kind))
+			errs = append(errs, violation("Segments", fmt.Sprintf("%s, which is %s", name, kind), "categorical columns"))
 		}
 	}
 	return errors.Join(errs...)
@@ -227,7 +227,12 @@ func violations(prefix string, err error) []error {
 	}
 	errs := make([]error, len(broken))
 	for i, f := range broken {
-		errs[i] = fmt.Errorf("%s%s is %v, want %s=%s", prefix, f.Field(), f.Value(), f.Tag(), f.Param())
+		errs[i] = violation(prefix+f.Field(), f.Value(), f.Tag()+"="+f.Param())
 	}
 	return errs
+}
+
+// violation says what is wrong with a field.
+func violation(field string, value any, want string) error {
+	return fmt.Errorf("%s is %v, want %s", field, value, want)
 }

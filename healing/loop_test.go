@@ -38,8 +38,8 @@ func TestNew_ReportsEveryMistake(t *testing.T) {
 		"Monitor.MinSamples is -3, want gte=0",
 		"Train.MinCoverage is 1.5, want lte=1",
 		"Watch.Alpha is 1, want lt=1",
-		`Segments: column "x" is numeric, want categorical`,
-		`Segments: no column "planet"`,
+		"Segments is x, which is numeric, want categorical columns",
+		"Segments is planet, want the name of a column",
 		"GiveUp is -1s, want gte=0",
 	} {
 		require.ErrorContains(t, err, want)
@@ -312,16 +312,22 @@ func TestLoop_TrainingFails(t *testing.T) {
 	}
 }
 
-// TestLoop_SurvivesACrashAtEveryStep lets the process die before and after each record
-// of a story that promotes twice, and compares what another process makes of it with
-// what happens undisturbed.
+// TestLoop_SurvivesACrashAtEveryStep lets the process die before and after the record of
+// each step of a story that promotes twice, and compares what another process makes of
+// it with what happens undisturbed.
 func TestLoop_SurvivesACrashAtEveryStep(t *testing.T) {
 	t.Parallel()
-	want := story(t, 0, false)
+	want, journal := story(t, 0, false)
 	require.NotContains(t, want, "1 in production", "a shadow took over")
-	for n := 1; n <= 60; n++ {
-		require.Equal(t, want, story(t, n, false), "died before record %d", n)
-		require.Equal(t, want, story(t, n, true), "died after record %d", n)
+	for e, err := range journal.Entries(t.Context(), 0) {
+		require.NoError(t, err)
+		if e.Kind == healing.KindPass && e.Seq > 2 {
+			continue // one pass is like another
+		}
+		got, _ := story(t, int(e.Seq), false)
+		require.Equal(t, want, got, "died before record %d", e.Seq)
+		got, _ = story(t, int(e.Seq), true)
+		require.Equal(t, want, got, "died after record %d", e.Seq)
 	}
 }
 
@@ -330,7 +336,7 @@ var quick = healing.Config{Train: healing.TrainConfig{Training: 10 * day, Evalua
 
 // story plays a fixed sequence of events, with a crash at the n-th record, and tells how
 // it ended.
-func story(t *testing.T, n int, after bool) string {
+func story(t *testing.T, n int, after bool) (string, healing.Journal) {
 	t.Helper()
 	w := newWorld(t)
 	w.pass(t, 14*day, 1000, 0)
@@ -373,7 +379,7 @@ func story(t *testing.T, n int, after bool) string {
 	for _, r := range w.runs(t, l) {
 		fmt.Fprintf(&b, "%s %s at %s: %s\n", r.Order.Trigger, r.Step, r.Started.Sub(epoch), r.Reason)
 	}
-	return b.String()
+	return b.String(), journal
 }
 
 // TestLoop_TwoProcesses lets two loops drive the same parts at once.

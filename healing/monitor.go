@@ -35,7 +35,7 @@ type Pass struct {
 	Proxy *drift.Proxy `json:"proxy,omitempty"`
 	// Drift is the outcome of the comparison with the reference, in short.
 	Drift *PassDrift `json:"drift,omitempty"`
-	// Report is the outcome in full. It is not kept in the journal.
+	// Report is the outcome in full, some tens of kilobytes. It is not kept in the journal.
 	Report *drift.Report `json:"-"`
 }
 
@@ -194,14 +194,14 @@ func (m *Monitor) reference(ctx context.Context, v registry.Version) (*against, 
 		return m.against, nil
 	}
 	reference := m.fallback
-	if slices.ContainsFunc(v.Files, func(f registry.File) bool { return f.Name == referenceDocument }) {
-		data, err := registry.ReadFile(ctx, m.registry, v.ID, referenceDocument)
+	if slices.ContainsFunc(v.Files, func(f registry.File) bool { return f.Name == ReferenceDocument }) {
+		data, err := registry.ReadFile(ctx, m.registry, v.ID, ReferenceDocument)
 		if err != nil {
 			return nil, err
 		}
 		reference = new(drift.Reference)
 		if err := json.Unmarshal(data, reference); err != nil {
-			return nil, fmt.Errorf("version %s: %s: %w", v.ID, referenceDocument, err)
+			return nil, fmt.Errorf("version %s: %s: %w", v.ID, ReferenceDocument, err)
 		}
 	}
 	if reference == nil {

@@ -1,6 +1,7 @@
 package healing
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
@@ -107,6 +108,25 @@ type Run struct {
 	Watch    *Watch    `json:"watch,omitempty"`
 	// Reason says in a sentence why the last step came out as it did.
 	Reason string `json:"reason"`
+}
+
+// check returns an error if the run, as read from a journal, lacks what its next step
+// relies on.
+func (r Run) check() error {
+	lacks := func(what string) error { return fmt.Errorf("run %q at step %q has no %s", r.ID, r.Step, what) }
+	switch {
+	case r.ID == "":
+		return lacks("ID")
+	case (r.Step == StepConditions || r.Step == StepTrained || r.Step == StepJudged) && r.Windows == nil:
+		return lacks("windows")
+	case (r.Step == StepTrained || r.Step == StepJudged || r.Step == StepPromoting) && r.Version == "":
+		return lacks("version")
+	case r.Step == StepJudged && r.Decision == nil:
+		return lacks("decision")
+	case (r.Step == StepWatching || r.Step == StepRollingBack) && (r.Version == "" || r.Predecessor == ""):
+		return lacks("version or predecessor")
+	}
+	return nil
 }
 
 // after returns the run with one more step done.

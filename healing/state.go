@@ -41,7 +41,11 @@ func (s *state) fold(e Entry) error {
 		}
 	case KindRun:
 		var r Run
-		if err := json.Unmarshal(e.Body, &r); err != nil {
+		err := json.Unmarshal(e.Body, &r)
+		if err == nil {
+			err = r.check()
+		}
+		if err != nil {
 			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
 		}
 		s.foldRun(r)

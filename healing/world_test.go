@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -226,4 +227,20 @@ type labelsDown struct{ labels.Store }
 
 func (labelsDown) Lookup(context.Context, ...string) (map[string]labels.Label, error) {
 	return nil, errors.New("label store is down")
+}
+
+// forger is a journal in which a zealous hand has improved the first entry.
+type forger struct{ healing.Journal }
+
+func (f *forger) Entries(ctx context.Context, after uint64) iter.Seq2[healing.Entry, error] {
+	return func(yield func(healing.Entry, error) bool) {
+		for e, err := range f.Journal.Entries(ctx, after) {
+			if e.Seq == 1 {
+				e.Time = e.Time.Add(-time.Hour)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }

@@ -109,7 +109,7 @@ func (f *folder) keepReport(p healing.Pass) error {
 // keepReference writes the reference of a version beside the stores, where it is easily
 // found. The registry has the copy that counts.
 func (f *folder) keepReference(ctx context.Context, version string) error {
-	data, err := registry.ReadFile(ctx, f.registry, version, "reference.json")
+	data, err := registry.ReadFile(ctx, f.registry, version, healing.ReferenceDocument)
 	if err != nil {
 		return err
 	}

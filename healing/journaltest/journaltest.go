@@ -105,7 +105,7 @@ func fill(ctx context.Context, j healing.Journal, n int) ([]healing.Entry, error
 	for i := range n {
 		last = next(last, fmt.Sprintf(`{"n":%d}`, i))
 		if err := j.Append(ctx, last); err != nil {
-			return nil, fmt.Errorf("Append entry %d: %w", last.Seq, err)
+			return nil, fmt.Errorf("append entry %d: %w", last.Seq, err)
 		}
 		entries = append(entries, last)
 	}
@@ -118,16 +118,16 @@ func expect(ctx context.Context, j healing.Journal, after uint64, want []healing
 	var got []healing.Entry
 	for e, err := range j.Entries(ctx, after) {
 		if err != nil {
-			return fmt.Errorf("Entries(%d): %w", after, err)
+			return fmt.Errorf("entries(%d): %w", after, err)
 		}
 		got = append(got, e)
 	}
 	if len(got) != len(want) {
-		return fmt.Errorf("Entries(%d) yields %d entries, want %d", after, len(got), len(want))
+		return fmt.Errorf("entries(%d) yields %d entries, want %d", after, len(got), len(want))
 	}
 	for i := range got {
 		if got[i].Hash() != want[i].Hash() {
-			return fmt.Errorf("Entries(%d): entry %d is %+v, want %+v", after, i, got[i], want[i])
+			return fmt.Errorf("entries(%d): entry %d is %+v, want %+v", after, i, got[i], want[i])
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func checkConflict(ctx context.Context, j healing.Journal) error {
 	later := next(next(entries[1], `{}`), `{}`)
 	for _, e := range []healing.Entry{{Body: json.RawMessage(`{}`)}, entries[0], entries[1], later} {
 		if err := j.Append(ctx, e); !errors.Is(err, healing.ErrConflict) {
-			return fmt.Errorf("Append of entry %d after entry 2: %v, want ErrConflict", e.Seq, err)
+			return fmt.Errorf("append of entry %d after entry 2: %v, want ErrConflict", e.Seq, err)
 		}
 	}
 	return expect(ctx, j, 0, entries)
@@ -169,7 +169,7 @@ func checkChain(ctx context.Context, j healing.Journal) error {
 		e := next(entries[0], `{}`)
 		e.Prev = prev
 		if err := j.Append(ctx, e); !errors.Is(err, healing.ErrCorrupt) {
-			return fmt.Errorf("Append with Prev %q: %v, want ErrCorrupt", prev, err)
+			return fmt.Errorf("append with Prev %q: %v, want ErrCorrupt", prev, err)
 		}
 	}
 	return expect(ctx, j, 0, entries)
@@ -178,13 +178,13 @@ func checkChain(ctx context.Context, j healing.Journal) error {
 func checkBody(ctx context.Context, j healing.Journal) error {
 	for _, bad := range []string{"", "{", "nope"} {
 		if err := j.Append(ctx, next(healing.Entry{}, bad)); err == nil {
-			return fmt.Errorf("Append of a body %q succeeds", bad)
+			return fmt.Errorf("append of a body %q succeeds", bad)
 		}
 	}
 	body := `{"text":"line\nbreak, \"quotes\", <tags> & ümlaut","x":1e-300,"list":[1,null,{}]}`
 	e := next(healing.Entry{}, body)
 	if err := j.Append(ctx, e); err != nil {
-		return fmt.Errorf("Append: %w", err)
+		return fmt.Errorf("append: %w", err)
 	}
 	return expect(ctx, j, 0, []healing.Entry{e})
 }
@@ -197,11 +197,11 @@ func checkCancelled(ctx context.Context, j healing.Journal) error {
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := j.Append(cancelled, next(entries[0], `{}`)); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Append: %v, want context.Canceled", err)
+		return fmt.Errorf("append: %v, want context.Canceled", err)
 	}
 	for _, err := range j.Entries(cancelled, 0) {
 		if !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Entries: %v, want context.Canceled", err)
+			return fmt.Errorf("entries: %v, want context.Canceled", err)
 		}
 	}
 	return expect(ctx, j, 0, entries)
@@ -229,13 +229,13 @@ func checkAliasing(ctx context.Context, j healing.Journal) error {
 	e := next(healing.Entry{}, "")
 	e.Body = body
 	if err := j.Append(ctx, e); err != nil {
-		return fmt.Errorf("Append: %w", err)
+		return fmt.Errorf("append: %w", err)
 	}
 	want := next(healing.Entry{}, `{"n":1}`)
 	body[5] = '2'
 	for got, err := range j.Entries(ctx, 0) {
 		if err != nil {
-			return fmt.Errorf("Entries: %w", err)
+			return fmt.Errorf("entries: %w", err)
 		}
 		got.Body[5] = '3'
 	}
@@ -288,7 +288,7 @@ func checkConcurrent(ctx context.Context, j healing.Journal) error {
 	var last healing.Entry
 	for e, err := range j.Entries(ctx, 0) {
 		if err != nil {
-			return fmt.Errorf("Entries: %w", err)
+			return fmt.Errorf("entries: %w", err)
 		}
 		if err := e.Follows(last); err != nil {
 			return err
@@ -307,7 +307,7 @@ func insist(ctx context.Context, j healing.Journal, body string) error {
 		var last healing.Entry
 		for e, err := range j.Entries(ctx, 0) {
 			if err != nil {
-				return fmt.Errorf("Entries: %w", err)
+				return fmt.Errorf("entries: %w", err)
 			}
 			last = e
 		}

@@ -76,7 +76,7 @@ var cases = []struct {
 		promise: "Train without a row is an error, not a model",
 		check: func(ctx context.Context, trainer healing.Trainer, data labels.Dataset) error {
 			if _, err := train(ctx, trainer, labels.Dataset{Schema: data.Schema}); err == nil {
-				return errors.New("Train of no rows succeeds")
+				return errors.New("train of no rows succeeds")
 			}
 			return nil
 		},
@@ -96,7 +96,7 @@ var cases = []struct {
 			case <-done:
 				return nil
 			case <-time.After(30 * time.Second):
-				return errors.New("Train still runs 30 s after its context was cancelled")
+				return errors.New("train still runs 30 s after its context was cancelled")
 			}
 		},
 	},
@@ -105,10 +105,10 @@ var cases = []struct {
 func train(ctx context.Context, trainer healing.Trainer, data labels.Dataset) ([]byte, error) {
 	trained, err := trainer.Train(ctx, healing.TrainRequest{Run: "run-000001", Data: data, Seed: 1})
 	if err != nil {
-		return nil, fmt.Errorf("Train: %w", err)
+		return nil, fmt.Errorf("train: %w", err)
 	}
 	if trained.Artifact == nil {
-		return nil, errors.New("Train: nil artifact")
+		return nil, errors.New("train: nil artifact")
 	}
 	artifact, err := io.ReadAll(trained.Artifact)
 	if closer, ok := trained.Artifact.(io.Closer); ok {

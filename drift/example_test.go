@@ -1,0 +1,218 @@
+package drift_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+func ExampleKolmogorovSmirnov() {
+	reference := []float64{1.1, 1.9, 2.3, 2.8, 3.0, 3.4, 4.1, 4.6}
+	current := []float64{2.9, 3.8, 4.2, 4.9, 5.3, 5.5, 6.1}
+	r, err := drift.KolmogorovSmirnov(reference, current)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("D = %.3f, p = %.4f, n = %d and %d\n", r.Statistic, r.PValue, r.NReference, r.NCurrent)
+	// Output: D = 0.607, p = 0.0870, n = 8 and 7
+}
+
+func ExampleWasserstein1() {
+	r, err := drift.Wasserstein1([]float64{20, 30, 40}, []float64{25, 35, 45})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.0f years\n", r.Statistic)
+	// Output: 5 years
+}
+
+func ExamplePSI() {
+	r, err := drift.PSI([]int{100, 300, 600}, []int{150, 300, 550})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("PSI = %.4f, total variation %.2f\n", r.Statistic, r.EffectSize)
+	// Output: PSI = 0.0246, total variation 0.05
+}
+
+func ExampleJensenShannon() {
+	r, err := drift.JensenShannon([]int{50, 50, 0}, []int{0, 50, 50})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n", r.Statistic)
+	// Output: 0.707
+}
+
+func ExampleTotalVariation() {
+	r, err := drift.TotalVariation([]int{70, 30}, []int{45, 55})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(r.Statistic)
+	// Output: 0.25
+}
+
+func ExampleChiSquare() {
+	r, err := drift.ChiSquare([]int{50, 30, 20}, []int{40, 40, 40})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("X² = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: X² = 7.45, p = 0.024
+}
+
+func ExampleFisherExact() {
+	// Missing values: none of 2000 before, 5 of 100 now.
+	r, err := drift.FisherExact([2]int{0, 2000}, [2]int{5, 95})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%+.2f, p = %.1e\n", r.Statistic, r.PValue)
+	// Output: +0.05, p = 2.2e-07
+}
+
+func ExampleInputError() {
+	_, err := drift.KolmogorovSmirnov([]float64{1, 2}, []float64{3, math.NaN()})
+	var input *drift.InputError
+	if errors.As(err, &input) {
+		fmt.Println(input.Sample, input.Index)
+	}
+	fmt.Println(err)
+	// Output:
+	// current 1
+	// drift: current: index 1: is NaN, want a number
+}
+
+// trainingData and lastHour stand for a host's own tables.
+func trainingData() []drift.Column {
+	age, region := make([]float64, 1000), make([]string, 1000)
+	for i := range age {
+		age[i] = float64(20 + i%50)
+		region[i] = []string{"north", "south"}[i%2]
+	}
+	return []drift.Column{drift.Numeric("age", age), drift.Categorical("region", region)}
+}
+
+func lastHour() []drift.Column {
+	age, region := make([]float64, 400), make([]string, 400)
+	for i := range age {
+		age[i] = float64(30 + i%50)
+		region[i] = []string{"north", "south"}[i%2]
+	}
+	return []drift.Column{drift.Numeric("age", age), drift.Categorical("region", region)}
+}
+
+func ExampleDetector() {
+	reference, err := drift.NewReference(trainingData(), drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	detector, err := drift.NewDetector(reference, drift.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	profile := reference.NewProfile()
+	if err := profile.Add(lastHour()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := detector.Detect(profile)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(report)
+	for _, c := range report.Columns {
+		fmt.Printf("%s: %v: %s\n", c.Name, c.Verdict, c.Reason)
+	}
+	// Output:
+	// drifted: 1 of 2 columns (age)
+	// age: drifted: The distribution moved by D = 0.2, its median from 44 to 54 (floor 0.1, adjusted p = 4e-10).
+	// region: stable: No significant change; an effect of 0.0663 or more would have shown.
+}
+
+// Replicas count on their own; the sum of their profiles is the profile of all rows.
+func ExampleProfile_Merge() {
+	reference, err := drift.NewReference(trainingData(), drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	here, there := reference.NewProfile(), reference.NewProfile()
+	if err := errors.Join(here.Add(lastHour()), there.Add(lastHour())); err != nil {
+		fmt.Println(err)
+		return
+	}
+	stored, err := json.Marshal(there)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	received := reference.NewProfile()
+	if err := json.Unmarshal(stored, received); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := here.Merge(received); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(here.Rows())
+	// Output: 800
+}
+
+func ExampleReport_WriteHTML() {
+	reference, err := drift.NewReference(trainingData(), drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	detector, err := drift.NewDetector(reference, drift.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := detector.Detect(reference.NewProfile())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report.Label = "credit risk"
+	report.From = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+
+	var page strings.Builder // usually a file or an http.ResponseWriter
+	if err := report.WriteHTML(&page); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Contains(page.String(), "<h1>There are too few data to tell.</h1>"))
+	// Output: true
+}
+
+func ExampleProxyMetrics() {
+	p, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.1, 0.4, 0.6, 0.9}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d answers, %.0f %% positive, mean %.2f, entropy %.0f bits\n",
+		p.Volume, 100**p.PositiveRate, p.Scores.Mean, p.Scores.Entropy)
+	// Output: 4 answers, 50 % positive, mean 0.50, entropy 2 bits
+}
