@@ -339,7 +339,11 @@ func (l *Loop) prepareOverride(ctx context.Context, run Run, now time.Time) (Run
 	if incumbent.ID == run.Version {
 		return run.after(StepAborted, now, fmt.Sprintf("version %s is in production already", run.Version)), nil
 	}
-	run.Predecessor = incumbent.ID
+	v, err := registry.Get(ctx, l.parts.Registry, run.Version)
+	if err != nil {
+		return run, err
+	}
+	run.Predecessor, run.Dataset = incumbent.ID, v.Tags[tagDataset]
 	return run.after(StepPromoting, now, fmt.Sprintf("ordered by %s: %s", run.Order.Actor, run.Order.Reason)), nil
 }
 
@@ -378,26 +382,29 @@ func (l *Loop) promote(ctx context.Context, run Run, now time.Time) (Run, error)
 
 // prepareRecall finds what was in production before.
 func (l *Loop) prepareRecall(ctx context.Context, run Run, now time.Time) (Run, error) {
-	var incumbent string
-	var before []string // what each promotion displaced, oldest first
+	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
+	if errors.Is(err, registry.ErrNoProduction) {
+		return run.after(StepAborted, now, err.Error()), nil
+	}
+	if err != nil {
+		return run, err
+	}
+	var displaced []string // oldest first
 	for e, err := range l.parts.Registry.History(ctx) {
 		if err != nil {
 			return run, err
 		}
-		if e.To == registry.Production {
-			incumbent, before = e.Version, append(before, e.Displaced)
+		if e.Displaced != "" && e.Displaced != incumbent.ID {
+			displaced = append(displaced, e.Displaced)
 		}
 	}
-	for _, id := range slices.Backward(before) {
-		if id == "" || id == incumbent {
-			continue
-		}
+	for _, id := range slices.Backward(displaced) {
 		v, err := registry.Get(ctx, l.parts.Registry, id)
 		if err != nil {
 			return run, err
 		}
 		if v.Stage == registry.Archived {
-			run.Version, run.Predecessor = incumbent, id
+			run.Version, run.Predecessor, run.Dataset = incumbent.ID, id, incumbent.Tags[tagDataset]
 			return run.after(StepRollingBack, now, fmt.Sprintf("ordered by %s: %s", run.Order.Actor, run.Order.Reason)), nil
 		}
 	}

@@ -17,6 +17,8 @@ import (
 
 // Parts are what a [Loop] works with. All are required but Reference.
 type Parts struct {
+	// Predictions are the records of what was answered; their Version is the ID that
+	// the registry gave the version.
 	Predictions predictlog.Store
 	Labels      labels.Store
 	Registry    registry.Registry
@@ -71,8 +73,9 @@ type Config struct {
 	Segments []string
 	// Seed is given to the trainer and recorded with the version.
 	Seed uint64
-	// GiveUp aborts a run that has not been judged or promoted after this time, because
-	// a store or the registry fails. Default 24h.
+	// GiveUp aborts a run that has not been judged after this time, because a store or
+	// the registry fails, and ends a watch that cannot compare for as long after its
+	// period. Default 24h.
 	GiveUp time.Duration `validate:"gte=0"`
 	// Hooks are told what happens.
 	Hooks Hooks

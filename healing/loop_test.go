@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -190,6 +191,8 @@ func TestLoop_RollsBackAHarmfulOverride(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, registry.Quarantined, v.Stage)
 
+	require.Equal(t, bad.Dataset, forced.Dataset, "the data are quarantined with the version")
+
 	_, err = l.Promote(t.Context(), bad.Version, "bob", "again", w.now)
 	require.NoError(t, err, "the order is taken")
 	require.NoError(t, l.Tick(t.Context(), w.now))
@@ -310,6 +313,65 @@ func TestLoop_TrainingFails(t *testing.T) {
 			require.Equal(t, "1", w.production(t))
 		})
 	}
+}
+
+// TestLoop_RefusesQuarantinedData trains on the same rows as a version that did harm.
+func TestLoop_RefusesQuarantinedData(t *testing.T) {
+	t.Parallel()
+	w, l := deployed(t)
+	second, err := w.parts.Registry.Register(t.Context(), registry.Draft{Key: "by hand"}, strings.NewReader(`{"at":0.1}`))
+	require.NoError(t, err)
+	_, err = l.Promote(t.Context(), second.ID, "ann", "a better one", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	retrained, err := l.Retrain(t.Context(), "ann", "once more", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	retrained, err = l.Advance(t.Context(), retrained.ID, w.now)
+	require.NoError(t, err)
+	_, err = l.Promote(t.Context(), retrained.Version, "ann", "this one", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	_, err = l.Rollback(t.Context(), "ann", "no good", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	require.Equal(t, second.ID, w.production(t))
+
+	_, err = l.Retrain(t.Context(), "bob", "try again", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	run := w.runs(t, l)[0]
+	require.Equal(t, healing.StepSkipped, run.Step)
+	require.Contains(t, run.Reason, "whose model was rolled back")
+}
+
+// TestLoop_AWatchEndsWithoutItsPredecessor loses the predecessor's artifact.
+func TestLoop_AWatchEndsWithoutItsPredecessor(t *testing.T) {
+	t.Parallel()
+	w, l := deployed(t)
+	second, err := w.parts.Registry.Register(t.Context(), registry.Draft{Key: "by hand"}, strings.NewReader(`{"at":0.1}`))
+	require.NoError(t, err)
+	_, err = l.Promote(t.Context(), second.ID, "ann", "a better one", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+
+	load := w.parts.Load
+	w.parts.Load = func(ctx context.Context, v registry.Version, artifact io.Reader) (gate.Model, error) {
+		if v.ID == "1" {
+			return nil, errors.New("lost")
+		}
+		return load(ctx, v, artifact)
+	}
+	l = w.loop(t, healing.Config{Trigger: healing.TriggerConfig{NoSchedule: true, NoDrift: true}})
+	w.pass(t, 7*day, 700, 0)
+	require.ErrorContains(t, l.Tick(t.Context(), w.now), "lost")
+	require.Equal(t, healing.StepWatching, w.runs(t, l)[0].Step)
+	w.pass(t, day, 100, 0)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	run := w.runs(t, l)[0]
+	require.Equal(t, healing.StepConfirmed, run.Step)
+	require.Contains(t, run.Reason, "not compared with its predecessor")
+	require.Equal(t, second.ID, w.production(t))
 }
 
 // TestLoop_SurvivesACrashAtEveryStep lets the process die before and after the record of

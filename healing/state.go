@@ -3,6 +3,7 @@ package healing
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -93,6 +94,16 @@ func (s *state) passedAt() time.Time {
 		return s.passes[n-1].Time
 	}
 	return time.Time{}
+}
+
+// lastDrift says in words what the latest pass that reported drift found.
+func (s *state) lastDrift() string {
+	for _, p := range slices.Backward(s.passes) {
+		if p.Drifted() {
+			return p.Verdict()
+		}
+	}
+	return ""
 }
 
 // keepLast drops the oldest elements once there are twice as many as to be kept.

@@ -45,8 +45,7 @@ func (l *Loop) due(now, changed time.Time) (Order, bool) {
 		order.Trigger, order.Reason = TriggerFirst, "no version is in production"
 		return order, true
 	case !cfg.NoDrift && l.state.drifted >= cfg.DriftPasses && now.Sub(changed) >= cfg.Cooldown:
-		pass := l.state.passes[len(l.state.passes)-1]
-		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row: %s", l.state.drifted, pass.Verdict())
+		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row, the last: %s", l.state.drifted, l.state.lastDrift())
 		return order, true
 	case !cfg.NoSchedule && now.Sub(later(since, changed)) >= cfg.Every:
 		order.Trigger, order.Reason = TriggerSchedule, fmt.Sprintf("%s since the last run or promotion", spell(cfg.Every))

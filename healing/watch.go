@@ -58,6 +58,10 @@ type watchMemo struct {
 // or the time is over.
 func (l *Loop) watch(ctx context.Context, run Run, now time.Time) (Run, error) {
 	w, err := l.compare(ctx, run, now)
+	if err != nil && ctx.Err() == nil && now.Sub(run.Promoted) >= l.cfg.Watch.Period+l.cfg.GiveUp {
+		// A predecessor that cannot be asked any more must not keep the next run waiting.
+		return run.after(StepConfirmed, now, fmt.Sprintf("not compared with its predecessor: %v", err)), nil
+	}
 	if err != nil {
 		return run, err
 	}

@@ -101,12 +101,12 @@ func touches(q predictlog.Query, day time.Time) bool {
 // scanFile yields the records of a file. The rows are those that are committed when it
 // is opened.
 func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, yield func(predictlog.Record, error) bool) (stopped bool, err error) {
-	snapshot, _, err := appendfile.Snapshot(ctx, from.path, s.fileConfig())
+	snapshot, size, err := appendfile.Snapshot(ctx, from.path, s.fileConfig())
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
-	rows := rowScanner{r: snapshot, buf: make([]byte, 256<<10)}
+	rows := rowScanner{r: snapshot, buf: make([]byte, min(scanBuffer, size+1))}
 	decoder := newDecoder(from.layout, s.own)
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
@@ -138,6 +138,10 @@ func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, y
 		}
 	}
 }
+
+// scanBuffer is large enough that reading costs little beside parsing. A smaller file
+// gets a buffer of its own size: a window of quiet days is many small files.
+const scanBuffer = 256 << 10
 
 // rowScanner splits whole rows from a reader, in memory bounded by the longest row.
 type rowScanner struct {
