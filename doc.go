@@ -17,13 +17,13 @@
 //
 // A host implements, or takes the embedded default of:
 //
-//	interface              what it is             in memory, in files             kit
-//	predictlog.Store     prediction store       MemoryStore, csvlog             storetest
-//	labels.Store         label store            MemoryStore, csvlabels          storetest
-//	registry.Registry    registry               Memory, fileregistry            registrytest
-//	gate.Model           model                  ModelFunc (the host's own)      modeltest
-//	healing.Trainer      training               TrainerFunc (the host's own)    trainertest
-//	healing.Journal      memory of the loop     MemoryJournal, filejournal      journaltest
+//	interface          what it is          in memory      in files      kit
+//	predictlog.Store   prediction store    MemoryStore    csvlog        storetest
+//	labels.Store       label store         MemoryStore    csvlabels     storetest
+//	registry.Registry  registry            Memory         fileregistry  registrytest
+//	gate.Model         model               ModelFunc                    modeltest
+//	healing.Trainer    training            TrainerFunc                  trainertest
+//	healing.Journal    memory of the loop  MemoryJournal  filejournal   journaltest
 //
 // Each kit is a package beside the interface; an implementation that passes it keeps the
 // promises that the rest relies on.

@@ -57,7 +57,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	var wg sync.WaitGroup
 	var errRecorder, errShutdown error
 	wg.Go(func() { errRecorder = s.recorder.Run(background) })
-	wg.Go(func() { s.live.Run(background) }) // ends with the error of its context only
+	wg.Go(func() { s.live.Run(background) }) // reports failures by Err, and by its logger
 	wg.Go(func() {
 		<-ctx.Done()
 		limited, cancel := context.WithTimeout(background, drainTimeout)
