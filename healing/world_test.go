@@ -48,11 +48,19 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	w, err := makeWorld()
+	require.NoError(t, err)
+	return w
+}
+
+func makeWorld() (*world, error) {
 	schema, err := predictlog.NewSchema([]predictlog.Column{
 		{Name: "x", Kind: predictlog.Numeric},
 		{Name: "region", Kind: predictlog.Categorical, Rule: "oneof=north south"},
 	}, predictlog.Target{})
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	w := &world{now: epoch, rng: rand.New(rand.NewPCG(1, 2))}
 	w.parts = healing.Parts{
 		Predictions: predictlog.NewMemoryStore(schema),
@@ -62,7 +70,7 @@ func newWorld(t testing.TB) *world {
 		Trainer:     healing.TrainerFunc(w.train),
 		Load:        loadThreshold,
 	}
-	return w
+	return w, nil
 }
 
 // threshold is the model: the probability of class 1 rises with x around At.
@@ -114,26 +122,32 @@ func (w *world) train(ctx context.Context, req healing.TrainRequest) (healing.Tr
 	return healing.Trained{Artifact: bytes.NewReader(artifact), Metrics: map[string]float64{"at": m.At}}, err
 }
 
-// live answers as the version in production would.
-func (w *world) live(t testing.TB) (string, func(predictlog.Row) predictlog.Output) {
-	t.Helper()
-	v, err := registry.InProduction(t.Context(), w.parts.Registry)
+// answers returns the ID of the version in production, "" if there is none, and its
+// model.
+func (w *world) answers(ctx context.Context) (string, func(predictlog.Row) predictlog.Output, error) {
+	v, err := registry.InProduction(ctx, w.parts.Registry)
 	if errors.Is(err, registry.ErrNoProduction) {
-		return "", func(predictlog.Row) predictlog.Output { return predictlog.Output{} }
+		return "", func(predictlog.Row) predictlog.Output { return predictlog.Output{} }, nil
 	}
-	require.NoError(t, err)
-	artifact, err := registry.ReadFile(t.Context(), w.parts.Registry, v.ID, registry.ModelFile)
-	require.NoError(t, err)
+	if err != nil {
+		return "", nil, err
+	}
+	artifact, err := registry.ReadFile(ctx, w.parts.Registry, v.ID, registry.ModelFile)
+	if err != nil {
+		return "", nil, err
+	}
 	var m threshold
-	require.NoError(t, json.Unmarshal(artifact, &m))
-	return v.ID, m.output
+	err = json.Unmarshal(artifact, &m)
+	return v.ID, m.output, err
 }
 
-// pass lets a time go by in which n requests are answered, evenly spread, and labelled
-// at once but for the share that is unlabelled.
-func (w *world) pass(t testing.TB, d time.Duration, n int, unlabelled float64) {
-	t.Helper()
-	version, answer := w.live(t)
+// traffic makes n requests, evenly spread over a time that begins now, as the version in
+// production answers them, and labels for all but a share of them.
+func (w *world) traffic(ctx context.Context, d time.Duration, n int, unlabelled float64) ([]predictlog.Record, []labels.Label, error) {
+	version, answer, err := w.answers(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	var (
 		records []predictlog.Record
 		truths  []labels.Label
@@ -158,6 +172,15 @@ func (w *world) pass(t testing.TB, d time.Duration, n int, unlabelled float64) {
 			truths = append(truths, labels.Label{PredictionID: r.ID, Class: class, Time: r.Time.Add(time.Minute)})
 		}
 	}
+	return records, truths, nil
+}
+
+// pass lets a time go by in which n requests are answered and labelled at once, but for
+// the share that is unlabelled.
+func (w *world) pass(t testing.TB, d time.Duration, n int, unlabelled float64) {
+	t.Helper()
+	records, truths, err := w.traffic(t.Context(), d, n, unlabelled)
+	require.NoError(t, err)
 	require.NoError(t, w.parts.Predictions.Append(t.Context(), records...))
 	require.NoError(t, w.parts.Labels.Append(t.Context(), truths...))
 	w.now = w.now.Add(d)
@@ -202,7 +225,8 @@ func (w *world) runs(t testing.TB, l *healing.Loop) []healing.Run {
 // production returns the ID of the version in production.
 func (w *world) production(t testing.TB) string {
 	t.Helper()
-	id, _ := w.live(t)
+	id, _, err := w.answers(t.Context())
+	require.NoError(t, err)
 	return id
 }
 
