@@ -89,9 +89,10 @@ func mean(metric string, n int, weights []float64, loss func(i int) float64) (fl
 	}
 	var sum float64
 	for i := range n {
-		sum += weight(weights, i) * loss(i)
+		// The share first: the product of a subnormal weight and a loss keeps few digits.
+		sum += weight(weights, i) / all * loss(i)
 	}
-	return finite(metric, sum/all)
+	return finite(metric, sum)
 }
 
 // ratio returns a/b, or [ErrUndefined] with the reason if b is 0.
