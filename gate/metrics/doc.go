@@ -8,7 +8,7 @@
 // These rules hold for each of them:
 //
 //   - Weights nil means that every row weighs 1. Otherwise there is one weight for each
-//     row, finite and not negative. A row of weight 0 counts for nothing.
+//     row: 0, for a row that counts for nothing, or a number from 1e-100 to 1e100.
 //   - Malformed input (slices of different length, a NaN, a probability outside [0, 1])
 //     is an error that wraps [ErrInput] and names the argument and the index.
 //   - A measure that has no value on well-formed input (no rows, one class only) is an

@@ -57,6 +57,13 @@ func total(metric string, n int, weights []float64) (float64, error) {
 	return finite(metric, sum)
 }
 
+// Weights other than 0 lie between these, so that products of them neither vanish nor
+// lose digits as subnormal numbers do.
+const (
+	minWeight = 1e-100
+	maxWeight = 1e100
+)
+
 // checkWeights returns an error unless weights is nil or holds n weights.
 func checkWeights(metric string, n int, weights []float64) error {
 	if weights == nil {
@@ -66,8 +73,8 @@ func checkWeights(metric string, n int, weights []float64) error {
 		return err
 	}
 	for i, w := range weights {
-		if w < 0 {
-			return malformed(metric, "weights[%d] is %v, want 0 or more", i, w)
+		if w != 0 && !(w >= minWeight && w <= maxWeight) {
+			return malformed(metric, "weights[%d] is %v, want 0 or %v to %v", i, w, minWeight, maxWeight)
 		}
 	}
 	return nil
@@ -89,10 +96,9 @@ func mean(metric string, n int, weights []float64, loss func(i int) float64) (fl
 	}
 	var sum float64
 	for i := range n {
-		// The share first: the product of a subnormal weight and a loss keeps few digits.
-		sum += weight(weights, i) / all * loss(i)
+		sum += weight(weights, i) * loss(i)
 	}
-	return finite(metric, sum)
+	return finite(metric, sum/all)
 }
 
 // ratio returns a/b, or [ErrUndefined] with the reason if b is 0.
