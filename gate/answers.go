@@ -18,6 +18,13 @@ type Answers struct {
 	Probability [][]float64 `json:"probability,omitempty"`
 	// Value is the value of each row, finite; nil for a classification.
 	Value []float64 `json:"value,omitempty"`
+
+	measured *measured // not nil if probabilities and values are gone
+}
+
+// hasProbabilities reports whether the model gave probabilities.
+func (a Answers) hasProbabilities() bool {
+	return a.Probability != nil || a.measured != nil && a.measured.probabilities
 }
 
 // n returns the number of rows answered.
@@ -70,6 +77,9 @@ func checkAbsent(name string, n int, why string) error {
 // pick returns the answers to the given rows only.
 func (a Answers) pick(rows []int) Answers {
 	picked := Answers{Class: pick(a.Class, rows), Value: pick(a.Value, rows)}
+	if a.measured != nil {
+		picked.measured = &measured{probabilities: a.measured.probabilities, facts: a.measured.facts}
+	}
 	for _, p := range a.Probability {
 		picked.Probability = append(picked.Probability, pick(p, rows))
 	}

@@ -15,11 +15,12 @@ const (
 	Pass                     // shown
 	Fail                     // shown not to hold, or not shown on sufficient evidence
 	Undecided                // too little evidence to tell: see Check.Needed
+	Skipped                  // does not apply to this evidence: neither passes nor stands in the way
 )
 
-var verdictNames = names{Error: "error", Pass: "pass", Fail: "fail", Undecided: "undecided"}
+var verdictNames = names{Error: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
 
-// String returns "error", "pass", "fail" or "undecided".
+// String returns "error", "pass", "fail", "undecided" or "skipped".
 func (v Verdict) String() string { return verdictNames.name("Verdict", uint8(v)) }
 
 // MarshalText returns what String does; an unknown verdict is an error.
@@ -63,7 +64,8 @@ type Check struct {
 	// Proof says what the criterion demands; empty if a host's does not say.
 	Proof Proof
 	// Precondition marks a criterion that says whether the evidence is sufficient. While
-	// it does not pass, another criterion's Fail does not reject the shadow.
+	// it neither passes nor is skipped, another criterion's Fail does not reject the
+	// shadow.
 	Precondition bool
 	// Metric is what was measured; empty if it was not a metric.
 	Metric Metric
@@ -76,23 +78,29 @@ type Check struct {
 	// N is the number of rows behind the statistic; Needed, if not 0, is how many would
 	// have decided.
 	N, Needed int
+	// Segments is what was found of each segment; nil if the criterion is about none.
+	Segments []SegmentResult
 	// Reason is a sentence a person can read.
 	Reason string
 }
 
+// stands reports whether the check stands in the way of a promotion.
+func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped }
+
 // checkJSON is the wire form of a Check.
 type checkJSON struct {
-	Criterion    string        `json:"criterion"`
-	Verdict      Verdict       `json:"verdict"`
-	Proof        Proof         `json:"proof,omitempty"`
-	Precondition bool          `json:"precondition,omitempty"`
-	Metric       Metric        `json:"metric,omitempty"`
-	Statistic    number        `json:"statistic"`
-	Threshold    number        `json:"threshold"`
-	CI           *intervalJSON `json:"ci,omitempty"`
-	N            int           `json:"n"`
-	Needed       int           `json:"needed,omitempty"`
-	Reason       string        `json:"reason"`
+	Criterion    string          `json:"criterion"`
+	Verdict      Verdict         `json:"verdict"`
+	Proof        Proof           `json:"proof,omitempty"`
+	Precondition bool            `json:"precondition,omitempty"`
+	Metric       Metric          `json:"metric,omitempty"`
+	Statistic    number          `json:"statistic"`
+	Threshold    number          `json:"threshold"`
+	CI           *intervalJSON   `json:"ci,omitempty"`
+	N            int             `json:"n"`
+	Needed       int             `json:"needed,omitempty"`
+	Segments     []SegmentResult `json:"segments,omitempty"`
+	Reason       string          `json:"reason"`
 }
 
 type intervalJSON struct {
@@ -105,7 +113,8 @@ type intervalJSON struct {
 func (c Check) MarshalJSON() ([]byte, error) {
 	wire := checkJSON{
 		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
-		Statistic: number(c.Statistic), Threshold: number(c.Threshold), N: c.N, Needed: c.Needed, Reason: c.Reason,
+		Statistic: number(c.Statistic), Threshold: number(c.Threshold), N: c.N, Needed: c.Needed,
+		Segments: c.Segments, Reason: c.Reason,
 	}
 	if c.CI != nil {
 		wire.CI = &intervalJSON{number(c.CI.Lo), number(c.CI.Hi), number(c.CI.Level)}
@@ -123,7 +132,8 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 	}
 	*c = Check{
 		Criterion: wire.Criterion, Verdict: wire.Verdict, Proof: wire.Proof, Precondition: wire.Precondition, Metric: wire.Metric,
-		Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), N: wire.N, Needed: wire.Needed, Reason: wire.Reason,
+		Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), N: wire.N, Needed: wire.Needed,
+		Segments: wire.Segments, Reason: wire.Reason,
 	}
 	if wire.CI != nil {
 		c.CI = &Interval{Lo: wire.CI.Lo.or(math.Inf(-1)), Hi: wire.CI.Hi.or(math.Inf(1)), Level: float64(wire.CI.Level)}
@@ -151,4 +161,14 @@ func (c Check) unmeasured(err error) Check {
 func (c Check) noProduction() Check {
 	c.Statistic = math.NaN()
 	return c.with(Error, "there is no production model to compare with")
+}
+
+// absent returns the check of something that the evidence does not hold: skipped if the
+// criterion is optional, else an error.
+func (c Check) absent(optional bool, what string) Check {
+	c.Statistic = math.NaN()
+	if optional {
+		return c.with(Skipped, "%s, which is optional", what)
+	}
+	return c.with(Error, "%s", what)
 }

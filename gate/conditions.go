@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -66,7 +67,27 @@ func (c MinCoverage) Check(e *Evidence) Check {
 // Cooldown wants a time to pass after a promotion before the next. It is undecided until
 // then, not failed: nothing is wrong with the shadow. The statistic is in hours.
 type Cooldown struct {
-	Period time.Duration `json:"period"` // in nanoseconds
+	Period time.Duration `json:"period"` // in JSON as text, such as "168h"
+}
+
+// cooldownJSON is the wire form of a Cooldown.
+type cooldownJSON struct {
+	Period duration `json:"period"`
+}
+
+// MarshalJSON writes the period as text, such as "168h0m0s".
+func (c Cooldown) MarshalJSON() ([]byte, error) {
+	return json.Marshal(cooldownJSON{duration(c.Period)})
+}
+
+// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote.
+func (c *Cooldown) UnmarshalJSON(data []byte) error {
+	wire := cooldownJSON{duration(c.Period)}
+	err := unmarshalStrict(data, &wire)
+	if err == nil {
+		c.Period = time.Duration(wire.Period)
+	}
+	return err
 }
 
 // Validate returns an error if Period is negative.
@@ -78,7 +99,7 @@ func (c Cooldown) Validate() error {
 
 // Check passes if nothing was promoted yet, or long enough ago.
 func (c Cooldown) Check(e *Evidence) Check {
-	check := Check{Criterion: "cooldown", Proof: Condition, Threshold: c.Period.Hours()}
+	check := Check{Criterion: "cooldown", Proof: Condition, Threshold: c.Period.Hours(), N: e.N()}
 	if e.LastPromotion.IsZero() {
 		return check.with(Pass, "no model was promoted before")
 	}
@@ -94,7 +115,10 @@ func (c Cooldown) Check(e *Evidence) Check {
 // days writes a duration of a day or more in days, and a shorter one as it is.
 func days(d time.Duration) string {
 	const day = 24 * time.Hour
-	if d.Abs() < day {
+	switch {
+	case d == day:
+		return "1 day"
+	case d.Abs() < day:
 		return d.Round(time.Second).String()
 	}
 	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())

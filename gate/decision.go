@@ -50,14 +50,20 @@ type Decision struct {
 	First  bool
 	// At is the time of the evaluation in UTC, as given in the evidence.
 	At time.Time
-	// N is the number of rows, RowSet the SHA-256 over their IDs, in hexadecimal.
-	N      int
-	RowSet string
+	// N is the number of rows. RowSet is [Evidence.RowSet] and Evidence [Evidence.Hash].
+	N                int
+	RowSet, Evidence string
 	// Production and Shadow hold every metric that could be measured; Production is nil
 	// for a first deployment.
 	Production, Shadow map[Metric]float64
 	// Checks are the results of all criteria, in the policy's order.
 	Checks []Check
+	// Rules is the policy in JSON, see [ParsePolicy]; nil if it cannot be written. Basis
+	// is what remains of the evidence; nil if that was malformed. See [Recompute].
+	Rules json.RawMessage
+	Basis *Basis
+	// Prev is the hash of the decision before, see [Chain]; empty if it is in no chain.
+	Prev string
 }
 
 // Passed returns the number of checks that passed.
@@ -71,12 +77,12 @@ func (d Decision) Passed() int {
 	return n
 }
 
-// Reasons returns the sentences of the checks that did not pass, in their order; nil if
-// all passed.
+// Reasons returns the sentences of the checks that neither passed nor were skipped, in
+// their order; nil if there are none.
 func (d Decision) Reasons() []string {
 	var reasons []string
 	for _, c := range d.Checks {
-		if c.Verdict != Pass {
+		if c.stands() {
 			reasons = append(reasons, cmp.Or(c.Reason, c.Criterion+": "+c.Verdict.String()))
 		}
 	}
@@ -87,23 +93,34 @@ func (d Decision) Reasons() []string {
 //
 //	promote: F1 0.710 -> 0.742 (90 % CI +0.011..+0.053), 6 of 6 checks passed
 //
-// It names the checks that did not pass. The interval is that of the difference, if a
-// check has one.
+// It names the checks that did not pass, and does not count those that were skipped. The
+// interval is that of the difference, if a check has one.
 func (d Decision) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", d.Outcome)
 	if change := d.change(); change != "" {
 		b.WriteString(change + ", ")
 	}
-	fmt.Fprintf(&b, "%d of %d checks passed", d.Passed(), len(d.Checks))
+	b.WriteString(d.tally())
 	separator := "; "
 	for _, c := range d.Checks {
-		if c.Verdict != Pass {
+		if c.stands() {
 			fmt.Fprintf(&b, "%s%s: %s", separator, c.Criterion, c.Verdict)
 			separator = ", "
 		}
 	}
 	return b.String()
+}
+
+// tally says how many checks passed, such as "6 of 6 checks passed".
+func (d Decision) tally() string {
+	applied := 0
+	for _, c := range d.Checks {
+		if c.Verdict != Skipped {
+			applied++
+		}
+	}
+	return fmt.Sprintf("%d of %d checks passed", d.Passed(), applied)
 }
 
 // change returns the primary metric before and after, "" if it was not measured.
@@ -124,7 +141,7 @@ func (d Decision) change() string {
 	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.CI != nil })
 	if i >= 0 {
 		ci := d.Checks[i].CI
-		s += fmt.Sprintf(" (%.0f %% CI %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
+		s += fmt.Sprintf(" (%.4g %% CI %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
 	}
 	return s
 }
@@ -153,14 +170,21 @@ type decisionJSON struct {
 	At            time.Time         `json:"at,omitzero"`
 	N             int               `json:"n"`
 	RowSet        string            `json:"row_set"`
+	Evidence      string            `json:"evidence,omitempty"`
 	Production    map[Metric]number `json:"production,omitempty"`
 	Shadow        map[Metric]number `json:"shadow,omitempty"`
 	Checks        []Check           `json:"checks"`
+	Rules         json.RawMessage   `json:"rules,omitempty"`
+	Basis         *Basis            `json:"basis,omitempty"`
+	Prev          string            `json:"prev,omitempty"`
 }
 
 // MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
-// null.
+// null. A decision that says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
+	if err := d.checkOutcome(); err != nil {
+		return nil, err
+	}
 	return json.Marshal(decisionJSON{
 		SchemaVersion: schemaVersion,
 		Outcome:       d.Outcome,
@@ -169,14 +193,28 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 		At:            d.At.UTC(),
 		N:             d.N,
 		RowSet:        d.RowSet,
+		Evidence:      d.Evidence,
 		Production:    convert[number](d.Production),
 		Shadow:        convert[number](d.Shadow),
 		Checks:        d.Checks,
+		Rules:         d.Rules,
+		Basis:         d.Basis,
+		Prev:          d.Prev,
 	})
 }
 
+// checkOutcome returns an error if the decision promotes by no right. What it holds back
+// is not checked: to reject is always safe.
+func (d Decision) checkOutcome() error {
+	if follows := outcome(d.Checks); d.Outcome == Promote && follows != Promote {
+		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)
+	}
+	return nil
+}
+
 // UnmarshalJSON reads what [Decision.MarshalJSON] wrote. An unknown field, outcome,
-// verdict or schema version is an error, and leaves d as it was.
+// verdict or schema version is an error, as is a promotion that does not follow from the
+// checks; it leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
 	var wire decisionJSON
 	if err := unmarshalStrict(data, &wire); err != nil {
@@ -185,17 +223,28 @@ func (d *Decision) UnmarshalJSON(data []byte) error {
 	if wire.SchemaVersion != schemaVersion {
 		return fmt.Errorf("gate: decision: schema version %d, want %d", wire.SchemaVersion, schemaVersion)
 	}
-	*d = Decision{
+	if string(wire.Rules) == "null" {
+		wire.Rules = nil
+	}
+	read := Decision{
 		Outcome:    wire.Outcome,
 		Policy:     wire.Policy,
 		First:      wire.First,
 		At:         wire.At.UTC(),
 		N:          wire.N,
 		RowSet:     wire.RowSet,
+		Evidence:   wire.Evidence,
 		Production: convert[float64](wire.Production),
 		Shadow:     convert[float64](wire.Shadow),
 		Checks:     wire.Checks,
+		Rules:      wire.Rules,
+		Basis:      wire.Basis,
+		Prev:       wire.Prev,
 	}
+	if err := read.checkOutcome(); err != nil {
+		return err
+	}
+	*d = read
 	return nil
 }
 

@@ -70,13 +70,21 @@ func TestDecision_StrictJSON(t *testing.T) {
 		"no version":             `{}`,
 		"NaN":                    strings.Replace(sampleJSON, `1204`, `NaN`, 1),
 		"trailing":               sampleJSON + `{}`,
+		"promotes by no right":   strings.Replace(sampleJSON, `"reject"`, `"promote"`, 1),
+		"field twice":            strings.Replace(sampleJSON, `"n":1204`, `"n":1,"n":1204`, 1),
+		"other case":             strings.Replace(sampleJSON, `"policy"`, `"Policy"`, 1),
+		"null":                   `null`,
 	} {
 		d := sample()
 		err := d.UnmarshalJSON([]byte(bad))
 		require.Error(t, err, name)
 		require.Equal(t, hash(t, sample()), hash(t, d), "%s: an error leaves the decision as it was", name)
 	}
-	_, err := json.Marshal(gate.Decision{Outcome: 9})
+	_, err := json.Marshal(gate.Decision{Outcome: gate.Promote})
+	require.ErrorContains(t, err, `the outcome is "promote", but "inconclusive" follows from the checks`)
+	_, err = json.Marshal(gate.Decision{Outcome: gate.Promote, Checks: []gate.Check{{Verdict: gate.Pass, Statistic: nan}}})
+	require.Error(t, err)
+	_, err = json.Marshal(gate.Decision{Outcome: 9})
 	require.ErrorContains(t, err, "unknown outcome 9")
 	_, err = gate.Decision{Checks: []gate.Check{{Verdict: 9}}}.Hash()
 	require.ErrorContains(t, err, "unknown verdict 9")
@@ -122,7 +130,7 @@ func TestEnumerations(t *testing.T) {
 		require.NoError(t, read.UnmarshalText(text))
 		require.Equal(t, o, read)
 	}
-	for _, v := range []gate.Verdict{gate.Error, gate.Pass, gate.Fail, gate.Undecided} {
+	for _, v := range []gate.Verdict{gate.Error, gate.Pass, gate.Fail, gate.Undecided, gate.Skipped} {
 		text, err := v.MarshalText()
 		require.NoError(t, err)
 		var read gate.Verdict
@@ -139,6 +147,7 @@ func TestDecision_Properties(t *testing.T) {
 	t.Parallel()
 	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250101))
 	verdicts := gen.SliceOf(gen.UInt8Range(0, 3))
+	e := better(t)
 	props.Property("promotes exactly if there is a check and all pass", prop.ForAll(func(verdicts []uint8) bool {
 		var p gate.Policy
 		all := len(verdicts) > 0
@@ -146,7 +155,6 @@ func TestDecision_Properties(t *testing.T) {
 			p.Criteria = append(p.Criteria, says(gate.Verdict(v)))
 			all = all && gate.Verdict(v) == gate.Pass
 		}
-		e := gate.Evidence{Production: &gate.Answers{}}
 		return (gate.Evaluate(p, e).Outcome == gate.Promote) == all
 	}, verdicts))
 	props.Property("JSON round trip keeps the hash", prop.ForAll(func(statistic, threshold float64, reason string) bool {

@@ -11,6 +11,10 @@
 // Decision does not promote, and neither does missing, malformed or insufficient
 // evidence.
 //
+// A decision holds what it rests on: [Recompute] makes it again from the stored rules and
+// tallies, and a [Chain] shows whether any was changed since. A [Budget] bounds the chance
+// of any false promotion over a year of decisions.
+//
 // A [Betting] watches a model after its promotion, with a stated chance of a false alarm
 // however often one looks. The sub-package metrics holds the measures, the sub-package
 // modeltest checks a host's [Model].

@@ -1,9 +1,15 @@
 package gate
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
@@ -12,7 +18,7 @@ import (
 // All criteria are evaluated, whatever the others say: those of [Policy.First] if there
 // is no production model, else [Policy.Criteria]. The outcome is
 //
-//   - Promote, if there is a criterion and every one passes;
+//   - Promote, if a criterion passes and every other one does or is skipped;
 //   - Inconclusive, if a precondition (enough rows, enough labels) is not met, because
 //     nothing that the other criteria say then rests on sufficient evidence;
 //   - Reject, if otherwise one fails: with sufficient evidence the shadow is not shown to
@@ -21,39 +27,86 @@ import (
 //     promotion, or could not be evaluated.
 //
 // Malformed evidence is Inconclusive with a single check, named "evidence", that says
-// what is wrong with it: no criterion is asked about it. A malformed criterion is an
-// Error of its own.
+// what is wrong with it: no criterion is asked about it. Evidence of no rows is
+// Inconclusive whatever the criteria say. A malformed criterion is an Error of its own.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
+	e.facts = &facts{known: map[string]Fact{}}
 	d := Decision{
 		Policy: policy.Name,
 		First:  e.First(),
-		At:     e.At.UTC().Round(0), // without the monotonic reading, which is no part of the evidence
+		At:     instant(e.At),
 		N:      e.N(),
 		RowSet: e.RowSet(),
 	}
-	if err := e.Validate(); err != nil {
+	var hashing sync.WaitGroup
+	hashing.Go(func() { d.Evidence = e.hash(d.RowSet) })
+	err := e.Validate()
+	hashing.Wait()
+	if err != nil {
 		if checkTime(e.At) != nil {
 			d.At = time.Time{} // JSON could not hold it
 		}
+		d.Rules = rules(policy)
 		d.Checks = []Check{failed("evidence", err)}
 		return d
 	}
+	d.decide(policy, e)
+	return d
+}
+
+// decide fills all that follows from the policy and valid evidence.
+func (d *Decision) decide(policy Policy, e *Evidence) {
 	criteria, which := policy.Criteria, "Criteria"
 	if e.First() {
 		criteria, which = policy.First, "First"
-	} else {
-		d.Production = measureAll(e, *e.Production)
 	}
-	d.Shadow = measureAll(e, e.Shadow)
+	d.measure(e)
+	unkept := policy.checkMaxAlpha(criteria)
+	if unkept == nil {
+		criteria, _ = withMaxAlpha(criteria, policy.MaxAlpha)
+	}
 	for i, c := range criteria {
 		d.Checks = append(d.Checks, judge(c, i, e))
 	}
 	if len(criteria) == 0 {
-		d.Checks = []Check{failed("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which))}
+		d.Checks = append(d.Checks, failed("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
+	}
+	if unkept != nil && !e.First() {
+		d.Checks = append(d.Checks, failed("policy", unkept))
+	}
+	if e.N() == 0 {
+		// Whatever the criteria make of it: nothing was compared.
+		check := failed("evidence", errors.New("there are no rows"))
+		check.Verdict, check.Precondition = Undecided, true
+		d.Checks = append(d.Checks, check)
 	}
 	d.Outcome = outcome(d.Checks)
-	return d
+	d.Rules = rules(policy)
+	if len(e.facts.known) > 0 {
+		d.Basis.Facts = e.facts.known
+	}
+}
+
+// measure fills the metrics and the basis, for which it reads all rows, on all
+// processors.
+func (d *Decision) measure(e *Evidence) {
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() { d.Basis = newBasis(e) })
+	if !e.First() {
+		reading.Go(func() { d.Production = measureAll(e, productionName, *e.Production) })
+	}
+	d.Shadow = measureAll(e, shadowName, e.Shadow)
+}
+
+// rules returns the policy's JSON, nil if it cannot be written.
+func rules(policy Policy) json.RawMessage {
+	data, err := json.Marshal(policy)
+	if err != nil {
+		return nil // the decision is as good, but cannot be recomputed from what it stores
+	}
+	return data
 }
 
 // judge asks one criterion and makes sure that nothing half-filled passes.
@@ -67,7 +120,7 @@ func judge(c Criterion, index int, e *Evidence) Check {
 		check.Criterion = name
 	}
 	switch {
-	case check.Verdict > Undecided:
+	case int(check.Verdict) >= len(verdictNames):
 		return check.with(Error, "unknown verdict %d", check.Verdict)
 	case check.Verdict == Pass && math.IsNaN(check.Statistic):
 		return check.with(Error, "passed on a statistic that is not a number: %s", check.Reason)
@@ -82,34 +135,46 @@ func failed(name string, err error) Check {
 
 // outcome is where the verdicts become a decision.
 func outcome(checks []Check) Outcome {
-	passed, fails, insufficient := 0, 0, false
+	var passed, failed, open, insufficient bool
 	for _, c := range checks {
 		switch {
-		case c.Verdict == Pass:
-			passed++
+		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
+			passed = true
+		case c.Verdict == Skipped:
 		case c.Precondition:
 			insufficient = true
 		case c.Verdict == Fail:
-			fails++
+			failed = true
+		default:
+			open = true
 		}
 	}
 	switch {
 	case insufficient:
 		return Inconclusive
-	case fails > 0:
+	case failed:
 		return Reject
-	case passed > 0 && passed == len(checks):
+	case passed && !open:
 		return Promote
 	}
 	return Inconclusive
 }
 
-// measureAll returns every metric that has a value on these answers.
-func measureAll(e *Evidence, answers Answers) map[Metric]float64 {
+// measureAll returns every metric that has a value on the answers of the model so named.
+func measureAll(e *Evidence, name string, answers Answers) map[Metric]float64 {
 	values := make(map[Metric]float64)
+	var matrix metrics.Matrix // all metrics of classes come from it
+	if e.Target.Task != predictlog.Regression {
+		matrix, _ = metrics.NewMatrix(e.Truth.Class, answers.Class, classCount(e.Target), nil)
+	}
 	for _, info := range metricInfos {
-		if v, err := info.metric.Measure(e.Target, e.Truth, answers); err == nil {
+		v, err := info.metric.measure(e.Target, e.Truth, answers, matrix)
+		switch {
+		case err == nil:
 			values[info.metric] = v
+		case info.source != fromClasses && !errors.Is(err, ErrNotMeasurable):
+			// Without the rows nobody could tell why there is none.
+			e.facts.note(name+" "+string(info.metric), nil, err)
 		}
 	}
 	return values

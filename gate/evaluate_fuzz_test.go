@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"encoding/json"
+	"io"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -105,7 +106,7 @@ func checkDecision(t *testing.T, e gate.Evidence, d gate.Decision) {
 	if d.Outcome != gate.Promote {
 		return
 	}
-	if e.N() == 0 || e.Validate() != nil || d.Passed() != len(d.Checks) {
+	if e.N() == 0 || e.Validate() != nil || d.Passed() == 0 || d.Reasons() != nil {
 		t.Errorf("promoted by accident: %s", d)
 	}
 }
@@ -149,6 +150,12 @@ func FuzzDecisionJSON(f *testing.F) {
 			return
 		}
 		_ = d.String()
+		if d.Outcome == gate.Promote && (d.Passed() == 0 || d.Reasons() != nil) {
+			t.Errorf("promotes by accident: %s", d)
+		}
+		if d.WriteMarkdown(io.Discard) != nil || d.WriteHTML(io.Discard) != nil {
+			t.Error("cannot be shown")
+		}
 		first, err := json.Marshal(d)
 		if err != nil {
 			return // a year that RFC 3339 cannot hold

@@ -39,6 +39,9 @@ func TestEvaluate_Outcome(t *testing.T) {
 		"one fails":                    {[]gate.Criterion{says(gate.Pass), says(gate.Fail)}, gate.Reject},
 		"one is undecided":             {[]gate.Criterion{says(gate.Pass), says(gate.Undecided)}, gate.Inconclusive},
 		"one is an error":              {[]gate.Criterion{says(gate.Pass), says(gate.Error)}, gate.Inconclusive},
+		"one is skipped":               {[]gate.Criterion{says(gate.Pass), says(gate.Skipped)}, gate.Promote},
+		"all are skipped":              {[]gate.Criterion{says(gate.Skipped), precondition(gate.Skipped)}, gate.Inconclusive},
+		"a skipped precondition":       {[]gate.Criterion{precondition(gate.Skipped), says(gate.Fail)}, gate.Reject},
 		"a failure beside undecided":   {[]gate.Criterion{says(gate.Undecided), says(gate.Fail)}, gate.Reject},
 		"a failure beside an error":    {[]gate.Criterion{says(gate.Error), says(gate.Fail)}, gate.Reject},
 		"a failure on too few rows":    {[]gate.Criterion{precondition(gate.Undecided), says(gate.Fail)}, gate.Inconclusive},
@@ -51,6 +54,39 @@ func TestEvaluate_Outcome(t *testing.T) {
 		d := gate.Evaluate(gate.Policy{Name: "test", Criteria: c.criteria}, e)
 		require.Equal(t, c.want, d.Outcome, name)
 		require.Len(t, d.Checks, max(1, len(c.criteria)), name)
+	}
+}
+
+func TestEvaluate_NoRows(t *testing.T) {
+	t.Parallel()
+	for _, e := range []gate.Evidence{{}, {Production: &gate.Answers{}}} {
+		lenient := []gate.Criterion{gate.MinSamples{}, says(gate.Pass)}
+		d := gate.Evaluate(gate.Policy{Criteria: lenient, First: lenient}, e)
+		require.Equal(t, gate.Inconclusive, d.Outcome)
+		require.Equal(t, []string{"there are no rows"}, d.Reasons())
+	}
+}
+
+// Every check of the presets says all that a person needs to follow it.
+func TestEvaluate_ChecksExplain(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []gate.Policy{gate.Standard(), gate.Classic()} {
+		for _, e := range []gate.Evidence{timed(better(t)), timed(regression(400, 1)), timed(multiclass(300))} {
+			for _, c := range gate.Evaluate(policy, e).Checks {
+				require.NotEmpty(t, c.Criterion)
+				require.NotEmpty(t, c.Proof, c.Criterion)
+				require.NotEmpty(t, c.Reason, c.Criterion)
+				require.False(t, math.IsNaN(c.Statistic), c.Criterion)
+				require.False(t, math.IsNaN(c.Threshold), c.Criterion)
+				require.Positive(t, c.N, c.Criterion)
+				if c.Proof == gate.ProveBetter || c.Proof == gate.ProveNotWorse {
+					require.NotNil(t, c.CI, c.Criterion)
+				}
+				if c.Proof == gate.ProveBetter && c.Verdict == gate.Undecided && c.Statistic > 0 {
+					require.Greater(t, c.Needed, c.N, c.Criterion)
+				}
+			}
+		}
 	}
 }
 
@@ -74,7 +110,7 @@ func TestEvaluate_Presets(t *testing.T) {
 			e := better(t)
 			d := gate.Evaluate(policy, e)
 			require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
-			require.Equal(t, 6, d.Passed())
+			require.Empty(t, d.Reasons())
 			require.Equal(t, policy.Name, d.Policy)
 			require.Equal(t, day0, d.At)
 			require.Equal(t, e.RowSet(), d.RowSet)

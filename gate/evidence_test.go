@@ -59,19 +59,24 @@ func TestEvidence_Validate(t *testing.T) {
 		spoil func(e *gate.Evidence)
 		want  string
 	}{
-		"target":          {func(e *gate.Evidence) { e.Target.Classes = []string{"a", "b", "c"} }, "binary with the classes"},
-		"task":            {func(e *gate.Evidence) { e.Target.Task = 9 }, "unknown task 9"},
-		"IDs twice":       {func(e *gate.Evidence) { e.IDs[1] = e.IDs[0] }, `ids: "0" occurs twice`},
-		"empty ID":        {func(e *gate.Evidence) { e.IDs[1] = "" }, "ids: row 1 has none"},
-		"too many IDs":    {func(e *gate.Evidence) { e.IDs = append(e.IDs, "x") }, "truth: Class has 2000 values, want 2001"},
-		"times":           {func(e *gate.Evidence) { e.Times = make([]time.Time, 3) }, "times: Times has 3 values"},
-		"class":           {func(e *gate.Evidence) { e.Shadow.Class[7] = 2 }, "shadow: Class[7] is 2, want 0 to 1"},
-		"value":           {func(e *gate.Evidence) { e.Truth.Value = []float64{1} }, "Value has 1 values, want none"},
-		"probabilities":   {func(e *gate.Evidence) { e.Shadow.Probability = e.Shadow.Probability[:1] }, "probabilities of 1 classes, want 2"},
-		"segments":        {func(e *gate.Evidence) { e.Segments["region"] = nil }, `segments: "region" has 0 values, want 2000`},
-		"coverage":        {func(e *gate.Evidence) { e.Coverage = labels.Count{} }, "coverage: 0 of 0 predictions labelled"},
-		"labels":          {func(e *gate.Evidence) { e.Coverage.Labelled *= 2 }, "coverage: 4000 of 2000"},
-		"at":              {func(e *gate.Evidence) { e.At = time.Time{} }, "at: not set"},
+		"target":        {func(e *gate.Evidence) { e.Target.Classes = []string{"a", "b", "c"} }, "binary with the classes"},
+		"task":          {func(e *gate.Evidence) { e.Target.Task = 9 }, "unknown task 9"},
+		"IDs twice":     {func(e *gate.Evidence) { e.IDs[1] = e.IDs[0] }, `ids: "0" occurs twice`},
+		"empty ID":      {func(e *gate.Evidence) { e.IDs[1] = "" }, "ids: row 1 has none"},
+		"too many IDs":  {func(e *gate.Evidence) { e.IDs = append(e.IDs, "x") }, "truth: Class has 2000 values, want 2001"},
+		"times":         {func(e *gate.Evidence) { e.Times = make([]time.Time, 3) }, "times: Times has 3 values"},
+		"class":         {func(e *gate.Evidence) { e.Shadow.Class[7] = 2 }, "shadow: Class[7] is 2, want 0 to 1"},
+		"value":         {func(e *gate.Evidence) { e.Truth.Value = []float64{1} }, "Value has 1 values, want none"},
+		"probabilities": {func(e *gate.Evidence) { e.Shadow.Probability = e.Shadow.Probability[:1] }, "probabilities of 1 classes, want 2"},
+		"segments":      {func(e *gate.Evidence) { e.Segments["region"] = nil }, `segments: "region" has 0 values, want 2000`},
+		"coverage":      {func(e *gate.Evidence) { e.Coverage = labels.Count{} }, "coverage: 0 of 0 predictions labelled"},
+		"labels":        {func(e *gate.Evidence) { e.Coverage.Labelled *= 2 }, "coverage: 4000 of 2000"},
+		"at":            {func(e *gate.Evidence) { e.At = time.Time{} }, "at: not set"},
+		"misfits":       {func(e *gate.Evidence) { e.Coverage.Misfits = 1 }, "2000 of 2000 predictions labelled and 1 labels unusable"},
+		"odd counts": {func(e *gate.Evidence) {
+			e.Coverage = labels.Count{Predictions: math.MinInt, Labelled: 2000, Misfits: math.MaxInt}
+		}, "coverage: "},
+		"training rows":   {func(e *gate.Evidence) { e.TrainingRows = 2001 }, "training rows: 2001, want 0 to the 2000 rows"},
 		"year":            {func(e *gate.Evidence) { e.At = e.At.AddDate(9000, 0, 0) }, "at: year 11025"},
 		"several at once": {func(e *gate.Evidence) { e.Shadow.Class[0] = -1; e.IDs[0] = "" }, "shadow: Class[0] is -1"},
 	} {
@@ -104,6 +109,61 @@ func TestEvidence_RowSet(t *testing.T) {
 	require.NotEqual(t, of("a", "b"), of("b", "a"))
 	require.NotEqual(t, of("ab"), of("a", "b"))
 	require.NotEqual(t, of("1:a"), of("a"))
+}
+
+func TestFromValues(t *testing.T) {
+	t.Parallel()
+	e, err := gate.FromValues([]float64{1, 2, 3}, []float64{1, 2, 4}, []float64{1, 2, 3})
+	require.NoError(t, err)
+	require.Equal(t, predictlog.Regression, e.Target.Task)
+	require.Equal(t, []string{"0", "1", "2"}, e.IDs)
+	require.Equal(t, []float64{1, 2, 4}, e.Production.Value)
+	first, err := gate.FromValues([]float64{1}, nil, []float64{1})
+	require.NoError(t, err)
+	require.True(t, first.First())
+	_, err = gate.FromValues([]float64{1, 2}, []float64{1}, []float64{1, nan})
+	require.ErrorIs(t, err, gate.ErrInvalidEvidence)
+	require.ErrorContains(t, err, "production: Value has 1 values, want 2")
+	require.ErrorContains(t, err, "shadow: Value[1] is NaN")
+}
+
+func TestEvidence_Hash(t *testing.T) {
+	t.Parallel()
+	of := func(change func(e *gate.Evidence)) string {
+		e := timed(better(t))
+		change(&e)
+		return e.Hash()
+	}
+	same := func(*gate.Evidence) {}
+	hashes := map[string]bool{of(same): true}
+	require.True(t, hashes[of(same)])
+	require.True(t, hashes[of(func(e *gate.Evidence) { e.At = e.At.In(time.FixedZone("", 3600)) })], "the same instant")
+	for i, change := range []func(e *gate.Evidence){
+		func(e *gate.Evidence) { e.Target.Classes = []string{"0", "2"} },
+		func(e *gate.Evidence) { e.Target.Task = predictlog.Multiclass },
+		func(e *gate.Evidence) { e.At = e.At.Add(1) },
+		func(e *gate.Evidence) { e.LastPromotion = e.LastPromotion.Add(1) },
+		func(e *gate.Evidence) { e.Coverage.Predictions++ },
+		func(e *gate.Evidence) { e.Coverage.Misfits++ },
+		func(e *gate.Evidence) { e.IDs[7] = "seven" },
+		func(e *gate.Evidence) { e.Times[7] = e.Times[7].Add(1) },
+		func(e *gate.Evidence) { e.Times = nil },
+		func(e *gate.Evidence) { e.Truth.Class[7] = 1 - e.Truth.Class[7] },
+		func(e *gate.Evidence) { e.Production.Class[7] = 1 - e.Production.Class[7] },
+		func(e *gate.Evidence) { e.Production = nil },
+		func(e *gate.Evidence) { e.Shadow.Probability[1][7] = 0.123 },
+		func(e *gate.Evidence) { e.Shadow.Probability = nil },
+		func(e *gate.Evidence) { e.Shadow.Value = []float64{1} },
+		func(e *gate.Evidence) { e.Segments["parity"][7] = "none" },
+		func(e *gate.Evidence) { delete(e.Segments, "size") },
+		func(e *gate.Evidence) { e.ProductionLatency.Mean++ },
+		func(e *gate.Evidence) { e.ShadowLatency.P95++ },
+		func(e *gate.Evidence) { e.TrainingRows++ },
+	} {
+		changed := of(change)
+		require.False(t, hashes[changed], i)
+		hashes[changed] = true
+	}
 }
 
 func TestEvidence_JSON(t *testing.T) {

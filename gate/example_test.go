@@ -3,7 +3,9 @@ package gate_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
@@ -34,7 +36,7 @@ func Example() {
 	}
 	decision := gate.Evaluate(gate.Standard(), evidence)
 	fmt.Println(decision)
-	// Output: promote: F1 0.679 -> 0.836 (90 % CI +0.131..+0.186), 6 of 6 checks passed
+	// Output: promote: F1 0.679 -> 0.836 (90 % CI +0.131..+0.187), 8 of 8 checks passed
 }
 
 func ExampleReplay() {
@@ -83,21 +85,26 @@ func ExampleReplay() {
 	// Output: promote: F1 0.824 -> 0.974, 6 of 6 checks passed
 }
 
-// maxLatency is a host's own criterion: one method.
-type maxLatency struct{ limit time.Duration }
+// maxMemory is a host's own criterion: one method, and a second for policies in JSON.
+type maxMemory struct {
+	Megabytes float64 `json:"megabytes"`
 
-func (c maxLatency) Check(e *gate.Evidence) gate.Check {
-	p95 := e.ShadowLatency.P95
+	used float64 // by the shadow, as the host measured it
+}
+
+func (c maxMemory) Check(e *gate.Evidence) gate.Check {
 	check := gate.Check{
-		Criterion: "latency", Verdict: gate.Pass, N: e.N(),
-		Statistic: p95.Seconds(), Threshold: c.limit.Seconds(),
-		Reason: fmt.Sprintf("95 %% of the batches take at most %v per row, at most %v wanted", p95, c.limit),
+		Criterion: "memory", Verdict: gate.Pass, N: e.N(),
+		Statistic: c.used, Threshold: c.Megabytes,
+		Reason: fmt.Sprintf("the shadow takes %v MB, at most %v MB wanted", c.used, c.Megabytes),
 	}
-	if p95 > c.limit {
+	if c.used > c.Megabytes {
 		check.Verdict = gate.Fail
 	}
 	return check
 }
+
+func (maxMemory) Kind() string { return "max_memory" }
 
 func ExampleCriterion() {
 	truth, production, shadow := columns()
@@ -106,11 +113,9 @@ func ExampleCriterion() {
 		fmt.Println(err)
 		return
 	}
-	evidence.ShadowLatency = gate.Latency{Mean: time.Millisecond, P95: 3 * time.Millisecond}
-
 	policy := gate.Standard()
-	policy.Name = "standard and fast"
-	policy.Criteria = append(policy.Criteria, maxLatency{2 * time.Millisecond})
+	policy.Name = "standard and small"
+	policy.Criteria = append(policy.Criteria, maxMemory{Megabytes: 500, used: 730})
 	decision := gate.Evaluate(policy, evidence)
 	fmt.Println(decision.Outcome)
 	for _, reason := range decision.Reasons() {
@@ -118,7 +123,152 @@ func ExampleCriterion() {
 	}
 	// Output:
 	// reject
-	// 95 % of the batches take at most 3ms per row, at most 2ms wanted
+	// the shadow takes 730 MB, at most 500 MB wanted
+}
+
+// A policy comes from a file, and has a criterion of the host's own.
+func ExampleParsePolicy() {
+	file := []byte(`{
+		"schema_version": 1,
+		"name": "loans",
+		"criteria": [
+			{"type": "min_samples", "rows": 500},
+			{"type": "cooldown", "period": "72h"},
+			{"type": "superior", "metric": "f1", "alpha": 0.01},
+			{"type": "max_memory", "megabytes": 500}
+		],
+		"first": [{"type": "floor", "metric": "f1", "bound": 0.6}]
+	}`)
+	policy, err := gate.ParsePolicy(file, maxMemory{used: 120})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := policy.Validate(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	truth, production, shadow := columns()
+	evidence, err := gate.FromScores(truth, production, shadow)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, c := range gate.Evaluate(policy, evidence).Checks {
+		fmt.Println(c.Verdict, c.Criterion)
+	}
+
+	_, err = gate.ParsePolicy([]byte(`{"schema_version": 1, "criteria": [{"type": "cooldown", "days": 3}]}`))
+	fmt.Println(err)
+	// Output:
+	// pass samples
+	// pass cooldown
+	// pass f1 superiority
+	// pass memory
+	// gate: policy "": criteria[0]: cooldown: unknown field "days", want one of ["period"]
+}
+
+// A job retrains every week. The budget bounds the chance of any false promotion in a
+// year, and is kept as JSON from one week to the next.
+func ExampleBudget() {
+	truth, production, _ := columns()
+	state := []byte(`{"schema_version": 1, "total": 0.1, "horizon": "8760h", "decisions": 2, "charges": []}`)
+	for week := range 3 {
+		now := time.Date(2025, 3, 1+7*week, 0, 0, 0, 0, time.UTC)
+		var budget gate.Budget
+		if err := json.Unmarshal(state, &budget); err != nil {
+			fmt.Println(err)
+			return
+		}
+		policy, err := budget.Apply(gate.Standard(), now)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		evidence, err := gate.FromScores(truth, production, production) // no better
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		evidence.At = now
+		decision := gate.Evaluate(policy, evidence)
+		fmt.Println(decision.Checks[0].Reason)
+
+		if budget, err = budget.Charge(decision); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if state, err = json.Marshal(budget); err != nil { // store it before acting on the decision
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// this decision may err with a probability of 0.05; 0 of 0.1 within 365 days is spent
+	// this decision may err with a probability of 0.05; 0.05 of 0.1 within 365 days is spent
+	// 0.1 of 0.1 within 365 days is spent, so nothing is promoted before 2026-03-01T00:00:00Z
+}
+
+// Decisions are chained as they are made. Whoever keeps the head finds any change.
+func ExampleChain() {
+	truth, production, shadow := columns()
+	var chain gate.Chain
+	var decisions []gate.Decision
+	for _, n := range []int{400, 600, 800} {
+		evidence, err := gate.FromScores(truth[:n], production[:n], shadow[:n])
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		decision, err := chain.Append(gate.Evaluate(gate.Classic(), evidence))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		decisions = append(decisions, decision)
+	}
+	end, err := gate.Chain{}.Verify(decisions...)
+	fmt.Println(end == chain, err)
+
+	decisions[1].Checks[0].Reason = "nothing to see here"
+	_, err = gate.Chain{}.Verify(decisions...)
+	fmt.Println(errors.Is(err, gate.ErrChain))
+	// Output:
+	// true <nil>
+	// true
+}
+
+// A decision is shown in the comment of a pull request.
+func ExampleDecision_WriteMarkdown() {
+	truth, production, shadow := columns()
+	evidence, err := gate.FromScores(truth, production, shadow)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy := gate.Policy{Name: "short", Criteria: []gate.Criterion{
+		gate.MinSamples{Rows: 1200},
+		gate.Improvement{Metric: gate.F1, Relative: 0.02},
+	}}
+	var page strings.Builder
+	if err := gate.Evaluate(policy, evidence).WriteMarkdown(&page); err != nil {
+		fmt.Println(err)
+		return
+	}
+	summary, _, _ := strings.Cut(page.String(), "\n| Metric")
+	fmt.Println(summary)
+	// Output:
+	// ## The evidence does not decide: F1 0.679 → 0.836
+	//
+	// 1 of 2 checks passed. 1,000 labelled rows are too few, at least 1,200 wanted.
+	//
+	// - Policy: short
+	// - Rows: 1,000 (100.0 % of 1,000 predictions are labelled)
+	//
+	// | Verdict | Check | Proof | Measured | Wanted | Interval | Rows | Needed | |
+	// | --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |
+	// | **undecided** | samples | condition | 1,000 | 1,200 |   | 1,000 | 1,200 | 1,000 labelled rows are too few, at least 1,200 wanted |
+	// | pass | f1 improvement | point estimate | 0.2325 | 0.02 |   | 1,000 |   | F1 rises from 0.679 to 0.836 (+23.3 %), at least +2.0 % wanted, on 1,000 rows |
 }
 
 // A decision was stored as JSON and is read by someone on call.

@@ -113,6 +113,24 @@ func multiclass(n int) gate.Evidence {
 	return e
 }
 
+// timed gives evidence all that Replay would.
+func timed(e gate.Evidence) gate.Evidence {
+	e.At, e.LastPromotion = day0, day0.AddDate(0, 0, -9)
+	e.Times = make([]time.Time, e.N())
+	for i := range e.Times {
+		e.Times[i] = day0.Add(-time.Duration(i) * time.Hour)
+	}
+	e.ProductionLatency = gate.Latency{Mean: time.Millisecond, P95: 2 * time.Millisecond}
+	e.ShadowLatency = gate.Latency{Mean: time.Millisecond, P95: 3 * time.Millisecond}
+	e.TrainingRows = 3
+	e.Segments = map[string][]string{"parity": make([]string, e.N()), "size": make([]string, e.N())}
+	for i := range e.N() {
+		e.Segments["parity"][i] = []string{"even", "odd"}[i%2]
+		e.Segments["size"][i] = []string{"small", "large", ""}[min(2, i/150)]
+	}
+	return e
+}
+
 func repeat(v float64, n int) []float64 {
 	x := make([]float64, n)
 	for i := range x {

@@ -2,64 +2,144 @@ package gate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// influences returns one number for each row whose spread is that of the shadow's gain:
-// the gain is their mean plus a constant, exactly for a mean of losses, and to first
-// order (the delta method) for roots and ratios of such means.
-func influences(m Metric, truth, production, shadow Answers) ([]float64, error) {
-	loss := rowLoss(m)
-	if loss == nil {
-		return nil, notMeasurable("%s has no paired interval; compare it by Improvement or NotWorse", m.Title())
+// influences returns for each row how much the metric of one model changes, to first
+// order, with the row's weight: the spread of the mean of these numbers is that of the
+// metric. They are defined up to a constant. Degrees bounds the degrees of freedom of
+// that spread. The metric must have a value on these answers, and be none of classes.
+func influences(m Metric, truth, answers Answers) (influence []float64, degrees float64, err error) {
+	switch m {
+	case ROCAUC:
+		return classInfluences(truth, answers, areaInfluence)
+	case PRAUC:
+		return classInfluences(truth, answers, paired.AveragePrecisionInfluence)
+	case ECE:
+		return calibrationInfluences(truth, answers), math.Inf(1), nil
 	}
-	n := truth.n()
-	a, b := make([]float64, n), make([]float64, n)
-	var sumA, sumB float64
-	for i := range n {
-		a[i], b[i] = loss(truth, production, i), loss(truth, shadow, i)
-		sumA += a[i]
-		sumB += b[i]
-	}
-	influence := make([]float64, n)
+	losses, mean := rowLosses(m, truth, answers)
 	switch m {
 	case RMSE:
 		// d sqrt(mean) = d mean / (2 sqrt(mean)); a perfect model has no spread.
-		rootA, rootB := math.Sqrt(sumA/float64(n)), math.Sqrt(sumB/float64(n))
-		for i := range n {
-			if rootA > 0 {
-				influence[i] += a[i] / (2 * rootA)
-			}
-			if rootB > 0 {
-				influence[i] -= b[i] / (2 * rootB)
+		for i := range losses {
+			if mean > 0 {
+				losses[i] /= 2 * math.Sqrt(mean)
 			}
 		}
 	case R2, BrierSkill:
-		// The gain is mean(a-b) / mean(base), base being the loss of the constant answer.
-		base, mean := baseLosses(truth, len(shadow.Probability))
-		ratio := (sumA - sumB) / float64(n) / mean
-		for i := range n {
-			influence[i] = (a[i] - b[i] - ratio*base[i]) / mean
-		}
-	default:
-		for i := range n {
-			influence[i] = a[i] - b[i]
+		// 1 - mean(loss) / mean(base), base being the loss of the best constant answer.
+		bases, base := baseLosses(truth, len(answers.Probability))
+		for i := range losses {
+			losses[i] = (mean/base*bases[i] - losses[i]) / base
 		}
 	}
-	return influence, nil
+	return losses, math.Inf(1), nil
 }
 
-// rowLoss returns the loss of one row whose mean the metric is made of, nil if it is not
-// made of such a mean.
+// classInfluences takes the influences on a ranking of one class against the rest: of the
+// positive class if there are two, else their mean over the classes. The spread of a
+// ranking is no better known than the smallest of the classes allows.
+func classInfluences(truth, answers Answers, of func(is []bool, p []float64) ([]float64, error)) (influence []float64, degrees float64, err error) {
+	n := truth.n()
+	counts := make([]int, len(answers.Probability))
+	for _, k := range truth.Class {
+		counts[k]++
+	}
+	smallest := slices.Min(counts)
+	first := 0
+	if len(counts) == 2 {
+		first = 1
+	}
+	influence = make([]float64, n)
+	for k := first; k < len(counts); k++ {
+		values, err := of(isClass(truth.Class, k), answers.Probability[k])
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, v := range values {
+			influence[i] += v / float64(len(counts)-first)
+		}
+	}
+	return influence, float64(max(smallest-1, 1)), nil
+}
+
+// areaInfluence returns the influences on the area under the ROC curve, scaled so that
+// their spread is that of the method of DeLong.
+func areaInfluence(is []bool, p []float64) ([]float64, error) {
+	placed, err := paired.Placements(is, p)
+	if err != nil {
+		return nil, err
+	}
+	var area, positives float64
+	for i, positive := range is {
+		if positive {
+			area += placed[i]
+			positives++
+		}
+	}
+	area /= positives
+	n := float64(len(is))
+	scale := func(rows float64) float64 { return math.Sqrt(n * (n - 1) / (rows * max(rows-1, 1))) }
+	scalePositive, scaleNegative := scale(positives), scale(n-positives)
+	for i, positive := range is {
+		if positive {
+			placed[i] = scalePositive * (placed[i] - area)
+		} else {
+			placed[i] = scaleNegative * (placed[i] - area)
+		}
+	}
+	return placed, nil
+}
+
+// calibrationInfluences returns the influences on ECE: the distance of a row's bin from
+// its diagonal grows with the row's own distance, if that is on the same side.
+func calibrationInfluences(truth, answers Answers) []float64 {
+	var right []bool
+	var confidence []float64
+	if len(answers.Probability) == 2 {
+		right, confidence = isClass(truth.Class, 1), answers.Probability[1]
+	} else {
+		right, confidence = topClass(truth.Class, answers.Probability)
+	}
+	influence := make([]float64, len(right))
+	var gaps [metrics.ECEBins]float64
+	for i, p := range confidence {
+		influence[i] = p
+		if right[i] {
+			influence[i]--
+		}
+		gaps[metrics.ECEBin(p)] += influence[i]
+	}
+	for i, p := range confidence {
+		if gaps[metrics.ECEBin(p)] < 0 {
+			influence[i] = -influence[i]
+		}
+	}
+	return influence
+}
+
+// rowLosses returns the loss of each row whose mean the metric is made of, and that mean.
+func rowLosses(m Metric, truth, answers Answers) (losses []float64, mean float64) {
+	loss := rowLoss(m)
+	losses = make([]float64, truth.n())
+	for i := range losses {
+		losses[i] = loss(truth, answers, i)
+		mean += losses[i]
+	}
+	return losses, mean / float64(len(losses))
+}
+
+// rowLoss returns the loss of one row.
 func rowLoss(m Metric) func(truth, answers Answers, i int) float64 {
 	switch m {
 	case Brier, BrierSkill:
 		return brierLoss
 	case LogLoss:
-		return func(truth, answers Answers, i int) float64 {
-			return metrics.NegativeLog(answers.Probability[truth.Class[i]][i])
-		}
+		return logLoss
 	case MAE:
 		return func(truth, answers Answers, i int) float64 {
 			return math.Abs(truth.Value[i] - answers.Value[i])
@@ -68,13 +148,12 @@ func rowLoss(m Metric) func(truth, answers Answers, i int) float64 {
 		return func(truth, answers Answers, i int) float64 {
 			return math.Abs((truth.Value[i] - answers.Value[i]) / truth.Value[i])
 		}
-	case RMSE, R2:
+	default: // RMSE, R2
 		return func(truth, answers Answers, i int) float64 {
 			d := truth.Value[i] - answers.Value[i]
 			return d * d
 		}
 	}
-	return nil
 }
 
 // brierLoss is of the positive class if there are two, else summed over the classes, as
@@ -95,30 +174,30 @@ func brierLoss(truth, answers Answers, i int) float64 {
 	return sum
 }
 
+// logLoss is from the probability of the positive class if there are two, as package
+// metrics defines log loss.
+func logLoss(truth, answers Answers, i int) float64 {
+	k := truth.Class[i]
+	if k == 0 && len(answers.Probability) == 2 {
+		return metrics.NegativeLog(1 - answers.Probability[1][i])
+	}
+	return metrics.NegativeLog(answers.Probability[k][i])
+}
+
 // baseLosses returns the squared error of each row for the best constant answer, and
 // their mean.
 func baseLosses(truth Answers, classes int) (losses []float64, mean float64) {
-	n := truth.n()
-	constant := Answers{Value: make([]float64, n)}
-	loss := rowLoss(R2)
 	if truth.Value == nil {
-		loss = brierLoss
-		constant = shares(truth.Class, classes)
-	} else {
-		for _, y := range truth.Value {
-			mean += y / float64(n)
-		}
-		for i := range constant.Value {
-			constant.Value[i] = mean
-		}
-		mean = 0
+		return rowLosses(Brier, truth, shares(truth.Class, classes))
 	}
-	losses = make([]float64, n)
-	for i := range losses {
-		losses[i] = loss(truth, constant, i)
-		mean += losses[i] / float64(n)
+	for _, y := range truth.Value {
+		mean += y / float64(len(truth.Value))
 	}
-	return losses, mean
+	constant := Answers{Value: make([]float64, len(truth.Value))}
+	for i := range constant.Value {
+		constant.Value[i] = mean
+	}
+	return rowLosses(R2, truth, constant)
 }
 
 // shares answers every row with the shares of the classes.

@@ -168,16 +168,21 @@ func (m Metric) gain(production, shadow float64) float64 {
 // [metrics.ErrUndefined] if it has no value on these rows, [ErrNotMeasurable] if it has
 // none on any rows of the kind, and [metrics.ErrInput] if the answers are malformed.
 func (m Metric) Measure(target predictlog.Target, truth, answers Answers) (float64, error) {
+	return m.measure(target, truth, answers, nil)
+}
+
+// measure is Measure, with the confusion matrix of the classes if that is known.
+func (m Metric) measure(target predictlog.Target, truth, answers Answers, matrix metrics.Matrix) (float64, error) {
 	m = m.For(target)
+	if err := m.measurable(target); err != nil {
+		return 0, err
+	}
 	info := m.info()
 	switch {
-	case info.source == 0:
-		return 0, notMeasurable("%q is not a metric", m)
-	case (info.source == fromValues) != (target.Task == predictlog.Regression),
-		m == Specificity && target.Task != predictlog.Binary:
-		return 0, notMeasurable("%s is no metric of a %s target", info.title, target.Task)
 	case truth.n() == 0 && answers.n() == 0:
 		return 0, fmt.Errorf("%w: %s: no rows", metrics.ErrUndefined, info.title)
+	case answers.measured != nil && (info.source == fromValues || info.source == fromProbabilities && answers.measured.probabilities):
+		return answers.measured.recall(m)
 	case info.source == fromProbabilities && answers.Probability == nil:
 		return 0, notMeasurable("%s needs probabilities, and the model gives none", info.title)
 	case info.source == fromProbabilities && len(answers.Probability) != classCount(target):
@@ -185,15 +190,30 @@ func (m Metric) Measure(target predictlog.Target, truth, answers Answers) (float
 	}
 	switch info.source {
 	case fromClasses:
-		matrix, err := metrics.NewMatrix(truth.Class, answers.Class, classCount(target), nil)
-		if err != nil {
-			return 0, err
+		if matrix == nil {
+			var err error
+			if matrix, err = metrics.NewMatrix(truth.Class, answers.Class, classCount(target), nil); err != nil {
+				return 0, err
+			}
 		}
 		return m.ofMatrix(matrix)
 	case fromProbabilities:
 		return m.ofProbabilities(truth.Class, answers.Probability)
 	}
 	return m.ofValues(truth.Value, answers.Value)
+}
+
+// measurable returns an error if there is no such metric, or not of such a target.
+func (m Metric) measurable(target predictlog.Target) error {
+	info := m.info()
+	switch {
+	case info.source == 0:
+		return notMeasurable("%q is not a metric", m)
+	case (info.source == fromValues) != (target.Task == predictlog.Regression),
+		m == Specificity && target.Task != predictlog.Binary:
+		return notMeasurable("%s is no metric of a %s target", info.title, target.Task)
+	}
+	return nil
 }
 
 // ofMatrix measures a metric of classes. Two classes are a binary target, whose second

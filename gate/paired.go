@@ -2,193 +2,314 @@ package gate
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"math/rand/v2"
-	"slices"
 
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// minPaired is the number of rows below which neither a bootstrap nor a t interval keeps
-// its level.
+// minPaired is the number of rows below which no interval keeps its level.
 const minPaired = 30
 
-// paired is what identical rows say of the shadow's gain over production. Gains are
+// pairing says how to compare both models in a metric.
+type pairing struct {
+	metric   Metric // resolved by [Metric.For]
+	relative bool   // gains are shares of production's value
+	draws    int
+	seed     uint64
+}
+
+// subset is a part of the evidence's rows. The zero subset is all of them.
+type subset struct {
+	segment string // such as "region=north"
+	n       int
+	// What a metric of classes needs is in tallies, what another needs in rows.
+	tallies []Tally
+	rows    []int
+}
+
+// inference is what identical rows say of the shadow's gain over production. Gains are
 // positive if the shadow is better, whatever the direction of the metric.
-type paired struct {
+type inference struct {
 	production, shadow float64 // the metric of both
 	gain               float64
-	// lo and hi each bound the true gain on one side at the level 1-alpha.
-	lo, hi float64
-	stdErr float64 // of the gain
-	// worse is the p-value of the hypothesis that the shadow is not worse.
-	worse float64
+	stdErr             float64 // of the gain
+	bounds
+	// differ is the number of rows on which the models differ, if the metric depends on
+	// these alone; -1 if it does not.
+	differ int
 }
 
-// pairing says how to compare.
-type pairing struct {
-	metric Metric // resolved by [Metric.For]
-	alpha  float64
-	draws  int
-	seed   uint64
+// bounds are the tests and intervals of package paired.
+type bounds interface {
+	// Greater returns the p-value of the hypothesis that the gain is at most the bound,
+	// Less of that it is at least the bound.
+	Greater(bound float64) float64
+	Less(bound float64) float64
+	CI(level float64) (paired.Interval, error)
 }
 
-// compare infers the gain from identical rows. Metrics of classes are bootstrapped over
-// the cells of the joint confusion matrix, so that the cost does not grow with the rows;
-// means of a loss, and smooth functions of them, are linearised to one number per row,
-// whose mean has a t interval.
-func (p pairing) compare(target predictlog.Target, truth, production, shadow Answers) (paired, error) {
-	var r paired
-	var err error
-	if r.production, err = p.metric.Measure(target, truth, production); err != nil {
-		return r, fmt.Errorf("production: %w", err)
-	}
-	if r.shadow, err = p.metric.Measure(target, truth, shadow); err != nil {
-		return r, fmt.Errorf("shadow: %w", err)
-	}
-	r.gain = p.metric.gain(r.production, r.shadow)
-	n := truth.n()
-	if n < minPaired {
-		return r, fmt.Errorf("%w: fewer than %d rows bear no interval", metrics.ErrUndefined, minPaired)
+// compare infers the gain on a subset of the rows: of a metric of classes by a bootstrap
+// of the joint confusion matrix, of any other from the influence that each row has on it.
+func (p pairing) compare(e *Evidence, s subset) (inference, error) {
+	if err := checkAnswers(e, p.metric); err != nil {
+		return inference{}, err
 	}
 	if p.metric.info().source == fromClasses {
-		classes := classCount(target)
-		p.bootstrap(&r, cellsOf(truth.Class, production.Class, shadow.Class, classes), classes)
-		return r, nil
+		return p.bootstrap(e, s)
 	}
-	influence, err := influences(p.metric, truth, production, shadow)
+	what := "gain"
+	if p.relative {
+		what = "relative gain"
+	}
+	values, err := p.fact(e, s, what, 5, p.studentize)
 	if err != nil {
-		return r, err
+		return inference{}, err
 	}
-	err = p.studentize(&r, influence)
-	return r, err
+	r := inference{production: values[0], shadow: values[1], stdErr: values[2], differ: -1}
+	if r.gain, err = p.gain(r.production, r.shadow); err != nil {
+		return inference{}, err
+	}
+	r.bounds = paired.Studentized{Estimate: r.gain, StdErr: r.stdErr, Degrees: values[3], Skewness: values[4]}
+	return r, nil
 }
 
-// cell counts the rows of one combination of truth and both answers.
-type cell struct{ truth, production, shadow, count int }
-
-// cellsOf returns the combinations that occur, in a fixed order.
-func cellsOf(truth, production, shadow []int, classes int) []cell {
-	counts := map[int]int{} // by the number whose digits are the combination
-	for i, t := range truth {
-		counts[(t*classes+production[i])*classes+shadow[i]]++
+// measure returns the metric of both models on a subset of the rows.
+func (p pairing) measure(e *Evidence, s subset) (production, shadow float64, err error) {
+	if err := checkAnswers(e, p.metric); err != nil {
+		return 0, 0, err
 	}
-	cells := make([]cell, 0, len(counts))
-	for _, digits := range slices.Sorted(maps.Keys(counts)) {
-		cells = append(cells, cell{digits / classes / classes, digits / classes % classes, digits % classes, counts[digits]})
+	if p.metric.info().source == fromClasses {
+		return p.ofTallies(s.tallies, classCount(e.Target))
 	}
-	return cells
+	values, err := p.fact(e, s, "values", 2, p.measureRows)
+	if err != nil {
+		return 0, 0, err
+	}
+	return values[0], values[1], nil
 }
 
-// bootstrap fills the interval and p-value of a metric of classes. Resampling the rows
-// is one multinomial draw over the cells. The interval is the percentile one; a draw for
-// which the metric is undefined counts against both of its ends.
-func (p pairing) bootstrap(r *paired, cells []cell, classes int) {
-	n, differ := 0, 0
-	for _, c := range cells {
-		n += c.count
-		if c.production != c.shadow {
-			differ += c.count
+// fact returns so many numbers that are found of single rows.
+func (p pairing) fact(e *Evidence, s subset, what string, n int, find func(e *Evidence, truth, production, shadow Answers) ([]float64, error)) ([]float64, error) {
+	key := string(p.metric) + " " + what
+	if s.segment != "" {
+		key += " in " + s.segment
+	}
+	return e.fact(key, n, func() ([]float64, error) {
+		if s.rows == nil {
+			return find(e, e.Truth, *e.Production, e.Shadow)
 		}
-	}
-	source := rand.NewPCG(p.seed, 0)
-	production, shadow := newMatrix(classes), newMatrix(classes)
-	gains := make([]float64, 0, p.draws)
-	notWorse := 0
-	for range p.draws {
-		drawCells(source, cells, n, production, shadow)
-		a, errA := p.metric.ofMatrix(production)
-		b, errB := p.metric.ofMatrix(shadow)
-		if errA != nil || errB != nil {
-			continue
-		}
-		gain := p.metric.gain(a, b)
-		gains = append(gains, gain)
-		if gain >= 0 {
-			notWorse++
-		}
-	}
-	undefined := p.draws - len(gains)
-	slices.Sort(gains)
-	r.lo, r.hi = math.Inf(-1), math.Inf(1)
-	if tail := int(p.alpha*float64(p.draws)) - undefined; tail > 0 {
-		r.lo, r.hi = gains[tail-1], gains[len(gains)-tail]
-	}
-	r.worse = float64(1+undefined+notWorse) / float64(1+p.draws)
-	if len(gains) > 1 {
-		r.stdErr = stat.StdDev(gains, nil)
-	}
-	// The sign of the gain rests on the rows on which the models differ. If even all of
-	// them falling the same way were no proof (the exact sign test), a bootstrap, which
-	// sees no other outcome than those, is none either.
-	if least := math.Exp2(-float64(differ)); least > p.alpha {
-		r.lo, r.hi, r.worse = min(r.lo, 0), max(r.hi, 0), max(r.worse, least)
-	}
+		return find(e, e.Truth.pick(s.rows), e.Production.pick(s.rows), e.Shadow.pick(s.rows))
+	})
 }
 
-func newMatrix(classes int) metrics.Matrix {
-	m := make(metrics.Matrix, classes)
-	for t := range m {
-		m[t] = make([]float64, classes)
+// checkAnswers returns an error if the metric does not suit the target, or an answer is
+// missing.
+func checkAnswers(e *Evidence, m Metric) error {
+	if err := m.measurable(e.Target); err != nil {
+		return err
 	}
-	return m
-}
-
-// drawCells resamples n rows and counts them in both confusion matrices.
-func drawCells(source rand.Source, cells []cell, n int, production, shadow metrics.Matrix) {
-	for t := range production {
-		clear(production[t])
-		clear(shadow[t])
-	}
-	rows, left := float64(n), float64(n) // to draw, and of the cells to come
-	for _, c := range cells {
-		drawn := rows
-		if share := float64(c.count) / left; share < 1 && rows > 0 {
-			drawn = distuv.Binomial{N: rows, P: share, Src: source}.Rand()
+	n := e.N()
+	for name, a := range map[string]*Answers{"truth": &e.Truth, "production": e.Production, "shadow": &e.Shadow} {
+		if e.Target.Task != predictlog.Regression && len(a.Class) != n || a.measured == nil && a.n() != n {
+			return fmt.Errorf("%w: %s: %d answers, want %d", metrics.ErrInput, name, a.n(), n)
 		}
-		production[c.truth][c.production] += drawn
-		shadow[c.truth][c.shadow] += drawn
-		rows -= drawn
-		left -= float64(c.count)
-	}
-}
-
-// studentize fills the interval and p-value of a gain that is, but for terms of higher
-// order, the mean of one number for each row.
-func (p pairing) studentize(r *paired, influence []float64) error {
-	n := float64(len(influence))
-	r.stdErr = stat.StdDev(influence, nil) / math.Sqrt(n)
-	if math.IsNaN(r.stdErr) || math.IsInf(r.stdErr, 0) {
-		return fmt.Errorf("%w: the differences are too large to compute with", metrics.ErrUndefined)
-	}
-	t := distuv.StudentsT{Sigma: 1, Nu: n - 1}
-	reach := t.Quantile(1-p.alpha) * r.stdErr
-	r.lo, r.hi = r.gain-reach, r.gain+reach
-	switch {
-	case r.stdErr > 0:
-		r.worse = t.CDF(r.gain / r.stdErr)
-	case r.gain >= 0:
-		r.worse = 1
 	}
 	return nil
 }
 
+// gain returns the gain in the unit that is asked for.
+func (p pairing) gain(production, shadow float64) (float64, error) {
+	if !p.relative {
+		return p.metric.gain(production, shadow), nil
+	}
+	gain, ok := relativeGain(p.metric, production, shadow)
+	if !ok {
+		return 0, fmt.Errorf("%w: production's %s is %s, and a share of that means nothing", metrics.ErrUndefined, p.metric.Title(), p.metric.format(production))
+	}
+	return gain, nil
+}
+
+// bootstrap infers the gain in a metric of classes from the cells of the joint confusion
+// matrix.
+func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
+	classes := classCount(e.Target)
+	if s.segment == "" {
+		s.tallies = tallies(e, nil, classes)[""]
+	}
+	var r inference
+	var err error
+	if r.production, r.shadow, err = p.ofTallies(s.tallies, classes); err != nil {
+		return r, err
+	}
+	if r.gain, err = p.gain(r.production, r.shadow); err != nil {
+		return r, err
+	}
+	rows := 0
+	for _, t := range s.tallies {
+		rows += t.Rows
+		if t.Production != t.Shadow {
+			r.differ += t.Rows
+		}
+	}
+	if err := enough(rows); err != nil {
+		return r, err
+	}
+	cells := newCells(s.tallies, classes)
+	tilted, err := paired.NewTilted(cells.counts, cells.prior, p.statistic(cells, classes), p.draws, p.seed)
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
+	}
+	r.bounds, r.stdErr = tilted, tilted.StdErr()
+	return r, nil
+}
+
+// statistic returns the gain as a function of the counts of the cells.
+func (p pairing) statistic(c *cells, classes int) paired.Statistic {
+	production, shadow := newMatrix(classes), newMatrix(classes)
+	return func(counts []float64) (float64, bool) {
+		c.matrices(counts, production, shadow)
+		a, errA := p.metric.ofMatrix(production)
+		b, errB := p.metric.ofMatrix(shadow)
+		if errA != nil || errB != nil {
+			return 0, false
+		}
+		gain, err := p.gain(a, b)
+		return gain, err == nil
+	}
+}
+
+// ofTallies measures a metric of classes for both models.
+func (p pairing) ofTallies(tallies []Tally, classes int) (production, shadow float64, err error) {
+	a, b := newMatrix(classes), newMatrix(classes)
+	for _, t := range tallies {
+		a[t.Truth][t.Production] += float64(t.Rows)
+		b[t.Truth][t.Shadow] += float64(t.Rows)
+	}
+	if production, err = p.metric.ofMatrix(a); err != nil {
+		return 0, 0, fmt.Errorf("production: %w", err)
+	}
+	if shadow, err = p.metric.ofMatrix(b); err != nil {
+		return 0, 0, fmt.Errorf("shadow: %w", err)
+	}
+	return production, shadow, nil
+}
+
+// measureRows measures another metric for both models.
+func (p pairing) measureRows(e *Evidence, truth, production, shadow Answers) ([]float64, error) {
+	a, err := p.metric.Measure(e.Target, truth, production)
+	if err != nil {
+		return nil, fmt.Errorf("production: %w", err)
+	}
+	b, err := p.metric.Measure(e.Target, truth, shadow)
+	if err != nil {
+		return nil, fmt.Errorf("shadow: %w", err)
+	}
+	return []float64{a, b}, nil
+}
+
+// studentize returns what an inference needs that rests on single rows: the metric of
+// both models, and the standard error, degrees of freedom and skewness of the gain.
+func (p pairing) studentize(e *Evidence, truth, production, shadow Answers) ([]float64, error) {
+	values, err := p.measureRows(e, truth, production, shadow)
+	if err != nil {
+		return nil, err
+	}
+	a, b := values[0], values[1]
+	if _, err := p.gain(a, b); err != nil {
+		return nil, err
+	}
+	if err := enough(truth.n()); err != nil {
+		return nil, err
+	}
+	influenceA, degrees, err := influences(p.metric, truth, production)
+	if err != nil {
+		return nil, err
+	}
+	influenceB, _, err := influences(p.metric, truth, shadow)
+	if err != nil {
+		return nil, err
+	}
+	// By the chain rule, the influence on the gain.
+	weightA, weightB := 1.0, 1.0
+	if p.relative { // which is (b-a)/|a|, or its negative
+		weightB = 1 / math.Abs(a)
+		weightA = weightB * (1 + (b-a)/a)
+	}
+	if !p.metric.HigherIsBetter() {
+		weightA, weightB = -weightA, -weightB
+	}
+	for i := range influenceB {
+		influenceB[i] = weightB*influenceB[i] - weightA*influenceA[i]
+	}
+	mean, err := paired.Mean(influenceB)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
+	}
+	return []float64{a, b, mean.StdErr, min(degrees, mean.Degrees), mean.Skewness}, nil
+}
+
+// enough returns an error if the rows are too few for an interval.
+func enough(rows int) error {
+	if rows < minPaired {
+		return fmt.Errorf("%w: fewer than %d rows bear no interval", metrics.ErrUndefined, minPaired)
+	}
+	return nil
+}
+
+// coin returns the p-value of the rows on which the models differ if even all of them
+// had fallen the same way: no inference about which model is better can be stronger than
+// this exact sign test.
+func (r inference) coin() float64 {
+	if r.differ < 0 {
+		return 0
+	}
+	return math.Exp2(-float64(r.differ))
+}
+
+// worse returns the p-value of the hypothesis that the shadow is not worse.
+func (r inference) worse() float64 { return max(r.Less(0), r.coin()) }
+
+// ci returns the interval that bounds the gain on either side with an error of alpha.
+func (r inference) ci(alpha float64) (*Interval, error) {
+	ci, err := r.CI(1 - 2*alpha)
+	if err != nil {
+		return nil, err
+	}
+	if r.coin() > alpha {
+		ci.Lo, ci.Hi = min(ci.Lo, 0), max(ci.Hi, 0)
+	}
+	return &Interval{Lo: ci.Lo, Hi: ci.Hi, Level: 1 - 2*alpha}, nil
+}
+
+// z returns the standard errors between a bound and a gain that is proven to be above it
+// with an error of alpha and the power that samples are sized for.
+func z(alpha float64) float64 {
+	return distuv.UnitNormal.Quantile(1-alpha) + distuv.UnitNormal.Quantile(power)
+}
+
+// power is what is usual in planning.
+const power = 0.8
+
 // needed returns the rows at which a gain like this one would be proven above the bound
-// with a power of 80 %, 0 if it is not above it.
-func (p pairing) needed(r paired, n int, bound float64) int {
+// with an error of alpha, 0 if it is not above it.
+func (r inference) needed(n int, bound, alpha float64) int {
 	distance := r.gain - bound
 	if !(distance > 0) || r.stdErr == 0 {
 		return 0
 	}
-	z := distuv.UnitNormal.Quantile(1-p.alpha) + distuv.UnitNormal.Quantile(0.8)
-	rows := float64(n) * math.Pow(z*r.stdErr/distance, 2)
-	if rows > math.MaxInt32 {
-		return 0 // out of reach
+	return max(rowsFor(n, z(alpha)*r.stdErr/distance), n+1)
+}
+
+// rowsFor returns how many rows make the standard error of n rows smaller by the factor,
+// 0 if they are out of reach.
+func rowsFor(n int, factor float64) int {
+	rows := math.Ceil(float64(n) * factor * factor)
+	if !(rows <= math.MaxInt32) {
+		return 0
 	}
-	return max(int(math.Ceil(rows)), n+1)
+	return int(rows)
 }

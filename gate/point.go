@@ -161,5 +161,6 @@ func relativeGain(m Metric, production, shadow float64) (gain float64, ok bool) 
 	if production == 0 || m.HigherIsBetter() && math.Abs(production) < nearZero {
 		return 0, false
 	}
-	return m.gain(production, shadow) / math.Abs(production), true
+	gain = m.gain(production, shadow) / math.Abs(production)
+	return gain, !math.IsInf(gain, 0)
 }

@@ -31,12 +31,17 @@ type Policy struct {
 	Criteria []Criterion
 	// First are checked instead where no model is in production yet.
 	First []Criterion
+	// MaxAlpha, if not 0, lowers the error rate of every criterion that has a higher one
+	// and is an [AlphaCapper]: of [Superior] and [NonInferior], not the rate of false
+	// vetoes of [Segments]. A [Budget] sets it. Criteria of which none is an AlphaCapper
+	// then never promote.
+	MaxAlpha float64
 }
 
-// Validate returns everything that is wrong with the policy: no criteria, a nil one, or
-// one whose own Validate method objects.
+// Validate returns everything that is wrong with the policy: no criteria, a nil one, one
+// whose own Validate method objects, or a MaxAlpha that cannot be kept.
 func (p Policy) Validate() error {
-	var errs []error
+	errs := []error{p.checkMaxAlpha(p.Criteria)}
 	for _, list := range []struct {
 		name     string
 		criteria []Criterion
@@ -50,16 +55,28 @@ func (p Policy) Validate() error {
 			}
 		}
 	}
-	if len(errs) == 0 {
-		return nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("gate: invalid policy %q: %w", p.Name, err)
 	}
-	return fmt.Errorf("gate: invalid policy %q: %w", p.Name, errors.Join(errs...))
+	return nil
+}
+
+// checkMaxAlpha returns an error if the error rate of a comparison by the criteria cannot
+// be kept below MaxAlpha.
+func (p Policy) checkMaxAlpha(criteria []Criterion) error {
+	if p.MaxAlpha != 0 && !(p.MaxAlpha >= minAlpha && p.MaxAlpha < 0.5) {
+		return fmt.Errorf("MaxAlpha is %v, want 0 or %v to 0.5", p.MaxAlpha, minAlpha)
+	}
+	if _, ok := withMaxAlpha(criteria, p.MaxAlpha); !ok {
+		return errors.New("MaxAlpha is set, but no criterion has an error rate that it could lower")
+	}
+	return nil
 }
 
 // validate asks a criterion whether it is well formed, if it can tell.
 func validate(c Criterion) error {
-	if c == nil {
-		return errors.New("the criterion is nil")
+	if isNil(c) {
+		return errNilCriterion
 	}
 	if v, ok := c.(interface{ Validate() error }); ok {
 		return v.Validate()

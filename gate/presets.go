@@ -5,13 +5,21 @@ import "time"
 const week = 7 * 24 * time.Hour
 
 // Standard returns the policy that states its error rate: the shadow is promoted if it
-// is proven better than production in the primary metric (F1, or RMSE for a regression)
-// at a level of 0.05, proven not worse by 0.01 in the secondary one (Brier, or R2), not
-// proven worse in any segment by more than 5 %, judged on at least 200 rows and on 30 %
-// of the predictions of the period, and a week after the last promotion. Because all of
-// these must hold, equal models are promoted in at most about 5 % of comparisons, whatever the
-// other criteria are (Berger 1982). That the rows are drawn independently, and were not
-// used to choose the shadow, is assumed.
+//   - is proven better than production in the primary metric (F1, or RMSE for a
+//     regression) at a level of 0.05, and not worse by 3 % of production's value at a
+//     level of 0.01,
+//   - is proven not worse by 0.01 in the secondary one (Brier, or R2) at a level of 0.05,
+//   - is not proven worse by more than 5 % in any segment,
+//   - is better than a constant answer,
+//   - takes no more than twice production's time for a row, or 10 ms, if that was
+//     measured,
+//
+// judged on at least 200 rows and on 30 % of the predictions of the period, at least half
+// of them from before the last day, if the times are known, and a week after the last
+// promotion. Because all of these must hold, equal models are promoted in at most about
+// 5 % of comparisons, whatever the other criteria are (Berger 1982). That the rows are
+// drawn independently, and were not used to choose the shadow, is assumed. A [Budget]
+// bounds the error over many comparisons.
 //
 // A first deployment must be no worse than a constant answer.
 //
@@ -23,10 +31,14 @@ func Standard() Policy {
 		Criteria: []Criterion{
 			MinSamples{Rows: 200},
 			MinCoverage{Share: 0.30},
+			Maturity{Age: 24 * time.Hour, Share: 0.5, Optional: true},
 			Cooldown{Period: week},
 			Superior{Metric: Primary, Alpha: 0.05},
 			NonInferior{Metric: Secondary, Margin: 0.01, Alpha: 0.05},
+			NonInferior{Metric: Primary, Relative: 0.03, Alpha: 0.01},
 			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+			Floor{Metric: Skill, Bound: 0},
+			MaxLatency{Relative: 2, Absolute: 10 * time.Millisecond, Optional: true},
 		},
 		First: first(),
 	}

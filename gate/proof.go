@@ -1,6 +1,11 @@
 package gate
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/selfheal-ml/selfheal/gate/paired"
+)
 
 // The defaults of the statistical criteria.
 const (
@@ -12,13 +17,21 @@ const (
 // bound of its gain, at the level 1-Alpha, must be above Min. If it truly is no better
 // than that, it passes with a probability of at most about Alpha. This is [ProveBetter].
 //
-// A metric of classes is inferred by a paired bootstrap (percentile, one multinomial
-// draw over the cells of the joint confusion matrix), which needs enough rows on which
-// the models differ; Brier, BrierSkill, LogLoss, MAE, RMSE, R2 and MAPE by a t interval
-// of the paired differences. ROCAUC, PRAUC and ECE have no interval and are an Error.
+// Every metric is inferred from identical rows:
+//
+//   - a metric of classes by a bootstrap over the cells of the joint confusion matrix,
+//     reweighted to the hypothesis ([paired.Tilted]), which keeps its level from 200 rows
+//     on with 20 positive ones among them; and never by fewer differing rows than the
+//     exact sign test needs;
+//   - ROCAUC by the method of DeLong;
+//   - Brier, LogLoss, MAE and MAPE from the differences of the rows' losses, and
+//     BrierSkill, RMSE, R2, PRAUC and ECE from the influence that each row has, by
+//     Student's t and its correction for skewness, whichever claims less. An ECE is
+//     compared as measured: that of fewer rows is larger, whatever the model.
 //
 // Not shown on these rows is Undecided, with the rows that would show a gain as large as
-// the measured one with a power of 80 %; proven not to be better is a Fail. The statistic
+// the measured one with a power of 80 %; proven not to be better, or alike in every
+// answer, is a Fail. The statistic
 // is the gain, positive if the shadow is better, and CI bounds it on either side at
 // 1-Alpha, which makes its two-sided level 1-2*Alpha.
 type Superior struct {
@@ -34,39 +47,42 @@ type Superior struct {
 }
 
 // Validate returns every violation: an unknown metric, a negative or infinite Min, an
-// Alpha of 0.5 or more, too few Draws to find a quantile at Alpha.
+// Alpha of 0.5 or more, fewer than 100 Draws.
 func (c Superior) Validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Min, 0), "Min", c.Min, "0 or more")
-	f.bootstrap(c.Alpha, c.Draws)
+	f.inference(c.Alpha, c.Draws)
 	return f.err()
 }
 
 // Check passes if the gain is proven.
 func (c Superior) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	p := pairing{m, c.Alpha, c.Draws, c.Seed}.withDefaults()
-	check := Check{Criterion: string(m) + " superiority", Proof: ProveBetter, Metric: m}
 	gain := "a gain"
 	if c.Min > 0 {
 		gain = "a gain above " + m.format(c.Min)
 	}
-	return p.prove(e, check, c.Min, findings{
-		proven:   gain + " is proven",
-		refuted:  gain + " is ruled out",
-		unproven: gain + " is not proven",
-	})
+	return hypothesis{
+		pairing: newPairing(m, false, c.Draws, c.Seed),
+		alpha:   cmp.Or(c.Alpha, defaultAlpha),
+		bound:   c.Min,
+		proven:  gain + " is proven", refuted: gain + " is ruled out", unproven: gain + " is not proven",
+	}.check(e, Check{Criterion: string(m) + " superiority", Proof: ProveBetter, Metric: m})
 }
 
-// NonInferior wants the shadow proven not worse than production by Margin or more: the
+// NonInferior wants the shadow proven not worse than production by a margin or more: the
 // one-sided confidence bound of its gain, at the level 1-Alpha, must be above -Margin.
 // If it truly is that much worse, it passes with a probability of at most about Alpha.
-// This is [ProveNotWorse]; everything else is as for [Superior].
+// This is [ProveNotWorse]; everything else is as for [Superior]. Set Margin or Relative.
 type NonInferior struct {
 	Metric Metric `json:"metric"`
 	// Margin is the loss that must be excluded, in the unit of the metric, above 0.
-	Margin float64 `json:"margin"`
+	Margin float64 `json:"margin,omitempty"`
+	// Relative is the loss that must be excluded as a share of production's value: 0.03
+	// is 3 %. The statistic is then the gain as such a share. Where production's value of
+	// a metric that should be high is within 0.01 of zero, the result is Undecided.
+	Relative float64 `json:"relative,omitempty"`
 	// Alpha is the chance of passing by luck. Default 0.05.
 	Alpha float64 `json:"alpha,omitempty"`
 	// Draws is the number of bootstrap draws, Seed what they are drawn from. Default
@@ -75,74 +91,90 @@ type NonInferior struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a Margin that is not positive, an
-// Alpha of 0.5 or more, too few Draws to find a quantile at Alpha.
+// Validate returns every violation: an unknown metric, neither or both of Margin and
+// Relative, one that is negative or infinite, an Alpha of 0.5 or more, fewer than 100
+// Draws.
 func (c NonInferior) Validate() error {
 	var f fields
 	f.metric(c.Metric)
-	f.want(c.Margin > 0 && finiteFrom(c.Margin, 0), "Margin", c.Margin, "above 0")
-	f.bootstrap(c.Alpha, c.Draws)
+	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
+	if c.Relative == 0 {
+		f.want(c.Margin > 0 && finiteFrom(c.Margin, 0), "Margin", c.Margin, "above 0")
+	} else {
+		f.want(c.Margin == 0, "Margin", c.Margin, "0 because Relative is set")
+	}
+	f.inference(c.Alpha, c.Draws)
 	return f.err()
 }
 
-// Check passes if a loss of Margin is excluded.
+// Check passes if a loss of the margin is excluded.
 func (c NonInferior) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	p := pairing{m, c.Alpha, c.Draws, c.Seed}.withDefaults()
-	check := Check{Criterion: string(m) + " non-inferiority", Proof: ProveNotWorse, Metric: m}
 	loss := "a loss of " + m.format(c.Margin)
-	return p.prove(e, check, -c.Margin, findings{
-		proven:   loss + " is ruled out",
-		refuted:  loss + " or more is proven",
-		unproven: loss + " is not ruled out",
-	})
+	if c.Relative > 0 {
+		loss = fmt.Sprintf("a loss of %.1f %%", 100*c.Relative)
+	}
+	return hypothesis{
+		pairing: newPairing(m, c.Relative > 0, c.Draws, c.Seed),
+		alpha:   cmp.Or(c.Alpha, defaultAlpha),
+		bound:   -c.Margin - c.Relative, // one of them is 0
+		proven:  loss + " is ruled out", refuted: loss + " or more is proven", unproven: loss + " is not ruled out",
+	}.check(e, Check{Criterion: string(m) + " non-inferiority", Proof: ProveNotWorse, Metric: m})
 }
 
-// findings are the ways to say what was found of a hypothesis.
-type findings struct{ proven, refuted, unproven string }
+// hypothesis is that the gain is above a bound, and how to say what was found of it.
+type hypothesis struct {
+	pairing
+	alpha, bound              float64
+	proven, refuted, unproven string
+}
 
-// prove fills the check of the hypothesis that the gain is above the bound.
-func (p pairing) prove(e *Evidence, check Check, bound float64, say findings) Check {
-	m := p.metric
-	check.Threshold, check.N = bound, e.N()
+// check fills the check of the hypothesis.
+func (h hypothesis) check(e *Evidence, check Check) Check {
+	check.Threshold, check.N = h.bound, e.N()
 	if e.First() {
 		return check.noProduction()
 	}
-	r, err := p.compare(e.Target, e.Truth, *e.Production, e.Shadow)
+	r, err := h.compare(e, subset{})
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	check.Statistic = r.gain
-	check.CI = &Interval{Lo: r.lo, Hi: r.hi, Level: 1 - 2*p.alpha}
+	ci, err := r.ci(h.alpha)
+	if err != nil {
+		return check.unmeasured(err)
+	}
+	check.Statistic, check.CI = r.gain, ci
 	found := fmt.Sprintf("%s (gain %s, %.0f %% CI %s to %s) on %s rows",
-		movement(m, r.production, r.shadow), m.signed(r.gain), 100*check.CI.Level, m.signed(r.lo), m.signed(r.hi), count(check.N))
+		movement(h.metric, r.production, r.shadow), h.signed(r.gain), 100*ci.Level, h.signed(ci.Lo), h.signed(ci.Hi), count(check.N))
 	switch {
-	case r.lo > bound:
-		return check.with(Pass, "%s: %s", found, say.proven)
-	case r.hi <= bound:
-		return check.with(Fail, "%s: %s", found, say.refuted)
+	case r.differ == 0 && h.bound >= 0:
+		return check.with(Fail, "%s: the models answer every row alike", found)
+	case ci.Lo > h.bound:
+		return check.with(Pass, "%s: %s", found, h.proven)
+	case ci.Hi <= h.bound:
+		return check.with(Fail, "%s: %s", found, h.refuted)
 	}
-	check.Needed = p.needed(r, check.N, bound)
+	check.Needed = r.needed(check.N, h.bound, h.alpha)
 	if check.Needed == 0 {
-		return check.with(Undecided, "%s: %s", found, say.unproven)
+		return check.with(Undecided, "%s: %s", found, h.unproven)
 	}
-	return check.with(Undecided, "%s: %s; about %s rows like these would decide", found, say.unproven, count(check.Needed))
+	return check.with(Undecided, "%s: %s; about %s rows like these would decide", found, h.unproven, count(check.Needed))
 }
 
-func (p pairing) withDefaults() pairing {
-	if p.alpha == 0 {
-		p.alpha = defaultAlpha
+// signed writes a gain in its unit.
+func (p pairing) signed(gain float64) string {
+	if p.relative {
+		return percent(gain)
 	}
-	if p.draws == 0 {
-		p.draws = defaultDraws
-	}
-	return p
+	return p.metric.signed(gain)
 }
 
-// bootstrap records violations of Alpha and Draws, zero being the defaults.
-func (f *fields) bootstrap(alpha float64, draws int) {
-	p := pairing{alpha: alpha, draws: draws}.withDefaults()
-	f.want(p.alpha > 0 && p.alpha < 0.5, "Alpha", alpha, "0 to 0.5")
-	// Ten draws beyond it are the least that locate a quantile.
-	f.want(p.alpha*float64(p.draws) >= 10, "Draws", draws, fmt.Sprintf("at least 10/Alpha, which is %.0f", 10/p.alpha))
+func newPairing(m Metric, relative bool, draws int, seed uint64) pairing {
+	return pairing{m, relative, cmp.Or(draws, defaultDraws), seed}
+}
+
+// inference records violations of Alpha and Draws, zero being the defaults.
+func (f *fields) inference(alpha float64, draws int) {
+	f.want(alpha >= 0 && alpha < 0.5, "Alpha", alpha, "0 to 0.5")
+	f.want(draws == 0 || draws >= paired.MinDraws, "Draws", draws, fmt.Sprintf("at least %d", paired.MinDraws))
 }

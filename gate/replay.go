@@ -104,7 +104,7 @@ type ReplayConfig struct {
 	// were trained. A zero Window is unknown and not checked.
 	ProductionTrained, ShadowTrained Window
 	// AllowTrainingRows permits judging models on rows they were trained on, which
-	// flatters them.
+	// flatters them. How many they are is recorded.
 	AllowTrainingRows bool
 }
 
@@ -112,11 +112,13 @@ type ReplayConfig struct {
 // A nil production means that there is no production model yet. Examples without a label
 // count for the coverage only; no labelled example at all gives evidence of no rows.
 //
-// The models are called at the same time, each with its own copies of the rows, one
-// batch after the other. Nothing is called if the arguments are malformed, an ID occurs
-// twice, or rows are inside a model's training window ([*TrainingRowsError]). A model's
-// error, an answer that breaks a promise of [Model] ([*OutputError]), or the end of ctx
-// ends the replay with an error once both models have returned.
+// The models are called at the same time, each in a goroutine of its own and with its
+// own copies of the same rows, one batch after the other. Nothing is called if the
+// arguments are malformed, an ID occurs twice, or rows are inside a model's training
+// window ([*TrainingRowsError]). A model's error, an answer that breaks a promise of
+// [Model] ([*OutputError]), or the end of ctx ends the replay with an error once both
+// models have returned: a model that does not heed ctx holds it up. A model that panics
+// ends the program.
 func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, cfg ReplayConfig) (Evidence, error) {
 	if err := cfg.validate(shadow, data.Schema); err != nil {
 		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
@@ -129,13 +131,16 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	if err != nil {
 		return Evidence{}, err
 	}
-	if !cfg.AllowTrainingRows {
-		if production != nil {
-			err = checkTraining("production", cfg.ProductionTrained, labelled)
-		}
-		if err := errors.Join(err, checkTraining("shadow", cfg.ShadowTrained, labelled)); err != nil {
-			return Evidence{}, err
-		}
+	if production == nil {
+		cfg.ProductionTrained = Window{}
+	}
+	if cfg.AllowTrainingRows {
+		e.TrainingRows = countTraining(labelled, cfg.ProductionTrained, cfg.ShadowTrained)
+	} else if err := errors.Join(
+		checkTraining(productionName, cfg.ProductionTrained, labelled),
+		checkTraining(shadowName, cfg.ShadowTrained, labelled),
+	); err != nil {
+		return Evidence{}, err
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -143,7 +148,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	var runs [2]run
 	models := []Model{production, shadow}
 	var wg sync.WaitGroup
-	for i, name := range []string{"production", "shadow"} {
+	for i, name := range []string{productionName, shadowName} {
 		if models[i] == nil {
 			continue
 		}
@@ -200,13 +205,16 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		Target:        data.Schema.Target(),
 		At:            cfg.At,
 		LastPromotion: cfg.LastPromotion,
-		Coverage:      labels.Count{Predictions: len(data.Examples), Labelled: len(labelled)},
+		Coverage:      coverage(data),
 		IDs:           make([]string, len(labelled)),
 		Times:         make([]time.Time, len(labelled)),
 		Segments:      make(map[string][]string, len(cfg.Segments)),
 	}
 	for i, x := range labelled {
 		e.IDs[i], e.Times[i] = x.Record.ID, x.Record.Time
+		if x.Record.Time.IsZero() {
+			return Evidence{}, fmt.Errorf("gate: replay: row %q has no time", x.Record.ID)
+		}
 		if have, want := len(x.Record.Row), data.Schema.Len(); have != want {
 			return Evidence{}, fmt.Errorf("gate: replay: row %q has %d values, want %d", x.Record.ID, have, want)
 		}
@@ -228,6 +236,20 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		e.Segments[name] = segment(labelled, column)
 	}
 	return e, nil
+}
+
+// coverage counts the predictions of the data and their labels.
+func coverage(data labels.Dataset) labels.Count {
+	c := labels.Count{Predictions: len(data.Examples)}
+	for _, x := range data.Examples {
+		switch {
+		case x.Labelled:
+			c.Labelled++
+		case x.Misfit != nil:
+			c.Misfits++
+		}
+	}
+	return c
 }
 
 // segment returns the category of each example in a column.
@@ -257,6 +279,17 @@ func checkTraining(model string, trained Window, examples []labels.Example) erro
 		return nil
 	}
 	return e
+}
+
+// countTraining returns how many examples are inside any of the windows.
+func countTraining(examples []labels.Example, trained ...Window) int {
+	n := 0
+	for _, x := range examples {
+		if slices.ContainsFunc(trained, func(w Window) bool { return w.Contains(x.Record.Time) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // run is one model's part of a replay. It belongs to one goroutine.

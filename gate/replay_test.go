@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -129,18 +130,28 @@ func TestReplay_NoLabels(t *testing.T) {
 	require.Equal(t, gate.Inconclusive, gate.Evaluate(gate.Classic(), e).Outcome)
 }
 
-func TestReplay_Latency(t *testing.T) {
-	t.Parallel()
-	slow := gate.ModelFunc(func(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
-		time.Sleep(2 * time.Millisecond)
+// taking returns a model that takes so long for each batch, one duration after the other.
+func taking(each ...time.Duration) gate.Model {
+	calls := 0
+	return gate.ModelFunc(func(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+		time.Sleep(each[min(calls, len(each)-1)])
+		calls++
 		return yes.Predict(ctx, rows)
 	})
-	e, err := gate.Replay(t.Context(), slow, slow, dataset(t, 15, binary), gate.ReplayConfig{BatchSize: 2})
-	require.NoError(t, err)
-	for _, l := range []gate.Latency{e.ProductionLatency, e.ShadowLatency} {
-		require.GreaterOrEqual(t, l.Mean, time.Millisecond)
-		require.GreaterOrEqual(t, l.P95, time.Millisecond)
-	}
+}
+
+func TestReplay_Latency(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		// 80 labelled rows are 40 batches of two.
+		e, err := gate.Replay(t.Context(), taking(2*time.Millisecond), taking(20*time.Millisecond, 10*time.Millisecond, 4*time.Millisecond),
+			dataset(t, 120, binary), gate.ReplayConfig{BatchSize: 2})
+		require.NoError(t, err)
+		require.Equal(t, gate.Latency{Mean: time.Millisecond, P95: time.Millisecond}, e.ProductionLatency)
+		require.Equal(t, gate.Latency{Mean: (20 + 10 + 38*4) * time.Millisecond / 80, P95: 2 * time.Millisecond}, e.ShadowLatency, "38 of 40 batches are 95 %")
+		require.Equal(t, (20+10+38*4)*time.Millisecond, time.Since(start), "both are asked at the same time")
+	})
 }
 
 func TestReplay_TrainingRows(t *testing.T) {
@@ -163,8 +174,14 @@ func TestReplay_TrainingRows(t *testing.T) {
 	require.False(t, called.Load())
 
 	cfg.AllowTrainingRows = true
-	_, err = gate.Replay(t.Context(), model, model, data, cfg)
+	cfg.ProductionTrained = gate.Window{To: day0.Add(2 * time.Hour)}
+	e, err := gate.Replay(t.Context(), model, model, data, cfg)
 	require.NoError(t, err)
+	require.Equal(t, 3, e.TrainingRows, "row 1 is in both windows and counts once")
+	require.Equal(t, 3, gate.Evaluate(gate.Classic(), e).Basis.TrainingRows)
+	e, err = gate.Replay(t.Context(), nil, model, data, cfg)
+	require.NoError(t, err)
+	require.Equal(t, 2, e.TrainingRows, "there is no production model")
 
 	_, err = gate.Replay(t.Context(), model, model, data, gate.ReplayConfig{ProductionTrained: gate.Window{To: day0.Add(time.Hour)}})
 	require.ErrorAs(t, err, &rows)
@@ -196,6 +213,7 @@ func TestReplay_Data(t *testing.T) {
 		`"row-000" occurs twice`:                  func(d *labels.Dataset) { d.Examples[1].Record.ID = "row-000" },
 		`label of row "row-001" is class "maybe"`: func(d *labels.Dataset) { d.Examples[1].Label.Class = "maybe" },
 		`row "row-001" has 1 values, want 2`:      func(d *labels.Dataset) { d.Examples[1].Record.Row = d.Examples[1].Record.Row[:1] },
+		`row "row-001" has no time`:               func(d *labels.Dataset) { d.Examples[1].Record.Time = time.Time{} },
 		"row 0 has none":                          func(d *labels.Dataset) { d.Examples[0].Record.ID = "" },
 	} {
 		data := dataset(t, 9, binary)
@@ -241,6 +259,14 @@ func TestReplay_Outputs(t *testing.T) {
 	_, err := gate.Replay(t.Context(), short, yes, dataset(t, 9, binary), gate.ReplayConfig{})
 	require.ErrorIs(t, err, gate.ErrOutput)
 	require.EqualError(t, err, `gate: replay: production model: 5 outputs for the batch of 6 rows from "row-000"`)
+	long := gate.ModelFunc(func(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+		return yes.Predict(ctx, append(rows, rows[0]))
+	})
+	_, err = gate.Replay(t.Context(), yes, long, dataset(t, 9, binary), gate.ReplayConfig{BatchSize: 4})
+	require.EqualError(t, err, `gate: replay: shadow model: 5 outputs for the batch of 4 rows from "row-000"`)
+	none := gate.ModelFunc(func(context.Context, []predictlog.Row) ([]predictlog.Output, error) { return nil, nil })
+	_, err = gate.Replay(t.Context(), yes, none, dataset(t, 9, binary), gate.ReplayConfig{})
+	require.ErrorIs(t, err, gate.ErrOutput)
 }
 
 // sometimes gives probabilities for all rows but the first.
@@ -265,6 +291,32 @@ func TestReplay_ModelError(t *testing.T) {
 	_, err = gate.Replay(t.Context(), broken, waiting, dataset(t, 9, binary), gate.ReplayConfig{})
 	require.ErrorIs(t, err, boom)
 	require.NotErrorIs(t, err, context.Canceled)
+}
+
+func TestReplay_Hanging(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hanging := gate.ModelFunc(func(ctx context.Context, _ []predictlog.Row) ([]predictlog.Output, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		_, err := gate.Replay(ctx, yes, hanging, dataset(t, 9, binary), gate.ReplayConfig{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.EqualError(t, err, `gate: replay: shadow model: batch of 6 rows from "row-000": context deadline exceeded`)
+		require.Equal(t, time.Minute, time.Since(start))
+	})
+}
+
+func TestReplay_Coverage(t *testing.T) {
+	t.Parallel()
+	data := dataset(t, 9, binary)
+	data.Examples[2].Misfit = labels.ErrInvalidLabel
+	e, err := gate.Replay(t.Context(), yes, yes, data, gate.ReplayConfig{})
+	require.NoError(t, err)
+	require.Equal(t, labels.Count{Predictions: 9, Labelled: 6, Misfits: 1}, e.Coverage)
 }
 
 func TestReplay_Cancelled(t *testing.T) {

@@ -6,6 +6,10 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // Segments vetoes a shadow that gets worse for some segment of the rows, however good it
@@ -17,11 +21,15 @@ import (
 // With Alpha 0 this is a [PointEstimate], and a small segment's bad luck is a veto. With
 // Alpha above 0 it is [VetoIfWorse]: the drop must also be proven to be one at the level
 // Alpha, adjusted for the number of segments (Holm 1979), so that a shadow that is worse
-// nowhere is vetoed with a probability of at most about Alpha.
+// nowhere is vetoed with a probability of at most about Alpha. The inference is that of
+// [Superior].
 //
-// A segment too small to tell, of fewer than MinRows rows or with the metric undefined,
-// does not veto; the reason names it. So evidence that has no segments passes, and says
-// so: name in Columns what must not be missing.
+// A segment that is too small to tell does not veto: one of fewer than MinRows rows, or
+// with the metric undefined, and with Alpha one where a drop of more than MaxDrop is
+// neither proven nor ruled out. The reason names it, with the drop that would have been
+// proven with a power of 80 % and the rows at which MaxDrop itself would; so does
+// [Check.Segments] for all. So evidence that has no segments passes, and says so: name in
+// Columns what must not be missing.
 //
 // The statistic is the worst drop, as a share of production's value, positive if worse; 0
 // if no segment could be compared. N is the number of rows of that segment.
@@ -42,24 +50,36 @@ type Segments struct {
 }
 
 // Validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
-// negative MinRows, an Alpha of 0.5 or more, too few Draws.
+// negative MinRows, an Alpha of 0.5 or more, fewer than 100 Draws.
 func (c Segments) Validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.MaxDrop, 0), "MaxDrop", c.MaxDrop, "0 or more")
 	f.want(c.MinRows >= 0, "MinRows", c.MinRows, "0 or more")
-	f.bootstrap(c.Alpha, c.Draws)
+	f.inference(c.Alpha, c.Draws)
 	return f.err()
 }
 
-// segmentResult is what was found of one segment.
-type segmentResult struct {
-	name               string // such as "region=north"
-	rows               int
-	production, shadow float64
-	drop               float64 // as a share where that means something
-	relative           bool    // whether it does
-	p                  float64 // of being no worse; 0 where nothing is to be proven
+// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
+type SegmentResult struct {
+	Segment string `json:"segment"` // such as "region=north"
+	Rows    int    `json:"rows"`
+	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
+	Verdict Verdict `json:"verdict"`
+	// Production and Shadow are the metric of both models.
+	Production float64 `json:"production"`
+	Shadow     float64 `json:"shadow"`
+	// Drop is how much worse the shadow is, as a share of production's value, or in the
+	// unit of the metric if Absolute is true.
+	Drop     float64 `json:"drop"`
+	Absolute bool    `json:"absolute,omitempty"`
+	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
+	// of segments.
+	PValue float64 `json:"p_value,omitempty"`
+	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
+	// number of rows at which a drop of MaxDrop would.
+	Detectable float64 `json:"detectable,omitempty"`
+	Needed     int     `json:"needed,omitempty"`
 }
 
 // Check passes if no segment gets worse.
@@ -82,128 +102,216 @@ func (c Segments) Check(e *Evidence) Check {
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	if len(compared) == 0 {
-		return check.with(Pass, "no segment to compare%s", tooSmall(small))
+	if err := c.judge(compared); err != nil {
+		return check.unmeasured(err)
 	}
-	vetoes := c.vetoes(compared)
-	verdict, among := Pass, compared
+	for _, s := range compared {
+		check.Segments = append(check.Segments, s.SegmentResult)
+	}
+	check.Segments = append(check.Segments, small...)
+	if len(compared) == 0 {
+		return check.with(Pass, "no segment to compare%s", c.tooSmall(m, check.Segments))
+	}
+	verdict, among := Pass, check.Segments[:len(compared)]
+	vetoes := slices.DeleteFunc(slices.Clone(among), func(s SegmentResult) bool { return s.Verdict != Fail })
 	if len(vetoes) > 0 {
 		verdict, among = Fail, vetoes
 	}
-	worst := slices.MaxFunc(among, func(a, b segmentResult) int {
-		return cmp.Or(cmp.Compare(a.drop, b.drop), strings.Compare(b.name, a.name)) // the first of equals
+	worst := slices.MaxFunc(among, func(a, b SegmentResult) int {
+		return cmp.Or(cmp.Compare(a.Drop, b.Drop), strings.Compare(b.Segment, a.Segment)) // the first of equals
 	})
-	check.Statistic, check.N = worst.drop, worst.rows
-	return check.with(verdict, "%s; %s%s", c.sentence(m, worst), c.tally(compared, vetoes), tooSmall(small))
-}
-
-// sentence describes the worst segment.
-func (c Segments) sentence(m Metric, worst segmentResult) string {
-	amount := func(v float64) string {
-		if worst.relative {
-			return fmt.Sprintf("%.1f %%", 100*v)
-		}
-		return m.format(v)
-	}
-	change := amount(math.Abs(worst.drop)) + " worse"
-	if worst.drop < 0 {
-		change = amount(-worst.drop) + " better"
-	}
-	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
-		worst.name, movement(m, worst.production, worst.shadow), change, amount(c.MaxDrop), count(worst.rows))
-	if c.Alpha > 0 && worst.drop > c.MaxDrop {
-		s += fmt.Sprintf(", p = %.2g", worst.p)
-	}
-	return s
-}
-
-func (c Segments) tally(compared, vetoes []segmentResult) string {
+	check.Statistic, check.N = worst.Drop, worst.Rows
 	worse := "worse"
 	if c.Alpha > 0 {
 		worse = "proven worse"
 	}
-	return fmt.Sprintf("%d of %d segments %s", len(vetoes), len(compared), worse)
+	return check.with(verdict, "%s; %d of %d segments %s%s",
+		c.sentence(m, worst), len(vetoes), len(compared), worse, c.tooSmall(m, check.Segments))
 }
 
-// tooSmall names the segments that could not be compared.
-func tooSmall(small []string) string {
-	const most = 5
-	switch {
-	case len(small) == 0:
-		return ""
-	case len(small) > most:
-		return fmt.Sprintf("; too small to tell: %s and %d more", strings.Join(small[:most], ", "), len(small)-most)
+// sentence describes the worst segment.
+func (c Segments) sentence(m Metric, worst SegmentResult) string {
+	change := worst.amount(m, math.Abs(worst.Drop)) + " worse"
+	if worst.Drop < 0 {
+		change = worst.amount(m, -worst.Drop) + " better"
 	}
-	return "; too small to tell: " + strings.Join(small, ", ")
+	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
+		worst.Segment, movement(m, worst.Production, worst.Shadow), change, worst.amount(m, c.MaxDrop), count(worst.Rows))
+	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
+		s += fmt.Sprintf(", p = %.2g", worst.PValue)
+	}
+	return s
 }
 
-// compare measures every segment, and names those that are too small.
-func (c Segments) compare(e *Evidence, m Metric) (compared []segmentResult, small []string, err error) {
-	for _, column := range sortedKeys(e.Segments) {
-		rowsOf := map[string][]int{}
-		for row, category := range e.Segments[column] {
-			rowsOf[category] = append(rowsOf[category], row)
+// amount writes a drop in its unit.
+func (s SegmentResult) amount(m Metric, drop float64) string {
+	if s.Absolute {
+		return m.format(drop)
+	}
+	return fmt.Sprintf("%.1f %%", 100*drop)
+}
+
+// tooSmall names the segments that were too small to tell.
+func (c Segments) tooSmall(m Metric, all []SegmentResult) string {
+	const most = 5
+	var named []string
+	n := 0
+	for _, s := range all {
+		if s.Verdict != Undecided {
+			continue
 		}
-		for _, category := range sortedKeys(rowsOf) {
-			rows := rowsOf[category]
-			s := segmentResult{name: column + "=" + category, rows: len(rows)}
-			if len(rows) < c.MinRows {
-				small = append(small, fmt.Sprintf("%s (%s rows)", s.name, count(s.rows)))
+		if n++; n > most {
+			continue
+		}
+		note := count(s.Rows) + " rows"
+		if s.Detectable > 0 {
+			note += ", which show a drop of " + s.amount(m, s.Detectable)
+		}
+		if s.Needed > 0 {
+			note += "; " + count(s.Needed) + " needed"
+		}
+		named = append(named, fmt.Sprintf("%s (%s)", s.Segment, note))
+	}
+	switch {
+	case n == 0:
+		return ""
+	case n > most:
+		named[most-1] += fmt.Sprintf(" and %d more", n-most)
+	}
+	return "; too small to tell: " + strings.Join(named, ", ")
+}
+
+// comparedSegment is a segment and what was inferred of it.
+type comparedSegment struct {
+	SegmentResult
+	inference inference
+}
+
+// compare measures every segment, and returns apart those that are too small for it.
+func (c Segments) compare(e *Evidence, m Metric) (compared []comparedSegment, small []SegmentResult, err error) {
+	seed := c.Seed
+	for _, column := range sortedKeys(e.Segments) {
+		subsets, err := subsets(e, column, m)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, s := range subsets {
+			found := comparedSegment{SegmentResult: SegmentResult{Segment: s.segment, Rows: s.n, Verdict: Undecided}}
+			if s.n < c.MinRows {
+				small = append(small, found.SegmentResult)
 				continue
 			}
-			err := c.measure(&s, m, e, rows, uint64(len(compared)))
+			// Each segment draws from a seed of its own.
+			p := newPairing(m, false, c.Draws, seed)
+			seed++
+			err := found.measure(p, e, s, c.Alpha > 0)
 			switch {
 			case isUndefined(err):
-				small = append(small, fmt.Sprintf("%s (%s rows)", s.name, count(s.rows)))
+				small = append(small, found.SegmentResult)
 			case err != nil:
-				return nil, nil, fmt.Errorf("segment %s: %w", s.name, err)
+				return nil, nil, fmt.Errorf("segment %s: %w", s.segment, err)
 			default:
-				compared = append(compared, s)
+				compared = append(compared, found)
 			}
 		}
 	}
 	return compared, small, nil
 }
 
-// measure fills what is found of the segment of the given rows.
-func (c Segments) measure(s *segmentResult, m Metric, e *Evidence, rows []int, index uint64) error {
-	truth, production, shadow := e.Truth.pick(rows), e.Production.pick(rows), e.Shadow.pick(rows)
+// measure compares both models in one segment, and infers if that is asked for.
+func (s *comparedSegment) measure(p pairing, e *Evidence, rows subset, infer bool) error {
 	var err error
-	if c.Alpha > 0 {
-		var r paired
-		// Each segment draws from a seed of its own.
-		p := pairing{m, c.Alpha, c.Draws, c.Seed + index}.withDefaults()
-		r, err = p.compare(e.Target, truth, production, shadow)
-		s.production, s.shadow, s.p = r.production, r.shadow, r.worse
+	if infer {
+		s.inference, err = p.compare(e, rows)
+		s.Production, s.Shadow = s.inference.production, s.inference.shadow
 	} else {
-		if s.production, err = m.Measure(e.Target, truth, production); err == nil {
-			s.shadow, err = m.Measure(e.Target, truth, shadow)
-		}
+		s.Production, s.Shadow, err = p.measure(e, rows)
 	}
 	if err != nil {
+		s.Production, s.Shadow = 0, 0
 		return err
 	}
-	gain, relative := relativeGain(m, s.production, s.shadow)
+	gain, relative := relativeGain(p.metric, s.Production, s.Shadow)
 	if !relative {
-		gain = m.gain(s.production, s.shadow)
+		gain = p.metric.gain(s.Production, s.Shadow)
 	}
-	s.drop, s.relative = -gain, relative
+	s.Drop, s.Absolute = -gain, !relative
 	return nil
 }
 
-// vetoes returns the segments that drop by more than is accepted and, if that is asked
-// for, are proven to drop.
-func (c Segments) vetoes(compared []segmentResult) []segmentResult {
-	byP := slices.Clone(compared)
-	slices.SortStableFunc(byP, func(a, b segmentResult) int { return cmp.Compare(a.p, b.p) })
-	var vetoes []segmentResult
-	for i, s := range byP {
-		if c.Alpha > 0 && s.p > c.Alpha/float64(len(byP)-i) {
-			break // Holm steps down until the first that is not proven
-		}
-		if s.drop > c.MaxDrop {
-			vetoes = append(vetoes, s)
+// judge fills the verdicts, and what they rest on.
+func (c Segments) judge(compared []comparedSegment) error {
+	p := make([]float64, len(compared))
+	if c.Alpha > 0 {
+		for i, s := range compared {
+			p[i] = s.inference.worse()
 		}
 	}
-	return vetoes
+	adjusted, err := paired.Holm(p)
+	if err != nil {
+		return err
+	}
+	for i := range compared {
+		s := &compared[i]
+		switch {
+		case s.Drop > c.MaxDrop && adjusted[i] <= c.Alpha:
+			s.Verdict = Fail
+		case c.Alpha == 0:
+			s.Verdict = Pass
+		default:
+			s.Verdict = s.ruledOut(c.MaxDrop, c.Alpha/float64(len(compared)))
+		}
+		s.PValue = adjusted[i]
+	}
+	return nil
+}
+
+// ruledOut returns Pass if a drop of more than most is excluded with an error of alpha,
+// else Undecided. It fills what the rows could have shown.
+func (s *comparedSegment) ruledOut(most, alpha float64) Verdict {
+	unit := math.Abs(s.Production)
+	if s.Absolute {
+		unit = 1
+	}
+	stdErr := s.inference.stdErr / unit
+	s.Detectable = max(z(alpha)*stdErr, most+distuv.UnitNormal.Quantile(power)*stdErr)
+	if s.inference.Greater(-most*unit) <= alpha {
+		return Pass
+	}
+	if most > 0 {
+		s.Needed = max(rowsFor(s.Rows, z(alpha)*stdErr/most), s.Rows+1)
+	}
+	return Undecided
+}
+
+// subsets returns the rows of each category of a column, in the order of the categories.
+func subsets(e *Evidence, column string, m Metric) ([]subset, error) {
+	if err := checkAnswers(e, m); err != nil {
+		return nil, err
+	}
+	var found []subset
+	add := func(category string, s subset) {
+		s.segment = column + "=" + category
+		found = append(found, s)
+	}
+	if m.info().source == fromClasses {
+		byCategory := tallies(e, e.Segments[column], tallyClasses(e.Target))
+		for _, category := range sortedKeys(byCategory) {
+			s := subset{tallies: byCategory[category]}
+			for _, t := range s.tallies {
+				s.n += t.Rows
+			}
+			add(category, s)
+		}
+		return found, nil
+	}
+	byCategory := map[string][]int{}
+	for row, category := range e.Segments[column] {
+		byCategory[category] = append(byCategory[category], row)
+	}
+	for _, category := range sortedKeys(byCategory) {
+		rows := byCategory[category]
+		add(category, subset{rows: rows, n: len(rows)})
+	}
+	return found, nil
 }

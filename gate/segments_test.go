@@ -58,7 +58,7 @@ func TestSegments_ChanceIsNoVetoWithAlpha(t *testing.T) {
 	verdict(t, gate.Fail, gate.Segments{Metric: gate.F1, MaxDrop: 0.01, MinRows: 30}, e)
 	check := verdict(t, gate.Pass, gate.Segments{Metric: gate.F1, MaxDrop: 0.01, MinRows: 30, Alpha: 0.05}, e)
 	require.Equal(t, gate.VetoIfWorse, check.Proof)
-	require.Contains(t, check.Reason, ", p = 0.")
+	require.Contains(t, check.Reason, ", p = 1; ")
 	require.Contains(t, check.Reason, "0 of 5 segments proven worse")
 }
 

@@ -2,12 +2,16 @@ package gate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"slices"
+	"strings"
+	"time"
 )
 
 // number is a float64 that JSON can hold: what is not finite is null, and null is NaN.
@@ -36,17 +40,102 @@ func (n number) or(other float64) float64 {
 	return float64(n)
 }
 
-// unmarshalStrict reads one JSON value and refuses unknown fields and trailing data.
+// duration is a time.Duration that JSON holds as text, such as "168h0m0s".
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("duration %q, want one such as \"168h\" or \"1.5s\"", text)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// unmarshalStrict reads one JSON object into a struct. It refuses trailing data, and a
+// member that the struct does not have or that occurs twice.
 func unmarshalStrict(data []byte, v any) error {
+	if fields := fieldNames(reflect.TypeOf(v).Elem()); fields != nil {
+		object, err := members(data)
+		if err != nil {
+			return err
+		}
+		for _, m := range object {
+			if !slices.Contains(fields, m.name) { // encoding/json would take "Rows" for "rows"
+				return fmt.Errorf("unknown field %q, want one of %q", m.name, fields)
+			}
+		}
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
+	d.DisallowUnknownFields() // in what is nested
 	if err := d.Decode(v); err != nil {
 		return err
 	}
+	return ended(d)
+}
+
+// ended returns an error unless the decoder is at the end.
+func ended(d *json.Decoder) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("data after the value")
 	}
 	return nil
+}
+
+// member is a name and its value in a JSON object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// members returns what is in a JSON object, in its order. A name that occurs twice is an
+// error.
+func members(data []byte) ([]member, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil {
+		return nil, err
+	} else if t != json.Delim('{') {
+		return nil, fmt.Errorf("%.20s is not a JSON object", data)
+	}
+	var object []member
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: t.(string)} // a JSON object has no other keys
+		if seen[m.name] {
+			return nil, fmt.Errorf("field %q occurs twice", m.name)
+		}
+		seen[m.name] = true
+		if err := d.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		object = append(object, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	return object, ended(d)
+}
+
+// fieldNames returns the names that the fields of a struct have in JSON, nil if t is no
+// struct.
+func fieldNames(t reflect.Type) []string {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	fields := []string{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && name != "-" && (!f.Anonymous || name != "") {
+			fields = append(fields, cmp.Or(name, f.Name))
+		}
+	}
+	return fields
 }
 
 // names are the texts of an enumeration, by its values.

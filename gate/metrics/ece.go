@@ -2,8 +2,11 @@ package metrics
 
 import "math"
 
-// eceBins is the usual number of bins.
-const eceBins = 10
+// ECEBins is the number of bins of [ECE].
+const ECEBins = 10
+
+// ECEBin returns the bin, from 0, that [ECE] puts a probability into.
+func ECEBin(probability float64) int { return min(int(probability*ECEBins), ECEBins-1) }
 
 // ECE returns the expected calibration error, in [0, 1]: the rows are put into 10 bins
 // of equal width by probability, [0, 0.1), [0.1, 0.2), ... [0.9, 1]; the result is the
@@ -19,13 +22,13 @@ func ECE(truth []bool, probability, weights []float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var gaps [eceBins]float64 // per bin the sum of weight * (probability - truth)
+	var gaps [ECEBins]float64 // per bin the sum of weight * (probability - truth)
 	for i, p := range probability {
 		gap := p
 		if truth[i] {
 			gap--
 		}
-		gaps[min(int(p*eceBins), eceBins-1)] += weight(weights, i) * gap
+		gaps[ECEBin(p)] += weight(weights, i) * gap
 	}
 	var sum float64
 	for _, gap := range gaps {

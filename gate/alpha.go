@@ -1,0 +1,53 @@
+package gate
+
+import (
+	"cmp"
+	"math"
+)
+
+// minAlpha is the smallest error rate that may be asked for: the draws that a bootstrap
+// needs grow with its inverse.
+const minAlpha = 1e-5
+
+// AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
+// often at most. [Superior] and [NonInferior] are; a host's own may be.
+type AlphaCapper interface {
+	Criterion
+	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is
+	// lower already.
+	CapAlpha(alpha float64) Criterion
+}
+
+// CapAlpha returns c with the lower of both alphas, and enough draws for it.
+func (c Superior) CapAlpha(alpha float64) Criterion {
+	c.Alpha, c.Draws = capAlpha(alpha, c.Alpha, c.Draws)
+	return c
+}
+
+// CapAlpha returns c with the lower of both alphas, and enough draws for it.
+func (c NonInferior) CapAlpha(alpha float64) Criterion {
+	c.Alpha, c.Draws = capAlpha(alpha, c.Alpha, c.Draws)
+	return c
+}
+
+// capAlpha returns the lower alpha and the draws among which it is no less than the
+// twentieth from the end. Zero stands for the defaults.
+func capAlpha(most, alpha float64, draws int) (float64, int) {
+	alpha = min(most, cmp.Or(alpha, defaultAlpha))
+	return alpha, max(cmp.Or(draws, defaultDraws), int(math.Ceil(20/alpha)))
+}
+
+// withMaxAlpha returns the criteria with their alphas capped, and whether any has one. 0
+// is no cap.
+func withMaxAlpha(criteria []Criterion, most float64) (capped []Criterion, any bool) {
+	if most == 0 {
+		return criteria, true
+	}
+	for _, c := range criteria {
+		if a, ok := c.(AlphaCapper); ok && !isNil(c) {
+			c, any = a.CapAlpha(most), true
+		}
+		capped = append(capped, c)
+	}
+	return capped, any
+}

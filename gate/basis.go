@@ -1,0 +1,271 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// Basis is what remains of the evidence in a [Decision]: what the criteria of this
+// package ask of it, in a size that does not grow with the rows. Together with the rules
+// it is what [Recompute] needs.
+type Basis struct {
+	Target        predictlog.Target `json:"target"`
+	LastPromotion time.Time         `json:"last_promotion,omitzero"`
+	Coverage      labels.Count      `json:"coverage"`
+	// TrainingRows and the latencies are as in the evidence.
+	TrainingRows      int     `json:"training_rows,omitempty"`
+	ProductionLatency Latency `json:"production_latency,omitzero"`
+	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
+	// ProductionProbabilities and ShadowProbabilities say whether the models gave any.
+	ProductionProbabilities bool `json:"production_probabilities,omitempty"`
+	ShadowProbabilities     bool `json:"shadow_probabilities,omitempty"`
+	// Tallies count the rows by truth and answers, in that order. Segments does so for
+	// each category of each segmenting column. Both are nil where there are more than
+	// 10,000 tallies in all, or more than 1000 classes.
+	Tallies  []Tally                       `json:"tallies,omitempty"`
+	Segments map[string]map[string][]Tally `json:"segments,omitempty"`
+	// Facts is what criteria took from single rows, by what it is.
+	Facts map[string]Fact `json:"facts,omitempty"`
+}
+
+const (
+	// maxTallies bounds the size of a Basis, at about 15 bytes each.
+	maxTallies = 10_000
+	// maxTallyClasses keeps the number that stands for a tally within an int.
+	maxTallyClasses = 1000
+	// maxRestored bounds the memory that a Basis is put together again in, at 60 bytes a
+	// row or so.
+	maxRestored = 10_000_000
+)
+
+// Tally is a number of rows that have the same truth and answers, as indices into the
+// target's classes: of a first deployment Production is 0, of a regression all three. In
+// JSON it is an array of the four numbers.
+type Tally struct{ Truth, Production, Shadow, Rows int }
+
+// MarshalJSON writes the four numbers.
+func (t Tally) MarshalJSON() ([]byte, error) {
+	return json.Marshal([4]int{t.Truth, t.Production, t.Shadow, t.Rows})
+}
+
+// UnmarshalJSON reads exactly four numbers.
+func (t *Tally) UnmarshalJSON(data []byte) error {
+	var four []int
+	if err := json.Unmarshal(data, &four); err != nil {
+		return err
+	}
+	if len(four) != 4 {
+		return fmt.Errorf("gate: tally of %d numbers, want 4", len(four))
+	}
+	*t = Tally{four[0], four[1], four[2], four[3]}
+	return nil
+}
+
+// answers returns the tally without its number of rows.
+func (t Tally) answers() Tally {
+	t.Rows = 0
+	return t
+}
+
+// newBasis sums up valid evidence, but for the facts.
+func newBasis(e *Evidence) *Basis {
+	b := &Basis{
+		Target:              e.Target,
+		LastPromotion:       instant(e.LastPromotion),
+		Coverage:            e.Coverage,
+		TrainingRows:        e.TrainingRows,
+		ProductionLatency:   e.ProductionLatency,
+		ShadowLatency:       e.ShadowLatency,
+		ShadowProbabilities: e.Shadow.hasProbabilities(),
+	}
+	if !e.First() {
+		b.ProductionProbabilities = e.Production.hasProbabilities()
+	}
+	b.tally(e)
+	return b
+}
+
+// tally counts the rows, unless there are too many tallies.
+func (b *Basis) tally(e *Evidence) {
+	classes := tallyClasses(e.Target)
+	if classes > maxTallyClasses {
+		return
+	}
+	overall := tallies(e, nil, classes)[""]
+	n := len(overall)
+	segments := make(map[string]map[string][]Tally, len(e.Segments))
+	for _, column := range sortedKeys(e.Segments) {
+		segments[column] = tallies(e, e.Segments[column], classes)
+		for _, t := range segments[column] {
+			n += len(t)
+		}
+	}
+	if n > maxTallies {
+		return
+	}
+	b.Tallies = overall
+	if len(segments) > 0 {
+		b.Segments = segments
+	}
+}
+
+// tallyClasses returns the number of classes, 1 for a regression.
+func tallyClasses(target predictlog.Target) int { return max(1, classCount(target)) }
+
+// tallies counts the rows of each category, or of all under "" if column is nil.
+func tallies(e *Evidence, column []string, classes int) map[string][]Tally {
+	var production Answers
+	if !e.First() {
+		production = *e.Production
+	}
+	categories, index := []string{""}, map[string]int{"": 0}
+	// Rows are counted under the number whose digits are category, truth and answers.
+	counts := map[int]int{}
+	for i := range e.N() {
+		category := 0
+		if column != nil {
+			var known bool
+			if category, known = index[column[i]]; !known {
+				category = len(categories)
+				index[column[i]] = category
+				categories = append(categories, column[i])
+			}
+		}
+		digits := category
+		for _, a := range []*Answers{&e.Truth, &production, &e.Shadow} {
+			digits *= classes
+			if a.Class != nil {
+				digits += a.Class[i]
+			}
+		}
+		counts[digits]++
+	}
+	found := make(map[string][]Tally, len(categories))
+	for _, digits := range slices.Sorted(maps.Keys(counts)) {
+		category := categories[digits/classes/classes/classes]
+		found[category] = append(found[category], Tally{
+			Truth:      digits / classes / classes % classes,
+			Production: digits / classes % classes,
+			Shadow:     digits % classes,
+			Rows:       counts[digits],
+		})
+	}
+	return found
+}
+
+// evidence returns evidence on which the criteria of this package find what the decision
+// says. It has neither IDs nor times, of the answers only the classes, and the rows are
+// in an order of their own.
+func (b *Basis) evidence(d Decision) (*Evidence, error) {
+	if b.Tallies == nil && d.N > 0 {
+		return nil, fmt.Errorf("%w: there were too many combinations of answers to store", ErrNeedsRows)
+	}
+	if err := b.validate(d.N); err != nil {
+		return nil, fmt.Errorf("gate: basis: %w", err)
+	}
+	known := &facts{stored: true, known: b.Facts}
+	answers := func(name string, values map[Metric]float64, probabilities bool) Answers {
+		return Answers{Class: make([]int, 0, d.N), measured: &measured{name, values, probabilities, known}}
+	}
+	production := answers(productionName, d.Production, b.ProductionProbabilities)
+	e := &Evidence{
+		Target:            b.Target,
+		At:                d.At,
+		LastPromotion:     b.LastPromotion,
+		Coverage:          b.Coverage,
+		TrainingRows:      b.TrainingRows,
+		ProductionLatency: b.ProductionLatency,
+		ShadowLatency:     b.ShadowLatency,
+		IDs:               make([]string, d.N),
+		Truth:             Answers{Class: make([]int, 0, d.N)},
+		Production:        &production,
+		Shadow:            answers(shadowName, d.Shadow, b.ShadowProbabilities),
+		Segments:          make(map[string][]string, len(b.Segments)),
+		facts:             known,
+	}
+	for _, t := range b.Tallies {
+		for range t.Rows {
+			e.Truth.Class = append(e.Truth.Class, t.Truth)
+			production.Class = append(production.Class, t.Production)
+			e.Shadow.Class = append(e.Shadow.Class, t.Shadow)
+		}
+	}
+	for column, categories := range b.Segments {
+		e.Segments[column] = b.assign(categories, d.N)
+	}
+	if d.First {
+		e.Production = nil
+	}
+	return e, nil
+}
+
+// assign gives each row a category. Rows of a tally are all alike, so any of them may
+// have it as long as the numbers are right.
+func (b *Basis) assign(categories map[string][]Tally, n int) []string {
+	of := map[Tally][]string{}
+	for _, category := range sortedKeys(categories) {
+		for _, t := range categories[category] {
+			for range t.Rows {
+				of[t.answers()] = append(of[t.answers()], category)
+			}
+		}
+	}
+	column := make([]string, 0, n)
+	for _, t := range b.Tallies {
+		column = append(column, of[t.answers()]...)
+	}
+	return column
+}
+
+// validate returns an error unless the tallies are of n rows.
+func (b *Basis) validate(n int) error {
+	if err := checkTarget(b.Target); err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if n > maxRestored {
+		return fmt.Errorf("%w: they are more than %s", ErrNeedsRows, count(maxRestored))
+	}
+	classes := tallyClasses(b.Target)
+	rows, err := countRows(classes, b.Tallies)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, m := range rows {
+		total += m
+	}
+	if total != n {
+		return fmt.Errorf("tallies of %d rows, want %d", total, n)
+	}
+	for _, column := range sortedKeys(b.Segments) {
+		segments, err := countRows(classes, slices.Collect(maps.Values(b.Segments[column]))...)
+		if err != nil {
+			return fmt.Errorf("segments by %q: %w", column, err)
+		}
+		if !maps.Equal(rows, segments) {
+			return fmt.Errorf("segments by %q: not the rows of the tallies", column)
+		}
+	}
+	return nil
+}
+
+// countRows sums up tallies by their answers.
+func countRows(classes int, lists ...[]Tally) (map[Tally]int, error) {
+	rows := map[Tally]int{}
+	for _, tallies := range lists {
+		for _, t := range tallies {
+			if min(t.Truth, t.Production, t.Shadow) < 0 || max(t.Truth, t.Production, t.Shadow) >= classes ||
+				t.Rows < 1 || t.Rows > maxRestored {
+				return nil, fmt.Errorf("malformed tally %v", t)
+			}
+			rows[t.answers()] += t.Rows
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,283 @@
+package gate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Budget bounds the probability of any false promotion over time. A policy that errs in
+// 5 % of its decisions errs at least once in 93 % of the years of 52; under a Budget,
+// Total is the bound for each span of the length of Horizon, wherever it begins.
+//
+// It divides Total among a number of decisions: each may err with Total/Decisions.
+//
+//	policy, err := budget.Apply(gate.Standard(), now)
+//	decision := gate.Evaluate(policy, evidence)      // evidence of the same time
+//	budget, err = budget.Charge(decision)            // store it before acting on the decision
+//
+// A decision is charged for if its criteria were put to the test and did not promote the
+// shadow. While too little of the horizon's Total is left, Apply grants nothing, and
+// nothing is promoted.
+//
+// Proof: Let the rows of each decision be independent of those of earlier ones, given
+// the models. Up to the first false promotion of a span, every decision about a shadow
+// that should not be promoted was charged, or could not promote. So what they were
+// granted sums up to Total at most, and the probability that any of them promotes is no
+// larger (Boole's inequality). That promotions are not charged is the "online fallback"
+// of Tian & Ramdas (2021), "Online control of the familywise error rate". If no more
+// than Decisions are made within a horizon, the rows need not be independent.
+//
+// The zero Budget is valid, and a Budget can be written as JSON at any time. Its methods
+// do not modify it. Decisions must be made one after the other.
+type Budget struct {
+	// Total is the bound, in (0, 1). Default 0.05.
+	Total float64
+	// Horizon is the span that it holds for. Default 365 days.
+	Horizon time.Duration
+	// Decisions is how many decisions Total is divided among. Default 60: weekly ones
+	// for a year, and a few between.
+	Decisions int
+	// Charges are those of the last Horizon, in order of time.
+	Charges []Charge
+}
+
+// Charge is what a decision took from a [Budget].
+type Charge struct {
+	At    time.Time `json:"at"`
+	Alpha float64   `json:"alpha"`
+}
+
+const (
+	defaultHorizon   = 365 * 24 * time.Hour
+	defaultDecisions = 60
+)
+
+func (b Budget) withDefaults() Budget {
+	if b.Total == 0 {
+		b.Total = defaultAlpha
+	}
+	if b.Horizon == 0 {
+		b.Horizon = defaultHorizon
+	}
+	if b.Decisions == 0 {
+		b.Decisions = defaultDecisions
+	}
+	return b
+}
+
+// Validate returns everything that is wrong with the budget: a Total outside (0, 1), a
+// negative Horizon or Decisions, a share that no test could tell from none, charges that
+// are not in order of time or not positive.
+func (b Budget) Validate() error {
+	b = b.withDefaults()
+	var f fields
+	f.want(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1")
+	f.want(b.Horizon > 0, "Horizon", b.Horizon, "above 0")
+	f.want(b.Decisions > 0, "Decisions", b.Decisions, "above 0")
+	f.want(!(b.share() < minAlpha), "Total/Decisions", b.share(), fmt.Sprintf("%v or more", minAlpha))
+	for i, c := range b.Charges {
+		f.want(c.Alpha > 0 && c.Alpha < 1, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1")
+		f.want(i == 0 || c.At.After(b.Charges[i-1].At), fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before")
+	}
+	if err := f.err(); err != nil {
+		return fmt.Errorf("gate: invalid budget: %w", err)
+	}
+	return nil
+}
+
+func (b Budget) share() float64 { return b.Total / float64(b.Decisions) }
+
+// spent returns what was charged in the horizon up to a time.
+func (b Budget) spent(at time.Time) float64 {
+	var sum float64
+	for _, c := range b.Charges {
+		if c.At.Add(b.Horizon).After(at) {
+			sum += c.Alpha
+		}
+	}
+	return sum
+}
+
+// grants reports whether a decision of that time may have its share. The sum of so many
+// equal shares may exceed the whole by a rounding error.
+func (b Budget) grants(at time.Time) bool {
+	return b.spent(at)+b.share() <= b.Total*(1+1e-9)
+}
+
+// Apply returns the policy for a decision at a time: with the share granted as its
+// MaxAlpha and an [ErrorBudget] before its Criteria, which passes if something was
+// granted. A first deployment is not a comparison and needs no budget. The error names
+// what is wrong with the budget, or a time that is not later than the last charge.
+func (b Budget) Apply(policy Policy, at time.Time) (Policy, error) {
+	if err := b.checkTime(at); err != nil {
+		return Policy{}, err
+	}
+	b = b.withDefaults()
+	c := ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
+	if b.grants(at) {
+		c.Alpha = b.share()
+		policy.MaxAlpha = c.Alpha
+	} else {
+		c.Next = b.next(at)
+	}
+	policy.Criteria = slices.Concat([]Criterion{c}, policy.Criteria)
+	return policy, nil
+}
+
+// next returns when a share will be granted again.
+func (b Budget) next(at time.Time) time.Time {
+	for _, c := range b.Charges {
+		if free := c.At.Add(b.Horizon); free.After(at) && b.grants(free) {
+			return instant(free)
+		}
+	}
+	return instant(at)
+}
+
+// Charge returns the budget after a decision under the policy of [Budget.Apply]. Nothing
+// is charged for one that promotes or is a first deployment, nor where a [Condition] did
+// not pass: such a decision would not have promoted any shadow. (So a condition must not
+// depend on how well the models did on these rows.)
+//
+// A promotion that was granted nothing, and a charge that the budget does not hold, are
+// errors: it was made under another budget, or under none.
+func (b Budget) Charge(d Decision) (Budget, error) {
+	if err := b.checkTime(d.At); err != nil {
+		return b, err
+	}
+	alpha := d.granted()
+	switch {
+	case d.First:
+		return b, nil
+	case alpha == 0 && d.Outcome == Promote:
+		return b, errors.New("gate: budget: the decision promotes without a grant")
+	case alpha == 0, d.Outcome == Promote, slices.ContainsFunc(d.Checks, prevents):
+		return b, nil
+	}
+	full := b.withDefaults()
+	if full.spent(d.At)+alpha > full.Total*(1+1e-9) {
+		return b, fmt.Errorf("gate: budget: the decision was granted %v, but of %v %v is spent", alpha, full.Total, full.spent(d.At))
+	}
+	b.Charges = append(slices.DeleteFunc(slices.Clone(b.Charges), func(c Charge) bool {
+		return !c.At.Add(full.Horizon).After(d.At)
+	}), Charge{At: d.At, Alpha: alpha})
+	return b, nil
+}
+
+// checkTime returns an error if the budget is invalid, or the time not after its charges.
+func (b Budget) checkTime(at time.Time) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	if n := len(b.Charges); n > 0 && !at.After(b.Charges[n-1].At) {
+		return fmt.Errorf("gate: budget: a decision at %s, want one later than that charged at %s",
+			at.UTC().Format(time.RFC3339Nano), b.Charges[n-1].At.UTC().Format(time.RFC3339Nano))
+	}
+	return nil
+}
+
+// granted returns the error rate that the decision was granted, 0 if none.
+func (d Decision) granted() float64 {
+	for _, c := range d.Checks {
+		if c.Criterion == errorBudgetName && c.Verdict == Pass {
+			return c.Statistic
+		}
+	}
+	return 0
+}
+
+// prevents reports whether a check rules out a promotion whatever the models did.
+func prevents(c Check) bool {
+	return c.Proof == Condition && c.stands()
+}
+
+// budgetJSON is the wire form of a Budget.
+type budgetJSON struct {
+	SchemaVersion int      `json:"schema_version"`
+	Total         float64  `json:"total"`
+	Horizon       duration `json:"horizon"`
+	Decisions     int      `json:"decisions"`
+	Charges       []Charge `json:"charges"`
+}
+
+// MarshalJSON writes the budget, its defaults filled in.
+func (b Budget) MarshalJSON() ([]byte, error) {
+	b = b.withDefaults()
+	return json.Marshal(budgetJSON{schemaVersion, b.Total, duration(b.Horizon), b.Decisions, b.Charges})
+}
+
+// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown field, another schema
+// version or an invalid budget is an error and leaves b as it was.
+func (b *Budget) UnmarshalJSON(data []byte) error {
+	var wire budgetJSON
+	if err := unmarshalStrict(data, &wire); err != nil {
+		return fmt.Errorf("gate: budget: %w", err)
+	}
+	if wire.SchemaVersion != schemaVersion {
+		return fmt.Errorf("gate: budget: schema_version is %d, want %d", wire.SchemaVersion, schemaVersion)
+	}
+	read := Budget{wire.Total, time.Duration(wire.Horizon), wire.Decisions, wire.Charges}
+	if err := read.Validate(); err != nil {
+		return err
+	}
+	*b = read
+	return nil
+}
+
+// ErrorBudget is what a [Budget] granted for one decision. It is undecided if that is
+// nothing. The statistic is what was granted.
+type ErrorBudget struct {
+	// At is the time of the decision, which must be that of the evidence.
+	At time.Time `json:"at"`
+	// Alpha is what was granted, 0 if the budget is spent. Next is when it will not be.
+	Alpha float64   `json:"alpha"`
+	Next  time.Time `json:"next,omitzero"`
+	// Spent is what was charged within the Horizon before, of Total.
+	Spent   float64       `json:"spent"`
+	Total   float64       `json:"total"`
+	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
+}
+
+const errorBudgetName = "error budget"
+
+// errorBudgetJSON is the wire form of an ErrorBudget.
+type errorBudgetJSON struct {
+	At      time.Time `json:"at"`
+	Alpha   float64   `json:"alpha"`
+	Next    time.Time `json:"next,omitzero"`
+	Spent   float64   `json:"spent"`
+	Total   float64   `json:"total"`
+	Horizon duration  `json:"horizon"`
+}
+
+// MarshalJSON writes the horizon as text, such as "8760h0m0s".
+func (c ErrorBudget) MarshalJSON() ([]byte, error) {
+	return json.Marshal(errorBudgetJSON{c.At, c.Alpha, c.Next, c.Spent, c.Total, duration(c.Horizon)})
+}
+
+// UnmarshalJSON reads what [ErrorBudget.MarshalJSON] wrote.
+func (c *ErrorBudget) UnmarshalJSON(data []byte) error {
+	wire := errorBudgetJSON{c.At, c.Alpha, c.Next, c.Spent, c.Total, duration(c.Horizon)}
+	err := unmarshalStrict(data, &wire)
+	if err == nil {
+		*c = ErrorBudget{wire.At, wire.Alpha, wire.Next, wire.Spent, wire.Total, time.Duration(wire.Horizon)}
+	}
+	return err
+}
+
+// Check passes if something was granted for the time of the evidence.
+func (c ErrorBudget) Check(e *Evidence) Check {
+	check := Check{Criterion: errorBudgetName, Proof: Condition, Statistic: c.Alpha, Threshold: math.NaN(), N: e.N()}
+	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
+	switch {
+	case !e.At.Equal(c.At):
+		return check.with(Error, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
+	case c.Alpha > 0:
+		return check.with(Pass, "this decision may err with a probability of %.3g; %s", c.Alpha, spent)
+	}
+	return check.with(Undecided, "%s, so nothing is promoted before %s", spent, c.Next.Format(time.RFC3339))
+}

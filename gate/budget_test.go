@@ -1,0 +1,283 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+)
+
+const day = 24 * time.Hour
+
+// decide applies the budget to a policy of one proof and conditions that hold.
+func decide(t testing.TB, b gate.Budget, e gate.Evidence, at time.Time) gate.Decision {
+	t.Helper()
+	e.At, e.LastPromotion = at, time.Time{}
+	policy, err := b.Apply(gate.Standard(), at)
+	require.NoError(t, err)
+	return gate.Evaluate(policy, e)
+}
+
+// charged decides on a shadow that is not better and charges for it.
+func charged(t testing.TB, b gate.Budget, at time.Time) gate.Budget {
+	t.Helper()
+	e := better(t)
+	e.Shadow = *e.Production
+	b, err := b.Charge(decide(t, b, e, at))
+	require.NoError(t, err)
+	return b
+}
+
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	b := gate.Budget{Total: 0.06, Horizon: 30 * day, Decisions: 3}
+	d := decide(t, b, better(t), day0)
+	require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
+	require.Equal(t, "error budget", d.Checks[0].Criterion)
+	require.Equal(t, "this decision may err with a probability of 0.02; 0 of 0.06 within 30 days is spent", d.Checks[0].Reason)
+	require.Equal(t, 0.96, d.Checks[5].CI.Level, "at the level granted")
+	require.Equal(t, 0.96, d.Checks[6].CI.Level)
+	after, err := b.Charge(d)
+	require.NoError(t, err)
+	require.Equal(t, b, after, "a promotion is not charged")
+
+	for i := range 3 {
+		b = charged(t, b, day0.Add(time.Duration(i)*day))
+	}
+	require.Equal(t, []gate.Charge{{day0, 0.02}, {day0.Add(day), 0.02}, {day0.Add(2 * day), 0.02}}, b.Charges)
+	d = decide(t, b, better(t), day0.Add(3*day))
+	require.Equal(t, gate.Inconclusive, d.Outcome)
+	require.Equal(t, []string{"0.06 of 0.06 within 30 days is spent, so nothing is promoted before 2025-03-31T00:00:00Z"}, d.Reasons())
+	spent, err := b.Charge(d)
+	require.NoError(t, err)
+	require.Equal(t, b, spent)
+
+	require.Equal(t, gate.Promote, decide(t, b, better(t), day0.Add(30*day)).Outcome, "the first charge is past")
+	b = charged(t, b, day0.Add(30*day))
+	require.Len(t, b.Charges, 3)
+	require.Equal(t, day0.Add(day), b.Charges[0].At, "and is forgotten")
+}
+
+func TestBudget_Uncharged(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	e.Shadow = *e.Production
+	for name, spoil := range map[string]func(e *gate.Evidence){
+		"too few rows":     func(e *gate.Evidence) { *e = tiny(t, repeat(1, 9), repeat(1, 9), repeat(1, 9)) },
+		"too few labels":   func(e *gate.Evidence) { e.Coverage.Predictions *= 100 },
+		"cooldown":         func(e *gate.Evidence) { e.LastPromotion = day0.Add(-day) },
+		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &gate.Answers{}} },
+		"first deployment": func(e *gate.Evidence) { e.Production = nil },
+	} {
+		spoiled := e
+		spoiled.At, spoiled.LastPromotion = day0, time.Time{}
+		spoil(&spoiled)
+		spoiled.At = day0
+		policy, err := gate.Budget{}.Apply(gate.Standard(), day0)
+		require.NoError(t, err)
+		b, err := gate.Budget{}.Charge(gate.Evaluate(policy, spoiled))
+		require.NoError(t, err)
+		require.Empty(t, b.Charges, name)
+	}
+	require.Len(t, charged(t, gate.Budget{}, day0).Charges, 1)
+}
+
+func TestBudget_Errors(t *testing.T) {
+	t.Parallel()
+	b := charged(t, gate.Budget{Total: 0.1, Decisions: 2}, day0)
+	_, err := b.Apply(gate.Standard(), day0)
+	require.EqualError(t, err, "gate: budget: a decision at 2025-03-01T00:00:00Z, want one later than that charged at 2025-03-01T00:00:00Z")
+	_, err = b.Charge(gate.Decision{At: day0.Add(-day)})
+	require.ErrorContains(t, err, "want one later")
+
+	promoted := gate.Evaluate(gate.Classic(), better(t))
+	promoted.At = day0.Add(day)
+	_, err = b.Charge(promoted)
+	require.EqualError(t, err, "gate: budget: the decision promotes without a grant")
+
+	e := better(t)
+	e.Shadow = *e.Production
+	generous := decide(t, gate.Budget{Total: 0.4, Decisions: 1}, e, day0.Add(day))
+	_, err = b.Charge(generous)
+	require.EqualError(t, err, "gate: budget: the decision was granted 0.4, but of 0.1 0.05 is spent")
+
+	late := e
+	policy, err := gate.Budget{}.Apply(gate.Standard(), day0)
+	require.NoError(t, err)
+	late.At = day0.Add(time.Second)
+	d := gate.Evaluate(policy, late)
+	require.NotEqual(t, gate.Promote, d.Outcome)
+	require.Contains(t, d.Reasons()[0], "granted for a decision at 2025-03-01T00:00:00Z, but the evidence is of 2025-03-01T00:00:01Z")
+
+	for want, b := range map[string]gate.Budget{
+		"Total is 1, want between 0 and 1": {Total: 1},
+		"Total is NaN":                     {Total: nan},
+		"Horizon is -1ns":                  {Horizon: -1},
+		"Decisions is -2":                  {Decisions: -2},
+		"Total/Decisions is 5.0000000000000004e-08, want 1e-05 or more": {Decisions: 1e6},
+		"Charges[0].Alpha is 0":                 {Charges: []gate.Charge{{At: day0}}},
+		"Charges[1].At is 2025-03-01 00:00:00 ": {Charges: []gate.Charge{{day0, 0.1}, {day0, 0.1}}},
+	} {
+		require.ErrorContains(t, b.Validate(), want)
+		_, err := b.Apply(gate.Standard(), day0.Add(day))
+		require.ErrorContains(t, err, want)
+		_, err = b.Charge(gate.Decision{At: day0.Add(day)})
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// A policy without an error rate cannot be bounded.
+func TestBudget_PointEstimates(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	policy, err := gate.Budget{}.Apply(gate.Classic(), e.At)
+	require.NoError(t, err)
+	require.ErrorContains(t, policy.Validate(), "no criterion has an error rate that it could lower")
+	d := gate.Evaluate(policy, e)
+	require.Equal(t, gate.Inconclusive, d.Outcome)
+	require.Equal(t, []string{"MaxAlpha is set, but no criterion has an error rate that it could lower"}, d.Reasons())
+	e.Production = nil
+	require.Equal(t, gate.Promote, gate.Evaluate(policy, e).Outcome, "a first deployment is no comparison")
+}
+
+func TestPolicy_MaxAlpha(t *testing.T) {
+	t.Parallel()
+	policy := gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{
+		gate.Superior{Metric: gate.F1}, gate.Superior{Metric: gate.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: gate.Brier, Margin: 0.1, Alpha: 0.2},
+		gate.Segments{Metric: gate.F1, Alpha: 0.05},
+	}}
+	d := gate.Evaluate(policy, better(t))
+	require.InDelta(t, 0.98, d.Checks[0].CI.Level, 1e-12)
+	require.InDelta(t, 0.998, d.Checks[1].CI.Level, 1e-12, "lower already")
+	require.InDelta(t, 0.98, d.Checks[2].CI.Level, 1e-12)
+	for _, alpha := range []float64{-1, 1e-9, 0.5, 1, nan, math.Inf(1)} {
+		policy.MaxAlpha = alpha
+		d := gate.Evaluate(policy, better(t))
+		require.Equal(t, gate.Inconclusive, d.Outcome, alpha)
+		require.Contains(t, d.Reasons()[0], "MaxAlpha is")
+	}
+}
+
+func TestBudget_JSON(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(charged(t, gate.Budget{}, day0))
+	require.NoError(t, err)
+	require.Equal(t, `{"schema_version":1,"total":0.05,"horizon":"8760h0m0s","decisions":60,"charges":[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]}`, string(data))
+	var read gate.Budget
+	require.NoError(t, json.Unmarshal(data, &read))
+	again, err := json.Marshal(read)
+	require.NoError(t, err)
+	require.Equal(t, string(data), string(again))
+	for _, replace := range [][2]string{{`"total"`, `"sum"`}, {`:1,`, `:2,`}, {`0.05`, `7`}, {`8760h0m0s`, `a year`}, {`0.0008333333333333334`, `0`}} {
+		kept := gate.Budget{Decisions: 7}
+		require.Error(t, json.Unmarshal([]byte(strings.Replace(string(data), replace[0], replace[1], 1)), &kept), replace)
+		require.Equal(t, gate.Budget{Decisions: 7}, kept)
+	}
+}
+
+func TestBudget_Properties(t *testing.T) {
+	t.Parallel()
+	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250101))
+	// Decisions that are all tested and never promote are the worst for a budget.
+	props.Property("no horizon is granted more than the total", prop.ForAll(func(hours []int, decisions int) bool {
+		b := gate.Budget{Total: 0.1, Horizon: 10 * day, Decisions: decisions}
+		at := day0
+		var all []gate.Charge
+		for _, h := range hours {
+			at = at.Add(time.Duration(h) * time.Hour)
+			policy, err := b.Apply(gate.Policy{}, at)
+			if err != nil {
+				return false
+			}
+			grant := policy.Criteria[0].Check(&gate.Evidence{At: at})
+			next, err := b.Charge(gate.Decision{At: at, Outcome: gate.Reject, Checks: []gate.Check{grant, {Verdict: gate.Fail}}})
+			if err != nil {
+				return false
+			}
+			if grant.Verdict == gate.Pass {
+				all = append(all, gate.Charge{At: at, Alpha: grant.Statistic})
+			}
+			b = next
+		}
+		for i := range all {
+			var sum float64
+			for _, c := range all[i:] {
+				if c.At.Before(all[i].At.Add(10 * day)) {
+					sum += c.Alpha
+				}
+			}
+			if sum > 0.1+1e-12 {
+				return false
+			}
+		}
+		return true
+	}, gen.SliceOfN(60, gen.IntRange(1, 100)), gen.IntRange(1, 30)))
+	props.TestingRun(t)
+}
+
+// equal returns evidence of two regressions that err alike, with correlated errors.
+func equal(rng *rand.Rand, n int, at time.Time) gate.Evidence {
+	truth, production, shadow := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range n {
+		common := rng.NormFloat64()
+		truth[i] = 3 * rng.NormFloat64()
+		production[i] = truth[i] + common + rng.NormFloat64()
+		shadow[i] = truth[i] + common + rng.NormFloat64()
+	}
+	e, err := gate.FromValues(truth, production, shadow)
+	if err != nil {
+		panic(err) // columns of one length
+	}
+	e.At = at
+	return e
+}
+
+// TestBudget_Year retrains every week for a year although no new model is better, and
+// counts the years with a promotion. Run it with -v for the numbers.
+func TestBudget_Year(t *testing.T) {
+	t.Parallel()
+	const years, weeks, rows = 100, 52, 60
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.MinSamples{Rows: rows}, gate.Superior{Metric: gate.MAE, Alpha: 0.05}}}
+	rng := rand.New(rand.NewPCG(5, 9))
+	// erring returns the share of years with a false promotion.
+	erring := func(decide func(e gate.Evidence) gate.Outcome) float64 {
+		wrong := 0
+		for range years {
+			for week := range weeks {
+				if decide(equal(rng, rows, day0.Add(time.Duration(week)*7*day))) == gate.Promote {
+					wrong++
+					break
+				}
+			}
+		}
+		return float64(wrong) / years
+	}
+	without := erring(func(e gate.Evidence) gate.Outcome { return gate.Evaluate(policy, e).Outcome })
+	t.Logf("a false promotion in a year of %d weeks, of %d years: no budget %.1f %% (1-0.95^52 is 93.1 %%)", weeks, years, 100*without)
+	require.Greater(t, without, 0.85)
+	for _, total := range []float64{0.05, 0.2} {
+		var b gate.Budget
+		with := erring(func(e gate.Evidence) gate.Outcome {
+			if e.At.Equal(day0) {
+				b = gate.Budget{Total: total}
+			}
+			granted, err := b.Apply(policy, e.At)
+			require.NoError(t, err)
+			d := gate.Evaluate(granted, e)
+			b, err = b.Charge(d)
+			require.NoError(t, err)
+			return d.Outcome
+		})
+		t.Logf("a budget of %.2f: %.1f %%", total, 100*with)
+		require.LessOrEqual(t, with, total+3*math.Sqrt(total*(1-total)/years))
+	}
+}

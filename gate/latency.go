@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// MaxLatency wants the shadow to answer fast enough, as the replay measured both models
+// on the same rows and at the same time. The limit is the larger of Relative times
+// production's latency and of Absolute: with both set, a shadow that is slower than
+// production still passes if it is fast enough in any case. It is a [PointEstimate].
+//
+// The statistic is the shadow's latency and the threshold the limit, both in seconds for
+// one row.
+type MaxLatency struct {
+	// Relative is how many times production's latency the shadow may take: 1.5 is half
+	// as much again. On a first deployment only Absolute counts.
+	Relative float64 `json:"relative,omitempty"`
+	// Absolute is how long the shadow may take whatever production does; in JSON as
+	// text, such as "20ms".
+	Absolute time.Duration `json:"absolute,omitzero"`
+	// Mean judges the mean over all rows instead of [Latency.P95].
+	Mean bool `json:"mean,omitempty"`
+	// Optional skips the criterion where latencies were not measured, as in evidence
+	// from columns of scores, instead of an Error.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// maxLatencyJSON is the wire form of a MaxLatency.
+type maxLatencyJSON struct {
+	Relative float64  `json:"relative,omitempty"`
+	Absolute duration `json:"absolute,omitzero"`
+	Mean     bool     `json:"mean,omitempty"`
+	Optional bool     `json:"optional,omitempty"`
+}
+
+// MarshalJSON writes Absolute as text, such as "20ms".
+func (c MaxLatency) MarshalJSON() ([]byte, error) {
+	return json.Marshal(maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional})
+}
+
+// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote.
+func (c *MaxLatency) UnmarshalJSON(data []byte) error {
+	wire := maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional}
+	err := unmarshalStrict(data, &wire)
+	if err == nil {
+		*c = MaxLatency{wire.Relative, time.Duration(wire.Absolute), wire.Mean, wire.Optional}
+	}
+	return err
+}
+
+// Validate returns every violation: a limit that is negative or infinite, no limit.
+func (c MaxLatency) Validate() error {
+	var f fields
+	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
+	f.want(c.Absolute >= 0, "Absolute", c.Absolute, "0 or more")
+	f.want(c.Relative != 0 || c.Absolute != 0, "Relative", c.Relative, "above 0 because Absolute is not set")
+	return f.err()
+}
+
+// Check passes if the shadow is within the limit.
+func (c MaxLatency) Check(e *Evidence) Check {
+	check := Check{Criterion: "latency", Proof: PointEstimate, N: e.N(), Threshold: c.Absolute.Seconds()}
+	production, shadow := e.ProductionLatency.P95, e.ShadowLatency.P95
+	takes := "95 % of the shadow's batches take at most"
+	if c.Mean {
+		production, shadow = e.ProductionLatency.Mean, e.ShadowLatency.Mean
+		takes = "the shadow takes on average"
+	}
+	compares := !e.First() && c.Relative > 0
+	wanted := fmt.Sprintf("at most %s wanted", readable(c.Absolute))
+	switch {
+	case e.ShadowLatency == Latency{}:
+		return check.absent(c.Optional, "the evidence does not say how long the shadow takes")
+	case compares && e.ProductionLatency == Latency{}:
+		return check.absent(c.Optional, "the evidence does not say how long production takes")
+	case e.First() && c.Absolute == 0:
+		return check.noProduction()
+	case compares:
+		check.Threshold = max(check.Threshold, c.Relative*production.Seconds())
+		wanted = fmt.Sprintf("at most %.3g times production's %s wanted", c.Relative, readable(production))
+		if c.Absolute > 0 {
+			wanted += fmt.Sprintf(", or %s", readable(c.Absolute))
+		}
+	}
+	check.Statistic = shadow.Seconds()
+	verdict := Fail
+	if check.Statistic <= check.Threshold {
+		verdict = Pass
+	}
+	return check.with(verdict, "%s %s per row, %s", takes, readable(shadow), wanted)
+}
+
+// readable writes a duration with three digits.
+func readable(d time.Duration) string {
+	unit := time.Nanosecond
+	for d.Abs() >= 1000*unit && unit < time.Second {
+		unit *= 1000
+	}
+	return d.Round(max(1, unit/100)).String()
+}

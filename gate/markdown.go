@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteMarkdown writes the decision as GitHub Flavored Markdown, for the comment of a
+// pull request: a heading, what stands in the way, a table of the checks, one of the
+// metrics, and the hashes. Equal decisions give equal bytes. Text that came with the data
+// is escaped. The error is that of w.
+func (d Decision) WriteMarkdown(w io.Writer) error {
+	p := newPage(d)
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n", escaped(p.Headline), escaped(p.Lead))
+	for _, f := range p.Facts {
+		fmt.Fprintf(&b, "- %s: %s", f.Name, escaped(f.Value))
+		if f.Note != "" {
+			fmt.Fprintf(&b, " (%s)", f.Note)
+		}
+		b.WriteString("\n")
+	}
+	if len(p.Checks) > 0 {
+		b.WriteString("\n| Verdict | Check | Proof | Measured | Wanted | Interval | Rows | Needed | |\n| --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |\n")
+	}
+	for i, c := range p.Checks {
+		verdict := c.Verdict.String()
+		if d.Checks[i].stands() {
+			verdict = "**" + verdict + "**"
+		}
+		interval := c.Interval
+		if interval != "" {
+			interval += " (" + c.Level + ")"
+		}
+		row(&b, verdict, escaped(c.Criterion), escaped(c.Proof), c.Statistic, c.Threshold, interval, c.Rows, c.Needed, escaped(c.Reason))
+	}
+	if len(p.Metrics) > 0 {
+		b.WriteString("\n| Metric | Production | Shadow | Change |\n| --- | ---: | ---: | ---: |\n")
+	}
+	for _, m := range p.Metrics {
+		row(&b, m.Name, m.Production, m.Shadow, m.Change)
+	}
+	b.WriteString("\n")
+	for _, f := range p.Prints {
+		fmt.Fprintf(&b, "<sub>%s <code>%s</code></sub><br>\n", f.Name, escaped(f.Value))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("gate: write Markdown: %w", err)
+	}
+	return nil
+}
+
+// row writes a line of a table.
+func row(b *strings.Builder, cells ...string) {
+	for _, cell := range cells {
+		b.WriteString("| " + cmp.Or(cell, " ") + " ")
+	}
+	b.WriteString("|\n")
+}
+
+// markdownEscapes takes from characters what they mean in Markdown and its HTML.
+var markdownEscapes = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;",
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`,
+	"\r", " ", "\n", " ",
+)
+
+func escaped(s string) string { return markdownEscapes.Replace(s) }

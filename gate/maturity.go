@@ -1,0 +1,77 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Maturity wants a share of the rows to be old enough for their labels to have arrived
+// whatever they are: labels that come early may not be like those that come late, which
+// flatters the model that is good at the early ones. A lower share is undecided; see
+// [Check.Precondition].
+//
+// The age of a row is the time from its prediction to the comparison, so it needs the
+// evidence's At and Times.
+type Maturity struct {
+	// Age is from when on a row is mature; in JSON as text, such as "48h".
+	Age time.Duration `json:"age"`
+	// Share is the least share of mature rows, in [0, 1].
+	Share float64 `json:"share"`
+	// Optional skips the criterion where the times are not known, instead of an Error.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// maturityJSON is the wire form of a Maturity.
+type maturityJSON struct {
+	Age      duration `json:"age"`
+	Share    float64  `json:"share"`
+	Optional bool     `json:"optional,omitempty"`
+}
+
+// MarshalJSON writes the age as text, such as "48h0m0s".
+func (c Maturity) MarshalJSON() ([]byte, error) {
+	return json.Marshal(maturityJSON{duration(c.Age), c.Share, c.Optional})
+}
+
+// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote.
+func (c *Maturity) UnmarshalJSON(data []byte) error {
+	wire := maturityJSON{duration(c.Age), c.Share, c.Optional}
+	err := unmarshalStrict(data, &wire)
+	if err == nil {
+		*c = Maturity{time.Duration(wire.Age), wire.Share, wire.Optional}
+	}
+	return err
+}
+
+// Validate returns every violation: a negative Age, a Share that is not in [0, 1].
+func (c Maturity) Validate() error {
+	var f fields
+	f.want(c.Age >= 0, "Age", c.Age, "0 or more")
+	f.want(c.Share >= 0 && c.Share <= 1, "Share", c.Share, "0 to 1")
+	return f.err()
+}
+
+// Check passes if enough of the rows are mature. The statistic is their share.
+func (c Maturity) Check(e *Evidence) Check {
+	n := e.N()
+	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Threshold: c.Share, N: n}
+	mature, ok := e.mature(c.Age)
+	if !ok {
+		return check.absent(c.Optional, "the evidence does not say how old the rows are")
+	}
+	if n > 0 {
+		check.Statistic = float64(mature) / float64(n)
+	}
+	of := fmt.Sprintf("%s of %s rows are %s old or older (%.1f %%), at least %.1f %% wanted",
+		count(mature), count(n), days(c.Age), 100*check.Statistic, 100*c.Share)
+	if n > 0 && check.Statistic >= c.Share {
+		return check.with(Pass, "%s", of)
+	}
+	if c.Share < 1 {
+		// Only more mature rows help: the young ones remain.
+		check.Needed = max(n+1, int(math.Ceil(float64(n-mature)/(1-c.Share)-1e-9)))
+	}
+	return check.with(Undecided, "%s", of)
+}

@@ -1,0 +1,69 @@
+package paired
+
+import "math"
+
+// McNemarResult holds McNemar's test in its usual forms. P-values are of the hypothesis
+// that a row on which the models differ is as likely a win as a loss.
+type McNemarResult struct {
+	// ChiSquare is (wins-losses)²/(wins+losses), Corrected (|wins-losses|-1)²/(wins+losses),
+	// with Edwards's correction for continuity. Their p-values are two-sided, from the
+	// chi-square distribution of one degree of freedom.
+	ChiSquare, Corrected Result
+	// Exact is the two-sided p-value of the binomial distribution. It never rejects more
+	// often than it says.
+	Exact float64
+	// MidP counts only half of the probability of the observed table (Fagerland, Lydersen
+	// & Laake 2013). It may reject a little more often than it says, and is closer to it
+	// on average.
+	MidP float64
+	// Better is the exact p-value against wins being the likelier: small if the candidate
+	// is better.
+	Better float64
+}
+
+// McNemar compares two shares from the rows on which the models differ: wins are those
+// that only the candidate has right, losses those that only the incumbent has right
+// (McNemar 1947). If there are none, statistics are 0 and p-values 1. Negative counts
+// are an error.
+func McNemar(wins, losses int) (McNemarResult, error) {
+	const name = "mcnemar"
+	if wins < 0 || losses < 0 || wins > math.MaxInt-losses {
+		return McNemarResult{}, malformed(name, "wins %d and losses %d, want 0 or more", wins, losses)
+	}
+	differ := float64(wins) + float64(losses)
+	if differ == 0 {
+		return McNemarResult{ChiSquare: Result{0, 1}, Corrected: Result{0, 1}, Exact: 1, MidP: 1, Better: 1}, nil
+	}
+	distance := math.Abs(float64(wins) - float64(losses))
+	chiSquare := func(distance float64) Result {
+		z := distance / math.Sqrt(differ)
+		return Result{Statistic: z * z, PValue: twoSided(z)}
+	}
+	tail := coinTail(max(wins, losses), wins+losses)
+	return McNemarResult{
+		ChiSquare: chiSquare(distance),
+		Corrected: chiSquare(max(0, distance-1)),
+		Exact:     min(1, 2*tail),
+		MidP:      min(1, 2*tail-coin(wins, wins+losses)),
+		Better:    coinTail(wins, wins+losses),
+	}, nil
+}
+
+// coin returns the probability of k heads in n tosses.
+func coin(k, n int) float64 {
+	lg := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
+	return math.Exp(lg(n) - lg(k) - lg(n-k) - float64(n)*math.Ln2)
+}
+
+// coinTail returns the probability of k heads or more in n tosses.
+func coinTail(k, n int) float64 {
+	if 2*k <= n {
+		return 1 - coinTail(n-k+1, n) // the tail that is summed must fall
+	}
+	var sum float64
+	for p := coin(k, n); k <= n && p > sum*1e-17; k++ {
+		sum += p
+		p *= float64(n-k) / float64(k+1)
+	}
+	return min(sum, 1)
+}

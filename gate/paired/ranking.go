@@ -1,0 +1,130 @@
+package paired
+
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/radix"
+)
+
+// Placements returns for each row the share of the other class that it is ranked right
+// against, a tie counting half: of a positive row the negatives that score lower, of a
+// negative row the positives that score higher. Their mean over either class is the area
+// under the ROC curve. A NaN is an error; if a class is missing, the placements of the
+// other are NaN.
+func Placements(truth []bool, score []float64) ([]float64, error) {
+	return placements("placements", "score", truth, score)
+}
+
+func placements(method, column string, truth []bool, score []float64) ([]float64, error) {
+	r, err := rank(method, column, truth, score)
+	if err != nil {
+		return nil, err
+	}
+	positives, negatives := float64(r.positives), float64(len(truth)-r.positives)
+	placed := make([]float64, len(truth))
+	var above, aboveNegative float64 // the positives and negatives that score higher
+	r.ties(func(rows []radix.Item[int], tied float64) {
+		tiedNegative := float64(len(rows)) - tied
+		for _, row := range rows {
+			if truth[row.Value] {
+				placed[row.Value] = (negatives - aboveNegative - tiedNegative/2) / negatives
+			} else {
+				placed[row.Value] = (above + tied/2) / positives
+			}
+		}
+		above += tied
+		aboveNegative += tiedNegative
+	})
+	return placed, nil
+}
+
+// AveragePrecisionInfluence returns for each row how much average precision, the area
+// under the precision-recall curve without interpolation, changes with the row's weight:
+// its infinitesimal jackknife. The standard deviation of these numbers over the root of
+// their number is the standard error of the area. A NaN is an error; no positive row is
+// [ErrTooFew].
+func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error) {
+	const name = "average precision"
+	r, err := rank(name, "score", truth, score)
+	if err != nil {
+		return nil, err
+	}
+	if r.positives == 0 {
+		return nil, tooFew(name, "no row is positive")
+	}
+	n := float64(len(truth))
+	// The area is the sum, over the ties and as shares of the rows, of positives times
+	// the precision of all rows down to the tie, divided by the share of positives.
+	type step struct {
+		rows      []radix.Item[int]
+		positives float64 // of the tie
+		precision float64 // down to it
+		share     float64 // of the rows down to it
+	}
+	var steps []step
+	var hits, answered, area float64
+	r.ties(func(rows []radix.Item[int], tied float64) {
+		hits += tied
+		answered += float64(len(rows))
+		steps = append(steps, step{rows, tied / n, hits / answered, answered / n})
+		area += tied / n * hits / answered
+	})
+	positive := float64(r.positives) / n
+	influence := make([]float64, len(truth))
+	// A row takes part in the precision at its own score and at all lower ones: as a hit
+	// it adds to it, and as a row answered it takes from it.
+	var adds, takes float64
+	for i := len(steps) - 1; i >= 0; i-- {
+		s := steps[i]
+		adds += s.positives / s.share
+		takes += s.positives / s.share * s.precision
+		for _, row := range s.rows {
+			v := -takes
+			if truth[row.Value] {
+				v += adds + s.precision - area/positive
+			}
+			influence[row.Value] = v / positive
+		}
+	}
+	return influence, nil
+}
+
+// ranking is rows in the order of their score, highest first.
+type ranking struct {
+	truth     []bool
+	rows      []radix.Item[int] // their numbers
+	positives int
+}
+
+func rank(method, column string, truth []bool, score []float64) (ranking, error) {
+	if len(score) != len(truth) {
+		return ranking{}, malformed(method, "%s has %d values, want %d", column, len(score), len(truth))
+	}
+	r := ranking{truth: truth, rows: make([]radix.Item[int], len(truth))}
+	for i, s := range score {
+		if math.IsNaN(s) {
+			return ranking{}, malformed(method, "%s[%d] is NaN", column, i)
+		}
+		r.rows[i] = radix.Item[int]{Key: radix.Descending(s), Value: i}
+		if truth[i] {
+			r.positives++
+		}
+	}
+	r.rows = radix.Sort(r.rows)
+	return r, nil
+}
+
+// ties calls each with the rows that share a score, and how many of them are positive.
+func (r ranking) ties(each func(rows []radix.Item[int], positives float64)) {
+	for from := 0; from < len(r.rows); {
+		to := from
+		var positives float64
+		for ; to < len(r.rows) && r.rows[to].Key == r.rows[from].Key; to++ {
+			if r.truth[r.rows[to].Value] {
+				positives++
+			}
+		}
+		each(r.rows[from:to], positives)
+		from = to
+	}
+}

@@ -1,0 +1,322 @@
+package paired
+
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
+)
+
+// Statistic computes a number from how many rows fall into each cell. It must depend on
+// the shares of the cells only: all counts times a factor give the same. It returns false
+// where it is undefined, and must not keep or modify the counts. An Statistic that
+// compares two models has a cell for each combination of truth and both answers.
+type Statistic func(counts []float64) (value float64, ok bool)
+
+// Tilted infers a statistic of counts by a bootstrap whose draws are reweighted to the
+// hypothesis at hand: bootstrap tilting (Efron 1981; DiCiccio & Romano 1990), computed by
+// importance sampling (Hesterberg 1999). A draw is one multinomial of all cells, so that
+// its cost does not grow with the rows.
+//
+// A hypothesis "the value is v" is made from the cells by weighting them exponentially,
+// in the direction in which the statistic changes fastest, until it is v. The p-value is
+// the probability, under those cells, of a statistic as extreme as the measured one.
+// Because the draws come from the middle between the hypotheses that matter, small
+// p-values are as exact as large ones, and a few thousand draws serve any level.
+//
+// A Tilted is not modified by its methods, which are safe for concurrent use if the
+// Statistic is.
+type Tilted struct {
+	statistic Statistic
+	estimate  float64
+	shares    []float64 // of the cells that are drawn from
+	influence []float64 // of each cell on the statistic
+	rows      float64
+	draws     []tiltedDraw
+	stdErr    float64
+}
+
+// tiltedDraw is what remains of a bootstrap draw.
+type tiltedDraw struct {
+	score       float64 // the sum of the influences of its rows
+	least, most bool    // whether the statistic is at most, or at least, the measured one
+}
+
+// NewTilted draws from the cells, where prior rows are added to each so that a cell which
+// happens to be empty is not taken for one that cannot occur; they do not change what is
+// measured. If the statistic cannot be computed from the counts, the error is
+// [ErrTooFew]. Counts and prior that are negative, not finite or of different length, and
+// fewer than 100 draws, are an error.
+func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
+	const name = "tilted bootstrap"
+	if len(prior) != len(counts) {
+		return nil, malformed(name, "prior has %d cells, want %d", len(prior), len(counts))
+	}
+	if draws < MinDraws {
+		return nil, malformed(name, "draws is %d, want at least %d", draws, MinDraws)
+	}
+	var rows, total float64
+	for i, c := range counts {
+		if !(c >= 0 && c < math.MaxInt32*1024) || !(prior[i] >= 0 && prior[i] < math.MaxInt32) { // also true of NaN
+			return nil, malformed(name, "cell %d has the count %v and the prior %v", i, c, prior[i])
+		}
+		rows += c
+		total += c + prior[i]
+	}
+	t := &Tilted{statistic: statistic, rows: math.Round(rows), shares: make([]float64, len(counts))}
+	var ok bool
+	if t.estimate, ok = statistic(counts); !ok {
+		return nil, tooFew(name, "the statistic is undefined")
+	}
+	for i, c := range counts {
+		t.shares[i] = (c + prior[i]) / total
+	}
+	if t.influence, ok = influences(t.shares, statistic); !ok {
+		return nil, tooFew(name, "the statistic is undefined near the measured counts")
+	}
+	t.draw(draws, seed)
+	return t, nil
+}
+
+// MinDraws is the least number of draws that [NewTilted] takes.
+const MinDraws = 100
+
+// influences returns the derivative of the statistic by the share of each cell.
+func influences(shares []float64, statistic Statistic) ([]float64, bool) {
+	const step = 1e-6 // about the root of the precision, where both errors are least
+	center, ok := statistic(shares)
+	if !ok {
+		return nil, false
+	}
+	influence, moved := make([]float64, len(shares)), make([]float64, len(shares))
+	for i, share := range shares {
+		if share == 0 {
+			continue // never drawn
+		}
+		for j, s := range shares {
+			moved[j] = s * (1 - step)
+		}
+		moved[i] += step
+		value, ok := statistic(moved)
+		if !ok {
+			return nil, false
+		}
+		influence[i] = (value - center) / step
+	}
+	return influence, true
+}
+
+// draw fills the draws and the standard error.
+func (t *Tilted) draw(draws int, seed uint64) {
+	sampler := multinomial.New(int(t.rows), t.shares, seed)
+	counts := make([]float64, len(t.shares))
+	t.draws = make([]tiltedDraw, draws)
+	// What only rounding tells apart is a tie.
+	tie := 1e-12 * math.Max(1, math.Abs(t.estimate))
+	var n, mean, squares float64
+	for i := range t.draws {
+		sampler.Draw(counts)
+		d := &t.draws[i]
+		for cell, c := range counts {
+			d.score += c * t.influence[cell]
+		}
+		value, ok := t.statistic(counts)
+		// An undefined draw counts against whatever is to be shown.
+		d.least = !ok || value <= t.estimate+tie
+		d.most = !ok || value >= t.estimate-tie
+		if ok {
+			n++
+			delta := value - mean
+			mean += delta / n
+			squares += delta * (value - mean)
+		}
+	}
+	if n > 1 {
+		t.stdErr = math.Sqrt(squares / (n - 1))
+	}
+}
+
+// Estimate returns the statistic of the counts as they are.
+func (t *Tilted) Estimate() float64 { return t.estimate }
+
+// StdErr returns the standard deviation of the draws.
+func (t *Tilted) StdErr() float64 { return t.stdErr }
+
+// Greater returns the p-value of the hypothesis that the true value is at most bound.
+func (t *Tilted) Greater(bound float64) float64 {
+	lambda, ok := t.solve(bound)
+	switch {
+	case ok:
+		return t.atLeast(lambda)
+	case bound < t.estimate:
+		return 0 // no cells would give so small a value
+	}
+	return 1
+}
+
+// Less returns the p-value of the hypothesis that the true value is at least bound.
+func (t *Tilted) Less(bound float64) float64 {
+	lambda, ok := t.solve(bound)
+	switch {
+	case ok:
+		return t.atMost(lambda)
+	case bound > t.estimate:
+		return 0
+	}
+	return 1
+}
+
+// CI returns the interval of the values that neither [Tilted.Greater] nor [Tilted.Less]
+// rejects at (1-level)/2. An end is infinite if no value is rejected on its side, which
+// too many undefined draws lead to. A level outside (0, 1) is an error.
+func (t *Tilted) CI(level float64) (Interval, error) {
+	if err := checkLevel("tilted bootstrap", level); err != nil {
+		return Interval{}, err
+	}
+	alpha := (1 - level) / 2
+	return Interval{
+		Lo:    t.end(alpha, -1, t.atLeast),
+		Hi:    t.end(alpha, 1, t.atMost),
+		Level: level,
+	}, nil
+}
+
+// end returns the value, downwards or upwards of the estimate, that is just rejected.
+func (t *Tilted) end(alpha, direction float64, pValue func(lambda float64) float64) float64 {
+	lambda, ok := t.cross(direction, func(lambda float64) float64 {
+		// The logarithm is nearly a parabola, which a secant finds the root of in a few steps.
+		return math.Log(alpha) - math.Log(pValue(lambda))
+	})
+	if ok {
+		if value, ok := t.value(lambda); ok {
+			return value
+		}
+	}
+	return math.Inf(int(direction))
+}
+
+// solve returns the tilt that makes the statistic equal to the bound.
+func (t *Tilted) solve(bound float64) (lambda float64, ok bool) {
+	center, _ := t.value(0)
+	if center == bound {
+		return 0, true
+	}
+	direction := 1.0
+	if bound < center {
+		direction = -1
+	}
+	return t.cross(direction, func(lambda float64) float64 {
+		if value, ok := t.value(lambda); ok {
+			return (value - bound) * direction
+		}
+		return math.Inf(1)
+	})
+}
+
+// cross returns the tilt nearest to none, in the direction, at which f has risen to 0;
+// false if it does not.
+func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float64, bool) {
+	var strongest, variance float64
+	for i, psi := range t.influence {
+		strongest = max(strongest, math.Abs(psi))
+		variance += t.shares[i] * psi * psi
+	}
+	inner, fInner := 0.0, f(0)
+	if fInner >= 0 {
+		return 0, true
+	}
+	if variance == 0 {
+		return 0, false
+	}
+	// Beyond the limit the lightest cells would be drawn once in a universe. The first
+	// step is about one standard error.
+	limit := 50 / strongest
+	outer := min(limit, 1/math.Sqrt(variance*t.rows))
+	for {
+		fOuter := f(direction * outer)
+		if fOuter >= 0 {
+			return illinois(inner, fInner, direction*outer, fOuter, f), true
+		}
+		if outer == limit {
+			return 0, false
+		}
+		inner, fInner = direction*outer, fOuter
+		outer = min(limit, 2*outer)
+	}
+}
+
+// illinois returns where f rises to 0 between lo, where it is below, and hi, where it is
+// not, by the false position method in the form that does not stall (Dowell & Jarratt
+// 1971).
+func illinois(lo, fLo, hi, fHi float64, f func(float64) float64) float64 {
+	const steps, precision = 60, 1e-9
+	moved := 0 // which end moved last, and so may have to wait for the other
+	for range steps {
+		if math.Abs(hi-lo) <= precision*math.Abs(hi) {
+			break
+		}
+		mid := lo - fLo*(hi-lo)/(fHi-fLo)
+		if !(min(lo, hi) < mid && mid < max(lo, hi)) { // also true of NaN, after an infinite value
+			mid = (lo + hi) / 2
+		}
+		if v := f(mid); v >= 0 {
+			if hi, fHi = mid, v; moved > 0 {
+				fLo /= 2
+			}
+			moved = 1
+		} else {
+			if lo, fLo = mid, v; moved < 0 {
+				fHi /= 2
+			}
+			moved = -1
+		}
+	}
+	return hi
+}
+
+// value returns the statistic of the tilted cells.
+func (t *Tilted) value(lambda float64) (float64, bool) {
+	tilted := make([]float64, len(t.shares))
+	for i, share := range t.shares {
+		tilted[i] = share * math.Exp(lambda*t.influence[i])
+	}
+	return t.statistic(tilted)
+}
+
+// atLeast returns the probability under the tilted cells of a statistic that is at least
+// the measured one.
+func (t *Tilted) atLeast(lambda float64) float64 {
+	return t.probability(lambda, lambda <= 0,
+		func(d *tiltedDraw) bool { return d.most }, func(d *tiltedDraw) bool { return !d.most })
+}
+
+// atMost returns the probability under the tilted cells of a statistic that is at most
+// the measured one.
+func (t *Tilted) atMost(lambda float64) float64 {
+	return t.probability(lambda, lambda >= 0,
+		func(d *tiltedDraw) bool { return d.least }, func(d *tiltedDraw) bool { return !d.least })
+}
+
+// probability adds up the weights that the draws of an event have under the tilted cells,
+// or those of its complement if the tilt is towards the event, because weights above 1
+// vary too much.
+func (t *Tilted) probability(lambda float64, away bool, event, complement func(*tiltedDraw) bool) float64 {
+	var norm float64
+	for i, share := range t.shares {
+		norm += share * math.Exp(lambda*t.influence[i])
+	}
+	logNorm := t.rows * math.Log(norm)
+	if !away {
+		event = complement
+	}
+	var sum float64
+	for i := range t.draws {
+		if d := &t.draws[i]; event(d) {
+			sum += math.Exp(lambda*d.score - logNorm)
+		}
+	}
+	p := min(sum/float64(len(t.draws)), 1)
+	if !away {
+		p = 1 - p
+	}
+	return p
+}

@@ -1,0 +1,100 @@
+package gate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// policyJSON is the wire form of a Policy.
+type policyJSON struct {
+	SchemaVersion int               `json:"schema_version"`
+	Name          string            `json:"name"`
+	MaxAlpha      float64           `json:"max_alpha,omitempty"`
+	Criteria      []json.RawMessage `json:"criteria"`
+	First         []json.RawMessage `json:"first"`
+}
+
+// MarshalJSON writes the policy, each criterion as an object with its kind as "type":
+//
+//	{"schema_version": 1, "name": "mine", "criteria": [{"type": "min_samples", "rows": 500}], "first": []}
+//
+// A criterion that is not [Kinded], such as a [CriterionFunc], is an error.
+func (p Policy) MarshalJSON() ([]byte, error) {
+	all, err := newKinds()
+	if err != nil {
+		return nil, err
+	}
+	wire := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
+	var errs [2]error
+	wire.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
+	wire.First, errs[1] = all.marshalList("First", p.First)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
+	}
+	return json.Marshal(wire)
+}
+
+func (ks kinds) marshalList(list string, criteria []Criterion) ([]json.RawMessage, error) {
+	written := make([]json.RawMessage, len(criteria))
+	var errs []error
+	for i, c := range criteria {
+		var err error
+		if written[i], err = ks.marshal(c); err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
+		}
+	}
+	return written, errors.Join(errs...)
+}
+
+// UnmarshalJSON reads a policy that has only criteria of this package, as [ParsePolicy]
+// does. An error leaves p as it was.
+func (p *Policy) UnmarshalJSON(data []byte) error {
+	read, err := ParsePolicy(data)
+	if err == nil {
+		*p = read
+	}
+	return err
+}
+
+// ParsePolicy reads what [Policy.MarshalJSON] wrote, or a person in the same form.
+// Criteria of the host's own are read if a value of each kind is given: what the JSON
+// does not name is as in that value, which may be a pointer.
+//
+// The error names every criterion of an unknown type or with an unknown or malformed
+// field, and what there is instead. Whether the values make sense, [Policy.Validate]
+// tells.
+func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
+	all, err := newKinds(host...)
+	if err != nil {
+		return Policy{}, fmt.Errorf("gate: policy: %w", err)
+	}
+	var wire policyJSON
+	if err := unmarshalStrict(data, &wire); err != nil {
+		return Policy{}, fmt.Errorf("gate: policy: %w", err)
+	}
+	if wire.SchemaVersion != schemaVersion {
+		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", wire.Name, wire.SchemaVersion, schemaVersion)
+	}
+	p := Policy{Name: wire.Name, MaxAlpha: wire.MaxAlpha}
+	var errs [2]error
+	p.Criteria, errs[0] = all.unmarshalList("criteria", wire.Criteria)
+	p.First, errs[1] = all.unmarshalList("first", wire.First)
+	if err := errors.Join(errs[:]...); err != nil {
+		return Policy{}, fmt.Errorf("gate: policy %q: %w", wire.Name, err)
+	}
+	return p, nil
+}
+
+func (ks kinds) unmarshalList(list string, written []json.RawMessage) ([]Criterion, error) {
+	var criteria []Criterion
+	var errs []error
+	for i, data := range written {
+		c, err := ks.unmarshal(data)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
+		}
+		criteria = append(criteria, c)
+	}
+	return criteria, errors.Join(errs...)
+}

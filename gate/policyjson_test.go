@@ -1,0 +1,257 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+)
+
+// everyKind holds a criterion of each kind, all of its fields set.
+var everyKind = gate.Policy{
+	Name:     "every kind",
+	MaxAlpha: 0.01,
+	Criteria: []gate.Criterion{
+		gate.Cooldown{Period: 36 * time.Hour},
+		gate.ErrorBudget{At: day0, Alpha: 0.01, Next: day0.Add(time.Hour), Spent: 0.02, Total: 0.1, Horizon: 90 * time.Minute},
+		gate.Floor{Metric: gate.Accuracy, Bound: 0.5},
+		gate.Improvement{Metric: gate.F1, Relative: 0.02, Absolute: 0.01},
+		gate.Maturity{Age: 48 * time.Hour, Share: 0.9, Optional: true},
+		gate.MaxLatency{Relative: 1.5, Absolute: 20 * time.Millisecond, Mean: true, Optional: true},
+		gate.MinCoverage{Share: 0.3},
+		gate.MinSamples{Rows: 500},
+		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Alpha: 0.1, Draws: 3000, Seed: 1},
+		gate.NotWorse{Metric: gate.LogLoss, Margin: 0.1},
+	},
+	First: []gate.Criterion{
+		gate.Segments{Metric: gate.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
+		gate.Superior{Metric: gate.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
+	},
+}
+
+const criteriaJSON = `{"type":"cooldown","period":"36h0m0s"},` +
+	`{"type":"error_budget","at":"2025-03-01T00:00:00Z","alpha":0.01,"next":"2025-03-01T01:00:00Z","spent":0.02,"total":0.1,"horizon":"1h30m0s"},` +
+	`{"type":"floor","metric":"accuracy","bound":0.5},` +
+	`{"type":"improvement","metric":"f1","relative":0.02,"absolute":0.01},` +
+	`{"type":"maturity","age":"48h0m0s","share":0.9,"optional":true},` +
+	`{"type":"max_latency","relative":1.5,"absolute":"20ms","mean":true,"optional":true},` +
+	`{"type":"min_coverage","share":0.3},` +
+	`{"type":"min_samples","rows":500}`
+
+func TestPolicy_JSON(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(everyKind)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(data), `{"schema_version":1,"name":"every kind","max_alpha":0.01,"criteria":[`+criteriaJSON+`,`), string(data))
+
+	for _, policy := range []gate.Policy{everyKind, gate.Standard(), gate.Classic()} {
+		data, err := json.Marshal(policy)
+		require.NoError(t, err)
+		var read gate.Policy
+		require.NoError(t, json.Unmarshal(data, &read))
+		require.Equal(t, policy, read)
+		again, err := json.Marshal(read)
+		require.NoError(t, err)
+		require.Equal(t, string(data), string(again))
+	}
+	var empty gate.Policy
+	require.NoError(t, json.Unmarshal([]byte(`{"schema_version":1,"name":"","criteria":[],"first":[]}`), &empty))
+	require.Equal(t, gate.Inconclusive, gate.Evaluate(empty, better(t)).Outcome)
+}
+
+func TestParsePolicy_Strict(t *testing.T) {
+	t.Parallel()
+	policy := func(criteria string) string {
+		return `{"schema_version":1,"name":"p","criteria":[` + criteria + `],"first":[]}`
+	}
+	for name, c := range map[string]struct{ data, want string }{
+		"type":        {policy(`{"type":"min_sample","rows":1}`), `gate: policy "p": criteria[0]: unknown type "min_sample", want one of ["cooldown" "error_budget" "floor"`},
+		"no type":     {policy(`{"rows":1}`), `unknown type ""`},
+		"type twice":  {policy(`{"type":"floor","type":"min_samples"}`), `field "type" occurs twice`},
+		"odd type":    {policy(`{"type":7}`), "type: json: cannot unmarshal number"},
+		"field":       {policy(`{"type":"min_samples","row":1}`), `criteria[0]: min_samples: unknown field "row", want one of ["rows"]`},
+		"case":        {policy(`{"type":"min_samples","Rows":1}`), `unknown field "Rows"`},
+		"twice":       {policy(`{"type":"min_samples","rows":1,"rows":2}`), `field "rows" occurs twice`},
+		"duration":    {policy(`{"type":"cooldown","period":7}`), "cooldown:"},
+		"days":        {policy(`{"type":"cooldown","period":"7d"}`), `duration "7d", want one such as "168h"`},
+		"of cooldown": {policy(`{"type":"cooldown","days":7}`), `cooldown: unknown field "days", want one of ["period"]`},
+		"value":       {policy(`{"type":"min_samples","rows":"many"}`), "min_samples: json: cannot unmarshal string"},
+		"null":        {policy(`null`), "null is not a JSON object"},
+		"list":        {policy(`[]`), "[] is not a JSON object"},
+		"both":        {policy(`{"type":"x"},{"type":"y"}`), `criteria[1]: unknown type "y"`},
+		"first":       {`{"schema_version":1,"name":"p","criteria":[],"first":[{"type":"x"}]}`, `first[0]: unknown type "x"`},
+		"version":     {`{"schema_version":2,"name":"p","criteria":[],"first":[]}`, "schema_version is 2, want 1"},
+		"no version":  {`{}`, "schema_version is 0, want 1"},
+		"top":         {`{"schema_version":1,"rules":[]}`, `unknown field "rules", want one of ["schema_version" "name" "max_alpha" "criteria" "first"]`},
+		"trailing":    {policy("") + "{}", "data after the value"},
+		"cut":         {`{"schema_version":1,"na`, "unexpected EOF"},
+		"empty":       {``, "EOF"},
+	} {
+		_, err := gate.ParsePolicy([]byte(c.data))
+		require.ErrorContains(t, err, c.want, name)
+	}
+	p := gate.Classic()
+	require.Error(t, json.Unmarshal([]byte(policy(`{"type":"x"}`)), &p))
+	require.Equal(t, gate.Classic(), p, "an error leaves the policy as it was")
+}
+
+// budgeted is a host's criterion with something that JSON does not hold.
+type budgeted struct {
+	Euros  float64 `json:"euros"`
+	prices map[string]float64
+}
+
+func (c budgeted) Kind() string { return "budgeted" }
+
+func (c budgeted) Check(*gate.Evidence) gate.Check {
+	check := gate.Check{Criterion: "cost", Verdict: gate.Fail, Statistic: c.prices["shadow"], Threshold: c.Euros, Reason: "what it costs"}
+	if check.Statistic <= c.Euros {
+		check.Verdict = gate.Pass
+	}
+	return check
+}
+
+// pointed is a host's criterion that is a pointer, in a form of its own.
+type pointed struct{ limit int }
+
+func (c *pointed) Kind() string { return "pointed" }
+func (c *pointed) Check(*gate.Evidence) gate.Check {
+	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
+}
+func (c *pointed) MarshalJSON() ([]byte, error)    { return []byte(`{}`), nil }
+func (c *pointed) UnmarshalJSON(data []byte) error { c.limit++; return nil }
+
+// posing is a host's criterion that claims the kind of another.
+type posing struct {
+	Type string `json:"type,omitempty"`
+	kind string
+}
+
+func (c posing) Kind() string                    { return c.kind }
+func (c posing) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+// scalar is a host's criterion whose JSON is no object.
+type scalar float64
+
+func (c scalar) Kind() string                    { return "scalar" }
+func (c scalar) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func TestParsePolicy_Host(t *testing.T) {
+	t.Parallel()
+	prices := map[string]float64{"shadow": 3}
+	data, err := json.Marshal(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5}, &pointed{}}})
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"criteria":[{"type":"budgeted","euros":5},{"type":"pointed"}]`)
+
+	prototype := &pointed{limit: 7}
+	p, err := gate.ParsePolicy(data, budgeted{prices: prices}, prototype)
+	require.NoError(t, err)
+	require.Equal(t, budgeted{5, prices}, p.Criteria[0])
+	require.Equal(t, &pointed{limit: 8}, p.Criteria[1])
+	require.Equal(t, 7, prototype.limit, "the value given is not the one read into")
+	require.Equal(t, gate.Promote, gate.Evaluate(p, better(t)).Outcome)
+
+	_, err = gate.ParsePolicy(data)
+	require.ErrorContains(t, err, `criteria[0]: unknown type "budgeted", want one of [`)
+	_, err = gate.ParsePolicy([]byte(strings.Replace(string(data), "euros", "dollars", 1)), budgeted{}, prototype)
+	require.ErrorContains(t, err, `budgeted: unknown field "dollars", want one of ["euros"]`)
+	for want, host := range map[string][]gate.Kinded{
+		`gate_test.posing has the kind "floor", which is that of gate.Floor`: {posing{kind: "floor"}},
+		`which is that of gate_test.budgeted`:                                {budgeted{}, budgeted{}},
+		`gate_test.posing has an empty kind`:                                 {posing{}},
+		`the criterion is nil`:                                               {nil},
+	} {
+		_, err := gate.ParsePolicy(data, host...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestPolicy_CannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]gate.Criterion{
+		"Criteria[0]: a gate.CriterionFunc cannot be written: give it a method Kind() string": says(gate.Pass),
+		"the criterion is nil": (*pointed)(nil),
+		`gate_test.posing has the kind "floor", want one of its own`: posing{kind: "floor"},
+		`gate_test.posing has the kind "", want one of its own`:      posing{},
+		`has a member "type"`:          posing{kind: "posing", Type: "x"},
+		"gate_test.scalar: 3 is not a": scalar(3),
+		"json: unsupported value: NaN": gate.MinCoverage{Share: nan},
+	} {
+		_, err := json.Marshal(gate.Policy{Name: "mine", Criteria: []gate.Criterion{c}})
+		require.ErrorContains(t, err, want)
+		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c, gate.MinSamples{}}}, better(t))
+		require.Nil(t, d.Rules, "a decision is possible all the same")
+		hash(t, d)
+	}
+	_, err := json.Marshal(gate.Policy{Criteria: []gate.Criterion{&gate.MinSamples{Rows: 3}}})
+	require.NoError(t, err, "a pointer to a kind is of the kind")
+}
+
+func TestPolicy_NilCriteria(t *testing.T) {
+	t.Parallel()
+	for _, c := range []gate.Criterion{nil, (*pointed)(nil), (*gate.MinSamples)(nil), gate.CriterionFunc(nil)} {
+		p := gate.Policy{Criteria: []gate.Criterion{c, says(gate.Pass)}, First: []gate.Criterion{c}, MaxAlpha: 0.01}
+		require.ErrorContains(t, p.Validate(), "Criteria[0]: the criterion is nil")
+		require.Equal(t, gate.Inconclusive, gate.Evaluate(p, better(t)).Outcome)
+	}
+}
+
+// FuzzParsePolicy checks that no JSON makes a policy that panics, promotes on nothing, or
+// is another one after being written and read again.
+func FuzzParsePolicy(f *testing.F) {
+	for _, p := range []gate.Policy{everyKind, gate.Standard(), gate.Classic(), {}} {
+		data, err := json.Marshal(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, uint64(len(data)))
+	}
+	f.Add([]byte(`{"schema_version":1,"criteria":[{"type":"superior","metric":"f1","alpha":1e-300,"draws":1}],"max_alpha":-1}`), uint64(3))
+	f.Add([]byte(`{"schema_version":1,"criteria":[{"type":"max_latency"},{"type":"min_samples","rows":-9}]}`), uint64(4))
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		p, err := gate.ParsePolicy(data)
+		if err != nil {
+			return
+		}
+		first, err := json.Marshal(p)
+		if err != nil {
+			return // a time beyond the year 9999
+		}
+		read, err := gate.ParsePolicy(first)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		if second, _ := json.Marshal(read); string(second) != string(first) {
+			t.Errorf("%s became %s", first, second)
+		}
+		if cheap(data) {
+			e := wild(seed, int(seed%60))
+			checkDecision(t, e, gate.Evaluate(p, e))
+			if d := gate.Evaluate(p, gate.Evidence{}); d.Outcome == gate.Promote && p.First == nil {
+				t.Errorf("promotes by no criterion: %s", d)
+			}
+		}
+	})
+}
+
+// cheap reports whether a policy asks for no more draws than a fuzzer has time for.
+func cheap(data []byte) bool {
+	var p struct {
+		Criteria, First []struct{ Draws int }
+		MaxAlpha        float64 `json:"max_alpha"`
+	}
+	if json.Unmarshal(data, &p) != nil || p.MaxAlpha > 0 && p.MaxAlpha < 0.01 {
+		return false
+	}
+	for _, c := range append(p.Criteria, p.First...) {
+		if c.Draws > 10_000 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,212 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+)
+
+// stored returns a decision as it is read back from JSON.
+func stored(t testing.TB, d gate.Decision) gate.Decision {
+	t.Helper()
+	data, err := json.Marshal(d)
+	require.NoError(t, err)
+	var read gate.Decision
+	require.NoError(t, json.Unmarshal(data, &read))
+	return read
+}
+
+func TestRecompute(t *testing.T) {
+	t.Parallel()
+	first := better(t)
+	first.Production = nil
+	hard := better(t)
+	hard.Shadow.Probability, hard.Production.Probability = nil, nil
+	oneClass := tiny(t, make([]float64, 300), make([]float64, 300), make([]float64, 300))
+	worse := better(t)
+	worse.Production, worse.Shadow = &worse.Shadow, *worse.Production
+	classes := gate.Policy{Name: "classes", Criteria: []gate.Criterion{
+		gate.Superior{Metric: gate.MCC, Alpha: 0.01}, gate.NonInferior{Metric: gate.Recall, Margin: 0.1}, gate.Segments{Metric: gate.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
+		gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.1, MinRows: 20},
+	}, First: []gate.Criterion{gate.Floor{Metric: gate.PRAUC, Bound: 0.4}}}
+	budgeted, err := gate.Budget{}.Apply(gate.Standard(), day0)
+	require.NoError(t, err)
+	outcomes := map[gate.Outcome]bool{}
+	for name, e := range map[string]gate.Evidence{
+		"better": better(t), "all there is": timed(better(t)), "worse": timed(worse), "regression": timed(regression(400, 0.5)), "multiclass": timed(multiclass(400)),
+		"first": timed(first), "no probabilities": timed(hard), "one class": oneClass, "empty": {},
+	} {
+		for _, policy := range []gate.Policy{gate.Classic(), gate.Standard(), classes, budgeted} {
+			d := gate.Evaluate(policy, e)
+			outcomes[d.Outcome] = true
+			again, err := gate.Recompute(stored(t, d))
+			require.NoError(t, err, "%s by %s", name, policy.Name)
+			require.Equal(t, hash(t, d), hash(t, again))
+			again, err = gate.RecomputeFrom(stored(t, d), e)
+			require.NoError(t, err, "%s by %s", name, policy.Name)
+			require.Equal(t, hash(t, d), hash(t, again))
+		}
+	}
+	require.Len(t, outcomes, 3)
+}
+
+func TestRecompute_Chained(t *testing.T) {
+	t.Parallel()
+	var chain gate.Chain
+	_, err := chain.Append(sample())
+	require.NoError(t, err)
+	e := better(t)
+	d, err := chain.Append(gate.Evaluate(gate.Classic(), e))
+	require.NoError(t, err)
+	for _, recompute := range []func() (gate.Decision, error){
+		func() (gate.Decision, error) { return gate.Recompute(d) },
+		func() (gate.Decision, error) { return gate.RecomputeFrom(d, e) },
+	} {
+		again, err := recompute()
+		require.NoError(t, err)
+		require.Equal(t, chain.Head, hash(t, again))
+	}
+}
+
+func TestRecompute_Tampered(t *testing.T) {
+	t.Parallel()
+	e := timed(better(t))
+	for name, tamper := range map[string]func(d *gate.Decision){
+		"outcome":   func(d *gate.Decision) { d.Outcome = gate.Reject },
+		"statistic": func(d *gate.Decision) { d.Checks[4].Statistic++ },
+		"reason":    func(d *gate.Decision) { d.Checks[4].Reason = "because" },
+		"check":     func(d *gate.Decision) { d.Checks = d.Checks[:3] },
+		"metric":    func(d *gate.Decision) { d.Shadow[gate.F1] = 1 },
+		"name":      func(d *gate.Decision) { d.Policy = "strict" },
+		"rules": func(d *gate.Decision) {
+			d.Rules = []byte(`{"schema_version":1,"name":"classic","criteria":[],"first":[]}`)
+		},
+		"latency":  func(d *gate.Decision) { d.Basis.ShadowLatency.P95 = time.Hour },
+		"coverage": func(d *gate.Decision) { d.Basis.Coverage.Predictions *= 2 },
+		"fact":     func(d *gate.Decision) { d.Basis.Facts["rows of 24h0m0s or older"] = gate.Fact{Values: []float64{0}} },
+		"tallies": func(d *gate.Decision) {
+			d.Basis.Segments = nil
+			d.Basis.Tallies[0].Rows--
+			d.Basis.Tallies[1].Rows++
+		},
+	} {
+		d := stored(t, gate.Evaluate(gate.Standard(), e))
+		tamper(&d)
+		_, err := gate.Recompute(d)
+		require.ErrorIs(t, err, gate.ErrDiffers, name)
+		if name != "rules" {
+			_, err = gate.RecomputeFrom(d, e)
+			require.ErrorIs(t, err, gate.ErrDiffers, name)
+		}
+	}
+}
+
+func TestRecompute_Malformed(t *testing.T) {
+	t.Parallel()
+	e := timed(better(t))
+	for want, spoil := range map[string]func(d *gate.Decision){
+		"gate: recompute: gate: policy: EOF": func(d *gate.Decision) { d.Rules = []byte{} },
+		`unknown type "x"`: func(d *gate.Decision) {
+			d.Rules = []byte(`{"schema_version":1,"name":"","criteria":[{"type":"x"}],"first":[]}`)
+		},
+		"tallies of 2000 rows, want 1999":                           func(d *gate.Decision) { d.N-- },
+		"tallies of 2000 rows, want -1":                             func(d *gate.Decision) { d.N = -1 },
+		"basis: target: multiclass with the classes":                func(d *gate.Decision) { d.Basis.Target.Task = 1 },
+		"malformed tally {7 0 0 ":                                   func(d *gate.Decision) { d.Basis.Tallies[0].Truth = 7 },
+		"malformed tally {0 0 0 -1}":                                func(d *gate.Decision) { d.Basis.Tallies[0].Rows = -1 },
+		`segments by "parity": not the rows of the tallies`:         func(d *gate.Decision) { delete(d.Basis.Segments["parity"], "odd") },
+		`segments by "parity": malformed tally {0 -1 0 `:            func(d *gate.Decision) { d.Basis.Segments["parity"]["odd"][0].Production = -1 },
+		"needs the rows of the evidence: there were too many":       func(d *gate.Decision) { d.Basis.Tallies = nil },
+		"needs the rows of the evidence: they are more than 10,000": func(d *gate.Decision) { d.N = 10_000_001 },
+		"the decision stores no rules or no basis":                  func(d *gate.Decision) { d.Basis = nil },
+		"needs the rows of the evidence: rows of 24h0m0s or older":  func(d *gate.Decision) { delete(d.Basis.Facts, "rows of 24h0m0s or older") },
+		"needs the rows of the evidence: shadow brier":              func(d *gate.Decision) { delete(d.Shadow, gate.Brier) },
+	} {
+		d := stored(t, gate.Evaluate(gate.Standard(), e))
+		spoil(&d)
+		_, err := gate.Recompute(d)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestRecompute_HostCriteria(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	e.Shadow.Class[3] = 1 - e.Shadow.Class[3]
+	prices := map[string]float64{"shadow": 3}
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5, prices: prices}}}, e)
+	_, err := gate.Recompute(d)
+	require.ErrorContains(t, err, `unknown type "budgeted"`)
+	again, err := gate.RecomputeFrom(d, e, budgeted{prices: prices})
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, again))
+	_, err = gate.RecomputeFrom(d, e, budgeted{})
+	require.ErrorIs(t, err, gate.ErrDiffers, "at other prices")
+	_, err = gate.RecomputeFrom(d, better(t), budgeted{prices: prices})
+	require.ErrorContains(t, err, "the evidence has the hash")
+
+	d = gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{says(gate.Pass)}}, e)
+	_, err = gate.Recompute(d)
+	require.ErrorIs(t, err, gate.ErrNeedsRows)
+	_, err = gate.RecomputeFrom(d, e)
+	require.ErrorContains(t, err, "the decision stores no rules")
+}
+
+func TestBasis_Bounded(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	for column := range 10 {
+		names := make([]string, e.N())
+		for i := range names {
+			names[i] = time.Duration(i).String()
+		}
+		e.Segments[string(rune('a'+column))] = names
+	}
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: gate.F1}}}
+	d := gate.Evaluate(policy, e)
+	require.Equal(t, gate.Promote, d.Outcome)
+	require.Nil(t, d.Basis.Tallies)
+	require.Nil(t, d.Basis.Segments)
+	_, err := gate.Recompute(d)
+	require.ErrorIs(t, err, gate.ErrNeedsRows)
+	_, err = gate.RecomputeFrom(d, e)
+	require.NoError(t, err)
+
+	var tally gate.Tally
+	require.ErrorContains(t, json.Unmarshal([]byte(`[1,2,3]`), &tally), "tally of 3 numbers, want 4")
+	require.Error(t, json.Unmarshal([]byte(`{}`), &tally))
+}
+
+// FuzzRecompute checks that no stored decision makes Recompute panic, and that what it
+// returns without an error is the decision itself.
+func FuzzRecompute(f *testing.F) {
+	for seed := range uint64(6) {
+		e := wild(seed, 40)
+		for _, policy := range []gate.Policy{gate.Classic(), gate.Standard()} {
+			data, err := json.Marshal(gate.Evaluate(policy, e))
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var d gate.Decision
+		if json.Unmarshal(data, &d) != nil || d.N > 10_000 || !cheap(d.Rules) {
+			return
+		}
+		again, err := gate.Recompute(d)
+		if err != nil {
+			return
+		}
+		a, errA := d.Hash()
+		b, errB := again.Hash()
+		if errA != nil || errB != nil || a != b {
+			t.Errorf("%s became %s", data, again)
+		}
+	})
+}

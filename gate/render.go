@@ -1,0 +1,197 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// page is what a decision looks like to a person. Everything is text by now.
+type page struct {
+	Outcome  Outcome
+	Headline string
+	Lead     string // what stands in the way, or that nothing does
+	Facts    []pageFact
+	Checks   []pageCheck
+	Metrics  []pageMetric
+	Prints   []pageFact // hashes
+}
+
+// pageFact is a name and what it is.
+type pageFact struct{ Name, Value, Note string }
+
+type pageCheck struct {
+	Verdict                  Verdict
+	Criterion, Proof, Reason string
+	Statistic, Threshold     string
+	Interval, Level          string // empty if there is none
+	Rows, Needed             string
+	Picture                  *picture
+}
+
+type pageMetric struct{ Name, Production, Shadow, Change string }
+
+// none is shown where there is no number.
+const none = "–"
+
+func newPage(d Decision) *page {
+	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead()}
+	p.Facts = d.facts()
+	for _, c := range d.Checks {
+		p.Checks = append(p.Checks, newPageCheck(c))
+	}
+	for _, info := range metricInfos {
+		after, ok := d.Shadow[info.metric]
+		if !ok {
+			continue
+		}
+		m := pageMetric{Name: info.title, Production: none, Shadow: info.metric.format(after), Change: none}
+		if before, ok := d.Production[info.metric]; ok {
+			m.Production, m.Change = info.metric.format(before), info.metric.signed(after-before)
+		}
+		p.Metrics = append(p.Metrics, m)
+	}
+	if hash, err := d.Hash(); err == nil {
+		p.Prints = append(p.Prints, pageFact{Name: "Decision", Value: hash})
+	}
+	for _, f := range []pageFact{{Name: "Rows", Value: d.RowSet}, {Name: "Evidence", Value: d.Evidence}, {Name: "Follows", Value: d.Prev}} {
+		if f.Value != "" {
+			p.Prints = append(p.Prints, f)
+		}
+	}
+	return p
+}
+
+func (d Decision) headline() string {
+	what := "The evidence does not decide"
+	switch d.Outcome {
+	case Promote:
+		what = "Promote the shadow"
+	case Reject:
+		what = "Reject the shadow"
+	}
+	if change := d.change(); change != "" {
+		return what + ": " + strings.ReplaceAll(change, "->", "→")
+	}
+	return what
+}
+
+// lead says what stands in the way of a promotion.
+func (d Decision) lead() string {
+	lead := d.tally() + "."
+	for _, reason := range d.Reasons() {
+		lead += " " + sentence(reason)
+	}
+	return lead
+}
+
+// sentence begins with a capital and ends with a stop.
+func sentence(s string) string {
+	if r, size := utf8.DecodeRuneInString(s); unicode.IsLower(r) {
+		s = string(unicode.ToUpper(r)) + s[size:]
+	}
+	return s + "."
+}
+
+func (d Decision) facts() []pageFact {
+	facts := []pageFact{{Name: "Policy", Value: d.Policy}}
+	if d.First {
+		facts[0].Note = "first deployment"
+	}
+	rows := pageFact{Name: "Rows", Value: count(d.N)}
+	if b := d.Basis; b != nil {
+		rows.Note = fmt.Sprintf("%.1f %% of %s predictions are labelled", 100*b.Coverage.Share(), count(b.Coverage.Predictions))
+	}
+	facts = append(facts, rows)
+	if b := d.Basis; b != nil && b.TrainingRows > 0 {
+		facts = append(facts, pageFact{Name: "Rows trained on", Value: count(b.TrainingRows), Note: "a model was judged on what it had seen"})
+	}
+	if !d.At.IsZero() {
+		facts = append(facts, pageFact{Name: "Decided", Value: d.At.UTC().Format(time.DateOnly), Note: d.At.UTC().Format("15:04:05 UTC")})
+	}
+	if b := d.Basis; b != nil && b.ShadowLatency != (Latency{}) {
+		l := pageFact{Name: "Latency", Value: readable(b.ShadowLatency.P95), Note: "per row, 95 % of batches"}
+		if !d.First {
+			l.Note += "; production " + readable(b.ProductionLatency.P95)
+		}
+		facts = append(facts, l)
+	}
+	return facts
+}
+
+func newPageCheck(c Check) pageCheck {
+	p := pageCheck{
+		Verdict:   c.Verdict,
+		Criterion: c.Criterion,
+		Proof:     string(c.Proof),
+		Reason:    c.Reason,
+		Statistic: figure(c.Statistic),
+		Threshold: figure(c.Threshold),
+		Rows:      count(c.N),
+		Picture:   newPicture(c),
+	}
+	if c.CI != nil {
+		p.Interval = figure(c.CI.Lo) + " to " + figure(c.CI.Hi)
+		p.Level = figure(100*c.CI.Level) + " %"
+	}
+	if c.Needed > 0 {
+		p.Needed = count(c.Needed)
+	}
+	return p
+}
+
+// figure writes a number with four digits, or all of those before the point.
+func figure(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return none
+	case math.IsInf(v, 0):
+		return "unbounded"
+	case math.Abs(v) >= 1000 && math.Abs(v) < 1e9:
+		return count(int(math.Round(v)))
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// picture shows an interval, what was measured and the threshold on a line of the length
+// 100.
+type picture struct {
+	Lo, Width, Statistic, Threshold string
+	Label                           string
+}
+
+// newPicture returns the picture of a check's interval, nil if there is none to draw.
+func newPicture(c Check) *picture {
+	if c.CI == nil || !isFinite(c.Statistic) || !isFinite(c.Threshold) || !(c.CI.Lo <= c.CI.Hi) {
+		return nil
+	}
+	lo, hi := min(c.Statistic, c.Threshold), max(c.Statistic, c.Threshold)
+	for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
+		if isFinite(end) {
+			lo, hi = min(lo, end), max(hi, end)
+		}
+	}
+	span := hi - lo
+	if !(span > 0) || !isFinite(span) {
+		return nil
+	}
+	place := func(v float64) float64 { return 5 + 90*((max(lo, min(hi, v))-lo)/span) }
+	from, to := place(c.CI.Lo), place(c.CI.Hi)
+	if math.IsInf(c.CI.Lo, -1) {
+		from = 0
+	}
+	if math.IsInf(c.CI.Hi, 1) {
+		to = 100
+	}
+	decimals := func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
+	return &picture{
+		Lo: decimals(from), Width: decimals(to - from), Statistic: decimals(place(c.Statistic)), Threshold: decimals(place(c.Threshold)),
+		Label: fmt.Sprintf("measured %s, interval %s to %s, threshold %s", figure(c.Statistic), figure(c.CI.Lo), figure(c.CI.Hi), figure(c.Threshold)),
+	}
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
