@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 )
 
 // maxRows is the largest number of rows that is counted: up to here a count is exact as a
@@ -19,7 +18,9 @@ type cells struct {
 	// cell i holds edges[i-1] < x <= edges[i], and the last what is above all edges. The
 	// reference has nothing in cell 0 (below range) and in the last (above range). A value
 	// v that is a cell of its own has the edges just below v and v.
-	edges []float64
+	edges   []float64
+	locator locator // in edges
+	unit    unit    // of the moments
 	// levels are the categories of the reference, sorted; codes finds them.
 	levels []string
 	codes  map[string]int
@@ -33,9 +34,6 @@ func (c *cells) size() int {
 	return len(c.edges) + 1
 }
 
-// locate returns the cell of a finite number.
-func (c *cells) locate(x float64) int { return sort.SearchFloat64s(c.edges, x) }
-
 // tally is how many rows of one column fell where. It is also the wire form.
 type tally struct {
 	Cells   []int64 `json:"cells"`
@@ -47,15 +45,17 @@ type tally struct {
 	Moments moments `json:"moments"`
 }
 
-func newTally(c *cells) tally { return tally{Cells: make([]int64, c.size())} }
+func newTally(c *cells) tally {
+	return tally{Cells: make([]int64, c.size()), Moments: moments{centre: c.unit.Centre}}
+}
 
-// count adds the rows of the column, which must have been checked.
-func (t *tally) count(c *cells, column Column) {
+// count adds the rows of the column, which must have been checked. It overwrites scratch.
+func (t *tally) count(c *cells, column Column, scratch *scratch) {
 	switch {
 	case column.kind == KindNumeric:
-		t.countNumbers(c, column.numbers)
+		t.countNumbers(c, column.numbers, scratch)
 	case column.coded():
-		t.countCodes(c, column)
+		t.countCodes(c, column, scratch)
 	default:
 		for _, text := range column.texts {
 			t.countLevel(c, text, 1)
@@ -63,7 +63,39 @@ func (t *tally) count(c *cells, column Column) {
 	}
 }
 
-func (t *tally) countNumbers(c *cells, values []float64) {
+func (t *tally) countNumbers(c *cells, values []float64, s *scratch) {
+	for len(values) > 0 {
+		block := values[:min(len(values), gridBlock)]
+		values = values[len(block):]
+		lo, hi, ok := extremes(block)
+		if !ok {
+			block = t.setAside(s.values[:0], block)
+			if len(block) == 0 {
+				continue
+			}
+			lo, hi, _ = extremes(block)
+		}
+		c.locator.count(t.Cells, block, &s.cells)
+		t.Moments.addBlock(c.unit, block, lo, hi)
+	}
+}
+
+// extremes returns the smallest and the largest of the values, at least one, or false if one
+// is not finite: as integers those come before or after all others.
+func extremes(values []float64) (lo, hi float64, finite bool) {
+	low, high := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, x := range values {
+		b := int64(math.Float64bits(x))
+		b ^= int64(uint64(b>>63) >> 1)
+		low, high = min(low, b), max(high, b)
+	}
+	lo = math.Float64frombits(uint64(low) ^ uint64(low>>63)>>1)
+	hi = math.Float64frombits(uint64(high) ^ uint64(high>>63)>>1)
+	return lo, hi, lo >= -math.MaxFloat64 && hi <= math.MaxFloat64
+}
+
+// setAside counts what is not finite and appends the rest to finite.
+func (t *tally) setAside(finite, values []float64) []float64 {
 	for _, x := range values {
 		switch {
 		case math.IsNaN(x):
@@ -73,14 +105,14 @@ func (t *tally) countNumbers(c *cells, values []float64) {
 		case math.IsInf(x, -1):
 			t.NegInf++
 		default:
-			t.Cells[c.locate(x)]++
-			t.Moments.add(x)
+			finite = append(finite, x)
 		}
 	}
+	return finite
 }
 
-func (t *tally) countCodes(c *cells, column Column) {
-	counts := make([]int64, len(column.levels))
+func (t *tally) countCodes(c *cells, column Column, scratch *scratch) {
+	counts := scratch.zeros(len(column.levels))
 	for _, code := range column.codes {
 		if code < 0 {
 			t.Missing++
@@ -91,6 +123,22 @@ func (t *tally) countCodes(c *cells, column Column) {
 	for i, n := range counts {
 		t.countLevel(c, column.levels[i], n)
 	}
+}
+
+// scratch is memory that is used again from batch to batch.
+type scratch struct {
+	counts []int64            // of levels
+	values [gridBlock]float64 // the finite ones of a block
+	cells  [gridBlock]uint32  // of the grid
+}
+
+func (s *scratch) zeros(n int) []int64 {
+	if cap(s.counts) < n {
+		s.counts = make([]int64, n)
+	}
+	s.counts = s.counts[:n]
+	clear(s.counts)
+	return s.counts
 }
 
 func (t *tally) countLevel(c *cells, level string, n int64) {
@@ -121,15 +169,15 @@ func (t *tally) values() int64 {
 	return n
 }
 
-// check returns an error if the tally cannot have come from counting rows on the cells.
-func (t *tally) check(c *cells, rows int64) error {
-	if len(t.Cells) != c.size() {
-		return fmt.Errorf("column %q has %d cells, want %d", c.name, len(t.Cells), c.size())
+// check returns an error if the tally cannot have come from counting rows on so many cells.
+func (t *tally) check(kind Kind, size int, rows int64) error {
+	if len(t.Cells) != size {
+		return fmt.Errorf("has %d cells, want %d", len(t.Cells), size)
 	}
 	sum := int64(0)
 	for _, n := range append([]int64{t.Missing, t.NegInf, t.PosInf, t.Unseen}, t.Cells...) {
 		if n < 0 || n > rows {
-			return fmt.Errorf("column %q has a count of %d, want 0 to %d", c.name, n, rows)
+			return fmt.Errorf("has a count of %d, want 0 to %d", n, rows)
 		}
 		sum += n // at most rows before, so this cannot overflow
 		if sum > rows {
@@ -137,66 +185,19 @@ func (t *tally) check(c *cells, rows int64) error {
 		}
 	}
 	if sum != rows {
-		return fmt.Errorf("column %q has counts for %d rows, want %d", c.name, sum, rows)
+		return fmt.Errorf("has counts for %d rows, want %d", sum, rows)
 	}
 	finite := rows - t.Missing - t.NegInf - t.PosInf
-	if c.kind == KindCategorical {
+	if kind == KindCategorical {
 		finite = 0
 	}
-	m := &t.Moments
-	if m.N != finite {
-		return fmt.Errorf("column %q has moments of %d values, want %d", c.name, m.N, finite)
+	if n := t.Moments.N; n != finite {
+		return fmt.Errorf("has moments of %d values, want %d", n, finite)
 	}
-	if c.kind == KindCategorical && t.NegInf+t.PosInf > 0 || c.kind == KindNumeric && t.Unseen > 0 {
-		return fmt.Errorf("column %q has counts that a %v column cannot have", c.name, c.kind)
+	if kind == KindCategorical && t.NegInf+t.PosInf > 0 || kind == KindNumeric && t.Unseen > 0 {
+		return fmt.Errorf("has counts that a %v column cannot have", kind)
 	}
-	if m.Min > m.Max {
-		return fmt.Errorf("column %q has minimum %v above maximum %v", c.name, m.Min, m.Max)
-	}
-	return nil
-}
-
-// fitEdges returns the edges for the finite numbers of a reference: one cell for each
-// distinct value, and one for each gap between two of them, if there are at most k; else k
-// quantile cells, in which a value so frequent that it fills one alone has a cell of its
-// own. There are at most 2k+1 edges.
-func fitEdges(values []float64, k int) []float64 {
-	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
-		return math.IsNaN(x) || math.IsInf(x, 0)
-	})
-	slices.Sort(sorted)
-	n := len(sorted)
-	if n == 0 {
-		return nil
-	}
-	var edges []float64
-	alone := func(v float64) { edges = append(edges, math.Nextafter(v, math.Inf(-1)), v) }
-	if distinct := slices.Compact(slices.Clone(sorted)); len(distinct) <= k {
-		for _, v := range distinct {
-			alone(v)
-		}
-	} else {
-		edges = append(edges, math.Nextafter(sorted[0], math.Inf(-1)))
-		for i := 1; i <= k; i++ {
-			v := sorted[(n*i+k-1)/k-1]
-			if v == edges[len(edges)-1] {
-				continue
-			}
-			first := sort.SearchFloat64s(sorted, v)
-			if first+(n+k-1)/k <= n && sorted[first+(n+k-1)/k-1] == v {
-				alone(v)
-			} else {
-				edges = append(edges, v)
-			}
-		}
-	}
-	for i, e := range edges {
-		edges[i] = max(e, -math.MaxFloat64) // what is below that is no number
-		if e == 0 {
-			edges[i] = 0 // not -0
-		}
-	}
-	return slices.Compact(edges)
+	return t.Moments.check()
 }
 
 // fitLevels returns the values of a categorical reference column, sorted.

@@ -29,14 +29,23 @@ func ChiSquare[C Count](reference, current []C) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return p.chiSquareResult(), nil
+}
+
+func (p countPair) chiSquareResult() Result {
 	x2, pValue := p.chiSquare()
 	result := p.result(x2)
 	result.PValue = pValue
+	result.Warnings = p.smallCounts("chi-square")
+	return result
+}
+
+// smallCounts returns a warning if an expected count is too small for the chi-square limit.
+func (p countPair) smallCounts(test string) []error {
 	if low := p.lowestExpected(); low < minExpected && len(p.r) > 1 {
-		result.Warnings = append(result.Warnings,
-			fmt.Errorf("drift: chi-square: lowest expected count is %.3g, want at least %d", low, minExpected))
+		return []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
 	}
-	return result, nil
+	return nil
 }
 
 func (p countPair) chiSquare() (x2, pValue float64) {

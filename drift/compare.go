@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // comparison is one column on its way into a report.
@@ -14,24 +16,24 @@ type comparison struct {
 	cfg      Config
 	report   ColumnReport
 	n, m     int // values on either side
-	// degrees and rare are those of the chi-square test, see countPair.mergeRare.
-	degrees int
-	rare    float64
+	method   method
+	table    table // of a method on tables, if the test was made
 }
 
-// newComparison describes both sides and makes the tests that the rows allow. Adjusted
-// p-values and verdicts must wait until all columns are tested.
-func newComparison(c *cells, ref, cur *tally, cfg Config) *comparison {
-	k := &comparison{cells: c, ref: ref, cur: cur, cfg: cfg}
-	expectedUnseen := int64(0)
-	if c.kind == KindCategorical {
-		expectedUnseen = ref.once()
+// newComparison describes the current side and makes the tests that the rows allow; side
+// describes the reference. Adjusted p-values and verdicts must wait until all columns are
+// tested.
+func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison {
+	k := &comparison{cells: c, ref: ref, cur: cur, cfg: cfg, method: cfg.method(c)}
+	if side.Numbers != nil {
+		numbers := *side.Numbers // the report is the caller's
+		side.Numbers = &numbers
 	}
 	k.report = ColumnReport{
 		Name:       c.name,
 		Kind:       c.kind,
 		Detectable: 1,
-		Reference:  describe(c, ref, expectedUnseen),
+		Reference:  side,
 		Current:    describe(c, cur, cur.Unseen),
 	}
 	k.n, k.m = k.report.Reference.Values, k.report.Current.Values
@@ -48,29 +50,51 @@ func newComparison(c *cells, ref, cur *tally, cfg Config) *comparison {
 	}
 	k.testRate(TestMissing, [2]int64{ref.Missing, cur.Missing}, rows)
 	k.testRate(TestInfinite, [2]int64{ref.infinite(), cur.infinite()}, [2]int{k.n, k.m})
-	k.testRate(TestUnseen, [2]int64{expectedUnseen, cur.Unseen}, [2]int{k.n, k.m})
+	k.testRate(TestUnseen, [2]int64{expectedUnseen(c, ref), cur.Unseen}, [2]int{k.n, k.m})
 	return k
 }
 
+// expectedUnseen is the number of values of a reference that stand for those to be unseen
+// without any change.
+func expectedUnseen(c *cells, ref *tally) int64 {
+	if c.kind == KindCategorical {
+		return ref.once()
+	}
+	return 0
+}
+
 func (k *comparison) testValues() {
-	t := Test{Floor: k.cfg.effectFloor(k.cells), NReference: k.n, NCurrent: k.m}
-	if k.cells.kind == KindNumeric {
-		t.Name = TestKS
-		t.Statistic = cellDistance(k.ref, k.cur)
-		t.EffectSize = t.Statistic
-		t.PValue = ksPValue(t.Statistic, k.n, k.m)
+	t := Test{Name: k.method.name, Floor: k.cfg.effectFloor(k.cells), NReference: k.n, NCurrent: k.m}
+	if k.method.onTable() {
+		k.table = newTable(k.cells, k.ref, k.cur)
+		t.Statistic, t.PValue = k.table.test(t.Name)
+		t.EffectSize, t.CI = k.table.effect(t.Name, k.cfg.Alpha)
 	} else {
-		t.Name = TestChiSquare
-		pair := levelCounts(k.ref, k.cur)
-		// Unseen values are rare levels of the reference that happen to have a count of
-		// 0 there; on their own they would be a cell chosen for being empty.
-		merged, rare := pair.mergeRare(k.cur.Unseen > 0)
-		k.degrees, k.rare = len(merged.r)-1, rare
-		t.Statistic, t.PValue = merged.chiSquare()
-		t.EffectSize = pair.totalVariation()
+		d := cellDistance(k.ref, k.cur)
+		t.Statistic, t.PValue = d, ksPValue(d, k.n, k.m)
+		t.EffectSize, t.CI = d, k.band(d)
+		if t.Name == TestWasserstein {
+			effect, deviation := scaledWasserstein(k.cells, k.ref, k.cur)
+			t.EffectSize, t.CI = effect, around(effect, deviation, k.cfg.Alpha, math.MaxFloat64)
+		}
+	}
+	if t.PValue > k.cfg.Alpha {
+		t.CI.Lo = 0 // nothing may have changed
 	}
 	k.report.Tests = append(k.report.Tests, t)
 }
+
+// band returns the interval of D. The difference of the two empirical processes is no
+// larger than one Brownian bridge scaled to the effective size, whatever the distributions:
+// it and an independent normal process make up that bridge. So the bound on D under no
+// change is a bound on the error of D under any.
+func (k *comparison) band(d float64) CI {
+	h := ksDetectable(k.cfg.Alpha, k.effective())
+	return CI{Lo: max(d-h, 0), Hi: min(d+h, 1), Level: 1 - k.cfg.Alpha}
+}
+
+// effective is the effective number of values, nm/(n+m).
+func (k *comparison) effective() float64 { return float64(k.n) / float64(k.n+k.m) * float64(k.m) }
 
 // testRate tests the rates of marked rows. Where there are none on both sides, or no rows
 // on one, there is nothing to test. Whether that is so depends on the sum of the sides
@@ -85,14 +109,39 @@ func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
 		Statistic:  shareDifference(float64(c), float64(rows[1]), float64(r), float64(rows[0])),
 		PValue:     fisherPValue(c, rows[1], r+c, rows[0]+rows[1]),
 		Floor:      k.cfg.rateFloor(k.cells),
+		CI:         rateChangeCI(float64(r), float64(rows[0]), float64(c), float64(rows[1]), k.cfg.Alpha),
 		NReference: rows[0],
 		NCurrent:   rows[1],
 	}
 	t.EffectSize = math.Abs(t.Statistic)
-	if name == TestUnseen && t.Statistic < 0 {
-		t.PValue = 1 // fewer surprises than expected are none
+	if name == TestUnseen {
+		t.PValue = max(t.PValue, k.surprise(t.Statistic, float64(c)))
 	}
 	k.report.Tests = append(k.report.Tests, t)
+}
+
+// surprise returns the p-value of so many unseen values, with the rate above that expected,
+// by the normal limit. The expected rate is an estimate, with a larger variance than that of
+// a count if many levels occur twice (Esty, "A normal limit law for a nonparametric
+// estimator of the coverage of a random sample", 1983). Fewer surprises than expected are
+// none.
+func (k *comparison) surprise(above, unseen float64) float64 {
+	if above <= 0 {
+		return 1
+	}
+	n, m := float64(k.n), float64(k.m)
+	var once, twice float64
+	for _, count := range k.ref.Cells {
+		switch count {
+		case 1:
+			once++
+		case 2:
+			twice++
+		}
+	}
+	pooled := (once + unseen) / (n + m)
+	variance := (once*(1-once/n)+2*twice)/(n*n) + pooled*(1-pooled)/m
+	return 2 * distuv.UnitNormal.Survival(above/math.Sqrt(variance))
 }
 
 // pValue is the p-value of the column: the smallest of its tests, times their number.
@@ -123,7 +172,10 @@ func (k *comparison) judge(family []float64) {
 	}
 	// The level of a test of this column that suffices whatever the other columns show.
 	level := k.cfg.Correction.strictest(k.cfg.Alpha, max(len(family), 1)) / float64(max(len(r.Tests), 1))
-	wanted := max(k.cfg.Detectable, k.cfg.effectFloor(k.cells))
+	wanted := k.cfg.Detectable
+	if k.method.ownScale() {
+		wanted = max(wanted, k.cfg.effectFloor(k.cells))
+	}
 	r.Detectable = k.detectable(level)
 	switch {
 	case k.n == 0:
@@ -145,11 +197,10 @@ func (k *comparison) detectable(level float64) float64 {
 	if len(k.report.Tests) == 0 || min(k.n, k.m) < k.cfg.MinRows {
 		return 1
 	}
-	effective := float64(k.n) / float64(k.n+k.m) * float64(k.m)
-	if k.cells.kind == KindNumeric {
-		return ksDetectable(level, effective)
+	if k.method.onTable() {
+		return min(k.table.rare+chiSquareDetectable(level, k.effective(), k.table.degrees()), 1)
 	}
-	return min(k.rare+chiSquareDetectable(level, effective, max(k.degrees, 1)), 1)
+	return ksDetectable(level, k.effective())
 }
 
 // neededRows returns about how many current rows make the wanted effect detectable, if the
@@ -157,12 +208,12 @@ func (k *comparison) detectable(level float64) float64 {
 func (k *comparison) neededRows(level, wanted float64) int {
 	// Both detectable effects fall with the square root of the effective size.
 	var effective float64
-	if k.cells.kind == KindNumeric {
+	if !k.method.onTable() {
 		unit := math.Log(2/level) / 2
 		effective = unit / (wanted * wanted)
 	} else {
-		unit := chiSquareDetectable(level, 1e9, max(k.cells.size()-1, 1))
-		visible := max(wanted-k.rare, wanted/2)
+		unit := chiSquareDetectable(level, 1e9, max(tableSize(k.cells)-1, 1))
+		visible := max(wanted-k.table.rare, wanted/2)
 		effective = 1e9 * unit * unit / (visible * visible)
 	}
 	n := float64(k.n)
@@ -212,14 +263,43 @@ func (k *comparison) sentence(t Test) string {
 			s += fmt.Sprintf(", its median from %s to %s", formatNumber(ref.Numbers.P50), formatNumber(cur.Numbers.P50))
 		}
 		return s + " " + found
-	case TestChiSquare:
-		return fmt.Sprintf("The shares of the levels moved by %s in total variation %s", formatNumber(t.EffectSize), found)
+	case TestWasserstein:
+		s := fmt.Sprintf("The values moved by %s standard deviations", formatNumber(t.EffectSize))
+		if ref.Numbers != nil && cur.Numbers != nil {
+			s += fmt.Sprintf(", their mean from %s to %s", formatNumber(ref.Numbers.Mean), formatNumber(cur.Numbers.Mean))
+		}
+		return s + " " + found
+	case TestChiSquare, TestG, TestPSI, TestJensenShannon, TestHellinger:
+		return fmt.Sprintf("The shares of the %s moved by %s %s", k.groups(), k.measure(t), found)
 	case TestMissing:
 		return fmt.Sprintf("Missing values went from %s to %s of the rows %s", percent(ref.MissingRate), percent(cur.MissingRate), found)
 	case TestInfinite:
 		return fmt.Sprintf("Infinite values went from %s to %s %s", percent(ref.InfiniteRate), percent(cur.InfiniteRate), found)
 	default:
 		return fmt.Sprintf("Values unseen in the reference went from %s to %s %s", percent(ref.UnseenRate), percent(cur.UnseenRate), found)
+	}
+}
+
+// groups says what the cells of a table are.
+func (k *comparison) groups() string {
+	if k.cells.kind == KindNumeric {
+		return "groups"
+	}
+	return "levels"
+}
+
+// measure is the effect of a table with the name of its scale.
+func (k *comparison) measure(t Test) string {
+	effect := formatNumber(t.EffectSize)
+	switch t.Name {
+	case TestPSI:
+		return "a PSI of " + effect
+	case TestJensenShannon:
+		return "a Jensen-Shannon distance of " + effect
+	case TestHellinger:
+		return "a Hellinger distance of " + effect
+	default:
+		return effect + " in total variation"
 	}
 }
 
@@ -251,24 +331,6 @@ func (k *comparison) insufficientReason() string {
 		return fmt.Sprintf("The reference has only %s, too few to tell whatever the number of current rows.", have)
 	}
 	return fmt.Sprintf("%s; about %d would do.", have, r.NeededRows)
-}
-
-// effectFloor and rateFloor return the floors in effect for a column.
-func (c Config) effectFloor(column *cells) float64 {
-	if floor := c.Columns[column.name].Effect; floor > 0 {
-		return floor
-	}
-	if column.kind == KindNumeric {
-		return c.NumericEffect
-	}
-	return c.CategoricalEffect
-}
-
-func (c Config) rateFloor(column *cells) float64 {
-	if floor := c.Columns[column.name].RateEffect; floor > 0 {
-		return floor
-	}
-	return c.RateEffect
 }
 
 // cellDistance returns D on the cells. The distribution functions are compared at every

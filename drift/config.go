@@ -28,20 +28,27 @@ type Config struct {
 	Alpha float64 `json:"alpha"`
 	// Correction adjusts for the number of columns. Default BenjaminiHochberg.
 	Correction Correction `json:"correction"`
-	// NumericEffect is the smallest D (see [KolmogorovSmirnov]) that is called drift of a
-	// numeric column. Default 0.1: the distribution functions differ somewhere by ten
-	// percentage points, as after a shift by a quarter of a standard deviation.
+	// NumericMethod and CategoricalMethod name how the values of a column are compared:
+	// [TestKS] (by default, of numbers), [TestChiSquare] (by default, of categories),
+	// [TestWasserstein] (numbers only), [TestG], [TestPSI], [TestJensenShannon] or
+	// [TestHellinger].
+	NumericMethod     TestName `json:"numeric_method"`
+	CategoricalMethod TestName `json:"categorical_method"`
+	// NumericEffect is the smallest effect, on the scale of NumericMethod, that is called
+	// drift of a numeric column. Default 0.1, or 0.25 for TestWasserstein: the distribution
+	// functions differ somewhere by ten percentage points, as after a shift by a quarter
+	// of a standard deviation.
 	NumericEffect float64 `json:"numeric_effect"`
-	// CategoricalEffect is the smallest total variation (see [TotalVariation]) that is
+	// CategoricalEffect is the smallest effect, on the scale of CategoricalMethod, that is
 	// called drift of a categorical column. Default 0.1: ten percent of the rows changed
 	// category.
 	CategoricalEffect float64 `json:"categorical_effect"`
 	// RateEffect is the smallest change of the rate of missing, infinite or unseen values
 	// that is called drift. Default 0.02: two percentage points.
 	RateEffect float64 `json:"rate_effect"`
-	// Detectable is the effect (D or total variation) that must be certain to be
-	// significant before a column is called stable; with fewer rows it is insufficient.
-	// A column whose own floor is larger uses that. Default 0.2.
+	// Detectable is the D, or the total variation, that must be certain to be significant
+	// before a column is called stable; with fewer rows it is insufficient. A column
+	// whose own floor on that scale is larger uses that. Default 0.2.
 	Detectable float64 `json:"detectable"`
 	// MinRows is the number of rows below which no column is judged, however clear the
 	// change. Default 30.
@@ -55,6 +62,9 @@ type Config struct {
 
 // ColumnConfig overrides settings of one column. A zero field means that of [Config].
 type ColumnConfig struct {
+	// Method replaces NumericMethod or CategoricalMethod, and with it their floor by its
+	// own default.
+	Method TestName `json:"method,omitempty"`
 	// Effect replaces NumericEffect or CategoricalEffect.
 	Effect float64 `json:"effect,omitempty"`
 	// RateEffect replaces Config.RateEffect.
@@ -70,8 +80,18 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	fill(&c.Alpha, 0.05)
-	fill(&c.NumericEffect, 0.1)
-	fill(&c.CategoricalEffect, 0.1)
+	if c.NumericMethod == "" {
+		c.NumericMethod = TestKS
+	}
+	if c.CategoricalMethod == "" {
+		c.CategoricalMethod = TestChiSquare
+	}
+	if m, err := methodNamed(c.NumericMethod, KindNumeric); err == nil {
+		fill(&c.NumericEffect, m.floor)
+	}
+	if m, err := methodNamed(c.CategoricalMethod, KindCategorical); err == nil {
+		fill(&c.CategoricalEffect, m.floor)
+	}
 	fill(&c.RateEffect, 0.02)
 	fill(&c.Detectable, 0.2)
 	fill(&c.DriftShare, 0.3)
@@ -100,8 +120,21 @@ func (c Config) validate(ref *Reference) error {
 	if c.Correction != BenjaminiHochberg && c.Correction != NoCorrection {
 		violated("Correction is %q, want %q or %q", c.Correction, BenjaminiHochberg, NoCorrection)
 	}
-	share("NumericEffect", c.NumericEffect)
-	share("CategoricalEffect", c.CategoricalEffect)
+	floor := func(name string, value float64, m method) {
+		if err := m.checkFloor(value); err != nil {
+			violated("%s %w", name, err)
+		}
+	}
+	compared := func(field, effect string, name TestName, value float64, kind Kind) {
+		m, err := methodNamed(name, kind)
+		if err != nil {
+			violated("%s %w", field, err)
+			return
+		}
+		floor(effect, value, m)
+	}
+	compared("NumericMethod", "NumericEffect", c.NumericMethod, c.NumericEffect, KindNumeric)
+	compared("CategoricalMethod", "CategoricalEffect", c.CategoricalMethod, c.CategoricalEffect, KindCategorical)
 	share("RateEffect", c.RateEffect)
 	share("Detectable", c.Detectable)
 	share("DriftShare", c.DriftShare)
@@ -109,16 +142,63 @@ func (c Config) validate(ref *Reference) error {
 		violated("MinRows is %d, want at least 1", c.MinRows)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Columns)) {
-		if _, known := ref.index[name]; !known {
-			violated("Columns names %q, which the reference does not have; it has %q", name, ref.Names())
-		}
 		override := c.Columns[name]
-		if override.Effect != 0 {
-			share(fmt.Sprintf("Columns[%q].Effect", name), override.Effect)
+		at, known := ref.index[name]
+		if !known {
+			violated("Columns names %q, which the reference does not have; it has %q", name, ref.Names())
+			continue
+		}
+		kind := ref.cells[at].kind
+		m, err := methodNamed(c.methodName(name, kind), kind)
+		switch {
+		case err != nil && override.Method != "":
+			violated("Columns[%q].Method %w", name, err)
+		case err == nil && override.Effect != 0:
+			floor(fmt.Sprintf("Columns[%q].Effect", name), override.Effect, m)
 		}
 		if override.RateEffect != 0 {
 			share(fmt.Sprintf("Columns[%q].RateEffect", name), override.RateEffect)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// methodName returns the name of the method in effect for a column.
+func (c Config) methodName(column string, kind Kind) TestName {
+	switch name := c.Columns[column].Method; {
+	case name != "":
+		return name
+	case kind == KindNumeric:
+		return c.NumericMethod
+	default:
+		return c.CategoricalMethod
+	}
+}
+
+// method returns the method in effect for a column. The Config must be valid.
+func (c Config) method(column *cells) method {
+	m, _ := methodNamed(c.methodName(column.name, column.kind), column.kind)
+	return m
+}
+
+// effectFloor and rateFloor return the floors in effect for a column.
+func (c Config) effectFloor(column *cells) float64 {
+	override := c.Columns[column.name]
+	switch {
+	case override.Effect > 0:
+		return override.Effect
+	case override.Method != "":
+		return c.method(column).floor
+	case column.kind == KindNumeric:
+		return c.NumericEffect
+	default:
+		return c.CategoricalEffect
+	}
+}
+
+func (c Config) rateFloor(column *cells) float64 {
+	if floor := c.Columns[column.name].RateEffect; floor > 0 {
+		return floor
+	}
+	return c.RateEffect
 }

@@ -81,7 +81,7 @@ func distances(c *cells, ref, cur *tally) *Distances {
 	if c.kind == KindCategorical {
 		pair = levelCounts(ref, cur)
 	} else {
-		pair = pairCounts(groupCells(ref, cur))
+		pair = pairCounts(groupCells(ref, cur, tableGroups))
 		if ref.Moments.N > 0 && cur.Moments.N > 0 {
 			w := cellWasserstein(c, ref, cur)
 			d.Wasserstein1 = &w
@@ -91,25 +91,25 @@ func distances(c *cells, ref, cur *tally) *Distances {
 	return d
 }
 
-// groupCells adds up neighbouring cells to at most ten groups of about the same reference
+// groupCells adds up neighbouring cells to at most so many groups of about the same reference
 // count. What is out of range or infinite belongs to the first or the last group.
-func groupCells(ref, cur *tally) (r, c []int64) {
-	const groups = 10
+func groupCells(ref, cur *tally, groups int64) (r, c []int64) {
 	n := ref.values()
 	refCells := slices.Concat([]int64{ref.NegInf}, ref.Cells, []int64{ref.PosInf})
 	curCells := slices.Concat([]int64{cur.NegInf}, cur.Cells, []int64{cur.PosInf})
-	var seen int64
-	open := true // the next cell starts a group
+	var seen, whole int64 // values, and whole shares of n/groups in them
+	open := true          // the next cell starts a group
 	for i := range refCells {
 		if open && seen < n || len(r) == 0 {
 			r, c = append(r, 0), append(c, 0)
 		}
 		last := len(r) - 1
-		before := seen * groups / n
 		seen += refCells[i]
 		r[last] += refCells[i]
 		c[last] += curCells[i]
-		open = seen*groups/n > before
+		if open = seen*groups >= (whole+1)*n; open {
+			whole = seen * groups / n
+		}
 	}
 	return r, c
 }

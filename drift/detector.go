@@ -9,8 +9,9 @@ import (
 // Detector compares profiles with the reference that they were counted on. It is immutable
 // and safe for concurrent use.
 type Detector struct {
-	ref *Reference
-	cfg Config
+	ref   *Reference
+	cfg   Config
+	sides []Side // of the reference, by column
 }
 
 // NewDetector returns a detector for profiles of the reference. Every violation in cfg is
@@ -24,7 +25,12 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	if err := cfg.validate(ref); err != nil {
 		return nil, fmt.Errorf("drift: invalid Config: %w", err)
 	}
-	return &Detector{ref: ref, cfg: cfg}, nil
+	d := &Detector{ref: ref, cfg: cfg, sides: make([]Side, len(ref.cells))}
+	for i := range ref.cells {
+		c, t := &ref.cells[i], &ref.tallies[i]
+		d.sides[i] = describe(c, t, expectedUnseen(c, t))
+	}
+	return d, nil
 }
 
 // Detect compares the rows counted in the profile with the reference.
@@ -54,15 +60,19 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 		Config:        d.cfg.withDefaults(),
 		Columns:       []ColumnReport{},
 	}
-	var compared []*comparison
-	var family []float64 // the p-values of all columns
+	compared := make([]*comparison, len(d.ref.cells)) // nil if ignored
+	counts := 0
 	for i := range d.ref.cells {
-		c := &d.ref.cells[i]
-		if d.cfg.Columns[c.name].Ignore {
-			continue
+		counts += d.ref.cells[i].size()
+	}
+	work(len(compared), costOfCount*counts, func(i int) {
+		if c := &d.ref.cells[i]; !d.cfg.Columns[c.name].Ignore {
+			compared[i] = newComparison(c, &d.ref.tallies[i], &p.tallies[i], d.sides[i], d.cfg)
 		}
-		k := newComparison(c, &d.ref.tallies[i], &p.tallies[i], d.cfg)
-		compared = append(compared, k)
+	})
+	compared = slices.DeleteFunc(compared, func(k *comparison) bool { return k == nil })
+	var family []float64 // the p-values of all columns
+	for _, k := range compared {
 		if k.n > 0 {
 			family = append(family, k.pValue())
 		}

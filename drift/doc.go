@@ -8,8 +8,11 @@
 // cells: quantiles of a numeric column, levels of a categorical one, and separate cells
 // for what is missing, infinite or unseen. [Reference.NewProfile] and [Profile.Add] count
 // a batch on the same cells. [Detector.Detect] compares the two and returns a [Report],
-// which is plain JSON and renders itself with [Report.WriteHTML]. [ProxyMetrics] describes
-// what the model answers, which needs no labels either.
+// which is plain JSON and renders itself with [Report.WriteHTML]. [ProxyMetrics] and
+// [ProxyProfiles] describe what the model answers, which needs no labels either.
+//
+// [DomainClassifier] and [PCAReconstruction] look at all columns of two batches at once,
+// and [EvidentlyPreset] says what Evidently would have said.
 //
 // # What is guaranteed
 //

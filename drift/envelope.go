@@ -14,8 +14,12 @@ import (
 // written: truncated, changed, or of a kind or version that this package does not know.
 var ErrCorrupt = errors.New("drift: stored data are corrupt")
 
-// schemaVersion is raised when the meaning of stored content changes.
-const schemaVersion = 1
+const (
+	// schemaVersion is raised when the meaning of a report changes.
+	schemaVersion = 1
+	// storedVersion is raised when that of a stored Reference or Profile does.
+	storedVersion = 2
+)
 
 // envelope wraps stored content with what it is and its checksum.
 type envelope struct {
@@ -32,7 +36,7 @@ func seal(kind string, content any) (data []byte, sum string, err error) {
 		return nil, "", fmt.Errorf("drift: %s: %w", kind, err)
 	}
 	sum = checksum(raw)
-	data, err = json.Marshal(envelope{Kind: kind, SchemaVersion: schemaVersion, SHA256: sum, Content: raw})
+	data, err = json.Marshal(envelope{Kind: kind, SchemaVersion: storedVersion, SHA256: sum, Content: raw})
 	return data, sum, err
 }
 
@@ -50,8 +54,8 @@ func unseal(kind string, data []byte, content any) error {
 	if e.Kind != kind {
 		return corrupt("kind is %q, want %q", e.Kind, kind)
 	}
-	if e.SchemaVersion != schemaVersion {
-		return corrupt("schema version is %d, want %d", e.SchemaVersion, schemaVersion)
+	if e.SchemaVersion != storedVersion {
+		return corrupt("schema version is %d, want %d", e.SchemaVersion, storedVersion)
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, e.Content); err != nil {

@@ -97,29 +97,47 @@ func (s *exactSum) merge(other *exactSum) {
 	s.carry()
 }
 
-// integer returns the sum in units of 2^sumUnit.
-func (s *exactSum) integer() *big.Int {
-	sum, limb := new(big.Int), new(big.Int)
-	for i := sumLimbs - 1; i >= 0; i-- {
+// addTimes adds n times x, which must be finite.
+func (s *exactSum) addTimes(x float64, n uint64) {
+	mantissa, exponent := decompose(x)
+	hi, lo := bits.Mul64(mantissa, n)
+	s.addBits(hi, lo, exponent-sumUnit, math.Signbit(x))
+}
+
+// integer returns the sum in units of 2^exponent, without most of its trailing zeros.
+func (s *exactSum) integer() (sum *big.Int, exponent int) {
+	low, high := 0, sumLimbs-1
+	for low < high && s.limbs[low] == 0 {
+		low++
+	}
+	for high > low && s.limbs[high] == 0 {
+		high--
+	}
+	sum = new(big.Int)
+	limb := new(big.Int)
+	for i := high; i >= low; i-- {
 		sum.Lsh(sum, limbBits)
 		sum.Add(sum, limb.SetInt64(s.limbs[i]))
 	}
-	return sum
+	return sum, low*limbBits + sumUnit
 }
 
-// MarshalText returns the sum in hexadecimal as mantissa, "p", and a binary exponent, with
-// an odd mantissa: "-3p-1" is -1.5. Zero is "0p0".
-func (s *exactSum) MarshalText() ([]byte, error) {
-	sum := s.integer()
+// MarshalText returns what String does.
+func (s *exactSum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String returns the sum in hexadecimal as mantissa, "p", and a binary exponent, with an odd
+// mantissa: "-3p-1" is -1.5. Zero is "0p0".
+func (s *exactSum) String() string {
+	sum, exponent := s.integer()
 	if sum.Sign() == 0 {
-		return []byte("0p0"), nil
+		return "0p0"
 	}
 	zeros := sum.TrailingZeroBits()
 	sum.Rsh(sum, zeros)
-	return fmt.Appendf(nil, "%xp%d", sum, int(zeros)+sumUnit), nil
+	return fmt.Sprintf("%xp%d", sum, int(zeros)+exponent)
 }
 
-// UnmarshalText reads what MarshalText wrote, and nothing else.
+// UnmarshalText reads what String returned, and nothing else.
 func (s *exactSum) UnmarshalText(text []byte) error {
 	*s = exactSum{}
 	invalid := fmt.Errorf("drift: %.80q is no exact sum", text)
@@ -147,7 +165,7 @@ func (s *exactSum) UnmarshalText(text []byte) error {
 		sum.Rsh(sum, limbBits)
 	}
 	s.carry()
-	if again, _ := s.MarshalText(); string(again) != string(text) {
+	if s.String() != string(text) {
 		return invalid
 	}
 	return nil

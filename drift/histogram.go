@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"strconv"
 )
 
@@ -182,18 +181,23 @@ func (c *cells) spread(t *tally, at []float64) []float64 {
 	n := float64(t.values())
 	shares[0] += float64(t.NegInf) / n
 	shares[len(at)] += float64(t.PosInf) / n
+	first, last := 0, 0 // the intervals that the ends of a cell fall into, which ascend
 	for i, count := range t.Cells {
 		if count == 0 {
 			continue
 		}
 		share := float64(count) / n
 		lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
-		last := sort.SearchFloat64s(at, hi)
+		for last < len(at) && at[last] < hi {
+			last++
+		}
 		if lo == hi {
 			shares[last] += share
 			continue
 		}
-		first := sort.Search(len(at), func(j int) bool { return at[j] > lo })
+		for first < len(at) && at[first] <= lo {
+			first++
+		}
 		for j := first; j <= last; j++ {
 			from, to := lo, hi
 			if j > 0 {

@@ -29,6 +29,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 // page is what the template shows. Everything is text by now.
 type page struct {
 	Title, Label, Headline, Reason, Window, Reference string
+	Level                                             string // of the intervals
 	Verdict                                           Verdict
 	Facts                                             []fact
 	Rows                                              []row
@@ -45,6 +46,7 @@ type row struct {
 	Missing      string
 	Order        rowOrder
 	Effect       string
+	Interval     string
 	Bar          bar
 	VerdictOrder int
 }
@@ -63,8 +65,8 @@ type section struct {
 }
 
 type testRow struct {
-	Name, Statistic, Effect, Floor, P, Adjusted string
-	Drifted                                     bool
+	Name, Statistic, Effect, Interval, Floor, P, Adjusted string
+	Drifted                                               bool
 }
 
 type numberRow struct{ Name, Reference, Current string }
@@ -72,20 +74,23 @@ type numberRow struct{ Name, Reference, Current string }
 // levelRow is a bar pair of a categorical column, in percent of the widest.
 type levelRow struct{ Label, Reference, Current, ReferenceWidth, CurrentWidth string }
 
-// bar shows an effect in units of its floor, which is at a quarter of its length.
+// bar shows an effect and its interval in units of its floor, which is at a quarter of its
+// length. All numbers are in percent of that.
 type bar struct {
-	Width   string // in percent
-	Drifted bool
+	Width, From, To string
+	Drifted         bool
 }
 
 const barFloors = 4
 
 func newBar(t Test) bar {
-	width := 0.0
-	if t.Floor > 0 {
-		width = 100 * t.severity() / barFloors
+	at := func(effect float64) string {
+		if t.Floor <= 0 {
+			return "0"
+		}
+		return decimals(min(100*effect/t.Floor/barFloors, 100), 1)
 	}
-	return bar{Width: decimals(min(width, 100), 1), Drifted: t.Drifted}
+	return bar{Width: at(t.EffectSize), From: at(t.CI.Lo), To: at(t.CI.Hi), Drifted: t.Drifted}
 }
 
 func newPage(r *Report) *page {
@@ -131,6 +136,15 @@ func newPage(r *Report) *page {
 	if n := count[Invalid]; n > 0 {
 		p.Facts[2].Note = fmt.Sprintf("with too few rows; %d more cannot be judged", n)
 	}
+	if r.Verdict == Stable && count[Drifted] > 0 {
+		p.Headline = "The data are stable on the whole."
+	}
+	for i := range r.Columns {
+		if len(r.Columns[i].Tests) > 0 {
+			p.Level = percent(r.Columns[i].Tests[0].CI.Level)
+			break
+		}
+	}
 	return p
 }
 
@@ -168,8 +182,8 @@ func newRow(c *ColumnReport, s *section) row {
 	}
 	if len(c.Tests) > 0 {
 		t := c.Leading()
-		r.Test, r.Effect, r.P = testTitle(t.Name), decimals(t.EffectSize, 3), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
-		r.Bar = newBar(t)
+		r.Test, r.Effect, r.P = testTitle(t.Name), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
+		r.Interval, r.Bar = interval(t.CI), newBar(t)
 		r.Order.Severity, r.Order.P = decimals(t.severity(), 6), strconv.FormatFloat(t.AdjustedPValue, 'g', -1, 64)
 	}
 	return r
@@ -190,6 +204,16 @@ func testTitle(name TestName) string {
 		return "Kolmogorov-Smirnov"
 	case TestChiSquare:
 		return "Chi-square"
+	case TestG:
+		return "G-test"
+	case TestWasserstein:
+		return "Wasserstein"
+	case TestPSI:
+		return "PSI"
+	case TestJensenShannon:
+		return "Jensen-Shannon"
+	case TestHellinger:
+		return "Hellinger"
 	case TestMissing:
 		return "Missing rate"
 	case TestInfinite:
@@ -199,19 +223,23 @@ func testTitle(name TestName) string {
 	}
 }
 
+// unbroken keeps numbers on one line: no break before a percent sign or within 1e-15.
+var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060")
+
 func newSection(c *ColumnReport, position int) *section {
 	s := &section{
 		ID:      fmt.Sprintf("column-%d", position+1),
 		Name:    c.Name,
 		Kind:    c.Kind.String(),
 		Verdict: c.Verdict,
-		Reason:  strings.ReplaceAll(c.Reason, " %", "\u00a0%"),
+		Reason:  unbroken.Replace(c.Reason),
 	}
 	for _, t := range c.Tests {
 		s.Tests = append(s.Tests, testRow{
 			Name:      testTitle(t.Name),
 			Statistic: formatNumber(t.Statistic),
-			Effect:    decimals(t.EffectSize, 3),
+			Effect:    formatEffect(t.EffectSize),
+			Interval:  interval(t.CI),
 			Floor:     formatNumber(t.Floor),
 			P:         strings.TrimPrefix(formatP(t.PValue), "= "),
 			Adjusted:  strings.TrimPrefix(formatP(t.AdjustedPValue), "= "),
@@ -292,6 +320,22 @@ func highestShare(bins []Bin) float64 {
 		highest = max(highest, b.Reference, b.Current)
 	}
 	return highest
+}
+
+// interval returns the ends of an interval of an effect.
+func interval(ci CI) string {
+	if ci.Hi >= math.MaxFloat64 {
+		return "from " + formatEffect(ci.Lo)
+	}
+	return formatEffect(ci.Lo) + " to " + formatEffect(ci.Hi)
+}
+
+// formatEffect returns three decimals, unless that would be long.
+func formatEffect(x float64) string {
+	if x >= 1000 {
+		return formatNumber(x)
+	}
+	return decimals(x, 3)
 }
 
 func decimals(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }

@@ -6,9 +6,19 @@ import (
 	"golang.org/x/exp/constraints"
 )
 
-// ksExactProduct bounds the cost of the exact p-value: it takes one division for each
-// pair of sizes up to n and m.
-const ksExactProduct = 10_000
+const (
+	// ksExactProduct is the product of the sizes up to which the p-value is always exact:
+	// it takes at most one division for each pair of sizes up to n and m.
+	ksExactProduct = 10_000
+	// ksExactSize is the size of the larger sample up to which two samples are worth
+	// milliseconds of that.
+	ksExactSize = 10_000
+	// ksNegligible is a p-value of which nobody needs another digit.
+	ksNegligible = 1e-15
+	// ksFitMin is the size of both samples from which it takes longer to sort the second
+	// than to count it, see FittedSample.
+	ksFitMin = 4_000
+)
 
 // KolmogorovSmirnov compares two samples of numbers by the two-sided two-sample
 // Kolmogorov-Smirnov test. It sees any difference between continuous distributions: of
@@ -16,48 +26,61 @@ const ksExactProduct = 10_000
 //
 // Statistic and EffectSize are D, the largest distance between the two empirical
 // distribution functions. PValue is P(D >= d) for samples from one continuous
-// distribution: exact if the product of the sample sizes is at most 10,000 (Viehmann,
-// "Numerically more stable computation of the p-values for the two-sample
-// Kolmogorov-Smirnov test", 2021), else Kolmogorov's series with Vrbik's correction for
-// finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic", 2018),
-// which is off by about 5 % of the p-value at most where that is above 0.001 and both
-// samples have 50 values or more. With tied values the p-value is too large rather than
-// too small.
+// distribution: exact if the sample sizes are equal, or if both are at most 10,000 and it
+// is above 1e-15 (Viehmann, "Numerically more stable computation of the p-values for the
+// two-sample Kolmogorov-Smirnov test", 2021); else Kolmogorov's series with Vrbik's
+// correction for finite samples ("Small-sample corrections to Kolmogorov-Smirnov test
+// statistic", 2018), which is off by about 5 % of the p-value at most where that is above
+// 0.001 and both samples have 50 values or more. With tied values the p-value is too large
+// rather than too small.
 //
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].
 func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, error) {
-	r, err := sortedSample("reference", reference)
+	if doubles, ok := any(current).([]float64); ok && min(len(reference), len(current)) >= ksFitMin {
+		s, err := NewFittedSample(any(reference).([]float64))
+		if err != nil {
+			return Result{}, err
+		}
+		return s.KolmogorovSmirnov(doubles)
+	}
+	r, c, err := sortedPair(reference, current)
 	if err != nil {
 		return Result{}, err
 	}
-	c, err := sortedSample("current", current)
-	if err != nil {
-		return Result{}, err
-	}
-	n, m := len(r), len(c)
-	h := ksDistance(r, c)
+	return ksResult(ksDistance(r, c), len(r), len(c)), nil
+}
+
+// ksResult returns the Result of samples of n and m values with nmD = h.
+func ksResult(h int64, n, m int) Result {
 	d := float64(h) / (float64(n) * float64(m))
 	return Result{
 		Statistic:  d,
-		PValue:     ksPValue(d, n, m),
+		PValue:     ksSamplePValue(h, n, m),
 		EffectSize: d,
 		NReference: n,
 		NCurrent:   m,
-	}, nil
+	}
 }
 
 // ksDistance returns nmD for two sorted samples. It is an integer, so
 // there is no rounding.
 func ksDistance[F constraints.Float](r, c []F) int64 {
-	n, m := int64(len(r)), int64(len(c))
-	var i, j, most int64
-	for i < n && j < m {
-		x := min(r[i], c[j])
-		for i < n && r[i] == x {
+	return ksDistanceFrom(r, c, 0, 0, int64(len(r)), int64(len(c)))
+}
+
+// ksDistanceFrom returns the largest |im - jn| inside sorted parts of two samples of n and
+// m values, of which i and j values come before the parts.
+func ksDistanceFrom[F constraints.Float](r, c []F, i, j, n, m int64) int64 {
+	var most int64
+	for len(r) > 0 && len(c) > 0 {
+		x := min(r[0], c[0])
+		for len(r) > 0 && r[0] == x {
+			r = r[1:]
 			i++
 		}
-		for j < m && c[j] == x {
+		for len(c) > 0 && c[0] == x {
+			c = c[1:]
 			j++
 		}
 		most = max(most, abs(i*m-j*n))
@@ -72,7 +95,25 @@ func abs(x int64) int64 {
 	return x
 }
 
-// ksPValue returns P(D >= d) for samples of n and m values.
+// ksEffect returns D of two sorted samples.
+func ksEffect[F constraints.Float](r, c []F) float64 {
+	return float64(ksDistance(r, c)) / (float64(len(r)) * float64(len(c)))
+}
+
+// ksSamplePValue returns P(nmD >= h) for samples of n and m values.
+func ksSamplePValue(h int64, n, m int) float64 {
+	if n == m {
+		return ksExactEqual(float64(h/int64(n)), float64(n))
+	}
+	d := float64(h) / (float64(n) * float64(m))
+	if p := ksPValue(d, n, m); p < ksNegligible || max(n, m) > ksExactSize {
+		return p
+	}
+	return ksExact(h, int64(n), int64(m))
+}
+
+// ksPValue returns P(D >= d) for samples of n and m values in microseconds, exact for small
+// ones only.
 func ksPValue(d float64, n, m int) float64 {
 	if n <= ksExactProduct && m <= ksExactProduct && n*m <= ksExactProduct {
 		h := math.Round(d * float64(n*m)) // nmD is an integer
@@ -81,24 +122,42 @@ func ksPValue(d float64, n, m int) float64 {
 	return ksAsymptotic(d, float64(n), float64(m))
 }
 
+// ksExactEqual returns P(nD >= h) for two samples of n values: twice the alternating sum of
+// C(2n, n-kh)/C(2n, n) over k from 1, in Horner's form.
+func ksExactEqual(h, n float64) float64 {
+	if h == 0 {
+		return 1
+	}
+	// The terms fall like exp(-(kh)²/n).
+	p := 0.0
+	for k := math.Floor(min(n/h, math.Sqrt(45*n)/h+1)); k >= 0; k-- {
+		ratio := 1.0 // of the terms k+1 and k
+		for j := range int(h) {
+			ratio *= (n - k*h - float64(j)) / (n + k*h + float64(j) + 1)
+		}
+		p = ratio * (1 - p)
+	}
+	return min(2*p, 1)
+}
+
 // ksExact is the probability that a random order of n and m values, seen as a walk from
 // (0, 0) to (n, m), somewhere has |im - jn| >= h. The last step to (i, j) comes from
-// (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels.
+// (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels. Only the
+// band inside is walked; outside it the probability is 1.
 func ksExact(h, n, m int64) float64 {
 	outside := make([]float64, m+1) // of a walk to (i, j), for the current i
-	for i := range n + 1 {
-		for j := range m + 1 {
-			switch {
-			case abs(i*m-j*n) >= h:
-				outside[j] = 1
-			case i == 0:
-				outside[j] = 0
-				if j > 0 {
-					outside[j] = outside[j-1]
-				}
-			case j > 0:
-				outside[j] = (float64(i)*outside[j] + float64(j)*outside[j-1]) / float64(i+j)
-			}
+	for j := range outside {
+		if int64(j)*n >= h {
+			outside[j] = 1
+		}
+	}
+	first := int64(0)
+	for i := int64(1); i <= n; i++ {
+		for ; first <= m && i*m-first*n >= h; first++ {
+			outside[first] = 1
+		}
+		for j := max(first, 1); j <= m && j*n-i*m < h; j++ {
+			outside[j] = (float64(i)*outside[j] + float64(j)*outside[j-1]) / float64(i+j)
 		}
 	}
 	return outside[m]

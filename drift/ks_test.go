@@ -33,31 +33,27 @@ func TestKolmogorovSmirnov_AgreesWithSciPy(t *testing.T) {
 			got, err := drift.KolmogorovSmirnov(c.Reference, c.Current)
 			require.NoError(t, err)
 			require.InDelta(t, c.Statistic, got.Statistic, 1e-12)
-			// SciPy's p-value is exact, ours the corrected limit, which is good where it
-			// decides and a rough guide far out.
-			tolerance := 0.05
-			if c.PValue < 0.001 {
-				tolerance = 0.2
-			}
-			requireClose(t, c.PValue, got.PValue, tolerance)
+			requireClose(t, c.PValue, got.PValue, 1e-9)
 		})
 	}
 }
 
 func TestKolmogorovSmirnov_LimitIsClose(t *testing.T) {
 	t.Parallel()
-	reference, current := make([]float64, 1000), make([]float64, 1000)
+	reference, current := make([]float64, 12_000), make([]float64, 11_000)
 	for i := range reference {
-		reference[i] = float64(i)
-		current[i] = float64(i) + 60.5
+		reference[i] = float64(i) / 12_000
+	}
+	for i := range current {
+		current[i] = float64(i)/11_000 + 0.02
 	}
 	got, err := drift.KolmogorovSmirnov(reference, current)
 	require.NoError(t, err)
-	require.Equal(t, 0.061, got.Statistic)
 	// scipy.stats.ks_2samp of the same values: with method "asymp", which takes another
 	// limit, and with method "exact".
-	requireClose(t, 0.04642140149589835, got.PValue, 1e-3)
-	requireClose(t, 0.04839715079181246, got.PValue, 0.05)
+	requireClose(t, 0.020083333333333342, got.Statistic, 1e-9)
+	requireClose(t, 0.019254343663002226, got.PValue, 1e-3)
+	requireClose(t, 0.019197603681589764, got.PValue, 0.01)
 }
 
 func TestKolmogorovSmirnov_SpecialValues(t *testing.T) {

@@ -1,32 +1,48 @@
 package drift
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/big"
 )
 
-// moments holds the count, the extremes and the exact sums of finite values. Merging is
-// exact, associative and commutative. The zero moments are those of no values.
+// moments holds the count, the extremes and the exact sums of finite values and of their
+// squares, or of their distances from a centre, see unit. Merging is exact, associative and
+// commutative. The zero moments are those of no values.
 type moments struct {
 	N       int64    `json:"n"`
 	Min     float64  `json:"min"` // 0 if N is 0
 	Max     float64  `json:"max"` // 0 if N is 0
 	Sum     exactSum `json:"sum"`
 	Squares exactSum `json:"squares"`
+	// centre is what the sums are of distances from. It is decided before values are added.
+	centre float64
 }
 
-// add counts x, which must be finite.
+// add counts x, which must be finite, as its distance from 0 without any rounding.
 func (m *moments) add(x float64) {
-	if x == 0 {
-		x = 0 // not -0, so that the extremes do not depend on the order
-	}
-	if m.N == 0 {
-		m.Min, m.Max = x, x
-	}
-	m.N++
-	m.Min, m.Max = min(m.Min, x), max(m.Max, x)
+	m.extend(x, x, 1)
 	m.Sum.add(x)
 	m.Squares.addSquare(x)
+}
+
+// extend counts n values from lo to hi.
+func (m *moments) extend(lo, hi float64, n int64) {
+	lo, hi = unsignedZero(lo), unsignedZero(hi) // so that they do not depend on the order
+	if m.N == 0 {
+		m.Min, m.Max = lo, hi
+	}
+	m.N += n
+	m.Min, m.Max = min(m.Min, lo), max(m.Max, hi)
+}
+
+// unsignedZero returns x, but 0 for -0.
+func unsignedZero(x float64) float64 {
+	if x == 0 {
+		return 0
+	}
+	return x
 }
 
 func (m *moments) merge(other *moments) {
@@ -51,23 +67,47 @@ func (m *moments) mean() float64 {
 	if m.N == 0 {
 		return math.NaN()
 	}
-	return quotient(new(big.Float).SetInt(m.Sum.integer()), m.N, sumUnit)
+	sum := m.Sum
+	sum.addTimes(m.centre, uint64(m.N))
+	integer, exponent := sum.integer()
+	return quotient(new(big.Float).SetInt(integer), m.N, exponent)
 }
 
 // std returns the standard deviation, with divisor n, rounded once; NaN if there are no
-// values. It cannot overflow, being at most half the range.
+// values. It does not depend on the centre, and cannot overflow, being at most half the
+// range.
 func (m *moments) std() float64 {
 	if m.N == 0 {
 		return math.NaN()
 	}
-	// n² times the variance is n times the sum of squares less the square of the sum.
-	sum := m.Sum.integer()
-	d := m.Squares.integer()
-	d.Mul(d, big.NewInt(m.N))
-	d.Lsh(d, -sumUnit)
-	d.Sub(d, sum.Mul(sum, sum))
+	d, exponent := m.scatter()
 	root := new(big.Float).SetPrec(precision).SetInt(d)
-	return quotient(root.Sqrt(root), m.N, sumUnit)
+	return quotient(root.Sqrt(root), m.N, exponent/2)
+}
+
+// scatter returns n² times the variance, n times the sum of squares less the square of the
+// sum, as d times 2^exponent. The exponent is even.
+func (m *moments) scatter() (d *big.Int, exponent int) {
+	sum, unit := m.Sum.integer()
+	d, exponent = m.Squares.integer()
+	common := min(2*unit, exponent) &^ 1
+	d.Mul(d, big.NewInt(m.N))
+	d.Lsh(d, uint(exponent-common))
+	sum.Mul(sum, sum)
+	return d.Sub(d, sum.Lsh(sum, uint(2*unit-common))), common
+}
+
+// check returns an error if no finite values have the moments.
+func (m *moments) check() error {
+	switch d, _ := m.scatter(); {
+	case !(m.Min <= m.Max) || m.Min < -math.MaxFloat64 || m.Max > math.MaxFloat64:
+		return fmt.Errorf("has minimum %v and maximum %v", m.Min, m.Max)
+	case m.N == 0 && *m != moments{centre: m.centre}:
+		return errors.New("has moments of no values that are not 0")
+	case d.Sign() < 0:
+		return errors.New("has a negative variance")
+	}
+	return nil
 }
 
 // quotient returns x/n times 2^exponent.

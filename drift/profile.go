@@ -16,15 +16,73 @@ type Profile struct {
 	ref     *Reference
 	rows    int64
 	tallies []tally
+	batch   []Column // of the reference, in its order, during Add
+	scratch []scratch
 }
 
 // Add counts a batch of rows. Columns are matched by name, and those that the reference
 // does not have are ignored. The batch is counted as a whole or, with an error, not at all.
+// A batch of many values is counted on two processors; Add returns when both are done.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
 // reference that is not given or is of the other kind, and what [NewReference] refuses in
 // columns. A batch without rows is not a mistake.
 func (p *Profile) Add(columns []Column) error {
+	rows, ok := p.match(columns)
+	if !ok {
+		return p.explain(columns)
+	}
+	if rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
+		for i := range p.tallies {
+			p.count(i)
+		}
+	} else {
+		work(len(p.tallies), rows*len(p.tallies), p.count)
+	}
+	p.rows += int64(rows)
+	clear(p.batch)
+	return nil
+}
+
+// count counts column i of the batch.
+func (p *Profile) count(i int) {
+	p.tallies[i].count(&p.ref.cells[i], p.batch[i], &p.scratch[i])
+}
+
+// match puts the columns of the reference into the batch and returns their number of rows.
+// It reports false if anything is wrong with the columns.
+func (p *Profile) match(columns []Column) (rows int, ok bool) {
+	if p.ref == nil || len(columns) < len(p.batch) {
+		return 0, false
+	}
+	clear(p.batch)
+	found := 0
+	for i, column := range columns {
+		at, known := p.ref.index[column.name]
+		switch {
+		case i > 0 && column.Len() != rows,
+			known && (p.batch[at].name != "" || column.kind != p.ref.cells[at].kind):
+			return 0, false
+		case known:
+			p.batch[at] = column
+			found++
+		}
+		rows = column.Len()
+		// Only these have more that could be wrong.
+		if (column.coded() || !known) && column.check() != nil {
+			return 0, false
+		}
+	}
+	if found < len(columns) { // names that the reference does not have may be given twice
+		if _, errs := checkColumns(columns); len(errs) > 0 {
+			return 0, false
+		}
+	}
+	return rows, found == len(p.batch) && p.rows+int64(rows) <= maxRows
+}
+
+// explain returns what is wrong with columns that do not match.
+func (p *Profile) explain(columns []Column) error {
 	rows, errs := checkColumns(columns)
 	if p.ref == nil {
 		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
@@ -49,15 +107,7 @@ func (p *Profile) Add(columns []Column) error {
 	if p.rows+int64(rows) > maxRows {
 		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)})
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for i := range p.ref.cells {
-		c := &p.ref.cells[i]
-		p.tallies[i].count(c, byName[c.name])
-	}
-	p.rows += int64(rows)
-	return nil
+	return errors.Join(errs...)
 }
 
 func names(columns []Column) []string {
@@ -134,8 +184,16 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 	if err := content.check(p.ref); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, profileKind, err)
 	}
-	p.rows, p.tallies = content.Rows, content.Columns
+	p.take(content)
 	return nil
+}
+
+// take replaces what is counted by content that was checked.
+func (p *Profile) take(content profileContent) {
+	p.rows, p.tallies = content.Rows, content.Columns
+	for i := range p.tallies {
+		p.tallies[i].Moments.centre = p.ref.cells[i].unit.Centre
+	}
 }
 
 func (c *profileContent) check(ref *Reference) error {
@@ -146,8 +204,8 @@ func (c *profileContent) check(ref *Reference) error {
 		return fmt.Errorf("has %d columns, want %d", len(c.Columns), len(ref.cells))
 	}
 	for i := range c.Columns {
-		if err := c.Columns[i].check(&ref.cells[i], c.Rows); err != nil {
-			return err
+		if err := c.Columns[i].check(ref.cells[i].kind, ref.cells[i].size(), c.Rows); err != nil {
+			return fmt.Errorf("column %q %w", ref.cells[i].name, err)
 		}
 	}
 	return nil

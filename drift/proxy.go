@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // ProxySample is what a model answered, without the truth. Scores, Classes and Times run in
@@ -137,12 +139,7 @@ func (s *ProxySample) check() error {
 			wrong(slice.field, -1, "has %d elements, want %d as in the longest slice", slice.length, n)
 		}
 	}
-	if width := s.Hi - s.Lo; !s.probabilities() && !(width > 0 && !math.IsInf(width, 0)) {
-		wrong("Lo", -1, "and Hi are %v and %v, want a finite range, or both 0 for probabilities", s.Lo, s.Hi)
-	}
-	if !(s.Threshold >= 0 && s.Threshold <= 1) {
-		wrong("Threshold", -1, "is %v, want 0 (0.5) to 1", s.Threshold)
-	}
+	errs = append(errs, checkScale("ProxySample", s.Lo, s.Hi, s.Threshold)...)
 	for i, x := range s.Scores {
 		switch {
 		case math.IsNaN(x) || math.IsInf(x, 0):
@@ -160,6 +157,20 @@ func (s *ProxySample) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkScale checks the fields that say what scores mean.
+func checkScale(owner string, lo, hi, threshold float64) []error {
+	var errs []error
+	if width := hi - lo; (lo != 0 || hi != 0) && !(width > 0 && !math.IsInf(width, 0)) {
+		errs = append(errs, &InputError{Sample: owner + ".Lo", Index: -1,
+			What: fmt.Sprintf("and Hi are %v and %v, want a finite range, or both 0 for probabilities", lo, hi)})
+	}
+	if !(threshold >= 0 && threshold <= 1) {
+		errs = append(errs, &InputError{Sample: owner + ".Threshold", Index: -1,
+			What: fmt.Sprintf("is %v, want 0 (0.5) to 1", threshold)})
+	}
+	return errs
 }
 
 // positives returns 1 for each positive answer and 0 for the others; nil if that is not
@@ -202,18 +213,17 @@ func classShares(classes []string) []ClassShare {
 }
 
 func (s *ProxySample) summarise() *ScoreSummary {
-	const bins = 10
 	lo, hi := s.Lo, s.Hi
 	if s.probabilities() {
 		hi = 1
 	}
 	sorted := slices.Sorted(slices.Values(s.Scores))
 	var m moments
-	var counts [bins]int
+	var counts [entropyBins]int
 	outside := 0
 	for _, x := range sorted {
 		m.add(x)
-		counts[int(min(max((x-lo)/(hi-lo)*bins, 0), bins-1))]++
+		counts[int(min(max((x-lo)/(hi-lo)*entropyBins, 0), entropyBins-1))]++
 		if x < lo || x > hi {
 			outside++
 		}
@@ -221,10 +231,7 @@ func (s *ProxySample) summarise() *ScoreSummary {
 	n := float64(len(sorted))
 	entropy := 0.0
 	for _, c := range counts {
-		if c > 0 {
-			share := float64(c) / n
-			entropy -= share * math.Log2(share)
-		}
+		entropy += entropyTerm(float64(c) / n)
 	}
 	return &ScoreSummary{
 		Mean:           m.mean(),
@@ -237,6 +244,17 @@ func (s *ProxySample) summarise() *ScoreSummary {
 		Entropy:        max(entropy, 0), // not -0
 		OutOfRangeRate: float64(outside) / n,
 	}
+}
+
+// entropyBins is the number of bins that the entropy is taken over.
+const entropyBins = 10
+
+// entropyTerm is what a bin with that share adds to the entropy, in bits.
+func entropyTerm(share float64) float64 {
+	if share <= 0 {
+		return 0
+	}
+	return -share * math.Log2(share)
 }
 
 func sampleQuantile(sorted []float64, q float64) float64 {
@@ -267,45 +285,53 @@ func (s *ProxySample) trend(hours int, positive []float64) Trend {
 		end = slices.MaxFunc(s.Times, time.Time.Compare)
 	}
 	begin := end.Add(-time.Duration(hours) * time.Hour)
-	var at, scores, rates []float64
+	n := 0
+	var scores, rates points
 	for i, t := range s.Times {
 		if !t.After(begin) {
 			continue
 		}
-		at = append(at, t.Sub(end).Hours())
+		n++
+		at := t.Sub(end).Hours()
 		if len(s.Scores) > 0 {
-			scores = append(scores, s.Scores[i])
+			scores.add(at, s.Scores[i], 1)
 		}
 		if positive != nil {
-			rates = append(rates, positive[i])
+			rates.add(at, positive[i], 1)
 		}
 	}
 	return Trend{
 		Hours:                     hours,
-		N:                         len(at),
-		VolumePerHour:             float64(len(at)) / float64(hours),
-		MeanScore:                 meanOf(scores),
-		PositiveRate:              meanOf(rates),
-		ScoreChangePerHour:        slope(at, scores),
-		PositiveRateChangePerHour: slope(at, rates),
+		N:                         n,
+		VolumePerHour:             float64(n) / float64(hours),
+		MeanScore:                 meanOf(scores.y),
+		PositiveRate:              meanOf(rates.y),
+		ScoreChangePerHour:        scores.slope(),
+		PositiveRateChangePerHour: rates.slope(),
 	}
 }
 
-// slope returns that of the least-squares line of y over x; nil if it has none, or y no
-// values.
-func slope(x, y []float64) *float64 {
-	if len(y) == 0 {
+// points are weighted values over time.
+type points struct{ x, y, weight []float64 }
+
+func (p *points) add(x, y, weight float64) {
+	p.x, p.y, p.weight = append(p.x, x), append(p.y, y), append(p.weight, weight)
+}
+
+// slope returns that of the least-squares line of y over x; nil if it has none.
+func (p *points) slope() *float64 {
+	if len(p.x) == 0 || slices.Min(p.x) == slices.Max(p.x) {
 		return nil
 	}
-	meanX, meanY := *meanOf(x), *meanOf(y)
+	meanX, meanY := stat.Mean(p.x, p.weight), stat.Mean(p.y, p.weight)
 	var xy, xx float64
-	for i := range x {
-		dx := x[i] - meanX
-		xy += dx * (y[i] - meanY)
-		xx += dx * dx
+	for i, weight := range p.weight {
+		dx := p.x[i] - meanX
+		xy += weight * dx * (p.y[i] - meanY)
+		xx += weight * dx * dx
 	}
 	b := xy / xx
-	if slices.Min(x) == slices.Max(x) || math.IsNaN(b) || math.IsInf(b, 0) {
+	if math.IsNaN(b) || math.IsInf(b, 0) {
 		return nil
 	}
 	return &b

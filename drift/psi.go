@@ -1,6 +1,9 @@
 package drift
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // PSI returns the population stability index of two count vectors over the same cells,
 // the sum of (c_i - r_i) ln(c_i / r_i) over the shares of the cells. It is Jeffreys'
@@ -23,6 +26,17 @@ func PSI[C Count](reference, current []C) (Result, error) {
 }
 
 func (p countPair) psi() float64 {
+	sum := 0.0
+	for r, c := range p.filledShares() {
+		if r != c {
+			sum += (c - r) * (math.Log(c) - math.Log(r))
+		}
+	}
+	return sum
+}
+
+// filledShares yields the shares of each cell after the zero rule of [PSI].
+func (p countPair) filledShares() iter.Seq2[float64, float64] {
 	const half = 0.5
 	n, m := p.n, p.m
 	for i := range p.r {
@@ -33,19 +47,18 @@ func (p countPair) psi() float64 {
 			m += half
 		}
 	}
-	sum := 0.0
-	for i := range p.r {
-		r, c := p.r[i], p.c[i]
-		if r == 0 {
-			r = half
-		}
-		if c == 0 {
-			c = half
-		}
-		r, c = r/n, c/m
-		if r != c {
-			sum += (c - r) * (math.Log(c) - math.Log(r))
+	return func(yield func(r, c float64) bool) {
+		for i := range p.r {
+			r, c := p.r[i], p.c[i]
+			if r == 0 {
+				r = half
+			}
+			if c == 0 {
+				c = half
+			}
+			if !yield(r/n, c/m) {
+				return
+			}
 		}
 	}
-	return sum
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // Bounds of [ReferenceConfig.Cells].
@@ -17,8 +18,9 @@ const (
 // ReferenceConfig tunes a [Reference]. The zero ReferenceConfig is valid.
 type ReferenceConfig struct {
 	// Cells is the resolution of a numeric column. A column of at most so many distinct
-	// values is counted without loss; another in so many quantile cells, which makes D
-	// too small by at most 1/Cells. Default 1024, at least 2, at most 65536.
+	// values is counted without loss; another in about so many quantile cells, of which
+	// none holds more than a share of 5/Cells of the reference unless it is a single
+	// value. Default 1024, at least 2, at most 65536.
 	Cells int
 }
 
@@ -29,7 +31,8 @@ type ReferenceConfig struct {
 type Reference struct {
 	rows        int64
 	cells       []cells
-	tallies     []tally // the reference's own counts, in the order of cells
+	fits        []*numericFit // of numeric columns, in the order of cells
+	tallies     []tally       // the reference's own counts, in the order of cells
 	index       map[string]int
 	fingerprint string
 	sealed      []byte // the JSON form
@@ -64,20 +67,23 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	content := referenceContent{Rows: int64(rows)}
-	for _, column := range columns {
-		fitted := columnContent{Name: column.name, Kind: column.kind}
-		if column.kind == KindNumeric {
-			fitted.Edges = fitEdges(column.numbers, cfg.Cells)
-		} else {
-			fitted.Levels = fitLevels(column)
-		}
-		c := fitted.cells()
-		fitted.Counts = newTally(&c)
-		fitted.Counts.count(&c, column)
-		content.Columns = append(content.Columns, fitted)
-	}
+	content := referenceContent{Rows: int64(rows), Columns: make([]columnContent, len(columns))}
+	work(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
 	return newReference(content)
+}
+
+func fitColumn(column Column, k int) columnContent {
+	fitted := columnContent{Name: column.name, Kind: column.kind}
+	if column.kind == KindNumeric {
+		fit := fitNumbers(column.numbers, k)
+		fitted.Numbers = &fit
+	} else {
+		fitted.Levels = fitLevels(column)
+	}
+	c := fitted.cells()
+	fitted.Counts = newTally(&c)
+	fitted.Counts.count(&c, column, new(scratch))
+	return fitted
 }
 
 // Rows returns the number of rows.
@@ -98,7 +104,8 @@ func (r *Reference) Fingerprint() string { return r.fingerprint }
 
 // NewProfile returns a profile without rows on the cells of this reference.
 func (r *Reference) NewProfile() *Profile {
-	p := &Profile{ref: r, tallies: make([]tally, len(r.cells))}
+	n := len(r.cells)
+	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), scratch: make([]scratch, n)}
 	for i := range r.cells {
 		p.tallies[i] = newTally(&r.cells[i])
 	}
@@ -114,11 +121,11 @@ type referenceContent struct {
 }
 
 type columnContent struct {
-	Name   string    `json:"name"`
-	Kind   Kind      `json:"kind"`
-	Edges  []float64 `json:"edges,omitempty"`
-	Levels []string  `json:"levels,omitempty"`
-	Counts tally     `json:"counts"`
+	Name    string      `json:"name"`
+	Kind    Kind        `json:"kind"`
+	Numbers *numericFit `json:"numbers,omitempty"` // of a numeric column
+	Levels  []string    `json:"levels,omitempty"`
+	Counts  tally       `json:"counts"`
 }
 
 // MarshalJSON returns the reference with a schema version and a checksum. Equal references
@@ -158,14 +165,34 @@ func newReference(content referenceContent) (*Reference, error) {
 	r := &Reference{rows: content.Rows, fingerprint: sum, sealed: sealed, index: make(map[string]int)}
 	for i, column := range content.Columns {
 		r.cells = append(r.cells, column.cells())
+		r.fits = append(r.fits, column.Numbers)
+		column.Counts.Moments.centre = r.cells[i].unit.Centre
 		r.tallies = append(r.tallies, column.Counts)
 		r.index[column.Name] = i
 	}
 	return r, nil
 }
 
+// content is what newReference took over.
+func (r *Reference) content() referenceContent {
+	content := referenceContent{Rows: r.rows}
+	for i := range r.cells {
+		c := &r.cells[i]
+		content.Columns = append(content.Columns, columnContent{
+			Name: c.name, Kind: c.kind, Numbers: r.fits[i], Levels: c.levels, Counts: r.tallies[i],
+		})
+	}
+	return content
+}
+
+// cells returns what the column is counted on. The column must have been checked, but may
+// be without counts.
 func (c *columnContent) cells() cells {
-	read := cells{name: c.Name, kind: c.Kind, edges: c.Edges, levels: c.Levels}
+	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
+	if c.Kind == KindNumeric {
+		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
+		read.locator = newLocator(read.edges, c.Numbers.Grid, c.Counts.Cells)
+	}
 	read.codes = make(map[string]int, len(c.Levels))
 	for i, level := range c.Levels {
 		read.codes[level] = i
@@ -180,25 +207,36 @@ func (c *referenceContent) check() error {
 	names := make(map[string]bool, len(c.Columns))
 	for i := range c.Columns {
 		column := &c.Columns[i]
-		switch {
-		case names[column.Name]:
+		if names[column.Name] {
 			return fmt.Errorf("column %q is given twice", column.Name)
-		case column.Name == "":
-			return fmt.Errorf("column %d has no name", i)
-		case column.Kind == KindCategorical && len(column.Edges) > 0,
-			column.Kind == KindNumeric && len(column.Levels) > 0,
-			column.Kind != KindCategorical && column.Kind != KindNumeric:
-			return fmt.Errorf("column %q has cells that do not fit its kind %v", column.Name, column.Kind)
-		case !ascending(column.Edges), !ascending(column.Levels):
-			return fmt.Errorf("column %q has cells that are not in ascending order", column.Name)
+		}
+		if column.Name == "" || !utf8.ValidString(column.Name) {
+			return fmt.Errorf("column %d has a name that is empty or not UTF-8", i)
 		}
 		names[column.Name] = true
-		read := column.cells()
-		if err := column.Counts.check(&read, c.Rows); err != nil {
-			return err
+		if err := column.check(c.Rows); err != nil {
+			return fmt.Errorf("column %q %w", column.Name, err)
 		}
 	}
 	return nil
+}
+
+func (c *columnContent) check(rows int64) error {
+	numeric := c.Kind == KindNumeric
+	if numeric != (c.Numbers != nil) || numeric && len(c.Levels) > 0 || !numeric && c.Kind != KindCategorical {
+		return fmt.Errorf("has cells that do not fit its kind %v", c.Kind)
+	}
+	if !ascending(c.Levels) || slices.ContainsFunc(c.Levels, func(l string) bool { return !utf8.ValidString(l) }) {
+		return errors.New("has levels that are not UTF-8 in ascending order")
+	}
+	size := len(c.Levels)
+	if numeric {
+		if err := c.Numbers.check(); err != nil {
+			return err
+		}
+		size = len(c.Numbers.Edges) + 1
+	}
+	return c.Counts.check(c.Kind, size, rows)
 }
 
 func ascending[T cmp.Ordered](values []T) bool {

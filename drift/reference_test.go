@@ -156,6 +156,6 @@ func TestReference_ConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	for _, r := range reports {
-		require.Equal(t, "stable: 0 of 10 columns", r)
+		require.Equal(t, "stable: 0 of 10 columns drifted", r)
 	}
 }

@@ -112,10 +112,27 @@ const (
 	// column. For the p-value, levels whose expected count is below 5 are pooled with the
 	// unseen values; the effect is the total variation over all levels and unseen values.
 	TestChiSquare TestName = "chi_square"
+	// TestWasserstein takes the p-value of TestKS; the effect is the Wasserstein distance of
+	// the finite values, spread evenly within their cells, in standard deviations of the
+	// reference; of a constant reference, in those of both sides together.
+	TestWasserstein TestName = "wasserstein"
+	// TestG is the G-test on the same counts as TestChiSquare, with Williams' correction of
+	// the p-value, and the same effect.
+	TestG TestName = "g_test"
+	// TestPSI, TestJensenShannon and TestHellinger take the p-value of TestChiSquare; the
+	// effect is the population stability index, the Jensen-Shannon distance (base 2), or
+	// the Hellinger distance.
+	//
+	// Numbers are compared by these, and by TestChiSquare, on at most ten groups of cells
+	// that hold about equally much of the reference, and at least 5 of the rows to be expected.
+	TestPSI           TestName = "psi"
+	TestJensenShannon TestName = "jensen_shannon"
+	TestHellinger     TestName = "hellinger"
 	// TestMissing, TestInfinite and TestUnseen are Fisher's exact test on the rate of
 	// missing values among the rows, and of infinite and unseen values among those that
-	// are not missing. Of unseen values only a rise counts; see
-	// Side.UnseenRate for what they are in the reference.
+	// are not missing. Of unseen values only a rise counts, and the p-value is no smaller
+	// than that of the normal limit for a rate that is itself estimated; see
+	// Side.UnseenRate for what it is in the reference.
 	TestMissing  TestName = "missing_rate"
 	TestInfinite TestName = "infinite_rate"
 	TestUnseen   TestName = "unseen_rate"
@@ -130,8 +147,16 @@ type Test struct {
 	// AdjustedPValue is the p-value after Bonferroni's correction over the tests of the
 	// column and Config.Correction over the columns.
 	AdjustedPValue float64 `json:"adjusted_p_value"`
-	// EffectSize is D, the total variation, or the absolute difference of the rates.
+	// EffectSize is D, the total variation, the distance that the name says, or the
+	// absolute difference of the rates.
 	EffectSize float64 `json:"effect_size"`
+	// CI is an interval of the effect at the level 1-Config.Alpha, without correction for
+	// the number of columns. Lo is 0 if the p-value, also without correction, is above
+	// Alpha. It is that of TestKS from the limit of the largest error of two empirical
+	// distribution functions, of TestChiSquare from Scheffé's simultaneous intervals (both
+	// hold at least the level), of the other methods on values from the delta method, and
+	// of a rate by Newcombe's method 10.
+	CI         CI      `json:"ci"`
 	Floor      float64 `json:"floor"` // the smallest effect that is called drift
 	NReference int     `json:"n_reference"`
 	NCurrent   int     `json:"n_current"`
@@ -216,7 +241,7 @@ func (r *Report) DriftedColumns() []string {
 	return names
 }
 
-// String returns the verdict in one line, such as
+// String returns the verdict in one line, such as "stable: 0 of 10 columns drifted" or
 // "drifted: 3 of 10 columns (income, age, debt)". Invalid columns are not counted.
 func (r *Report) String() string {
 	names := r.DriftedColumns()
@@ -227,6 +252,9 @@ func (r *Report) String() string {
 		}
 	}
 	s := fmt.Sprintf("%v: %d of %d columns", r.Verdict, len(names), judged)
+	if r.Verdict != Drifted {
+		s += " drifted"
+	}
 	if len(names) > 0 {
 		s += " (" + strings.Join(names, ", ") + ")"
 	}

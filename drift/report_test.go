@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"strings"
@@ -144,6 +146,38 @@ func TestReport_WriteHTML(t *testing.T) {
 		opened := regexp.MustCompile("<" + tag + "[ >]")
 		require.Len(t, opened.FindAllString(page, -1), strings.Count(page, "</"+tag+">"), tag)
 	}
+}
+
+func TestReport_WriteHTML_ShowsIntervals(t *testing.T) {
+	t.Parallel()
+	report := smallReport(t)
+	ci := report.Columns[0].Leading().CI
+	require.Greater(t, ci.Lo, 0.0)
+	page := html(t, report)
+	require.Contains(t, page, fmt.Sprintf("%.3f to %.3f", ci.Lo, ci.Hi))
+	require.Contains(t, page, "with its 95 % confidence interval")
+}
+
+// A page of 50 columns, each with a full histogram, can be sent by mail.
+func TestReport_WriteHTML_IsSmall(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(70, 1))
+	batch := func(n int, shift float64) []drift.Column {
+		var columns []drift.Column
+		for i := range 50 {
+			name := fmt.Sprintf("a column with a long name %d", i)
+			if i%5 > 0 {
+				columns = append(columns, drift.Numeric(name, normals(rng, n, shift*float64(i%2))))
+				continue
+			}
+			columns = append(columns, population{shares: harmonicShares(40)}.sample(rng, name, n))
+		}
+		return columns
+	}
+	ref := newReference(t, batch(2000, 0)...)
+	report := detect(t, ref, drift.Config{}, profileOf(t, ref, batch(1000, 1)...))
+	require.Equal(t, drift.Drifted, report.Verdict)
+	require.Less(t, len(html(t, report)), 500_000)
 }
 
 func TestReport_WriteHTML_Plain(t *testing.T) {

@@ -18,18 +18,8 @@ import (
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as that.
 func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
-	r, err := sortedSample("reference", reference)
+	r, c, err := sortedFinitePair(reference, current)
 	if err != nil {
-		return Result{}, err
-	}
-	c, err := sortedSample("current", current)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := requireFinite("reference", reference); err != nil {
-		return Result{}, err
-	}
-	if err := requireFinite("current", current); err != nil {
 		return Result{}, err
 	}
 	w := wasserstein1(r, c)

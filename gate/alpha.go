@@ -1,12 +1,9 @@
 package gate
 
-import (
-	"cmp"
-	"math"
-)
+import "cmp"
 
-// minAlpha is the smallest error rate that may be asked for: the draws that a bootstrap
-// needs grow with its inverse.
+// minAlpha is the smallest error rate that may be asked for. Below it no approximation
+// holds.
 const minAlpha = 1e-5
 
 // AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
@@ -18,23 +15,16 @@ type AlphaCapper interface {
 	CapAlpha(alpha float64) Criterion
 }
 
-// CapAlpha returns c with the lower of both alphas, and enough draws for it.
+// CapAlpha returns c with the lower of both alphas.
 func (c Superior) CapAlpha(alpha float64) Criterion {
-	c.Alpha, c.Draws = capAlpha(alpha, c.Alpha, c.Draws)
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
 	return c
 }
 
-// CapAlpha returns c with the lower of both alphas, and enough draws for it.
+// CapAlpha returns c with the lower of both alphas.
 func (c NonInferior) CapAlpha(alpha float64) Criterion {
-	c.Alpha, c.Draws = capAlpha(alpha, c.Alpha, c.Draws)
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
 	return c
-}
-
-// capAlpha returns the lower alpha and the draws among which it is no less than the
-// twentieth from the end. Zero stands for the defaults.
-func capAlpha(most, alpha float64, draws int) (float64, int) {
-	alpha = min(most, cmp.Or(alpha, defaultAlpha))
-	return alpha, max(cmp.Or(draws, defaultDraws), int(math.Ceil(20/alpha)))
 }
 
 // withMaxAlpha returns the criteria with their alphas capped, and whether any has one. 0

@@ -118,43 +118,22 @@ func (b *Basis) tally(e *Evidence) {
 // tallyClasses returns the number of classes, 1 for a regression.
 func tallyClasses(target predictlog.Target) int { return max(1, classCount(target)) }
 
-// tallies counts the rows of each category, or of all under "" if column is nil.
+// tallies counts the rows of each category, or of all under "" if column is nil. While a
+// decision is made, they are counted once.
 func tallies(e *Evidence, column []string, classes int) map[string][]Tally {
-	var production Answers
-	if !e.First() {
-		production = *e.Production
+	if e.facts == nil {
+		return countTallies(e, column, classes)
 	}
-	categories, index := []string{""}, map[string]int{"": 0}
-	// Rows are counted under the number whose digits are category, truth and answers.
-	counts := map[int]int{}
-	for i := range e.N() {
-		category := 0
-		if column != nil {
-			var known bool
-			if category, known = index[column[i]]; !known {
-				category = len(categories)
-				index[column[i]] = category
-				categories = append(categories, column[i])
-			}
-		}
-		digits := category
-		for _, a := range []*Answers{&e.Truth, &production, &e.Shadow} {
-			digits *= classes
-			if a.Class != nil {
-				digits += a.Class[i]
-			}
-		}
-		counts[digits]++
+	var key *string
+	if len(column) > 0 {
+		key = &column[0]
 	}
-	found := make(map[string][]Tally, len(categories))
-	for _, digits := range slices.Sorted(maps.Keys(counts)) {
-		category := categories[digits/classes/classes/classes]
-		found[category] = append(found[category], Tally{
-			Truth:      digits / classes / classes % classes,
-			Production: digits / classes % classes,
-			Shadow:     digits % classes,
-			Rows:       counts[digits],
-		})
+	e.facts.mu.Lock()
+	defer e.facts.mu.Unlock()
+	found, ok := e.facts.tallies[key]
+	if !ok {
+		found = countTallies(e, column, classes)
+		e.facts.tallies[key] = found
 	}
 	return found
 }
@@ -169,7 +148,8 @@ func (b *Basis) evidence(d Decision) (*Evidence, error) {
 	if err := b.validate(d.N); err != nil {
 		return nil, fmt.Errorf("gate: basis: %w", err)
 	}
-	known := &facts{stored: true, known: b.Facts}
+	known := newFacts(b.Facts)
+	known.stored = true
 	answers := func(name string, values map[Metric]float64, probabilities bool) Answers {
 		return Answers{Class: make([]int, 0, d.N), measured: &measured{name, values, probabilities, known}}
 	}

@@ -80,8 +80,12 @@ func (b Budget) Validate() error {
 	f.want(b.Decisions > 0, "Decisions", b.Decisions, "above 0")
 	f.want(!(b.share() < minAlpha), "Total/Decisions", b.share(), fmt.Sprintf("%v or more", minAlpha))
 	for i, c := range b.Charges {
-		f.want(c.Alpha > 0 && c.Alpha < 1, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1")
-		f.want(i == 0 || c.At.After(b.Charges[i-1].At), fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before")
+		if !(c.Alpha > 0 && c.Alpha < 1) {
+			f.want(false, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1")
+		}
+		if i > 0 && !c.At.After(b.Charges[i-1].At) {
+			f.want(false, fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before")
+		}
 	}
 	if err := f.err(); err != nil {
 		return fmt.Errorf("gate: invalid budget: %w", err)

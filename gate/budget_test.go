@@ -281,3 +281,39 @@ func TestBudget_Year(t *testing.T) {
 		require.LessOrEqual(t, with, total+3*math.Sqrt(total*(1-total)/years))
 	}
 }
+
+// FuzzBudgetJSON checks that no stored budget panics, or grants more than it has left.
+func FuzzBudgetJSON(f *testing.F) {
+	f.Add([]byte(`{"schema_version":1,"total":0.05,"horizon":"8760h","decisions":3,"charges":[{"at":"2025-02-01T00:00:00Z","alpha":0.04}]}`))
+	f.Add([]byte(`{"schema_version":1,"horizon":"2562047h","charges":[{"at":"9999-12-31T23:59:59Z","alpha":0.01}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var b gate.Budget
+		if json.Unmarshal(data, &b) != nil {
+			return
+		}
+		first, err := json.Marshal(b)
+		if err != nil {
+			return // a time beyond the year 9999
+		}
+		var read gate.Budget
+		if err := json.Unmarshal(first, &read); err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		if again, _ := json.Marshal(read); string(again) != string(first) {
+			t.Errorf("%s became %s", first, again)
+		}
+		policy, err := b.Apply(gate.Standard(), day0)
+		if err != nil {
+			return
+		}
+		left := read.Total
+		for _, c := range read.Charges {
+			if c.At.Add(read.Horizon).After(day0) {
+				left -= c.Alpha
+			}
+		}
+		if policy.MaxAlpha > left+1e-9 {
+			t.Errorf("grants %v of %v", policy.MaxAlpha, left)
+		}
+	})
+}

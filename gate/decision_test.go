@@ -147,7 +147,7 @@ func TestDecision_Properties(t *testing.T) {
 	t.Parallel()
 	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250101))
 	verdicts := gen.SliceOf(gen.UInt8Range(0, 3))
-	e := better(t)
+	e := tiny(t, []float64{0, 1}, []float64{0, 1}, []float64{0, 1})
 	props.Property("promotes exactly if there is a check and all pass", prop.ForAll(func(verdicts []uint8) bool {
 		var p gate.Policy
 		all := len(verdicts) > 0

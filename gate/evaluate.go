@@ -7,9 +7,6 @@ import (
 	"math"
 	"sync"
 	"time"
-
-	"github.com/selfheal-ml/selfheal/gate/metrics"
-	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
@@ -31,7 +28,7 @@ import (
 // Inconclusive whatever the criteria say. A malformed criterion is an Error of its own.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	e.facts = &facts{known: map[string]Fact{}}
+	e.facts = newFacts(map[string]Fact{})
 	d := Decision{
 		Policy: policy.Name,
 		First:  e.First(),
@@ -61,7 +58,12 @@ func (d *Decision) decide(policy Policy, e *Evidence) {
 	if e.First() {
 		criteria, which = policy.First, "First"
 	}
-	d.measure(e)
+	var measuring sync.WaitGroup
+	if !e.First() {
+		measuring.Go(func() { d.Production = measureAll(e, productionName, *e.Production) })
+	}
+	measuring.Go(func() { d.Shadow = measureAll(e, shadowName, e.Shadow) })
+	d.Basis = newBasis(e)
 	unkept := policy.checkMaxAlpha(criteria)
 	if unkept == nil {
 		criteria, _ = withMaxAlpha(criteria, policy.MaxAlpha)
@@ -81,23 +83,12 @@ func (d *Decision) decide(policy Policy, e *Evidence) {
 		check.Verdict, check.Precondition = Undecided, true
 		d.Checks = append(d.Checks, check)
 	}
+	measuring.Wait()
 	d.Outcome = outcome(d.Checks)
 	d.Rules = rules(policy)
 	if len(e.facts.known) > 0 {
 		d.Basis.Facts = e.facts.known
 	}
-}
-
-// measure fills the metrics and the basis, for which it reads all rows, on all
-// processors.
-func (d *Decision) measure(e *Evidence) {
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	reading.Go(func() { d.Basis = newBasis(e) })
-	if !e.First() {
-		reading.Go(func() { d.Production = measureAll(e, productionName, *e.Production) })
-	}
-	d.Shadow = measureAll(e, shadowName, e.Shadow)
 }
 
 // rules returns the policy's JSON, nil if it cannot be written.
@@ -158,24 +149,4 @@ func outcome(checks []Check) Outcome {
 		return Promote
 	}
 	return Inconclusive
-}
-
-// measureAll returns every metric that has a value on the answers of the model so named.
-func measureAll(e *Evidence, name string, answers Answers) map[Metric]float64 {
-	values := make(map[Metric]float64)
-	var matrix metrics.Matrix // all metrics of classes come from it
-	if e.Target.Task != predictlog.Regression {
-		matrix, _ = metrics.NewMatrix(e.Truth.Class, answers.Class, classCount(e.Target), nil)
-	}
-	for _, info := range metricInfos {
-		v, err := info.metric.measure(e.Target, e.Truth, answers, matrix)
-		switch {
-		case err == nil:
-			values[info.metric] = v
-		case info.source != fromClasses && !errors.Is(err, ErrNotMeasurable):
-			// Without the rows nobody could tell why there is none.
-			e.facts.note(name+" "+string(info.metric), nil, err)
-		}
-	}
-	return values
 }

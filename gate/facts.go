@@ -47,6 +47,12 @@ type facts struct {
 	known map[string]Fact // guarded by mu
 	// missing names what is not known and cannot be found without the rows.
 	missing []string // guarded by mu
+	// tallies are those of all rows, and of columns by their first value's address.
+	tallies map[*string]map[string][]Tally // guarded by mu
+}
+
+func newFacts(known map[string]Fact) *facts {
+	return &facts{known: known, tallies: map[*string]map[string][]Tally{}}
 }
 
 // fact returns the n numbers that find finds, or found when the decision was first made.

@@ -36,6 +36,17 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		}
 		row(&b, verdict, escaped(c.Criterion), escaped(c.Proof), c.Statistic, c.Threshold, interval, c.Rows, c.Needed, escaped(c.Reason))
 	}
+	for _, c := range p.Checks {
+		if len(c.Segments) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n<details><summary>%s: %d segments</summary>\n\n", escaped(c.Criterion), len(c.Segments))
+		b.WriteString("| Segment | Verdict | Rows | Production | Shadow | Worse by | Would show | Needed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+		for _, s := range c.Segments {
+			row(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Drop, s.Detects, s.Needed)
+		}
+		b.WriteString("\n</details>\n")
+	}
 	if len(p.Metrics) > 0 {
 		b.WriteString("\n| Metric | Production | Shadow | Change |\n| --- | ---: | ---: | ---: |\n")
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
-	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 // minPaired is the number of rows below which no interval keeps its level.
@@ -107,15 +106,20 @@ func (p pairing) fact(e *Evidence, s subset, what string, n int, find func(e *Ev
 }
 
 // checkAnswers returns an error if the metric does not suit the target, or an answer is
-// missing.
+// missing or malformed, which counting the answers would panic on.
 func checkAnswers(e *Evidence, m Metric) error {
 	if err := m.measurable(e.Target); err != nil {
 		return err
 	}
-	n := e.N()
-	for name, a := range map[string]*Answers{"truth": &e.Truth, "production": e.Production, "shadow": &e.Shadow} {
-		if e.Target.Task != predictlog.Regression && len(a.Class) != n || a.measured == nil && a.n() != n {
-			return fmt.Errorf("%w: %s: %d answers, want %d", metrics.ErrInput, name, a.n(), n)
+	if e.facts != nil {
+		return nil // the evidence was validated
+	}
+	for _, c := range []struct {
+		name string
+		*Answers
+	}{{"truth", &e.Truth}, {"production", e.Production}, {"shadow", &e.Shadow}} {
+		if err := c.validate(e.Target, e.N()); err != nil {
+			return fmt.Errorf("%w: %s: %w", metrics.ErrInput, c.name, err)
 		}
 	}
 	return nil

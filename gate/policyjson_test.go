@@ -25,7 +25,7 @@ var everyKind = gate.Policy{
 		gate.MaxLatency{Relative: 1.5, Absolute: 20 * time.Millisecond, Mean: true, Optional: true},
 		gate.MinCoverage{Share: 0.3},
 		gate.MinSamples{Rows: 500},
-		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Alpha: 0.1, Draws: 3000, Seed: 1},
+		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
 		gate.NotWorse{Metric: gate.LogLoss, Margin: 0.1},
 	},
 	First: []gate.Criterion{

@@ -31,6 +31,14 @@ type pageCheck struct {
 	Interval, Level          string // empty if there is none
 	Rows, Needed             string
 	Picture                  *picture
+	Segments                 []pageSegment
+	Vetoed                   bool // by a segment
+}
+
+// pageSegment is what was found of a segment.
+type pageSegment struct {
+	Verdict                                               Verdict
+	Name, Rows, Production, Shadow, Drop, Detects, Needed string
 }
 
 type pageMetric struct{ Name, Production, Shadow, Change string }
@@ -140,6 +148,24 @@ func newPageCheck(c Check) pageCheck {
 	}
 	if c.Needed > 0 {
 		p.Needed = count(c.Needed)
+	}
+	for _, s := range c.Segments {
+		p.Segments = append(p.Segments, newPageSegment(c.Metric, s))
+		p.Vetoed = p.Vetoed || s.Verdict == Fail
+	}
+	return p
+}
+
+func newPageSegment(m Metric, s SegmentResult) pageSegment {
+	p := pageSegment{Verdict: s.Verdict, Name: s.Segment, Rows: count(s.Rows), Production: none, Shadow: none, Drop: none, Detects: none, Needed: none}
+	if s.Production != 0 || s.Shadow != 0 {
+		p.Production, p.Shadow, p.Drop = m.format(s.Production), m.format(s.Shadow), s.amount(m, s.Drop)
+	}
+	if s.Detectable > 0 {
+		p.Detects = s.amount(m, s.Detectable)
+	}
+	if s.Needed > 0 {
+		p.Needed = count(s.Needed)
 	}
 	return p
 }

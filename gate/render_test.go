@@ -40,6 +40,11 @@ func TestDecision_WriteMarkdown(t *testing.T) {
 	t.Parallel()
 	d := sample()
 	d.Evidence, d.Prev = "cd34", "ef56"
+	d.Checks[1].Segments = []gate.SegmentResult{
+		{Segment: "region=north", Rows: 1000, Verdict: gate.Pass, Production: 0.71, Shadow: 0.74, Drop: -0.042, PValue: 0.9, Detectable: 0.03},
+		{Segment: "region=south", Rows: 190, Verdict: gate.Undecided, Production: 0.7, Shadow: 0.69, Drop: 0.014, PValue: 1, Detectable: 0.11, Needed: 2304},
+		{Segment: "region=east", Rows: 14, Verdict: gate.Undecided},
+	}
 	d.Basis = &gate.Basis{
 		Coverage: labels.Count{Predictions: 2408, Labelled: 1204}, TrainingRows: 3,
 		ProductionLatency: gate.Latency{P95: 1234 * time.Nanosecond}, ShadowLatency: gate.Latency{P95: 20 * time.Millisecond},
@@ -55,12 +60,13 @@ func TestDecision_RenderEscapes(t *testing.T) {
 	d := sample()
 	d.Policy = hostile
 	d.Checks[0].Criterion, d.Checks[2].Reason, d.Checks[3].Reason = hostile, hostile, "\xff<b>"
+	d.Checks[1].Segments = []gate.SegmentResult{{Segment: hostile, Rows: 7}}
 	text := markdown(t, d)
 	require.NotContains(t, text, "<script")
 	require.NotRegexp(t, `[^\\]\]\(http`, text)
 	for _, line := range strings.Split(text, "\n") {
 		if strings.HasPrefix(line, "| ") {
-			require.Contains(t, []int{5, 10}, len(regexp.MustCompile(`(^|[^\\])\|`).FindAllString(line, -1)), line)
+			require.Contains(t, []int{5, 9, 10}, len(regexp.MustCompile(`(^|[^\\])\|`).FindAllString(line, -1)), line)
 		}
 	}
 	page := html(t, d)

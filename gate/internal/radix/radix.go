@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// Item is a value and the key that it is sorted by.
+// Item is a value and the key that it is sorted by. Of an empty T it takes 8 bytes.
 type Item[T any] struct {
-	Key   uint64
 	Value T
+	Key   uint64
 }
 
 // Descending maps a number that is not NaN to a key that is the smaller the higher the
@@ -38,7 +38,7 @@ func Sort[T any](items []Item[T]) []Item[T] {
 		slices.SortStableFunc(items, func(a, b Item[T]) int { return cmp.Compare(a.Key, b.Key) })
 		return items
 	}
-	var counts [digits][radix]uint32
+	var counts [digits][radix]int
 	for i := range items {
 		key := items[i].Key
 		for d := range counts {
@@ -48,10 +48,10 @@ func Sort[T any](items []Item[T]) []Item[T] {
 	buffer := make([]Item[T], len(items))
 	for d := range counts {
 		count, shift := &counts[d], digitBits*d
-		if int(count[items[0].Key>>shift%radix]) == len(items) {
+		if count[items[0].Key>>shift%radix] == len(items) {
 			continue // all items share this digit
 		}
-		var next uint32
+		next := 0
 		for v, c := range count {
 			count[v] = next
 			next += c

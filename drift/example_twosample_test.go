@@ -1,0 +1,150 @@
+package drift_test
+
+import (
+	"fmt"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+// Waiting times before and after a change, in minutes.
+var (
+	waitedBefore = []float64{1.1, 1.9, 2.3, 2.8, 3.0, 3.4, 4.1, 4.6}
+	waitedAfter  = []float64{2.9, 3.8, 4.2, 4.9, 5.3, 5.5, 6.1}
+)
+
+func ExampleCramerVonMises() {
+	r, err := drift.CramerVonMises(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("T = %.3f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: T = 0.640, p = 0.0165
+}
+
+func ExampleAndersonDarling() {
+	r, err := drift.AndersonDarling(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("(A² - 1)/σ = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: (A² - 1)/σ = 3.45, p = 0.0133
+}
+
+func ExampleMannWhitney() {
+	r, err := drift.MannWhitney(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("U = %.0f of 56, effect %.2f, p = %.4f\n", r.Statistic, r.EffectSize, r.PValue)
+	// Output: U = 49 of 56, effect 0.75, p = 0.0140
+}
+
+func ExampleWelchT() {
+	r, err := drift.WelchT(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("t = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: t = 3.05, p = 0.0095
+}
+
+func ExampleStudentT() {
+	r, err := drift.StudentT(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("t = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: t = 3.04, p = 0.0095
+}
+
+func ExampleEppsSingleton() {
+	r, err := drift.EppsSingleton(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("W = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: W = 5.53, p = 0.237
+}
+
+func ExampleEnergyDistance() {
+	r, err := drift.EnergyDistance([]float64{20, 30, 40}, []float64{25, 35, 45})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f, effect %.2f\n", r.Statistic, r.EffectSize)
+	// Output: 1.826, effect 0.16
+}
+
+func ExampleNormalizedWasserstein1() {
+	r, err := drift.NormalizedWasserstein1([]float64{20, 30, 40}, []float64{25, 35, 45})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.2f standard deviations\n", r.Statistic)
+	// Output: 0.61 standard deviations
+}
+
+func ExampleKullbackLeibler() {
+	r, err := drift.KullbackLeibler([]int{100, 300, 600}, []int{150, 300, 550})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.4f nats\n", r.Statistic)
+	// Output: 0.0117 nats
+}
+
+func ExampleHellinger() {
+	r, err := drift.Hellinger([]int{50, 50, 0}, []int{0, 50, 50})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n", r.Statistic)
+	// Output: 0.707
+}
+
+func ExampleGTest() {
+	r, err := drift.GTest([]int{50, 30, 20}, []int{40, 40, 40})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("G = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: G = 7.52, p = 0.023
+}
+
+func ExampleTwoProportionZ() {
+	// Refused: 100 of 1000 before, 140 of 1000 now.
+	r, err := drift.TwoProportionZ([2]int{100, 900}, [2]int{140, 860})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: z = 2.75, p = 0.0059
+}
+
+func ExampleMMD() {
+	// Both columns hold the same numbers on either side, but the second now falls as the first rises.
+	var before, now [][]float64
+	for i := range 40 {
+		before = append(before, []float64{float64(i), float64(i)})
+		now = append(now, []float64{float64(i), float64(39 - i)})
+	}
+	r, err := drift.MMD(before, now, drift.MMDConfig{Seed: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("MMD² = %.3f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: MMD² = 0.129, p = 0.001
+}

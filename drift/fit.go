@@ -1,0 +1,256 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// numericFit is how the numbers of a column are counted: what the reference decides once
+// and for all.
+type numericFit struct {
+	Edges []float64 `json:"edges,omitempty"`
+	Grid  grid      `json:"grid"`
+	Unit  unit      `json:"unit"`
+}
+
+// check returns an error if nothing can be counted on the fit.
+func (f *numericFit) check() error {
+	for _, e := range f.Edges {
+		if math.IsNaN(e) || math.IsInf(e, 0) {
+			return fmt.Errorf("has the edge %v, want a finite number", e)
+		}
+	}
+	if !ascending(f.Edges) {
+		return errors.New("has edges that are not in ascending order")
+	}
+	if !f.Unit.valid() {
+		return fmt.Errorf("has no unit %v", f.Unit)
+	}
+	return f.Grid.check()
+}
+
+const (
+	// cellsPerEdge is how much finer the grid is than the quantile cells.
+	cellsPerEdge = 16
+	// coarse is how many times its due share a quantile cell may hold so that its edge can be
+	// on the grid. Beyond that edges are where the quantiles are, and counting takes a
+	// search.
+	coarse = 4
+)
+
+// fitNumbers returns the fit to the finite numbers of a reference: one cell for each
+// distinct value, and one for each gap between two of them, if there are at most k; else
+// about k quantile cells, in which a value so frequent that it fills one alone has a cell
+// of its own. There are at most 2k+1 edges. A quantile cell ends where a cell of the grid
+// ends, so that the grid alone decides where a value belongs.
+func fitNumbers(values []float64, k int) numericFit {
+	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
+		return math.IsNaN(x) || math.IsInf(x, 0)
+	})
+	sortFloats(sorted)
+	if len(sorted) == 0 {
+		return numericFit{Unit: fitUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
+	}
+	f := numericFit{Unit: fitUnit(sorted)}
+	if distinct := distinctUpTo(sorted, k); distinct != nil {
+		f.Grid, _ = fitGrid(distinct, len(distinct), max(cellsPerEdge*len(distinct), 256))
+		for _, v := range distinct {
+			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
+		}
+	} else {
+		f.fitQuantiles(sorted, k)
+	}
+	for i, e := range f.Edges {
+		f.Edges[i] = unsignedZero(max(e, -math.MaxFloat64)) // what is below that is no number
+	}
+	f.Edges = slices.Compact(f.Edges)
+	return f
+}
+
+// distinctUpTo returns the distinct values, or nil if there are more than k.
+func distinctUpTo(sorted []float64, k int) []float64 {
+	var distinct []float64
+	for i, x := range sorted {
+		if i == 0 || x != distinct[len(distinct)-1] {
+			if len(distinct) == k {
+				return nil
+			}
+			distinct = append(distinct, x)
+		}
+	}
+	return distinct
+}
+
+// fitQuantiles fits k quantile cells to sorted values.
+func (f *numericFit) fitQuantiles(sorted []float64, k int) {
+	n := len(sorted)
+	share := (n + k - 1) / k
+	// atom reports whether the value at i fills a cell, and returns where it ends.
+	atom := func(i int) (end int, ok bool) {
+		v := sorted[i]
+		first := sort.SearchFloat64s(sorted[:i+1], v)
+		if first+share > n || sorted[first+share-1] != v {
+			return 0, false
+		}
+		return i + sort.Search(n-i, func(j int) bool { return sorted[i+j] > v }), true
+	}
+	rest := sorted // without the values that have cells of their own
+	for i := share - 1; i < n; i += share {
+		if _, ok := atom(i); ok {
+			rest = withoutAtoms(sorted, share)
+			break
+		}
+	}
+	if len(rest) == 0 {
+		rest = sorted
+	}
+	g, fullest := fitGrid(rest, k, min(cellsPerEdge*k, maxGrid))
+	f.Grid = g
+	snap := fullest*float64(len(rest)) <= coarse*float64(share)
+
+	f.Edges = append(f.Edges, math.Nextafter(sorted[0], math.Inf(-1)))
+	last := func() float64 { return f.Edges[len(f.Edges)-1] }
+	for i := 1; i <= k; i++ {
+		at := (n*i+k-1)/k - 1
+		v := sorted[at]
+		if v <= last() {
+			continue
+		}
+		if _, ok := atom(at); ok {
+			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
+			continue
+		}
+		if cell := g.index(v); snap && cell > 0 && cell <= g.Size {
+			f.Edges = append(f.Edges, f.snap(sorted, at, cell, atom))
+			continue
+		}
+		f.Edges = append(f.Edges, v)
+	}
+	f.Edges[len(f.Edges)-1] = sorted[n-1] // nothing of the reference is above range
+	f.Edges = slices.Compact(f.Edges)
+}
+
+// snap returns the end of the cell of the grid in which the value at i is, or, if that comes
+// first, the last number before the next value that has a cell of its own.
+func (f *numericFit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) float64 {
+	end := i + 1
+	for end < len(sorted) && f.Grid.index(sorted[end]) == cell {
+		if sorted[end] != sorted[end-1] {
+			if _, ok := atom(end); ok {
+				return math.Nextafter(sorted[end], math.Inf(-1))
+			}
+		}
+		end++
+	}
+	if end == len(sorted) {
+		return sorted[end-1]
+	}
+	// Between two values of the reference, exactly where the next cell begins.
+	lo, hi := sortKey(sorted[end-1]), sortKey(sorted[end])
+	for hi-lo > 1 {
+		if middle := lo + (hi-lo)/2; f.Grid.index(unsortKey(middle)) > cell {
+			hi = middle
+		} else {
+			lo = middle
+		}
+	}
+	return unsortKey(lo)
+}
+
+// withoutAtoms returns the sorted values but those that occur share times or more.
+func withoutAtoms(sorted []float64, share int) []float64 {
+	var rest []float64
+	for from := 0; from < len(sorted); {
+		to := from + 1
+		for to < len(sorted) && sorted[to] == sorted[from] {
+			to++
+		}
+		if to-from < share {
+			rest = append(rest, sorted[from:to]...)
+		}
+		from = to
+	}
+	return rest
+}
+
+// locator finds the cells of numbers: whatever the grid, the result is that of a search in
+// the edges.
+type locator struct {
+	grid grid
+	// bounds are the edges between two infinities: cell i holds bounds[i] < x <= bounds[i+1].
+	bounds []float64
+	// guess says where the numbers of a cell of the grid are: i if all are in cell i, ^i if
+	// cell i is only the likeliest.
+	guess []int32
+}
+
+// newLocator returns the locator of the edges; counts are those of the reference, or nil.
+func newLocator(edges []float64, g grid, counts []int64) locator {
+	l := locator{grid: g, bounds: make([]float64, 0, len(edges)+2), guess: make([]int32, g.Size+2)}
+	l.bounds = append(append(append(l.bounds, math.Inf(-1)), edges...), math.Inf(1))
+	edge := 0 // the first whose cell of the grid is i or later
+	for i := range l.guess {
+		first := edge
+		for edge < len(edges) && g.index(edges[edge]) <= i {
+			edge++
+		}
+		if first == edge || first+1 == edge && l.ends(i, edges[first]) {
+			l.guess[i] = int32(first)
+		} else {
+			l.guess[i] = ^int32(l.likeliest(i, first, edge, counts))
+		}
+	}
+	return l
+}
+
+// ends reports whether a number is the largest of its cell of the grid.
+func (l *locator) ends(gridCell int, x float64) bool {
+	return l.grid.index(math.Nextafter(x, math.Inf(1))) > gridCell
+}
+
+// likeliest returns which of the cells from first to last most values of a cell of the grid
+// are in: the most frequent single value among them, or else that of the middle.
+func (l *locator) likeliest(gridCell, first, last int, counts []int64) int {
+	best := first
+	outside := gridCell == 0 || gridCell > l.grid.Size
+	if !outside && first < last {
+		best = min(max(l.search(l.grid.middle(gridCell)), first), last)
+	}
+	single := func(c int) bool { return l.bounds[c] == math.Nextafter(l.bounds[c+1], math.Inf(-1)) }
+	if counts == nil {
+		return best
+	}
+	var most int64
+	if outside || single(best) {
+		most = counts[best]
+	}
+	for c := first; c <= last; c++ {
+		if (outside || single(c)) && counts[c] > most {
+			best, most = c, counts[c]
+		}
+	}
+	return best
+}
+
+// search returns the cell of a number.
+func (l *locator) search(x float64) int {
+	return sort.SearchFloat64s(l.bounds[1:len(l.bounds)-1], x)
+}
+
+// count counts finite values, at most gridBlock, in their cells.
+func (l *locator) count(counts []int64, values []float64, cells *[gridBlock]uint32) {
+	l.grid.locate(cells, values)
+	bounds, guess := l.bounds, l.guess
+	for i, x := range values[:min(len(values), gridBlock)] {
+		c := guess[cells[i]]
+		if c < 0 {
+			if c = ^c; !(bounds[c] < x && x <= bounds[c+1]) {
+				c = int32(l.search(x))
+			}
+		}
+		counts[c]++
+	}
+}

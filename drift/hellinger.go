@@ -1,0 +1,26 @@
+package drift
+
+import "math"
+
+// Hellinger returns the Hellinger distance between the shares of two count vectors over the
+// same cells, the square root of half the sum of (sqrt r_i - sqrt c_i)²: 0 for equal shares,
+// 1 if no cell is used by both (Hellinger, "Neue Begründung der Theorie quadratischer
+// Formen", 1909). It is a metric. Statistic and EffectSize are that distance; PValue is NaN.
+//
+// Empty cells need no rule here. Vectors of different length, a negative or non-finite
+// count, or a sum outside [1, 2^53] is an [*InputError].
+func Hellinger[C Count](reference, current []C) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	sum := 0.0
+	for i := range p.r {
+		d := math.Sqrt(p.r[i]/p.n) - math.Sqrt(p.c[i]/p.m)
+		sum += d * d
+	}
+	d := min(math.Sqrt(sum/2), 1)
+	result := p.result(d)
+	result.EffectSize = d
+	return result, nil
+}

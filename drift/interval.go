@@ -1,0 +1,55 @@
+package drift
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// CI is a confidence interval: over many samples, the share of such intervals that hold
+// the true value is at least about Level.
+type CI struct {
+	Lo    float64 `json:"lo"`
+	Hi    float64 `json:"hi"`
+	Level float64 `json:"level"`
+}
+
+// normalQuantile returns the value that a standard normal exceeds in size with probability
+// alpha.
+func normalQuantile(alpha float64) float64 { return distuv.UnitNormal.Quantile(1 - alpha/2) }
+
+// around returns an interval of so many standard deviations on either side of the value as
+// the normal distribution asks for, within 0 and most.
+func around(value, deviation, alpha, most float64) CI {
+	h := normalQuantile(alpha) * deviation
+	if math.IsNaN(h) {
+		h = math.Inf(1)
+	}
+	return CI{Lo: max(value-h, 0), Hi: min(value+h, most), Level: 1 - alpha}
+}
+
+// rateChangeCI returns an interval of the size of the difference of two rates, from that of
+// the difference itself (Newcombe, "Interval estimation for the difference between
+// independent proportions", 1998, method 10, of Wilson's intervals).
+func rateChangeCI(r, n, c, m, alpha float64) CI {
+	p, q := r/n, c/m
+	lowP, highP := wilson(r, n, alpha)
+	lowQ, highQ := wilson(c, m, alpha)
+	d := q - p
+	lo := d - math.Hypot(q-lowQ, highP-p)
+	hi := d + math.Hypot(highQ-q, p-lowP)
+	ci := CI{Lo: min(math.Abs(lo), math.Abs(hi)), Hi: min(max(math.Abs(lo), math.Abs(hi)), 1), Level: 1 - alpha}
+	if lo <= 0 && hi >= 0 {
+		ci.Lo = 0
+	}
+	return ci
+}
+
+// wilson returns Wilson's interval of a rate of x in n.
+func wilson(x, n, alpha float64) (lo, hi float64) {
+	z := normalQuantile(alpha)
+	p := x / n
+	middle := p + z*z/(2*n)
+	h := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return (middle - h) / (1 + z*z/n), (middle + h) / (1 + z*z/n)
+}

@@ -1,0 +1,27 @@
+package drift
+
+import "math"
+
+// KullbackLeibler returns the Kullback-Leibler divergence of two count vectors over the same
+// cells, the sum of r_i ln(r_i / c_i) over the shares of the cells, the reference first: in
+// nats, at least 0 and without an upper bound (Kullback and Leibler, "On information and
+// sufficiency", 1951). It is not symmetric; the sum of both directions is [PSI]. EffectSize
+// is the total variation of the same shares; PValue is NaN.
+//
+// The zero rule is that of [PSI]: a cell that is empty on one side counts as half an
+// observation there, so no result is infinite. Like PSI the divergence grows with the number
+// of cells and shrinks with the sample sizes even if nothing changed. Vectors of different
+// length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+func KullbackLeibler[C Count](reference, current []C) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	sum := 0.0
+	for r, c := range p.filledShares() {
+		if r != c {
+			sum += r * (math.Log(r) - math.Log(c))
+		}
+	}
+	return p.result(max(sum, 0)), nil
+}

@@ -1,0 +1,233 @@
+package drift_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+// multivariate runs either method and returns what they have in common.
+var multivariate = map[string]func(reference, current []drift.Column, cfg drift.MultivariateConfig) (drift.Result, []drift.Contribution, error){
+	"DomainClassifier": func(reference, current []drift.Column, cfg drift.MultivariateConfig) (drift.Result, []drift.Contribution, error) {
+		r, err := drift.DomainClassifier(reference, current, cfg)
+		return r.Result, r.Columns, err
+	},
+	"PCAReconstruction": func(reference, current []drift.Column, cfg drift.MultivariateConfig) (drift.Result, []drift.Contribution, error) {
+		r, err := drift.PCAReconstruction(reference, current, cfg)
+		return r.Result, r.Columns, err
+	},
+}
+
+// table draws correlated numbers a and b, an independent, heavy-tailed number c, one that
+// follows from a category, and the category.
+func table(rng *rand.Rand, n int, correlation float64) []drift.Column {
+	a, b, c, d, e := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]string, n)
+	for i := range n {
+		a[i] = rng.NormFloat64()
+		b[i] = correlation*a[i] + math.Sqrt(1-correlation*correlation)*rng.NormFloat64()
+		c[i] = math.Exp(2 * rng.NormFloat64())
+		level := rng.IntN(4)
+		d[i] = float64(level) + 0.3*rng.NormFloat64()
+		e[i] = fmt.Sprint(level)
+		if rng.Float64() < 0.05 {
+			c[i] = math.NaN()
+		}
+	}
+	return []drift.Column{drift.Numeric("a", a), drift.Numeric("b", b), drift.Numeric("c", c), drift.Numeric("d", d), drift.Categorical("e", e)}
+}
+
+// Without any change a p-value of at most alpha has a chance of at most about alpha.
+func TestMultivariate_FalseAlarms(t *testing.T) {
+	t.Parallel()
+	runs := 40
+	if full() {
+		runs = 4000
+	}
+	for name, method := range multivariate {
+		for _, size := range [][2]int{{50, 50}, {200, 200}, {1000, 100}} {
+			t.Run(fmt.Sprintf("%s/%v", name, size), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(40, uint64(size[0]+size[1])))
+				alarms := map[float64]int{0.01: 0, 0.05: 0, 0.2: 0}
+				for range runs {
+					got, _, err := method(table(rng, size[0], 0.5), table(rng, size[1], 0.5), drift.MultivariateConfig{Seed: rng.Uint64()})
+					require.NoError(t, err)
+					for alpha := range alarms {
+						if got.PValue <= alpha {
+							alarms[alpha]++
+						}
+					}
+				}
+				t.Logf("%d runs, alarms by level: %v", runs, alarms)
+				for alpha, n := range alarms {
+					require.LessOrEqual(t, n, mostAlarms(runs, alpha), alpha)
+				}
+			})
+		}
+	}
+}
+
+// The dependence of two columns changes, and no column does: only these methods see it.
+func TestMultivariate_SeesWhatSingleColumnsDoNot(t *testing.T) {
+	t.Parallel()
+	for name, method := range multivariate {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(41, 1))
+			found := 0
+			const runs = 20
+			for range runs {
+				reference, current := table(rng, 1000, 0.9), table(rng, 1000, 0)
+				ref := newReference(t, reference...)
+				require.NotEqual(t, drift.Drifted, detect(t, ref, drift.Config{}, profileOf(t, ref, current...)).Verdict)
+				got, columns, err := method(reference, current, drift.MultivariateConfig{})
+				require.NoError(t, err)
+				if got.PValue < 0.001 {
+					found++
+				}
+				require.ElementsMatch(t, []string{"a", "b"}, []string{columns[0].Column, columns[1].Column})
+				require.Greater(t, columns[0].Share+columns[1].Share, 0.6)
+			}
+			require.GreaterOrEqual(t, found, 19)
+		})
+	}
+}
+
+func TestDomainClassifier_RanksTheShiftedColumn(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(42, 1))
+	reference, current := table(rng, 500, 0.5), table(rng, 300, 0.5)
+	values := normals(rng, 300, 1)
+	values[0] = 1e6
+	current[0] = drift.Numeric("a", values)
+	got, err := drift.DomainClassifier(reference, current, drift.MultivariateConfig{})
+	require.NoError(t, err)
+	require.Equal(t, "a", got.Columns[0].Column)
+	require.Greater(t, got.Columns[0].Share, 0.6)
+	require.Greater(t, got.Statistic, 0.65)
+	require.InDelta(t, 2*got.Statistic-1, got.EffectSize, 1e-12)
+	require.Less(t, got.PValue, 1e-6)
+	sum := 0.0
+	for _, c := range got.Columns {
+		sum += c.Share
+	}
+	require.InDelta(t, 1, sum, 1e-12)
+
+	again, err := drift.DomainClassifier(reference, current, drift.MultivariateConfig{})
+	require.NoError(t, err)
+	require.Equal(t, got, again, "the seed decides")
+}
+
+func TestPCAReconstruction_Fields(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(43, 1))
+	got, err := drift.PCAReconstruction(table(rng, 1000, 0.9), table(rng, 500, 0), drift.MultivariateConfig{})
+	require.NoError(t, err)
+	require.Greater(t, got.CurrentError, got.ReferenceError)
+	require.Positive(t, got.Components)
+	require.Less(t, got.Components, got.Features)
+	require.Equal(t, 9, got.Features, "a, b, c, c missing, d, and four levels")
+	require.Equal(t, []int{500, 500}, []int{got.NReference, got.NCurrent})
+	all, err := drift.PCAReconstruction(table(rng, 1000, 0.9), table(rng, 500, 0), drift.MultivariateConfig{Variance: 0.999, MaxRows: 100})
+	require.NoError(t, err)
+	require.Greater(t, all.Components, got.Components)
+	require.Equal(t, []int{50, 100}, []int{all.NReference, all.NCurrent})
+}
+
+func TestMultivariate_Errors(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(44, 1))
+	good := table(rng, 100, 0.5)
+	for name, method := range multivariate {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := method(good, good[1:], drift.MultivariateConfig{MaxRows: 3, Variance: 1})
+			require.Equal(t, []string{
+				`drift: column "a": is missing; the reference has ["a" "b" "c" "d" "e"], current has ["b" "c" "d" "e"]`,
+				`drift: invalid MultivariateConfig: MaxRows is 3, want at least 40`,
+				`drift: invalid MultivariateConfig: Variance is 1, want between 0 and 1`,
+			}, strings.Split(err.Error(), "\n"))
+			_, _, err = method(good, table(rng, 39, 0), drift.MultivariateConfig{})
+			require.EqualError(t, err, "drift: current: has 39 rows in 5 columns, want at least 40")
+		})
+	}
+	constant := []drift.Column{drift.Numeric("x", repeat(50, 1.0))}
+	got, err := drift.DomainClassifier(constant, constant, drift.MultivariateConfig{})
+	require.NoError(t, err)
+	require.Equal(t, 1.0, got.PValue)
+	require.Equal(t, 0.5, got.Statistic)
+	_, err = drift.PCAReconstruction(constant, constant, drift.MultivariateConfig{})
+	require.EqualError(t, err, "drift: reference: has fewer than two features that vary, want at least two")
+}
+
+// Missing throughout, coded, infinite and unseen values are described like others.
+func TestMultivariate_AwkwardColumns(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(45, 1))
+	batch := func(last float64) []drift.Column {
+		x := normals(rng, 200, 0)
+		x[0] = math.Inf(1)
+		return []drift.Column{
+			drift.Numeric("x", x),
+			drift.Numeric("gone", repeat(200, last)),
+			drift.CategoricalCodes("coded", repeat(50, int32(-1), 0, 1, 2), []string{"a", "b", "c"}),
+			drift.Categorical("ids", ids(int(200*last), 200)),
+		}
+	}
+	for name, method := range multivariate {
+		got, _, err := method(batch(1), batch(math.Copysign(2, 1)), drift.MultivariateConfig{})
+		require.NoError(t, err, name)
+		require.False(t, math.IsNaN(got.PValue), name)
+	}
+}
+
+// A threshold on an embedding's distance, or on the wrong quantile of a bootstrap, calls
+// every batch of 200 rows of 16 columns drifted.
+func TestPeers_EmbeddingsWithoutDrift(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(46, 1))
+	embeddings := func() []drift.Column {
+		var columns []drift.Column
+		for i := range 16 {
+			columns = append(columns, drift.Numeric(fmt.Sprintf("x%d", i), normals(rng, 200, 0)))
+		}
+		return columns
+	}
+	const runs = 20
+	for name, method := range multivariate {
+		alarms := 0
+		for range runs {
+			got, _, err := method(embeddings(), embeddings(), drift.MultivariateConfig{})
+			require.NoError(t, err)
+			if got.PValue <= 0.05 {
+				alarms++
+			}
+		}
+		require.LessOrEqual(t, alarms, mostAlarms(runs, 0.05), name)
+	}
+}
+
+func ExampleDomainClassifier() {
+	got, err := drift.DomainClassifier(trainingData(), lastHour(), drift.MultivariateConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("AUC %.2f, p < 0.001: %v, mostly %s\n", got.Statistic, got.PValue < 0.001, got.Columns[0].Column)
+	// Output: AUC 0.68, p < 0.001: true, mostly age
+}
+
+func ExamplePCAReconstruction() {
+	got, err := drift.PCAReconstruction(trainingData(), lastHour(), drift.MultivariateConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d of %d components\n", got.Components, got.Features)
+	// Output: 1 of 3 components
+}

@@ -1,0 +1,173 @@
+package drift_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+// answersOf draws scores and the classes that follow from them.
+func answersOf(rng *rand.Rand, n int, power float64) (scores []float64, classes []string) {
+	for range n {
+		score := rng.Float64()
+		if power > 1 {
+			score *= rng.Float64()
+		}
+		scores = append(scores, score)
+		classes = append(classes, []string{"no", "yes"}[int(score+0.5)])
+	}
+	return scores, classes
+}
+
+// What was counted in profiles says the same as the records, but for what falls within a
+// cell.
+func TestProxyProfiles_AgreesWithRecords(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(50, 1))
+	scores, classes := answersOf(rng, 5000, 2)
+	ref := newReference(t, drift.Numeric("score", scores), drift.Categorical("class", classes))
+
+	end := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	var sample drift.ProxySample
+	var buckets []drift.ProxyBucket
+	for i := range 5 * 12 { // five hours by five minutes, and fewer and higher scores lately
+		to := end.Add(-time.Duration(i) * 5 * time.Minute)
+		scores, classes := answersOf(rng, 20+i, float64(i)/12)
+		buckets = append(buckets, drift.ProxyBucket{From: to.Add(-5 * time.Minute), To: to,
+			Profile: profileOf(t, ref, drift.Numeric("score", scores), drift.Categorical("class", classes))})
+		for j := range scores {
+			sample.Scores = append(sample.Scores, scores[j])
+			sample.Classes = append(sample.Classes, classes[j])
+			sample.Times = append(sample.Times, to.Add(-150*time.Second))
+		}
+	}
+	sample.End, sample.Positive = end, "yes"
+	for _, c := range []struct {
+		name    string
+		columns drift.ProxyColumns
+		sample  drift.ProxySample
+	}{
+		{"scores and classes", drift.ProxyColumns{Score: "score", Class: "class", Positive: "yes"}, sample},
+		{"classes", drift.ProxyColumns{Class: "class", Positive: "yes"},
+			drift.ProxySample{Classes: sample.Classes, Positive: "yes", Times: sample.Times, End: end}},
+		{"multiclass", drift.ProxyColumns{Class: "class"}, drift.ProxySample{Classes: sample.Classes, Times: sample.Times, End: end}},
+		{"scores", drift.ProxyColumns{Score: "score", Threshold: 0.3},
+			drift.ProxySample{Scores: sample.Scores, Threshold: 0.3, Times: sample.Times, End: end}},
+		{"regression", drift.ProxyColumns{Score: "score", Lo: 0.1, Hi: 0.7},
+			drift.ProxySample{Scores: sample.Scores, Lo: 0.1, Hi: 0.7, Times: sample.Times, End: end}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want, err := drift.ProxyMetrics(c.sample)
+			require.NoError(t, err)
+			got, err := drift.ProxyProfiles(buckets, c.columns)
+			require.NoError(t, err)
+			requireProxyClose(t, want, got)
+		})
+	}
+}
+
+// requireProxyClose compares all numbers, within what a cell can hide.
+func requireProxyClose(t *testing.T, want, got drift.Proxy) {
+	t.Helper()
+	flat := func(p drift.Proxy) (names []string, values []float64) {
+		var walk func(path string, v any)
+		walk = func(path string, v any) {
+			switch v := v.(type) {
+			case map[string]any:
+				for _, key := range slices.Sorted(maps.Keys(v)) {
+					walk(path+"."+key, v[key])
+				}
+			case []any:
+				for i := range v {
+					walk(fmt.Sprintf("%s.%d", path, i), v[i])
+				}
+			case float64:
+				names, values = append(names, path), append(values, v)
+			case string:
+				names, values = append(names, path+"="+v), append(values, 0)
+			}
+		}
+		var decoded any
+		require.NoError(t, json.Unmarshal([]byte(toJSON(t, p)), &decoded))
+		walk("", decoded)
+		return names, values
+	}
+	wantNames, wantValues := flat(want)
+	gotNames, gotValues := flat(got)
+	require.Equal(t, wantNames, gotNames)
+	for i := range wantValues {
+		require.InDelta(t, wantValues[i], gotValues[i], 0.005, wantNames[i])
+	}
+}
+
+func TestProxyProfiles_Errors(t *testing.T) {
+	t.Parallel()
+	ref := newReference(t, drift.Numeric("score", []float64{0.5}), drift.Categorical("class", []string{"yes"}))
+	other := newReference(t, drift.Numeric("score", []float64{0.7}))
+	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	bucket := drift.ProxyBucket{From: now, To: now.Add(time.Hour), Profile: ref.NewProfile()}
+
+	_, err := drift.ProxyProfiles([]drift.ProxyBucket{bucket, {From: now, To: now}, {From: now, To: now.Add(1), Profile: other.NewProfile()}}, drift.ProxyColumns{})
+	require.ErrorIs(t, err, drift.ErrReferenceMismatch)
+	require.ErrorIs(t, err, drift.ErrInvalidInput)
+	require.Contains(t, err.Error(), "buckets: index 1: has no profile made by Reference.NewProfile")
+	require.Contains(t, err.Error(), "want an end after the beginning")
+
+	for _, c := range []struct {
+		columns drift.ProxyColumns
+		want    []string
+	}{
+		{drift.ProxyColumns{}, []string{`drift: ProxyColumns: has neither Score nor Class, want at least one`}},
+		{drift.ProxyColumns{Score: "class", Class: "clas", Threshold: 2}, []string{
+			`drift: ProxyColumns.Threshold: is 2, want 0 (0.5) to 1`,
+			`drift: ProxyColumns.Score: is "class", which is categorical, want a numeric column`,
+			`drift: ProxyColumns.Class: is "clas", want one of ["score" "class"]`,
+		}},
+		{drift.ProxyColumns{Class: "class", Positive: "ja"}, []string{`drift: ProxyColumns.Positive: is "ja", want one of ["yes"]`}},
+	} {
+		_, err := drift.ProxyProfiles([]drift.ProxyBucket{bucket}, c.columns)
+		require.ErrorIs(t, err, drift.ErrInvalidInput)
+		require.Equal(t, c.want, strings.Split(err.Error(), "\n"))
+	}
+	for _, none := range [][]drift.ProxyBucket{nil, {bucket}} {
+		got, err := drift.ProxyProfiles(none, drift.ProxyColumns{Score: "score"})
+		require.NoError(t, err)
+		require.Equal(t, drift.Proxy{}, got)
+	}
+}
+
+func ExampleProxyProfiles() {
+	training := []float64{0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9}
+	reference, err := drift.NewReference([]drift.Column{drift.Numeric("score", training)}, drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hour := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	var buckets []drift.ProxyBucket
+	for i, scores := range [][]float64{{0.1, 0.2, 0.3}, {0.3, 0.6, 0.9}} {
+		profile := reference.NewProfile()
+		if err := profile.Add([]drift.Column{drift.Numeric("score", scores)}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		from := hour.Add(time.Duration(i) * time.Hour)
+		buckets = append(buckets, drift.ProxyBucket{From: from, To: from.Add(time.Hour), Profile: profile})
+	}
+	p, err := drift.ProxyProfiles(buckets, drift.ProxyColumns{Score: "score"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d answers, mean %.2f, %+.2f an hour\n", p.Volume, p.Scores.Mean, *p.Trends[1].ScoreChangePerHour)
+	// Output: 6 answers, mean 0.40, +0.40 an hour
+}

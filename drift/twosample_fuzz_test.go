@@ -1,0 +1,84 @@
+package drift_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+func FuzzTwoSample(f *testing.F) {
+	addSamples(f)
+	f.Add(bytesOf(1, 1, 1, 1, 2), bytesOf(1, 1, 1, 1, 1, 1))
+	f.Add(bytesOf(math.MaxFloat64, -math.MaxFloat64, 0, 1, 2), bytesOf(5e-324, 0, 1e-300, 1, math.MaxFloat64))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		reference, current := floats(a), floats(b)
+		before := [2][]float64{slices.Clone(reference), slices.Clone(current)}
+		methods := map[string]sampleMethod{"anderson": drift.AndersonDarling[float64]}
+		for name, method := range sampleVectorNames {
+			methods[name] = method
+		}
+		for name, method := range methods {
+			got, err := method(reference, current)
+			if err != nil {
+				require.ErrorIs(t, err, drift.ErrInvalidInput)
+				continue
+			}
+			requireUnit(t, got.EffectSize)
+			require.False(t, math.IsNaN(got.Statistic), name)
+			if name != "energy" && name != "normalized_wasserstein" {
+				requireUnit(t, got.PValue)
+			}
+		}
+		rows := func(values []float64) (all [][]float64) {
+			for i := 0; i+2 <= len(values); i += 2 {
+				all = append(all, values[i:i+2])
+			}
+			return all
+		}
+		for _, features := range []int{0, 3} {
+			got, err := drift.MMD(rows(reference), rows(current), drift.MMDConfig{Permutations: 9, Features: features})
+			if err == nil {
+				requireUnit(t, got.PValue, got.EffectSize)
+			}
+		}
+		for i, values := range [2][]float64{reference, current} {
+			require.True(t, slices.EqualFunc(before[i], values, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }))
+		}
+	})
+}
+
+func FuzzMoreCounts(f *testing.F) {
+	f.Add(bytesOf(1, 2, 3), bytesOf(2, 0, 4))
+	f.Add(bytesOf(1e308, 1), bytesOf(5e-324, 0))
+	f.Add(bytesOf(1e15, 1e-300), bytesOf(1e-300, 1e15))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		for name, method := range map[string]func(r, c []float64) (drift.Result, error){
+			"GTest":           drift.GTest[float64],
+			"Hellinger":       drift.Hellinger[float64],
+			"KullbackLeibler": drift.KullbackLeibler[float64],
+		} {
+			got, err := method(floats(a), floats(b))
+			if err != nil {
+				require.ErrorIs(t, err, drift.ErrInvalidInput)
+				continue
+			}
+			requireUnit(t, got.EffectSize)
+			require.True(t, got.Statistic >= 0 && !math.IsInf(got.Statistic, 0), "%s: %v", name, got.Statistic)
+		}
+	})
+}
+
+func FuzzTwoProportionZ(f *testing.F) {
+	f.Add(0, 100, 5, 95)
+	f.Add(1<<52, 1<<52, 1, 1<<52)
+	f.Fuzz(func(t *testing.T, a, b, c, d int) {
+		got, err := drift.TwoProportionZ([2]int{a, b}, [2]int{c, d})
+		if err == nil {
+			requireUnit(t, got.PValue, got.EffectSize)
+		}
+	})
+}
