@@ -131,9 +131,7 @@ func (g *grid) index(x float64) int {
 	}
 }
 
-// end returns about the largest number of a cell from 0 to Size, middle about the middle of
-// one from 1.
-func (g *grid) end(cell int) float64    { return g.at(cell, 1) }
+// middle returns about the middle of a cell from 1 to Size.
 func (g *grid) middle(cell int) float64 { return g.at(cell, 0.5) }
 
 // at returns about the number at a share of a cell.

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -12,13 +13,13 @@ import (
 // [metrics.ErrUndefined] if it has no value on these rows, [ErrNotMeasurable] if it has
 // none on any rows of the kind, and [metrics.ErrInput] if the answers are malformed.
 func (m Metric) Measure(target predictlog.Target, truth, answers Answers) (float64, error) {
-	return (&measurer{target: target, truth: truth, answers: answers}).measure(m)
+	return newMeasurer(target, truth, answers).measure(m)
 }
 
 // measureAll returns every metric that has a value on the answers of the model so named.
 func measureAll(e *Evidence, name string, answers Answers) map[Metric]float64 {
 	values := make(map[Metric]float64)
-	all := &measurer{target: e.Target, truth: e.Truth, answers: answers}
+	all := newMeasurer(e.Target, e.Truth, answers)
 	for _, info := range metricInfos {
 		v, err := all.measure(info.metric)
 		switch {
@@ -40,6 +41,11 @@ type measurer struct {
 	matrix   metrics.Matrix    // nil until it is needed
 	positive []bool            // whether a row is of the second of two classes, likewise
 	rankings []metrics.Ranking // of each class against the rest, likewise
+	brier    float64           // NaN until it is known
+}
+
+func newMeasurer(target predictlog.Target, truth, answers Answers) *measurer {
+	return &measurer{target: target, truth: truth, answers: answers, brier: math.NaN()}
 }
 
 func (a *measurer) measure(m Metric) (float64, error) {
@@ -134,10 +140,7 @@ func (a *measurer) ofProbabilities(m Metric) (float64, error) {
 		}
 		return metrics.MulticlassLogLoss(truth, probability, nil)
 	case Brier:
-		if binary {
-			return metrics.Brier(a.positive, probability[1], nil)
-		}
-		return metrics.MulticlassBrier(truth, probability, nil)
+		return a.brierScore()
 	case BrierSkill:
 		return a.brierSkill()
 	default:
@@ -194,8 +197,24 @@ func (a *measurer) oneVsRest(area func(metrics.Ranking) (float64, error)) (float
 	return sum / float64(len(a.rankings)), nil
 }
 
+func (a *measurer) brierScore() (float64, error) {
+	if !math.IsNaN(a.brier) {
+		return a.brier, nil
+	}
+	var err error
+	if a.positive != nil {
+		a.brier, err = metrics.Brier(a.positive, a.answers.Probability[1], nil)
+	} else {
+		a.brier, err = metrics.MulticlassBrier(a.truth.Class, a.answers.Probability, nil)
+	}
+	if err != nil {
+		a.brier = math.NaN()
+	}
+	return a.brier, err
+}
+
 func (a *measurer) brierSkill() (float64, error) {
-	score, err := a.ofProbabilities(Brier)
+	score, err := a.brierScore()
 	if err != nil {
 		return 0, err
 	}

@@ -144,7 +144,7 @@ func (h hypothesis) check(e *Evidence, check Check) Check {
 		return check.unmeasured(err)
 	}
 	check.Statistic, check.CI = r.gain, ci
-	found := fmt.Sprintf("%s (gain %s, %.0f %% CI %s to %s) on %s rows",
+	found := fmt.Sprintf("%s (gain %s, %.4g %% CI %s to %s) on %s rows",
 		movement(h.metric, r.production, r.shadow), h.signed(r.gain), 100*ci.Level, h.signed(ci.Lo), h.signed(ci.Hi), count(check.N))
 	switch {
 	case r.differ == 0 && h.bound >= 0:

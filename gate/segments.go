@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -98,22 +101,25 @@ func (c Segments) Check(e *Evidence) Check {
 			return check.with(Error, "the evidence has no segments by %q", column)
 		}
 	}
-	compared, small, err := c.compare(e, m)
+	all, err := c.compare(e, m)
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	if err := c.judge(compared); err != nil {
-		return check.unmeasured(err)
-	}
-	for _, s := range compared {
+	var compared, vetoes []SegmentResult
+	for _, s := range all {
 		check.Segments = append(check.Segments, s.SegmentResult)
+		if s.compared {
+			compared = append(compared, s.SegmentResult)
+		}
+		if s.Verdict == Fail {
+			vetoes = append(vetoes, s.SegmentResult)
+		}
 	}
-	check.Segments = append(check.Segments, small...)
+	small := tooSmall(m, check.Segments)
 	if len(compared) == 0 {
-		return check.with(Pass, "no segment to compare%s", c.tooSmall(m, check.Segments))
+		return check.with(Pass, "no segment to compare%s", small)
 	}
-	verdict, among := Pass, check.Segments[:len(compared)]
-	vetoes := slices.DeleteFunc(slices.Clone(among), func(s SegmentResult) bool { return s.Verdict != Fail })
+	verdict, among := Pass, compared
 	if len(vetoes) > 0 {
 		verdict, among = Fail, vetoes
 	}
@@ -125,8 +131,7 @@ func (c Segments) Check(e *Evidence) Check {
 	if c.Alpha > 0 {
 		worse = "proven worse"
 	}
-	return check.with(verdict, "%s; %d of %d segments %s%s",
-		c.sentence(m, worst), len(vetoes), len(compared), worse, c.tooSmall(m, check.Segments))
+	return check.with(verdict, "%s; %d of %d segments %s%s", c.sentence(m, worst), len(vetoes), len(compared), worse, small)
 }
 
 // sentence describes the worst segment.
@@ -152,7 +157,7 @@ func (s SegmentResult) amount(m Metric, drop float64) string {
 }
 
 // tooSmall names the segments that were too small to tell.
-func (c Segments) tooSmall(m Metric, all []SegmentResult) string {
+func tooSmall(m Metric, all []SegmentResult) string {
 	const most = 5
 	var named []string
 	n := 0
@@ -184,104 +189,126 @@ func (c Segments) tooSmall(m Metric, all []SegmentResult) string {
 // comparedSegment is a segment and what was inferred of it.
 type comparedSegment struct {
 	SegmentResult
+	rows      subset
+	compared  bool // false if it is too small for that
 	inference inference
 }
 
-// compare measures every segment, and returns apart those that are too small for it.
-func (c Segments) compare(e *Evidence, m Metric) (compared []comparedSegment, small []SegmentResult, err error) {
-	seed := c.Seed
+// compare judges every segment, on all processors.
+func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
+	var all []comparedSegment
 	for _, column := range sortedKeys(e.Segments) {
 		subsets, err := subsets(e, column, m)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		for _, s := range subsets {
-			found := comparedSegment{SegmentResult: SegmentResult{Segment: s.segment, Rows: s.n, Verdict: Undecided}}
-			if s.n < c.MinRows {
-				small = append(small, found.SegmentResult)
-				continue
-			}
-			// Each segment draws from a seed of its own.
-			p := newPairing(m, false, c.Draws, seed)
-			seed++
-			err := found.measure(p, e, s, c.Alpha > 0)
-			switch {
-			case isUndefined(err):
-				small = append(small, found.SegmentResult)
-			case err != nil:
-				return nil, nil, fmt.Errorf("segment %s: %w", s.segment, err)
-			default:
-				compared = append(compared, found)
-			}
+		for _, rows := range subsets {
+			all = append(all, comparedSegment{
+				SegmentResult: SegmentResult{Segment: rows.segment, Rows: rows.n, Verdict: Undecided},
+				rows:          rows,
+			})
 		}
 	}
-	return compared, small, nil
+	errs := make([]error, len(all))
+	each(len(all), func(i int) {
+		if all[i].Rows < c.MinRows {
+			return
+		}
+		// Each segment draws from a seed of its own.
+		p := newPairing(m, false, c.Draws, c.Seed+uint64(i))
+		errs[i] = all[i].measure(p, e, c.Alpha > 0)
+	})
+	for i, err := range errs {
+		if err != nil && !isUndefined(err) {
+			return nil, fmt.Errorf("segment %s: %w", all[i].Segment, err)
+		}
+	}
+	return all, c.judge(all)
+}
+
+// each calls do for each of n, on all processors.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var working sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		working.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				do(int(i))
+			}
+		})
+	}
+	working.Wait()
 }
 
 // measure compares both models in one segment, and infers if that is asked for.
-func (s *comparedSegment) measure(p pairing, e *Evidence, rows subset, infer bool) error {
-	var err error
+func (s *comparedSegment) measure(p pairing, e *Evidence, infer bool) (err error) {
+	var production, shadow float64
 	if infer {
-		s.inference, err = p.compare(e, rows)
-		s.Production, s.Shadow = s.inference.production, s.inference.shadow
+		s.inference, err = p.compare(e, s.rows)
+		production, shadow = s.inference.production, s.inference.shadow
 	} else {
-		s.Production, s.Shadow, err = p.measure(e, rows)
+		production, shadow, err = p.measure(e, s.rows)
 	}
 	if err != nil {
-		s.Production, s.Shadow = 0, 0
 		return err
 	}
-	gain, relative := relativeGain(p.metric, s.Production, s.Shadow)
+	gain, relative := relativeGain(p.metric, production, shadow)
 	if !relative {
-		gain = p.metric.gain(s.Production, s.Shadow)
+		gain = p.metric.gain(production, shadow)
 	}
-	s.Drop, s.Absolute = -gain, !relative
+	s.Production, s.Shadow, s.Drop, s.Absolute, s.compared = production, shadow, -gain, !relative, true
 	return nil
 }
 
 // judge fills the verdicts, and what they rest on.
-func (c Segments) judge(compared []comparedSegment) error {
-	p := make([]float64, len(compared))
-	if c.Alpha > 0 {
-		for i, s := range compared {
-			p[i] = s.inference.worse()
+func (c Segments) judge(all []comparedSegment) error {
+	var compared []*comparedSegment
+	var p []float64
+	for i := range all {
+		if s := &all[i]; s.compared {
+			compared = append(compared, s)
+			if c.Alpha > 0 {
+				p = append(p, s.inference.worse())
+			}
 		}
 	}
 	adjusted, err := paired.Holm(p)
 	if err != nil {
 		return err
 	}
-	for i := range compared {
-		s := &compared[i]
-		switch {
-		case s.Drop > c.MaxDrop && adjusted[i] <= c.Alpha:
-			s.Verdict = Fail
-		case c.Alpha == 0:
-			s.Verdict = Pass
-		default:
-			s.Verdict = s.ruledOut(c.MaxDrop, c.Alpha/float64(len(compared)))
+	level := c.Alpha / float64(len(compared)) // of Holm's first step
+	for i, s := range compared {
+		if c.Alpha > 0 {
+			s.PValue = adjusted[i]
+			s.Detectable = s.detectable(c.MaxDrop, level)
 		}
-		s.PValue = adjusted[i]
+		switch {
+		case s.Drop > c.MaxDrop && (c.Alpha == 0 || s.PValue <= c.Alpha):
+			s.Verdict = Fail
+		case c.Alpha == 0 || s.inference.Greater(-c.MaxDrop*s.unit()) <= level:
+			s.Verdict = Pass
+		case c.MaxDrop > 0:
+			s.Needed = max(rowsFor(s.Rows, z(level)*s.stdErr()/c.MaxDrop), s.Rows+1)
+		}
 	}
 	return nil
 }
 
-// ruledOut returns Pass if a drop of more than most is excluded with an error of alpha,
-// else Undecided. It fills what the rows could have shown.
-func (s *comparedSegment) ruledOut(most, alpha float64) Verdict {
-	unit := math.Abs(s.Production)
+// detectable returns the least drop that would be proven with an error of alpha, and
+// measured to be more than most, with the power that samples are sized for.
+func (s *comparedSegment) detectable(most, alpha float64) float64 {
+	return max(z(alpha)*s.stdErr(), most+distuv.UnitNormal.Quantile(power)*s.stdErr())
+}
+
+// stdErr returns that of the drop, in its unit.
+func (s *comparedSegment) stdErr() float64 { return s.inference.stdErr / s.unit() }
+
+// unit returns what a drop of 1 is in the unit of the metric.
+func (s *comparedSegment) unit() float64 {
 	if s.Absolute {
-		unit = 1
+		return 1
 	}
-	stdErr := s.inference.stdErr / unit
-	s.Detectable = max(z(alpha)*stdErr, most+distuv.UnitNormal.Quantile(power)*stdErr)
-	if s.inference.Greater(-most*unit) <= alpha {
-		return Pass
-	}
-	if most > 0 {
-		s.Needed = max(rowsFor(s.Rows, z(alpha)*stdErr/most), s.Rows+1)
-	}
-	return Undecided
+	return math.Abs(s.Production)
 }
 
 // subsets returns the rows of each category of a column, in the order of the categories.

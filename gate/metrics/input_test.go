@@ -19,7 +19,7 @@ var overProbabilities = map[string]func(truth []bool, p, weights []float64) (flo
 
 // overValues are the functions of two columns of numbers.
 var overValues = map[string]func(truth, predicted, weights []float64) (float64, error){
-	"mae": metrics.MAE, "rmse": metrics.RMSE, "r2": metrics.R2, "mape": metrics.MAPE,
+	"mae": metrics.MAE, "mse": metrics.MSE, "rmse": metrics.RMSE, "r2": metrics.R2, "mape": metrics.MAPE,
 	"pinball": func(y, p, w []float64) (float64, error) { return metrics.Pinball(y, p, 0.3, w) },
 }
 
@@ -185,6 +185,43 @@ func TestMulticlassProbabilitiesInput(t *testing.T) {
 		_, err = f(nil, nil, nil)
 		require.ErrorIs(t, err, metrics.ErrUndefined, name)
 	}
+}
+
+func TestMulticlassAreas(t *testing.T) {
+	p := [][]float64{{0.8, 0.1, 0.2, 0.3}, {0.1, 0.7, 0.3, 0.3}, {0.1, 0.2, 0.5, 0.4}}
+	for name, f := range map[string]func([]int, [][]float64, metrics.Average, []float64) (float64, error){
+		"roc_auc": metrics.MulticlassROCAUC, "pr_auc": metrics.MulticlassPRAUC,
+	} {
+		for _, a := range []metrics.Average{metrics.Macro, metrics.Micro, metrics.Weighted} {
+			v, err := f([]int{0, 1, 2, 2}, p, a, nil)
+			require.NoError(t, err, name)
+			require.InDelta(t, 1, v, 1e-12, "%s: every class is ranked right", name)
+			_, err = f([]int{0, 1, 2}, p, a, nil)
+			require.ErrorIs(t, err, metrics.ErrInput)
+			_, err = f([]int{0, 1, 2, 2}, p, a, []float64{1})
+			require.ErrorContains(t, err, "metrics: "+name+": weights has 1 values, want 4")
+			_, err = f(nil, [][]float64{{}, {}, {}}, a, nil)
+			require.ErrorIs(t, err, metrics.ErrUndefined)
+		}
+		_, err := f([]int{0, 1, 1, 1}, p, metrics.Macro, nil)
+		require.ErrorIs(t, err, metrics.ErrUndefined)
+		require.ErrorContains(t, err, "class 2: metrics: "+name+": undefined: ")
+	}
+}
+
+func TestNewRanking(t *testing.T) {
+	r, err := metrics.NewRanking([]bool{true, false, true}, []float64{math.Inf(1), 0, math.Inf(-1)}, nil)
+	require.NoError(t, err)
+	roc, err := r.ROCAUC()
+	require.NoError(t, err)
+	require.Equal(t, 0.5, roc)
+	pr, err := r.PRAUC()
+	require.NoError(t, err)
+	require.InDelta(t, (1+2.0/3)/2, pr, 1e-15)
+	_, err = metrics.NewRanking([]bool{true}, []float64{nan}, nil)
+	require.EqualError(t, err, "metrics: ranking: score[0] is NaN")
+	_, err = metrics.Ranking{}.ROCAUC()
+	require.ErrorIs(t, err, metrics.ErrUndefined)
 }
 
 func TestPinballQuantile(t *testing.T) {

@@ -71,6 +71,28 @@ func (m Matrix) OneVsRest(k int) Confusion {
 	return c
 }
 
+// classes returns the counts of every class against the rest.
+func (m Matrix) classes() []Confusion {
+	classes := make([]Confusion, len(m))
+	var total float64
+	for t, row := range m {
+		for p, w := range row {
+			total += w
+			if p == t {
+				classes[t].TP = w
+			} else {
+				classes[t].FN += w
+				classes[p].FP += w
+			}
+		}
+	}
+	for k := range classes {
+		c := &classes[k]
+		c.TN = max(0, total-c.TP-c.FN-c.FP) // rounding must not make it negative
+	}
+	return classes
+}
+
 // Total returns the number of rows counted.
 func (m Matrix) Total() float64 {
 	var sum float64
@@ -118,8 +140,7 @@ func (m Matrix) average(metric string, a Average, measure func(Confusion) (float
 		return hits, nil
 	}
 	var sum, weights float64
-	for k := range m {
-		c := m.OneVsRest(k)
+	for _, c := range m.classes() {
 		if c.TP+c.FP+c.FN == 0 {
 			continue
 		}
@@ -138,8 +159,8 @@ func (m Matrix) average(metric string, a Average, measure func(Confusion) (float
 // BalancedAccuracy returns the mean recall of the classes that occur.
 func (m Matrix) BalancedAccuracy() (float64, error) {
 	var sum, classes float64
-	for k := range m {
-		if recall, err := m.OneVsRest(k).Recall(); err == nil {
+	for _, c := range m.classes() {
+		if recall, err := c.Recall(); err == nil {
 			sum += recall
 			classes++
 		}
@@ -153,8 +174,7 @@ func (m Matrix) BalancedAccuracy() (float64, error) {
 func (m Matrix) MCC() (float64, error) {
 	n := m.Total()
 	var hits, tp, tt, pp float64
-	for k := range m {
-		c := m.OneVsRest(k)
+	for _, c := range m.classes() {
 		t, p := c.TP+c.FN, c.TP+c.FP
 		hits += c.TP
 		tp += t * p

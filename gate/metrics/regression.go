@@ -16,16 +16,24 @@ func MAE(truth, predicted, weights []float64) (float64, error) {
 	})
 }
 
+// MSE returns the mean squared error, in the square of the unit of the truth.
+func MSE(truth, predicted, weights []float64) (float64, error) {
+	return meanSquare("mse", truth, predicted, weights)
+}
+
 // RMSE returns the root of the mean squared error, in the unit of the truth.
 func RMSE(truth, predicted, weights []float64) (float64, error) {
-	const name = "rmse"
-	if err := checkRegression(name, truth, predicted); err != nil {
+	mse, err := meanSquare("rmse", truth, predicted, weights)
+	return math.Sqrt(mse), err
+}
+
+func meanSquare(metric string, truth, predicted, weights []float64) (float64, error) {
+	if err := checkRegression(metric, truth, predicted); err != nil {
 		return 0, err
 	}
-	mse, err := mean(name, len(truth), weights, func(i int) float64 {
+	return mean(metric, len(truth), weights, func(i int) float64 {
 		return square(truth[i] - predicted[i])
 	})
-	return math.Sqrt(mse), err
 }
 
 // R2 returns the coefficient of determination: 1 - (squared error) / (squared error of

@@ -118,9 +118,18 @@ func TestMulticlassVectors(t *testing.T) {
 					return metrics.MulticlassBrier(v.Truth, v.Probability, v.Weights)
 				},
 			}
+			_, ranked := v.Want["roc_auc_macro"] // of vectors in which all classes occur
 			for suffix, a := range map[string]metrics.Average{
 				"_macro": metrics.Macro, "_micro": metrics.Micro, "_weighted": metrics.Weighted,
 			} {
+				if ranked {
+					get["roc_auc"+suffix] = func() (float64, error) {
+						return metrics.MulticlassROCAUC(v.Truth, v.Probability, a, v.Weights)
+					}
+					get["pr_auc"+suffix] = func() (float64, error) {
+						return metrics.MulticlassPRAUC(v.Truth, v.Probability, a, v.Weights)
+					}
+				}
 				get["precision"+suffix] = func() (float64, error) { return m.Precision(a) }
 				get["recall"+suffix] = func() (float64, error) { return m.Recall(a) }
 				get["f1"+suffix] = func() (float64, error) { return m.F1(a) }
@@ -140,7 +149,7 @@ func TestRegressionVectors(t *testing.T) {
 				return func() (float64, error) { return metrics.Pinball(v.Truth, v.Predicted, q, v.Weights) }
 			}
 			requireAll(t, v.Want, map[string]func() (float64, error){
-				"mae": on(metrics.MAE), "rmse": on(metrics.RMSE), "r2": on(metrics.R2), "mape": on(metrics.MAPE),
+				"mae": on(metrics.MAE), "mse": on(metrics.MSE), "rmse": on(metrics.RMSE), "r2": on(metrics.R2), "mape": on(metrics.MAPE),
 				"pinball_0.1": pinball(0.1), "pinball_0.5": pinball(0.5),
 			})
 		})

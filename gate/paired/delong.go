@@ -74,9 +74,9 @@ func DeLong(truth []bool, incumbent, candidate []float64) (DeLongResult, error) 
 			weight = positives
 		}
 		da, db := a[i]-r.Incumbent, b[i]-r.Candidate
-		r.VarIncumbent += weight * da * da
-		r.VarCandidate += weight * db * db
-		r.Covariance += weight * da * db
+		r.VarIncumbent += weight * (da * da)
+		r.VarCandidate += weight * (db * db)
+		r.Covariance += weight * (da * db)
 	}
 	difference, stdErr := r.Difference()
 	if difference != 0 {

@@ -52,8 +52,8 @@ def binary(name, n, ties, weighted):
     }
 
 
-def multiclass(name, n, classes, weighted):
-    y = rng.integers(0, classes - 1, n)  # the last class never occurs
+def multiclass(name, n, classes, weighted, all_occur=False):
+    y = rng.integers(0, classes if all_occur else classes - 1, n)  # else the last class never occurs
     p = rng.random((n, classes)) + 1.5 * np.eye(classes)[y] * rng.random((n, 1))
     p /= p.sum(axis=1, keepdims=True)
     pred = p.argmax(axis=1)
@@ -67,6 +67,9 @@ def multiclass(name, n, classes, weighted):
         "brier": np.sum(w * np.sum((p - np.eye(classes)[y]) ** 2, axis=1)) / np.sum(w),
     }
     for average in ("macro", "micro", "weighted"):
+        if all_occur:
+            want["roc_auc_" + average] = m.roc_auc_score(y, p, multi_class="ovr", average=average, sample_weight=w)
+            want["pr_auc_" + average] = m.average_precision_score(y, p, average=average, sample_weight=w)
         options = dict(average=average, sample_weight=w, zero_division=0)
         want["precision_" + average] = m.precision_score(y, pred, **options)
         want["recall_" + average] = m.recall_score(y, pred, **options)
@@ -82,8 +85,8 @@ def multiclass(name, n, classes, weighted):
     }
 
 
-def regression(name, n, weighted):
-    y = rng.normal(10, 3, n)
+def regression(name, n, weighted, center=10):
+    y = rng.normal(center, 3, n)
     pred = y + rng.normal(0, 1, n)
     w = rng.integers(1, 64, n) / 16 if weighted else np.ones(n)
     return {
@@ -93,6 +96,7 @@ def regression(name, n, weighted):
         "weights": w.tolist() if weighted else None,
         "want": {
             "mae": m.mean_absolute_error(y, pred, sample_weight=w),
+            "mse": m.mean_squared_error(y, pred, sample_weight=w),
             "rmse": m.root_mean_squared_error(y, pred, sample_weight=w),
             "r2": m.r2_score(y, pred, sample_weight=w),
             "mape": m.mean_absolute_percentage_error(y, pred, sample_weight=w),
@@ -112,13 +116,17 @@ print(json.dumps({
         binary("tied scores", 60, True, False),
         binary("weights", 40, False, True),
         binary("weights and ties", 40, True, True),
+        binary("more rows than are sorted by comparison", 250, False, True),
     ],
     "multiclass": [
         multiclass("three classes", 50, 3, False),
         multiclass("five classes, weights", 50, 5, True),
+        multiclass("all classes occur", 60, 4, False, True),
+        multiclass("all classes occur, weights", 60, 4, True, True),
     ],
     "regression": [
         regression("plain", 40, False),
         regression("weights", 40, True),
+        regression("far from zero", 40, True, 1e6),
     ],
 }, separators=(",", ":")))

@@ -1,0 +1,42 @@
+package drift
+
+import (
+	"crypto/sha256"
+	"slices"
+)
+
+// SortFloats sorts in place.
+func SortFloats(values []float64) { sortFloats(values) }
+
+// Cells returns in how many cells each of the finite values is found, by the locator and by
+// a search in the edges.
+func (r *Reference) Cells(column int, values []float64) (located, searched []int64) {
+	c := &r.cells[column]
+	located, searched = make([]int64, c.size()), make([]int64, c.size())
+	var s scratch
+	for ; len(values) > 0; values = values[min(len(values), gridBlock):] {
+		block := values[:min(len(values), gridBlock)]
+		c.locator.count(located, block, &s.cells)
+		for _, x := range block {
+			searched[c.locator.search(x)]++
+		}
+	}
+	return located, searched
+}
+
+// CountsOf returns the reference's counts on the cells of a column, and which of them hold a
+// single value.
+func (r *Reference) CountsOf(column int) (counts []int64, single []bool) {
+	counts = r.tallies[column].Cells
+	single = make([]bool, len(counts))
+	for i := range counts {
+		single[i] = r.cells[column].locator.single(i)
+	}
+	return counts, single
+}
+
+// WithChecksum appends the checksum of a binary form.
+func WithChecksum(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return append(slices.Clone(body), sum[:]...)
+}

@@ -1,0 +1,161 @@
+package drift_test
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+// largestDistance is D by its definition on sorted samples.
+func largestDistance(reference, current []float64) float64 {
+	r, c := sorted(reference), sorted(current)
+	most := 0
+	for i, j := 0, 0; i < len(r) && j < len(c); {
+		x := min(r[i], c[j])
+		for i < len(r) && r[i] == x {
+			i++
+		}
+		for j < len(c) && c[j] == x {
+			j++
+		}
+		most = max(most, i*len(c)-j*len(r), j*len(r)-i*len(c))
+	}
+	return float64(most) / float64(len(r)) / float64(len(c))
+}
+
+func sorted(values []float64) []float64 {
+	values = append([]float64(nil), values...)
+	drift.SortFloats(values)
+	return values
+}
+
+// Counting instead of sorting changes nothing in the result.
+func TestFittedSample_KolmogorovSmirnovIsExact(t *testing.T) {
+	t.Parallel()
+	inf := math.Inf(1)
+	for name := range distributions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, n := range []int{1, 2, 50, 3000, 30_000} {
+				reference := drawn(name, 1, n)
+				fitted, err := drift.NewFittedSample(reference)
+				require.NoError(t, err)
+				require.Equal(t, n, fitted.Len())
+				for _, m := range []int{1, 40, 20_000} {
+					for what, current := range map[string][]float64{
+						"same distribution": drawn(name, 2, m),
+						"other":             drawn("normal", 3, m),
+						"moved":             moved(drawn(name, 4, m)),
+						"infinities":        append(drawn(name, 5, m), inf, -inf, inf, math.Copysign(0, -1)),
+						"the same values":   reference,
+					} {
+						got, err := fitted.KolmogorovSmirnov(current)
+						require.NoError(t, err)
+						require.InDelta(t, largestDistance(reference, current), got.Statistic, 1e-12, "%s, n=%d, m=%d", what, n, m)
+						plain, err := drift.KolmogorovSmirnov(reference, current)
+						require.NoError(t, err)
+						require.Equal(t, plain, got, "%s, n=%d, m=%d", what, n, m)
+					}
+				}
+			}
+		})
+	}
+}
+
+func moved(values []float64) []float64 {
+	for i, x := range values {
+		values[i] = max(min(x*1.05+0.01, math.MaxFloat64), -math.MaxFloat64)
+	}
+	return values
+}
+
+func TestFittedSample_InfinitiesInTheReference(t *testing.T) {
+	t.Parallel()
+	reference := append(drawn("normal", 1, 5000), repeat(300, math.Inf(-1), math.Inf(1))...)
+	for _, r := range [][]float64{reference, repeat(500, math.Inf(1)), repeat(500, math.Inf(-1), math.Inf(1))} {
+		fitted, err := drift.NewFittedSample(r)
+		require.NoError(t, err)
+		for _, current := range [][]float64{reference, drawn("normal", 2, 5000), {math.Inf(-1)}} {
+			got, err := fitted.KolmogorovSmirnov(current)
+			require.NoError(t, err)
+			require.InDelta(t, largestDistance(r, current), got.Statistic, 1e-12)
+		}
+	}
+}
+
+func TestFittedSample_Errors(t *testing.T) {
+	t.Parallel()
+	_, err := drift.NewFittedSample(nil)
+	requireInputError(t, err, drift.InputError{Sample: "reference", Index: -1, What: "is empty, want at least one value"})
+	_, err = drift.NewFittedSample([]float64{1, math.NaN()})
+	requireInputError(t, err, drift.InputError{Sample: "reference", Index: 1, What: "is NaN, want a number"})
+
+	_, err = new(drift.FittedSample).KolmogorovSmirnov([]float64{1})
+	require.ErrorIs(t, err, drift.ErrInvalidInput)
+	for _, name := range []string{"normal", "orders of magnitude"} { // both kinds of grids
+		fitted, err := drift.NewFittedSample(drawn(name, 1, 5000))
+		require.NoError(t, err)
+		_, err = fitted.KolmogorovSmirnov(nil)
+		require.EqualError(t, err, "drift: current: is empty, want at least one value")
+		_, err = fitted.KolmogorovSmirnov(append(drawn(name, 2, 700), math.NaN()))
+		require.EqualError(t, err, "drift: current: index 700: is NaN, want a number")
+	}
+}
+
+// Run with -race.
+func TestFittedSample_ConcurrentUse(t *testing.T) {
+	t.Parallel()
+	reference, current := drawn("log-normal", 1, 5000), drawn("log-normal", 2, 5000)
+	fitted, err := drift.NewFittedSample(reference)
+	require.NoError(t, err)
+	want, err := fitted.KolmogorovSmirnov(current)
+	require.NoError(t, err)
+	got := make([]drift.Result, 8)
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() {
+			for range 20 {
+				got[i], _ = fitted.KolmogorovSmirnov(current)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range got {
+		require.Equal(t, want, r)
+	}
+}
+
+func FuzzFittedSample(f *testing.F) {
+	addSamples(f)
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		fitted, err := drift.NewFittedSample(floats(a))
+		if err != nil {
+			require.ErrorIs(t, err, drift.ErrInvalidInput)
+			return
+		}
+		got, err := fitted.KolmogorovSmirnov(floats(b))
+		if err != nil {
+			require.ErrorIs(t, err, drift.ErrInvalidInput)
+			return
+		}
+		require.InDelta(t, largestDistance(floats(a), floats(b)), got.Statistic, 1e-12)
+		requireUnit(t, got.PValue)
+	})
+}
+
+func BenchmarkNewFittedSample(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		values := drawn("log-normal", 1, n)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = drift.NewFittedSample(values)
+			}
+		})
+	}
+}

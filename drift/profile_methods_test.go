@@ -1,0 +1,148 @@
+package drift_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/drift"
+)
+
+// What the rows themselves say lies within the bounds.
+func TestProfile_BoundsHoldForTheRows(t *testing.T) {
+	t.Parallel()
+	for name := range distributions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reference := drawn(name, 1, 8000)
+			for _, cells := range []int{8, 1024} {
+				ref, err := drift.NewReference([]drift.Column{drift.Numeric("x", reference)}, drift.ReferenceConfig{Cells: cells})
+				require.NoError(t, err)
+				for what, current := range map[string][]float64{
+					"same distribution": drawn(name, 2, 3000),
+					"moved":             moved(drawn(name, 3, 3000)),
+					"few":               drawn(name, 4, 15),
+					"other":             drawn("normal", 5, 2000),
+				} {
+					requireBounds(t, ref, reference, current, what)
+				}
+			}
+		})
+	}
+}
+
+func requireBounds(t *testing.T, ref *drift.Reference, reference, current []float64, what string) {
+	t.Helper()
+	p := profileOf(t, ref, drift.Numeric("x", current))
+	exact, err := drift.KolmogorovSmirnov(reference, current)
+	require.NoError(t, err)
+	ks, err := p.KolmogorovSmirnov("x")
+	require.NoError(t, err)
+	require.LessOrEqual(t, ks.Lo, exact.Statistic+1e-12, what)
+	require.GreaterOrEqual(t, ks.Hi, exact.Statistic-1e-12, what)
+	require.Equal(t, ks.Lo, ks.Statistic)
+	require.GreaterOrEqual(t, ks.PValue, exact.PValue*0.9-1e-12, "%s: the side of no drift, but for the series' error", what)
+
+	wasserstein, err := drift.Wasserstein1(reference, current)
+	require.NoError(t, err)
+	w, err := p.Wasserstein1("x")
+	require.NoError(t, err)
+	rounding := 1e-12 * wasserstein.Statistic
+	require.LessOrEqual(t, w.Lo, wasserstein.Statistic+rounding, what)
+	require.GreaterOrEqual(t, w.Hi, wasserstein.Statistic-rounding, what)
+	require.LessOrEqual(t, w.Lo, w.Statistic)
+	require.GreaterOrEqual(t, w.Hi, w.Statistic)
+}
+
+// With the default cells the bounds are close, and exact for few values.
+func TestProfile_BoundsAreClose(t *testing.T) {
+	t.Parallel()
+	for name, widest := range map[string]float64{"normal": 0.004, "pareto": 0.006, "few values": 0, "constant": 0} {
+		ref := newReference(t, drift.Numeric("x", drawn(name, 1, 100_000)))
+		ks, err := profileOf(t, ref, drift.Numeric("x", drawn(name, 2, 100_000))).KolmogorovSmirnov("x")
+		require.NoError(t, err)
+		require.LessOrEqual(t, ks.Hi-ks.Lo, widest, name)
+	}
+}
+
+func TestProfile_BoundsProperty(t *testing.T) {
+	t.Parallel()
+	parameters := gopter.DefaultTestParametersWithSeed(20250105)
+	parameters.MinSuccessfulTests = 150
+	props := gopter.NewProperties(parameters)
+	sample := gen.SliceOf(gen.OneGenOf(gen.Float64Range(-2, 2), gen.IntRange(-2, 2).Map(func(i int) float64 { return float64(i) })))
+	props.Property("bounds hold", prop.ForAll(func(reference, current []float64, cells int) bool {
+		reference, current = append(reference, 0.5), append(current, 0.25)
+		ref, err := drift.NewReference([]drift.Column{drift.Numeric("x", reference)}, drift.ReferenceConfig{Cells: cells})
+		require.NoError(t, err)
+		requireBounds(t, ref, reference, current, "property")
+		return true
+	}, sample, sample, gen.IntRange(2, 12)))
+	props.TestingRun(t)
+}
+
+// On tables the profile says exactly what the functions say on the counts of the rows.
+func TestProfile_Tables(t *testing.T) {
+	t.Parallel()
+	ref := newReference(t,
+		drift.Categorical("c", repeat(50, "a", "a", "b", "c")),
+		drift.Numeric("x", repeat(20, 1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10)))
+	p := profileOf(t, ref,
+		drift.Categorical("c", repeat(10, "a", "b", "b", "new")),
+		drift.Numeric("x", repeat(8, 1, 1, 1, 99, math.Inf(1))))
+	counts := map[string][2][]int{
+		"c": {{100, 50, 50, 0}, {10, 20, 0, 10}},
+		"x": {{20, 20, 20, 20, 20, 20, 20, 20, 20, 20}, {24, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
+	}
+	for column, sides := range counts {
+		for name, method := range map[string]struct {
+			profile func(string) (drift.ProfileResult, error)
+			counts  func(r, c []int) (drift.Result, error)
+		}{
+			"PSI":           {p.PSI, drift.PSI[int]},
+			"JensenShannon": {p.JensenShannon, drift.JensenShannon[int]},
+			"ChiSquare":     {p.ChiSquare, drift.ChiSquare[int]},
+		} {
+			want, err := method.counts(sides[0], sides[1])
+			require.NoError(t, err)
+			got, err := method.profile(column)
+			require.NoError(t, err)
+			require.InDelta(t, want.Statistic, got.Statistic, 1e-12, "%s of %s", name, column)
+			require.InDelta(t, want.EffectSize, got.EffectSize, 1e-12, "%s of %s", name, column)
+			require.Equal(t, want.Warnings, got.Warnings)
+			require.Equal(t, got.Statistic, got.Lo)
+			require.Equal(t, got.Statistic, got.Hi)
+		}
+	}
+}
+
+func TestProfile_MethodErrors(t *testing.T) {
+	t.Parallel()
+	ref := newReference(t,
+		drift.Categorical("c", repeat(5, "a", "b")), drift.Numeric("x", repeat(5, 1.0, 2)),
+		drift.Numeric("never", repeat(10, math.NaN())), drift.Numeric("far", repeat(5, math.Inf(1), 1)))
+	p := profileOf(t, ref,
+		drift.Categorical("c", repeat(5, "a")), drift.Numeric("x", repeat(5, math.NaN())),
+		drift.Numeric("never", repeat(5, 1.0)), drift.Numeric("far", repeat(5, math.Inf(1))))
+	for _, c := range []struct {
+		method func(string) (drift.ProfileResult, error)
+		column string
+		want   string
+	}{
+		{p.KolmogorovSmirnov, "y", `drift: column "y": is unknown; the reference has ["c" "x" "never" "far"]`},
+		{p.KolmogorovSmirnov, "c", `drift: column "c": is categorical, want numeric`},
+		{p.Wasserstein1, "c", `drift: column "c": is categorical, want numeric`},
+		{p.KolmogorovSmirnov, "x", `drift: current: has no values of "x"`},
+		{p.PSI, "never", `drift: reference: has no values of "never"`},
+		{p.Wasserstein1, "far", `drift: current: has no finite values of "far"`},
+		{new(drift.Profile).ChiSquare, "x", `drift: profile: is not made by Reference.NewProfile`},
+	} {
+		_, err := c.method(c.column)
+		require.ErrorIs(t, err, drift.ErrInvalidInput)
+		require.EqualError(t, err, c.want)
+	}
+}

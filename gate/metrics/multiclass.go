@@ -1,0 +1,75 @@
+package metrics
+
+import "fmt"
+
+// MulticlassROCAUC returns the averaged area under the ROC curves of each class against
+// the rest: probability[k][i] is the probability of class k for row i. Every class must
+// occur, and the rest of it. Micro ranks all probabilities of all classes together, as
+// those of one binary classifier that is asked of each row and class.
+func MulticlassROCAUC(truth []int, probability [][]float64, a Average, weights []float64) (float64, error) {
+	return oneVsRest("roc_auc", truth, probability, a, weights, Ranking.ROCAUC)
+}
+
+// MulticlassPRAUC returns the averaged area under the precision-recall curves of each
+// class against the rest; everything else is as for [MulticlassROCAUC].
+func MulticlassPRAUC(truth []int, probability [][]float64, a Average, weights []float64) (float64, error) {
+	return oneVsRest("pr_auc", truth, probability, a, weights, Ranking.PRAUC)
+}
+
+// oneVsRest averages an area over the classes.
+func oneVsRest(metric string, truth []int, probability [][]float64, a Average, weights []float64, area func(Ranking) (float64, error)) (float64, error) {
+	if err := checkClassProbabilities(metric, truth, probability); err != nil {
+		return 0, err
+	}
+	if err := checkWeights(metric, len(truth), weights); err != nil {
+		return 0, err
+	}
+	if len(truth) == 0 {
+		return 0, undefined(metric, "no rows")
+	}
+	if a == Micro {
+		r, err := rankAll(metric, truth, probability, weights)
+		if err != nil {
+			return 0, err
+		}
+		return area(r)
+	}
+	is := make([]bool, len(truth))
+	var sum, total float64
+	for k, score := range probability {
+		for i, t := range truth {
+			is[i] = t == k
+		}
+		r, err := rank(metric, is, score, weights)
+		if err != nil {
+			return 0, err
+		}
+		v, err := area(r)
+		if err != nil {
+			return 0, fmt.Errorf("class %d: %w", k, err)
+		}
+		w := 1.0
+		if a == Weighted {
+			w = r.positive
+		}
+		sum += w * v
+		total += w
+	}
+	return ratio(metric, sum, total, "no classes")
+}
+
+// rankAll ranks every pair of a row and a class.
+func rankAll(metric string, truth []int, probability [][]float64, weights []float64) (Ranking, error) {
+	var is []bool
+	var scores, repeated []float64
+	for k, score := range probability {
+		for _, t := range truth {
+			is = append(is, t == k)
+		}
+		scores = append(scores, score...)
+		if weights != nil {
+			repeated = append(repeated, weights...)
+		}
+	}
+	return rank(metric, is, scores, repeated)
+}
