@@ -23,7 +23,7 @@ func benchmarkEvidence(b *testing.B, n int) gate.Evidence {
 
 func BenchmarkEvaluate(b *testing.B) {
 	for _, policy := range []gate.Policy{gate.Classic(), gate.Standard()} {
-		for _, n := range []int{1000, 100_000} {
+		for _, n := range []int{1000, 1_000_000} {
 			b.Run(fmt.Sprintf("policy=%s/n=%d", policy.Name, n), func(b *testing.B) {
 				e := benchmarkEvidence(b, n)
 				b.ReportAllocs()
@@ -36,8 +36,8 @@ func BenchmarkEvaluate(b *testing.B) {
 }
 
 func BenchmarkSuperior(b *testing.B) {
-	for _, m := range []gate.Metric{gate.F1, gate.Brier} {
-		for _, n := range []int{1000, 100_000} {
+	for _, m := range []gate.Metric{gate.F1, gate.Brier, gate.ROCAUC, gate.PRAUC} {
+		for _, n := range []int{1000, 1_000_000} {
 			b.Run(fmt.Sprintf("metric=%s/n=%d", m, n), func(b *testing.B) {
 				e := benchmarkEvidence(b, n)
 				b.ReportAllocs()

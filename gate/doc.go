@@ -16,6 +16,6 @@
 // of any false promotion over a year of decisions.
 //
 // A [Betting] watches a model after its promotion, with a stated chance of a false alarm
-// however often one looks. The sub-package metrics holds the measures, the sub-package
-// modeltest checks a host's [Model].
+// however often one looks. Of the sub-packages, metrics holds the measures, paired the
+// tests and intervals, and modeltest checks a host's [Model].
 package gate

@@ -237,7 +237,7 @@ func workers(n int, do func(i int)) {
 // 0.490 for 1.8.
 func TestErrorRates(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 80)
+	runs, full := simulations(t, 60)
 	standard, classic := gate.Standard(), gate.Classic()
 	draws := 2000
 	if !full {
@@ -341,7 +341,7 @@ func TestErrorRates(t *testing.T) {
 // would find that at the level of Holm's first step. Run it with -v for the table.
 func TestSegmentErrorRates(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 25)
+	runs, full := simulations(t, 20)
 	const alpha, segments = 0.05, 20
 	proven := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
 	point := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30}

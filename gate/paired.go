@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -229,12 +230,13 @@ func (p pairing) studentize(e *Evidence, truth, production, shadow Answers) ([]f
 	if err := enough(truth.n()); err != nil {
 		return nil, err
 	}
-	influenceA, degrees, err := influences(p.metric, truth, production)
-	if err != nil {
-		return nil, err
-	}
-	influenceB, _, err := influences(p.metric, truth, shadow)
-	if err != nil {
+	var influence [2][]float64
+	var degrees [2]float64
+	var errs [2]error
+	each(2, func(i int) {
+		influence[i], degrees[i], errs[i] = influences(p.metric, truth, []Answers{production, shadow}[i])
+	})
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	// By the chain rule, the influence on the gain.
@@ -246,14 +248,15 @@ func (p pairing) studentize(e *Evidence, truth, production, shadow Answers) ([]f
 	if !p.metric.HigherIsBetter() {
 		weightA, weightB = -weightA, -weightB
 	}
-	for i := range influenceB {
-		influenceB[i] = weightB*influenceB[i] - weightA*influenceA[i]
+	gains := influence[1]
+	for i := range gains {
+		gains[i] = weightB*gains[i] - weightA*influence[0][i]
 	}
-	mean, err := paired.Mean(influenceB)
+	mean, err := paired.Mean(gains)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
-	return []float64{a, b, mean.StdErr, min(degrees, mean.Degrees), mean.Skewness}, nil
+	return []float64{a, b, mean.StdErr, min(degrees[0], mean.Degrees), mean.Skewness}, nil
 }
 
 // enough returns an error if the rows are too few for an interval.

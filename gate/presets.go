@@ -4,11 +4,12 @@ import "time"
 
 const week = 7 * 24 * time.Hour
 
-// Standard returns the policy that states its error rate: the shadow is promoted if it
+// Standard returns the policy that states its error rates: the shadow is promoted if it
 //   - is proven better than production in the primary metric (F1, or RMSE for a
-//     regression) at a level of 0.05, and not worse by 3 % of production's value at a
-//     level of 0.01,
+//     regression) at a level of 0.05,
 //   - is proven not worse by 0.01 in the secondary one (Brier, or R2) at a level of 0.05,
+//   - is proven not worse by 3 % of production's value in the primary one at a level of
+//     0.01, which few rows cannot show,
 //   - is not proven worse by more than 5 % in any segment,
 //   - is better than a constant answer,
 //   - takes no more than twice production's time for a row, or 10 ms, if that was
@@ -16,10 +17,13 @@ const week = 7 * 24 * time.Hour
 //
 // judged on at least 200 rows and on 30 % of the predictions of the period, at least half
 // of them from before the last day, if the times are known, and a week after the last
-// promotion. Because all of these must hold, equal models are promoted in at most about
-// 5 % of comparisons, whatever the other criteria are (Berger 1982). That the rows are
-// drawn independently, and were not used to choose the shadow, is assumed. A [Budget]
-// bounds the error over many comparisons.
+// promotion. Because all of these must hold (Berger 1982), a shadow that is no better in
+// the primary metric is promoted in at most about 5 % of comparisons, whatever the other
+// criteria are, and one that is worse by 3 % or more in at most about 1 %. Simulation
+// bears this out from 200 rows on with 20 positive ones among them: the test
+// TestErrorRates prints how often, and how many of the better models are promoted. That
+// the rows are drawn independently, and were not used to choose the shadow, is assumed. A
+// [Budget] bounds the error over many comparisons.
 //
 // A first deployment must be no worse than a constant answer.
 //

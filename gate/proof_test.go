@@ -1,11 +1,16 @@
 package gate_test
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // inferable are the metrics with a paired interval, by the task they belong to.
@@ -104,6 +109,147 @@ func TestNonInferior(t *testing.T) {
 	swapped.Production, swapped.Shadow = &e.Shadow, *e.Production
 	check = verdict(t, gate.Fail, gate.NonInferior{Metric: gate.Brier, Margin: 0.01}, swapped)
 	require.Contains(t, check.Reason, "a loss of 0.010 or more is proven")
+}
+
+func TestNonInferior_Relative(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	swapped := e
+	swapped.Production, swapped.Shadow = &e.Shadow, *e.Production
+	for _, m := range []gate.Metric{gate.F1, gate.Brier, gate.ROCAUC} {
+		c := gate.NonInferior{Metric: m, Relative: 0.03, Alpha: 0.01}
+		check := verdict(t, gate.Pass, c, e)
+		require.Equal(t, -0.03, check.Threshold)
+		require.InDelta(t, 0.98, check.CI.Level, 1e-12)
+		require.Contains(t, check.Reason, " %, 98 % CI +")
+		require.Contains(t, check.Reason, "a loss of 3.0 % is ruled out")
+		production, err := m.Measure(e.Target, e.Truth, *e.Production)
+		require.NoError(t, err)
+		shadow, err := m.Measure(e.Target, e.Truth, e.Shadow)
+		require.NoError(t, err)
+		gain := (shadow - production) / production
+		if !m.HigherIsBetter() {
+			gain = -gain
+		}
+		require.InDelta(t, gain, check.Statistic, 1e-12)
+		check = verdict(t, gate.Fail, c, swapped)
+		require.Contains(t, check.Reason, "a loss of 3.0 % or more is proven")
+	}
+	verdict(t, gate.Pass, gate.NonInferior{Metric: gate.RMSE, Relative: 0.03}, regression(400, 0.9))
+	verdict(t, gate.Fail, gate.NonInferior{Metric: gate.RMSE, Relative: 0.03}, regression(400, 1.5))
+
+	// Production finds nothing: a share of that means nothing.
+	blind := better(t)
+	production := *blind.Production
+	production.Class = make([]int, blind.N())
+	blind.Production = &production
+	check := verdict(t, gate.Undecided, gate.NonInferior{Metric: gate.F1, Relative: 0.03}, blind)
+	require.Contains(t, check.Reason, "production's F1 is 0.000, and a share of that means nothing")
+
+	require.NoError(t, gate.NonInferior{Metric: gate.F1, Relative: 0.03}.Validate())
+	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1, Relative: 0.03, Margin: 0.1}.Validate(), "Margin is 0.1, want 0 because Relative is set")
+	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1, Relative: nan}.Validate(), "Relative is NaN, want 0 or more")
+}
+
+// TestProof_StandardErrors compares the intervals of all metrics with the spread of the
+// gain over resampled rows.
+func TestProof_StandardErrors(t *testing.T) {
+	t.Parallel()
+	const draws = 400
+	truth, a, b := scores(8, 1500, 0.2, 0.3)
+	soft, err := gate.FromScores(truth, a, b)
+	require.NoError(t, err)
+	numeric := regression(800, 0.8)
+	for i := range numeric.Shadow.Value { // else each error would be the same share of production's
+		numeric.Shadow.Value[i] += 0.3 * math.Sin(float64(i))
+	}
+	for name, e := range map[string]gate.Evidence{"binary": soft, "multiclass": multiclass(600), "regression": numeric} {
+		for _, m := range []gate.Metric{
+			gate.Accuracy, gate.Precision, gate.Recall, gate.F1, gate.Specificity, gate.MCC, gate.BalancedAccuracy,
+			gate.ROCAUC, gate.PRAUC, gate.LogLoss, gate.Brier, gate.BrierSkill, gate.ECE, gate.MAE, gate.RMSE, gate.R2, gate.MAPE,
+		} {
+			for _, relative := range []bool{false, true} {
+				c := gate.NonInferior{Metric: m, Margin: 1}
+				if relative {
+					c.Margin, c.Relative = 0, 0.5
+				}
+				check := c.Check(&e)
+				if check.Verdict == gate.Error {
+					continue // it is no metric of the target
+				}
+				if m == gate.ECE && (relative || name == "multiclass") {
+					continue // production is nearly calibrated, where ECE has its kink
+				}
+				t.Run(fmt.Sprintf("%s/%s/relative=%t", name, m, relative), func(t *testing.T) {
+					t.Parallel()
+					rng := rand.New(rand.NewPCG(4, 4))
+					var gains []float64
+					for range draws {
+						rows := make([]int, e.N())
+						for i := range rows {
+							rows[i] = rng.IntN(len(rows))
+						}
+						truth := pickRows(e.Truth, rows)
+						production, err := m.Measure(e.Target, truth, pickRows(*e.Production, rows))
+						require.NoError(t, err)
+						shadow, err := m.Measure(e.Target, truth, pickRows(e.Shadow, rows))
+						require.NoError(t, err)
+						gain := shadow - production
+						if relative {
+							gain /= math.Abs(production)
+						}
+						gains = append(gains, gain)
+					}
+					want := 2 * 1.645 * stat.StdDev(gains, nil)
+					tolerance := 0.15
+					if m == gate.ECE {
+						tolerance = 0.3 // of bins that are nearly calibrated
+					}
+					require.InEpsilon(t, want, check.CI.Hi-check.CI.Lo, tolerance)
+				})
+			}
+		}
+	}
+}
+
+func pickRows(a gate.Answers, rows []int) gate.Answers {
+	var picked gate.Answers
+	for _, row := range rows {
+		if a.Class != nil {
+			picked.Class = append(picked.Class, a.Class[row])
+		}
+		if a.Value != nil {
+			picked.Value = append(picked.Value, a.Value[row])
+		}
+	}
+	for _, p := range a.Probability {
+		column := make([]float64, len(rows))
+		for i, row := range rows {
+			column[i] = p[row]
+		}
+		picked.Probability = append(picked.Probability, column)
+	}
+	return picked
+}
+
+// TestSuperior_DeLong compares with package paired.
+func TestSuperior_DeLong(t *testing.T) {
+	t.Parallel()
+	truth, a, b := scores(9, 400, 0.2, 0.24)
+	e, err := gate.FromScores(truth, a, b)
+	require.NoError(t, err)
+	positive := make([]bool, len(truth))
+	for i, y := range truth {
+		positive[i] = y == 1
+	}
+	want, err := paired.DeLong(positive, a, b)
+	require.NoError(t, err)
+	check := gate.Superior{Metric: gate.ROCAUC}.Check(&e)
+	difference, stdErr := want.Difference()
+	require.InDelta(t, difference, check.Statistic, 1e-12)
+	// Student's quantile is a little larger than the normal one, more so if skewed.
+	require.InEpsilon(t, 1.645*stdErr, check.Statistic-check.CI.Lo, 0.05)
+	require.InEpsilon(t, 1.645*stdErr, check.CI.Hi-check.Statistic, 0.05)
 }
 
 func TestProof_Validate(t *testing.T) {

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -224,20 +221,6 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 		}
 	}
 	return all, c.judge(all)
-}
-
-// each calls do for each of n, on all processors.
-func each(n int, do func(i int)) {
-	var next atomic.Int64
-	var working sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		working.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				do(int(i))
-			}
-		})
-	}
-	working.Wait()
 }
 
 // measure compares both models in one segment, and infers if that is asked for.

@@ -1,11 +1,13 @@
 package gate_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
 )
 
 // spoilSegment makes the shadow wrong on a share of the segment's rows that it had right
@@ -86,6 +88,126 @@ func TestSegments_TooSmall(t *testing.T) {
 	}
 	check = verdict(t, gate.Pass, gate.Segments{Metric: gate.F1, MinRows: 101}, many)
 	require.Contains(t, check.Reason, "region=e (100 rows) and 15 more")
+}
+
+// TestSegments_Results looks at what is found of each segment: one worse, one that has
+// enough rows to rule that out, and some that are too small.
+func TestSegments_Results(t *testing.T) {
+	t.Parallel()
+	truth, a, b := scores(21, 9000, 0.3, 0.4)
+	e, err := gate.FromScores(truth, a, b)
+	require.NoError(t, err)
+	e.Segments = map[string][]string{"region": make([]string, e.N())}
+	for i := range e.N() {
+		region := "north"
+		switch {
+		case i < 20:
+			region = "tiny"
+		case i < 120:
+			region = "small"
+			e.Shadow.Class[i] = e.Production.Class[i]
+		case i < 2000:
+			region = "south"
+		}
+		e.Segments["region"][i] = region
+	}
+	spoilSegment(&e, "south", 2)
+	c := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
+	check := verdict(t, gate.Fail, c, e)
+	require.Len(t, check.Segments, 4)
+	north, small, south, tiny := check.Segments[0], check.Segments[1], check.Segments[2], check.Segments[3]
+
+	require.Equal(t, "region=north", north.Segment)
+	require.Equal(t, 7000, north.Rows)
+	require.Equal(t, gate.Pass, north.Verdict)
+	require.Negative(t, north.Drop)
+	require.InDelta(t, (north.Production-north.Shadow)/north.Production, north.Drop, 1e-12)
+	require.Equal(t, 1.0, north.PValue)
+	require.Zero(t, north.Needed)
+
+	require.Equal(t, gate.Undecided, small.Verdict, "the same answers on 100 rows")
+	require.Zero(t, small.Drop)
+	require.Greater(t, small.Detectable, 0.05)
+	require.Greater(t, small.Needed, 100)
+	require.Contains(t, check.Reason, fmt.Sprintf("region=small (100 rows, which show a drop of %.1f %%; ", 100*small.Detectable))
+
+	require.Equal(t, gate.Fail, south.Verdict)
+	require.Greater(t, south.Drop, 0.05)
+	require.Less(t, south.PValue, 0.05)
+	require.Zero(t, south.Needed)
+	require.Equal(t, south.Drop, check.Statistic)
+
+	require.Equal(t, gate.SegmentResult{Segment: "region=tiny", Rows: 20, Verdict: gate.Undecided}, tiny)
+	require.Contains(t, check.Reason, "region=tiny (20 rows)")
+
+	// A point estimate knows of no drop that it could have missed.
+	c.Alpha = 0
+	check = verdict(t, gate.Fail, c, e)
+	require.Equal(t, gate.Pass, check.Segments[1].Verdict)
+	require.Zero(t, check.Segments[1].Detectable)
+	require.Zero(t, check.Segments[2].PValue)
+}
+
+// TestSegments_Detectable spoils a segment by as much as another says it would show, and
+// finds it vetoed about as often as it says: in 80 % of cases, over simulated rows.
+func TestSegments_Detectable(t *testing.T) {
+	t.Parallel()
+	const runs, rows = 150, 800
+	p := population{positive: 1.0 / 3, rho: 0.8, production: 1.5, shadow: 1.5}
+	c := gate.Segments{Metric: gate.F1, MaxDrop: 0.02, MinRows: 30, Alpha: 0.05, Draws: 300}
+	draw := func(p population, seed uint64) gate.SegmentResult {
+		var s segmented
+		counts := make([]float64, 8)
+		multinomial.New(rows, p.cells(), seed).Draw(counts)
+		s.add(counts, "a")
+		e := s.evidence()
+		return c.Check(&e).Segments[0]
+	}
+	var detectable float64
+	for run := range runs {
+		detectable += draw(p, uint64(run)).Detectable / runs
+	}
+	lowered := p.lowered(1 - detectable)
+	vetoes := 0
+	for run := range runs {
+		if draw(lowered, uint64(runs+run)).Verdict == gate.Fail {
+			vetoes++
+		}
+	}
+	require.InDelta(t, 0.8, float64(vetoes)/runs, 0.12, "a drop of %.1f %%", 100*detectable)
+}
+
+// TestSegments_OtherMetrics compares metrics of single rows by segment.
+func TestSegments_OtherMetrics(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	worse := e
+	worse.Production, worse.Shadow = &e.Shadow, *e.Production
+	for _, m := range []gate.Metric{gate.Brier, gate.LogLoss, gate.ROCAUC, gate.PRAUC} {
+		for _, alpha := range []float64{0, 0.05} {
+			c := gate.Segments{Metric: m, MaxDrop: 0.02, MinRows: 30, Alpha: alpha}
+			check := verdict(t, gate.Pass, c, e)
+			require.Len(t, check.Segments, 3)
+			check = verdict(t, gate.Fail, c, worse)
+			require.Contains(t, check.Reason, "3 of 3 segments")
+		}
+	}
+	numbers := regression(900, 1.5)
+	numbers.Segments = map[string][]string{"k": make([]string, numbers.N())}
+	for i := range numbers.N() {
+		numbers.Segments["k"][i] = string(rune('a' + i%3))
+	}
+	verdict(t, gate.Fail, gate.Segments{Metric: gate.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, numbers)
+}
+
+func TestSegments_Repeatable(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	c := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
+	first := c.Check(&e)
+	for range 10 {
+		require.Equal(t, first, c.Check(&e), "whatever processor a segment is compared on")
+	}
 }
 
 func TestSegments_Columns(t *testing.T) {

@@ -1,6 +1,10 @@
 package paired
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
 
 // McNemarResult holds McNemar's test in its usual forms. P-values are of the hypothesis
 // that a row on which the models differ is as likely a win as a loss.
@@ -49,14 +53,29 @@ func McNemar(wins, losses int) (McNemarResult, error) {
 	}, nil
 }
 
+// manyTosses is from where on the normal distribution is more exact than the logarithms
+// of factorials, whose last digits it takes.
+const manyTosses = 1 << 27
+
 // coin returns the probability of k heads in n tosses.
 func coin(k, n int) float64 {
+	if n >= manyTosses {
+		return distuv.UnitNormal.Prob(heads(k, n)) * 2 / math.Sqrt(float64(n))
+	}
 	lg := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
 	return math.Exp(lg(n) - lg(k) - lg(n-k) - float64(n)*math.Ln2)
 }
 
+// heads returns by how many standard deviations k heads are more than half of n.
+func heads(k, n int) float64 {
+	return (float64(k) - float64(n)/2) * 2 / math.Sqrt(float64(n))
+}
+
 // coinTail returns the probability of k heads or more in n tosses.
 func coinTail(k, n int) float64 {
+	if n >= manyTosses {
+		return cdf(-heads(k, n) + 1/math.Sqrt(float64(n))) // from half a toss below k
+	}
 	if 2*k <= n {
 		return 1 - coinTail(n-k+1, n) // the tail that is summed must fall
 	}

@@ -32,6 +32,14 @@ func TestMcNemar_Edges(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, r.ChiSquare.PValue, r.Exact, 0.001, "the normal approximation holds by then")
 
+	// On either side of where the method changes.
+	few, err := paired.McNemar(1<<26+9_000, 1<<26-10_000)
+	require.NoError(t, err)
+	many, err := paired.McNemar(1<<26+9_500, 1<<26-9_500)
+	require.NoError(t, err)
+	require.InEpsilon(t, few.Better, many.Better, 1e-4)
+	require.InEpsilon(t, few.MidP, many.MidP, 1e-4)
+
 	for _, c := range [][2]int{{-1, 2}, {2, -1}, {math.MaxInt, 1}} {
 		_, err = paired.McNemar(c[0], c[1])
 		require.ErrorIs(t, err, paired.ErrInput)

@@ -52,39 +52,41 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 	if r.positives == 0 {
 		return nil, tooFew(name, "no row is positive")
 	}
-	n := float64(len(truth))
-	// The area is the sum, over the ties and as shares of the rows, of positives times
-	// the precision of all rows down to the tie, divided by the share of positives.
-	type step struct {
-		rows      []radix.Item[int]
-		positives float64 // of the tie
-		precision float64 // down to it
-		share     float64 // of the rows down to it
-	}
-	var steps []step
+	positives := float64(r.positives)
+	// The area is the sum over the ties of their share of the positives times the
+	// precision of all rows down to them.
 	var hits, answered, area float64
 	r.ties(func(rows []radix.Item[int], tied float64) {
 		hits += tied
 		answered += float64(len(rows))
-		steps = append(steps, step{rows, tied / n, hits / answered, answered / n})
-		area += tied / n * hits / answered
+		area += tied / positives * hits / answered
 	})
-	positive := float64(r.positives) / n
+	// A row takes part in the precision at its own score and at all lower ones, so that
+	// these are gone through first: as a hit it adds to it, and as a row answered it
+	// takes from it.
 	influence := make([]float64, len(truth))
-	// A row takes part in the precision at its own score and at all lower ones: as a hit
-	// it adds to it, and as a row answered it takes from it.
+	scale := float64(len(truth)) / positives
 	var adds, takes float64
-	for i := len(steps) - 1; i >= 0; i-- {
-		s := steps[i]
-		adds += s.positives / s.share
-		takes += s.positives / s.share * s.precision
-		for _, row := range s.rows {
+	for to := len(r.rows); to > 0; {
+		from := to
+		var tied float64
+		for ; from > 0 && r.rows[from-1].Key == r.rows[to-1].Key; from-- {
+			if truth[r.rows[from-1].Value] {
+				tied++
+			}
+		}
+		precision := hits / float64(to)
+		adds += tied / float64(to)
+		takes += tied / float64(to) * precision
+		for _, row := range r.rows[from:to] {
 			v := -takes
 			if truth[row.Value] {
-				v += adds + s.precision - area/positive
+				v += adds + precision - area
 			}
-			influence[row.Value] = v / positive
+			influence[row.Value] = v * scale
 		}
+		hits -= tied
+		to = from
 	}
 	return influence, nil
 }

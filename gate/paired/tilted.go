@@ -8,8 +8,8 @@ import (
 
 // Statistic computes a number from how many rows fall into each cell. It must depend on
 // the shares of the cells only: all counts times a factor give the same. It returns false
-// where it is undefined, and must not keep or modify the counts. An Statistic that
-// compares two models has a cell for each combination of truth and both answers.
+// where it is undefined, and must not keep or modify the counts. One that compares two
+// classifiers has a cell for each combination of truth and both answers.
 type Statistic func(counts []float64) (value float64, ok bool)
 
 // Tilted infers a statistic of counts by a bootstrap whose draws are reweighted to the
@@ -30,6 +30,8 @@ type Tilted struct {
 	estimate  float64
 	shares    []float64 // of the cells that are drawn from
 	influence []float64 // of each cell on the statistic
+	strongest float64   // the largest of the influences, whatever its sign
+	variance  float64   // of the influences
 	rows      float64
 	draws     []tiltedDraw
 	stdErr    float64
@@ -41,11 +43,14 @@ type tiltedDraw struct {
 	least, most bool    // whether the statistic is at most, or at least, the measured one
 }
 
+// MinDraws is the least number of draws that [NewTilted] takes.
+const MinDraws = 100
+
 // NewTilted draws from the cells, where prior rows are added to each so that a cell which
 // happens to be empty is not taken for one that cannot occur; they do not change what is
 // measured. If the statistic cannot be computed from the counts, the error is
-// [ErrTooFew]. Counts and prior that are negative, not finite or of different length, and
-// fewer than 100 draws, are an error.
+// [ErrTooFew]. Counts and prior that are negative or of different length, more than
+// 2,147,483,647 rows, and fewer than [MinDraws] draws are an error.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
 	const name = "tilted bootstrap"
 	if len(prior) != len(counts) {
@@ -56,13 +61,19 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	}
 	var rows, total float64
 	for i, c := range counts {
-		if !(c >= 0 && c < math.MaxInt32*1024) || !(prior[i] >= 0 && prior[i] < math.MaxInt32) { // also true of NaN
-			return nil, malformed(name, "cell %d has the count %v and the prior %v", i, c, prior[i])
+		if !(c >= 0 && prior[i] >= 0) { // also true of NaN
+			return nil, malformed(name, "cell %d has the count %v and the prior %v, want 0 or more", i, c, prior[i])
 		}
 		rows += c
 		total += c + prior[i]
 	}
+	if total > math.MaxInt32 {
+		return nil, malformed(name, "%v rows, want at most %d", total, math.MaxInt32)
+	}
 	t := &Tilted{statistic: statistic, rows: math.Round(rows), shares: make([]float64, len(counts))}
+	if t.rows == 0 {
+		return nil, tooFew(name, "no rows")
+	}
 	var ok bool
 	if t.estimate, ok = statistic(counts); !ok {
 		return nil, tooFew(name, "the statistic is undefined")
@@ -73,12 +84,16 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	if t.influence, ok = influences(t.shares, statistic); !ok {
 		return nil, tooFew(name, "the statistic is undefined near the measured counts")
 	}
+	for i, psi := range t.influence {
+		t.strongest = max(t.strongest, math.Abs(psi))
+		t.variance += t.shares[i] * psi * psi
+	}
+	if math.IsNaN(t.estimate) || math.IsNaN(t.variance) || math.IsInf(t.variance, 0) {
+		return nil, malformed(name, "the statistic is %v, and too large to compute with", t.estimate)
+	}
 	t.draw(draws, seed)
 	return t, nil
 }
-
-// MinDraws is the least number of draws that [NewTilted] takes.
-const MinDraws = 100
 
 // influences returns the derivative of the statistic by the share of each cell.
 func influences(shares []float64, statistic Statistic) ([]float64, bool) {
@@ -215,22 +230,17 @@ func (t *Tilted) solve(bound float64) (lambda float64, ok bool) {
 // cross returns the tilt nearest to none, in the direction, at which f has risen to 0;
 // false if it does not.
 func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float64, bool) {
-	var strongest, variance float64
-	for i, psi := range t.influence {
-		strongest = max(strongest, math.Abs(psi))
-		variance += t.shares[i] * psi * psi
-	}
 	inner, fInner := 0.0, f(0)
 	if fInner >= 0 {
 		return 0, true
 	}
-	if variance == 0 {
+	if t.variance == 0 {
 		return 0, false
 	}
 	// Beyond the limit the lightest cells would be drawn once in a universe. The first
 	// step is about one standard error.
-	limit := 50 / strongest
-	outer := min(limit, 1/math.Sqrt(variance*t.rows))
+	limit := 50 / t.strongest
+	outer := min(limit, 1/math.Sqrt(t.variance*t.rows))
 	for {
 		fOuter := f(direction * outer)
 		if fOuter >= 0 {

@@ -91,6 +91,14 @@ func TestTilted_Edges(t *testing.T) {
 	onlyThese := func(c []float64) (float64, bool) { return 0, c[0] == 5 }
 	_, err = paired.NewTilted(counts, none, onlyThese, 1000, 1)
 	require.ErrorIs(t, err, paired.ErrTooFew)
+	for _, huge := range []float64{math.MaxFloat64, math.Inf(1), nan} {
+		_, err = paired.NewTilted(counts, none, func(c []float64) (float64, bool) { return huge * c[0], true }, 1000, 1)
+		require.ErrorContains(t, err, "too large to compute with")
+	}
+	_, err = paired.NewTilted(none, none, accuracyGain, 1000, 1)
+	require.EqualError(t, err, "paired: too few rows: tilted bootstrap: no rows")
+	_, err = paired.NewTilted([]float64{1e10, 1, 1}, none, accuracyGain, 1000, 1)
+	require.ErrorContains(t, err, "1.0000000002e+10 rows, want at most 2147483647")
 	_, err = paired.NewTilted(counts, none[:2], accuracyGain, 1000, 1)
 	require.EqualError(t, err, "paired: malformed input: tilted bootstrap: prior has 2 cells, want 3")
 	_, err = paired.NewTilted(counts, none, accuracyGain, 99, 1)

@@ -29,7 +29,7 @@ func inversion(source *rand.PCG, n int, p float64) int {
 	none := math.Exp(float64(n) * math.Log1p(-p))
 	for {
 		u, probability := uniform(source), none
-		for k := 0; k <= n; k++ {
+		for k := 0; k <= n && probability > 0; k++ {
 			if u < probability {
 				return k
 			}
