@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sort"
 	"sync"
 )
 
@@ -54,10 +55,12 @@ func fitSample(sorted []float64) *FittedSample {
 	for i := 1; i < k; i++ {
 		at := n/k*i + n%k*i/k
 		cell := s.grid.index(sorted[at])
-		for at++; at < n && s.grid.index(sorted[at]) == cell; at++ {
+		if cell < from {
+			continue // the bin before has it, as many equal values do
 		}
-		if cell < from || at == n {
-			continue
+		at += sort.Search(n-at, func(j int) bool { return s.grid.index(sorted[at+j]) > cell })
+		if at == n {
+			break
 		}
 		for ; from <= cell; from++ {
 			s.bins[from] = bin

@@ -93,6 +93,26 @@ func FuzzPaired(f *testing.F) {
 	})
 }
 
+// FuzzStudentized fills the fields with anything.
+func FuzzStudentized(f *testing.F) {
+	f.Add(0.1, 0.05, 40.0, 0.3, 0.0, 0.9)
+	f.Add(0.0, -1.0, -2.0, math.Inf(1), math.NaN(), 0.5)
+	f.Add(1e308, 5e-324, 5e-324, -1e308, -1e308, 1-1e-16)
+	f.Fuzz(func(t *testing.T, estimate, stdErr, degrees, skewness, bound, level float64) {
+		s := paired.Studentized{Estimate: estimate, StdErr: stdErr, Degrees: degrees, Skewness: skewness}
+		if !math.IsNaN(bound) && !math.IsInf(bound, 0) {
+			for _, p := range []float64{s.Greater(bound), s.Less(bound)} {
+				if !(p >= 0 && p <= 1) {
+					t.Errorf("p-value %v", p)
+				}
+			}
+		}
+		if ci, err := s.CI(level); err == nil && !(ci.Lo <= ci.Hi) {
+			t.Errorf("interval %v", ci)
+		}
+	})
+}
+
 // floats reads raw float64s, so that NaN, infinities and subnormals occur.
 func floats(data []byte) []float64 {
 	var x []float64

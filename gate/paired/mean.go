@@ -7,7 +7,9 @@ import (
 )
 
 // Studentized is an estimate that has about Student's distribution once its standard
-// error is divided out, and what is needed to say how far off "about" is.
+// error is divided out, and what is needed to say how far off "about" is. If the fields
+// are no such thing, as a negative standard error, p-values are 1 and the interval is
+// unbounded.
 type Studentized struct {
 	Estimate float64
 	StdErr   float64
@@ -68,14 +70,26 @@ func (s Studentized) Less(bound float64) float64 {
 
 // tail returns the p-value of an estimate that is so far above the hypothesis.
 func (s Studentized) tail(distance, skewness float64) float64 {
-	if s.StdErr == 0 {
-		if distance > 0 {
-			return 0
-		}
+	switch {
+	case !s.valid():
+		return 1
+	case s.StdErr == 0 && distance > 0:
+		return 0
+	case s.StdErr == 0:
 		return 1
 	}
 	t := distance / s.StdErr
-	return s.student().Survival(min(t, hall(t, skewness)))
+	return s.survival(min(t, hall(t, skewness)))
+}
+
+// valid reports whether there can be such an estimate.
+func (s Studentized) valid() bool {
+	for _, v := range []float64{s.Estimate, s.StdErr, s.Degrees, s.Skewness} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return s.StdErr >= 0 && s.Degrees >= 1
 }
 
 // CI returns the interval of the values that neither [Studentized.Greater] nor
@@ -84,10 +98,13 @@ func (s Studentized) CI(level float64) (Interval, error) {
 	if err := checkLevel("studentized", level); err != nil {
 		return Interval{}, err
 	}
-	if s.StdErr == 0 {
+	switch {
+	case !s.valid():
+		return Interval{math.Inf(-1), math.Inf(1), level}, nil
+	case s.StdErr == 0:
 		return Interval{s.Estimate, s.Estimate, level}, nil
 	}
-	t := s.student().Quantile(0.5 + level/2)
+	t := s.quantile(0.5 + level/2)
 	return Interval{
 		Lo:    s.Estimate - s.StdErr*max(t, hallInverse(t, s.Skewness)),
 		Hi:    s.Estimate + s.StdErr*max(t, hallInverse(t, -s.Skewness)),
@@ -95,8 +112,26 @@ func (s Studentized) CI(level float64) (Interval, error) {
 	}, nil
 }
 
-func (s Studentized) student() distuv.StudentsT {
-	return distuv.StudentsT{Sigma: 1, Nu: s.Degrees}
+// manyDegrees is from where on Student's distribution is the normal one to six digits.
+const manyDegrees = 1e6
+
+// survival returns Student's probability of more than t.
+func (s Studentized) survival(t float64) float64 {
+	switch {
+	case math.IsNaN(t):
+		return 1 // the fields are beyond what can be computed with
+	case math.IsInf(t, 0) || s.Degrees >= manyDegrees:
+		return cdf(-t)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: s.Degrees}.Survival(t)
+}
+
+// quantile returns Student's quantile of p.
+func (s Studentized) quantile(p float64) float64 {
+	if s.Degrees >= manyDegrees {
+		return quantile(p)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: s.Degrees}.Quantile(p)
 }
 
 // hall maps a t statistic to one whose distribution is not skewed, by a cubic that is
