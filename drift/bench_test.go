@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,9 +16,8 @@ import (
 var benchSizes = []int{1_000, 100_000}
 
 func BenchmarkKolmogorovSmirnov(b *testing.B) {
-	for _, n := range benchSizes {
-		rng := rand.New(rand.NewPCG(1, 1))
-		reference, current := normals(rng, n, 0), normals(rng, n, 0)
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		reference, current := drawn("log-normal", 1, n), drawn("log-normal", 2, n)
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -24,6 +25,65 @@ func BenchmarkKolmogorovSmirnov(b *testing.B) {
 			}
 		})
 	}
+}
+
+func BenchmarkFittedSample_KolmogorovSmirnov(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		current := drawn("log-normal", 2, n)
+		fitted, err := drift.NewFittedSample(drawn("log-normal", 1, n))
+		require.NoError(b, err)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = fitted.KolmogorovSmirnov(current)
+			}
+		})
+	}
+}
+
+// BenchmarkTable compares 12 columns of a million rows with a reference of as many, on two
+// processors: KS, PSI and JS on the cells of a profile, and exact KS on the values.
+func BenchmarkTable(b *testing.B) {
+	const columns, n = 12, 1_000_000
+	var reference, current []drift.Column
+	fitted, values := make([]*drift.FittedSample, columns), make([][]float64, columns)
+	for i := range columns {
+		name := []string{"normal", "log-normal"}[i%2]
+		before := drawn(name, uint64(2*i), n)
+		values[i] = drawn(name, uint64(2*i+1), n)
+		reference = append(reference, drift.Numeric(fmt.Sprint(i), before))
+		current = append(current, drift.Numeric(fmt.Sprint(i), values[i]))
+		var err error
+		fitted[i], err = drift.NewFittedSample(before)
+		require.NoError(b, err)
+	}
+	ref := newReference(b, reference...)
+	b.Run("cells/columns=12/n=1000000", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p := ref.NewProfile()
+			_ = p.Add(current)
+			for _, name := range ref.Names() {
+				_, _ = p.KolmogorovSmirnov(name)
+				_, _ = p.PSI(name)
+				_, _ = p.JensenShannon(name)
+			}
+		}
+	})
+	b.Run("exact/columns=12/n=1000000", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var wg sync.WaitGroup
+			for worker := range 2 {
+				wg.Go(func() {
+					for i := worker; i < columns; i += 2 {
+						_, _ = fitted[i].KolmogorovSmirnov(values[i])
+					}
+				})
+			}
+			wg.Wait()
+		}
+	})
 }
 
 func BenchmarkWasserstein1(b *testing.B) {
@@ -67,16 +127,17 @@ func BenchmarkNewReference(b *testing.B) {
 }
 
 func BenchmarkProfile_Add(b *testing.B) {
-	for _, n := range benchSizes {
-		rng := rand.New(rand.NewPCG(1, 4))
-		columns := []drift.Column{drift.Numeric("x", normals(rng, n, 0))}
-		p := newReference(b, drift.Numeric("x", normals(rng, 100_000, 0))).NewProfile()
-		b.Run(fmt.Sprintf("columns=1/n=%d", n), func(b *testing.B) {
+	const n = 10_000
+	for _, name := range []string{"normal", "log-normal", "orders of magnitude", "mostly zero", "few values", "clusters"} {
+		columns := []drift.Column{drift.Numeric("x", drawn(name, 1, n))}
+		p := newReference(b, drift.Numeric("x", drawn(name, 2, 100_000))).NewProfile()
+		b.Run(fmt.Sprintf("%s/n=%d", strings.ReplaceAll(name, " ", "-"), n), func(b *testing.B) {
 			b.ReportAllocs()
-			b.SetBytes(int64(8 * n))
+			b.SetBytes(8 * n)
 			for b.Loop() {
 				_ = p.Add(columns)
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/value")
 		})
 	}
 }
@@ -100,17 +161,39 @@ func BenchmarkProfile_Merge(b *testing.B) {
 	}
 }
 
-func BenchmarkProfile_MarshalJSON(b *testing.B) {
+func BenchmarkProfile_Marshal(b *testing.B) {
 	_, p := benchProfile(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, _ = json.Marshal(p)
-	}
+	b.Run("json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = json.Marshal(p)
+		}
+	})
+	b.Run("binary", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = p.MarshalBinary()
+		}
+	})
 }
 
 func BenchmarkDetector_Detect(b *testing.B) {
 	detector, p := benchProfile(b)
 	b.Run("columns=10", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = detector.Detect(p)
+		}
+	})
+	var columns []drift.Column
+	for i := range 100 {
+		columns = append(columns, drift.Numeric(fmt.Sprint(i), drawn([]string{"normal", "log-normal"}[i%2], uint64(i), 5_000)))
+	}
+	ref := newReference(b, columns...)
+	detector, err := drift.NewDetector(ref, drift.Config{})
+	require.NoError(b, err)
+	p = profileOf(b, ref, columns...)
+	b.Run("columns=100", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			_, _ = detector.Detect(p)

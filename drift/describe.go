@@ -2,7 +2,6 @@ package drift
 
 import (
 	"math"
-	"slices"
 )
 
 // describe summarises one side of a column; unseen is the number of unseen values.
@@ -95,22 +94,25 @@ func distances(c *cells, ref, cur *tally) *Distances {
 // count. What is out of range or infinite belongs to the first or the last group.
 func groupCells(ref, cur *tally, groups int64) (r, c []int64) {
 	n := ref.values()
-	refCells := slices.Concat([]int64{ref.NegInf}, ref.Cells, []int64{ref.PosInf})
-	curCells := slices.Concat([]int64{cur.NegInf}, cur.Cells, []int64{cur.PosInf})
+	r, c = make([]int64, 1, groups), make([]int64, 1, groups)
 	var seen, whole int64 // values, and whole shares of n/groups in them
-	open := true          // the next cell starts a group
-	for i := range refCells {
-		if open && seen < n || len(r) == 0 {
+	open := false         // the next cell starts a group
+	add := func(i, k int64) {
+		if open && seen < n {
 			r, c = append(r, 0), append(c, 0)
 		}
-		last := len(r) - 1
-		seen += refCells[i]
-		r[last] += refCells[i]
-		c[last] += curCells[i]
+		seen += i
+		r[len(r)-1] += i
+		c[len(c)-1] += k
 		if open = seen*groups >= (whole+1)*n; open {
 			whole = seen * groups / n
 		}
 	}
+	add(ref.NegInf, cur.NegInf)
+	for i := range ref.Cells {
+		add(ref.Cells[i], cur.Cells[i])
+	}
+	add(ref.PosInf, cur.PosInf)
 	return r, c
 }
 

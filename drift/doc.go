@@ -2,7 +2,8 @@
 //
 // An analyst with two samples calls a test: [KolmogorovSmirnov] and [Wasserstein1] take
 // the values, [ChiSquare], [FisherExact], [PSI], [JensenShannon] and [TotalVariation]
-// take counts. Each returns a [Result].
+// take counts. Each returns a [Result]. A sample that many others are compared with is
+// prepared once, as a [FittedSample].
 //
 // A service makes four calls. [NewReference] freezes the training data as counts on
 // cells: quantiles of a numeric column, levels of a categorical one, and separate cells
@@ -16,16 +17,19 @@
 //
 // # What is guaranteed
 //
-// A Profile holds integers, extremes and unrounded sums, so [Profile.Merge] is exact,
-// associative and commutative: a window that was counted in parts, in any order and by
-// any number of processes, gives the same report, byte for byte, as one that was counted
-// at once.
+// A Profile holds integers and extremes: counts, and sums in a unit that the reference
+// fixes, about 2^-47 of the column's spread. So [Profile.Merge] is exact, associative and
+// commutative: a window that was counted in parts, in any order and by any number of
+// processes, gives the same report, byte for byte, as one that was counted at once. What
+// counting loses is bounded, see [ProfileResult].
 //
 // A column is called [Drifted] only if a change is both significant after correction over
 // all columns and at least as large as the configured floor. A column on which too little
 // is known is [Insufficient], with the number of rows that would do, and one that cannot
 // be judged is [Invalid], with the reason; neither stops the others.
 //
-// The package reads no clock, starts no goroutine, and never modifies what it is given.
-// Functions, a Reference and a Detector are safe for concurrent use; a Profile is not.
+// The package reads no clock and never modifies what it is given. [NewReference],
+// [Profile.Add] and [Detector.Detect] use a second processor while they run, if there is
+// enough to do, and leave no goroutine behind. Functions, a Reference and a Detector are
+// safe for concurrent use; a Profile is not.
 package drift

@@ -9,8 +9,8 @@ import (
 // [Reference].
 var ErrReferenceMismatch = errors.New("drift: not of the same reference")
 
-// Profile is the count of some rows on the cells of a [Reference]: integers, extremes and
-// unrounded sums, whatever the number of rows. Make one with [Reference.NewProfile]. A
+// Profile is the count of some rows on the cells of a [Reference]: integers and extremes,
+// whatever the number of rows. Make one with [Reference.NewProfile]. A
 // Profile is not safe for concurrent use; let each goroutine fill its own and merge them.
 type Profile struct {
 	ref     *Reference
@@ -32,7 +32,7 @@ func (p *Profile) Add(columns []Column) error {
 	if !ok {
 		return p.explain(columns)
 	}
-	if rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
+	if len(p.tallies) == 1 || rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
 		for i := range p.tallies {
 			p.count(i)
 		}
