@@ -260,9 +260,42 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if err != nil {
 		return l.abort(ctx, run, now, fmt.Errorf("the replay failed: %w", err))
 	}
-	decision := gate.Evaluate(l.cfg.Policy, evidence)
+	if err := l.decide(&run, evidence); err != nil {
+		return run, err
+	}
+	return run.after(StepJudged, now, run.Decision.String()), nil
+}
+
+// decide asks the gate within the budget, and chains the decision to the one before. The
+// entry that records the run charges the budget, before anything follows from the decision.
+func (l *Loop) decide(run *Run, evidence gate.Evidence) error {
+	l.mu.Lock()
+	chain, charges := l.state.decisions, l.state.charges
+	l.mu.Unlock()
+	policy := l.cfg.Policy
+	var budget gate.Budget
+	if l.cfg.Budget != nil {
+		budget = *l.cfg.Budget
+		if charges != nil {
+			budget.Charges = charges
+		}
+		var err error
+		if policy, err = budget.Apply(policy, evidence.At); err != nil {
+			return err
+		}
+	}
+	decision, err := chain.Append(gate.Evaluate(policy, evidence))
+	if err != nil {
+		return err
+	}
+	if l.cfg.Budget != nil {
+		if budget, err = budget.Charge(decision); err != nil {
+			return err
+		}
+		run.Budget = &budget
+	}
 	run.Decision = &decision
-	return run.after(StepJudged, now, decision.String()), nil
+	return nil
 }
 
 // abort ends the run, but not because this process is told to stop.

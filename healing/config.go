@@ -69,6 +69,11 @@ type Config struct {
 	Watch   WatchConfig
 	// Policy decides about promotions. Default [gate.Classic].
 	Policy gate.Policy
+	// Budget bounds the probability of any false promotion within its horizon, over all
+	// decisions, see [gate.Budget]. It needs a Policy with an error rate, as
+	// [gate.Standard]. What it is charged is kept in the journal, see [Run]; Charges are
+	// those from before the journal. Nil is no such bound.
+	Budget *gate.Budget
 	// Segments are the categorical columns by which the gate looks for regressions.
 	Segments []string
 	// Seed is given to the trainer and recorded with the version.
@@ -208,6 +213,8 @@ func (c Config) validate(schema *predictlog.Schema) error {
 	}
 	if err := c.Policy.Validate(); err != nil {
 		errs = append(errs, err)
+	} else if err := c.validateBudget(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, name := range c.Segments {
 		if i, ok := schema.Index(name); !ok {
@@ -217,6 +224,23 @@ func (c Config) validate(schema *predictlog.Schema) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// validateBudget returns what is wrong with the budget, or with a valid policy under it.
+func (c Config) validateBudget() error {
+	if c.Budget == nil {
+		return nil
+	}
+	if err := c.Budget.Validate(); err != nil {
+		return err
+	}
+	budget := *c.Budget
+	budget.Charges = nil
+	granted, err := budget.Apply(c.Policy, time.Time{})
+	if err != nil {
+		return err
+	}
+	return granted.Validate()
 }
 
 // violations turns the validator's error into one error for each broken rule.

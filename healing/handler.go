@@ -21,11 +21,12 @@ var statusHTML string
 // Handler serves what a person wants to see, and nothing that changes anything. Mount it
 // under any path with http.StripPrefix; its links are relative. It serves
 //
-//	GET /                 the status page
-//	GET /status.json      the [Status] behind it
-//	GET /drift            the drift report of this process's latest pass
-//	GET /drift.json       the same as JSON
-//	GET /runs/{id}.json   one of the latest runs
+//	GET /                     the status page
+//	GET /status.json          the [Status] behind it
+//	GET /drift                the drift report of this process's latest pass
+//	GET /drift.json           the same as JSON
+//	GET /runs/{id}.json       one of the latest runs
+//	GET /runs/{id}/decision   what the gate decided in it, as a page to read or print
 //
 // It asks the registry and the journal on every request and may show what the host's
 // models are fed with: put it behind the host's own authentication.
@@ -72,6 +73,26 @@ func (l *Loop) Handler() http.Handler {
 			return
 		}
 		l.reply(w, r, run, nil)
+	})
+	mux.HandleFunc("GET /runs/{id}/decision", func(w http.ResponseWriter, r *http.Request) {
+		if err := l.catchUp(r.Context()); err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		run, err := l.find(r.PathValue("id"))
+		if err == nil && run.Decision == nil {
+			err = fmt.Errorf("healing: %s has no decision, it came as far as %q", run.ID, run.Step)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		var b bytes.Buffer
+		if err := run.Decision.WriteHTML(&b); err != nil {
+			l.fail(w, r, err)
+			return
+		}
+		write(w, "text/html; charset=utf-8", b.Bytes())
 	})
 	mux.HandleFunc("GET /drift", func(w http.ResponseWriter, r *http.Request) {
 		report := l.report()

@@ -101,8 +101,11 @@ type Run struct {
 	// an override, or the one that a recall takes out of production.
 	Version string `json:"version,omitempty"`
 	// Predecessor was in production when the run judged or promoted; "" for none.
-	Predecessor string         `json:"predecessor,omitempty"`
-	Decision    *gate.Decision `json:"decision,omitempty"`
+	Predecessor string `json:"predecessor,omitempty"`
+	// Decision is set by [StepJudged]. The decisions of a journal are a [gate.Chain], and
+	// Budget is what Config.Budget had become after this one.
+	Decision *gate.Decision `json:"decision,omitempty"`
+	Budget   *gate.Budget   `json:"budget,omitempty"`
 	// Promoted is when the version took production.
 	Promoted time.Time `json:"promoted,omitzero"`
 	Watch    *Watch    `json:"watch,omitempty"`

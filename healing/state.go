@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate"
 )
 
 // How much of the journal is kept at hand; the rest stays in the journal.
@@ -23,6 +25,9 @@ type state struct {
 	// quarantined holds the fingerprints of training data whose model did harm, and the
 	// run that found out.
 	quarantined map[string]string
+	// decisions is the chain of all decisions, charges what they took from the budget.
+	decisions gate.Chain
+	charges   []gate.Charge
 }
 
 // fold adds the next entry.
@@ -46,16 +51,28 @@ func (s *state) fold(e Entry) error {
 		if err == nil {
 			err = r.check()
 		}
+		if err == nil {
+			err = s.foldRun(r)
+		}
 		if err != nil {
 			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
 		}
-		s.foldRun(r)
 	}
 	s.last = e
 	return nil
 }
 
-func (s *state) foldRun(r Run) {
+func (s *state) foldRun(r Run) error {
+	if r.Step == StepJudged {
+		hash, err := r.Decision.Hash()
+		if err != nil {
+			return err
+		}
+		s.decisions = gate.Chain{N: s.decisions.N + 1, Head: hash}
+		if r.Budget != nil {
+			s.charges = r.Budget.Charges
+		}
+	}
 	if n := len(s.runs); n > 0 && s.runs[n-1].ID == r.ID {
 		s.runs[n-1] = r
 	} else {
@@ -70,6 +87,7 @@ func (s *state) foldRun(r Run) {
 		}
 		s.quarantined[r.Dataset] = r.ID
 	}
+	return nil
 }
 
 // open returns the run that has not ended, if there is one. There is at most one.
