@@ -30,9 +30,10 @@ type size struct{ n, m int }
 
 func (s size) String() string { return fmt.Sprintf("%d/%d", s.n, s.m) }
 
-// calibrationRuns is the number of simulated pairs for each rate.
+// calibrationRuns is the number of simulated pairs for each rate: few, unless somebody
+// reads the tables.
 func calibrationRuns() int {
-	if full() {
+	if full() || testing.Verbose() {
 		return 2000
 	}
 	return 200
@@ -179,8 +180,8 @@ func alarms(t *testing.T, seed uint64, runs int, s size, reference, current law,
 // against 20 values. Pairs of which a method warns are left out: it has said that its
 // p-value is a rough guide.
 //
-// It simulates 200 pairs for each rate, or with SELFHEAL_SIMULATIONS=full in the environment
-// 2000, which takes about 15 s on two cores.
+// It simulates 200 pairs for each rate, or with -v 2000, which takes half a minute on two
+// cores.
 func TestCalibration_FalseAlarms(t *testing.T) {
 	runs := calibrationRuns()
 	for kind, c := range calibrationCases {
@@ -229,16 +230,16 @@ func rateTable(methods []calibratedMethod, rates map[size][]float64) string {
 }
 
 // TestCalibration_MMD does the same for the permutation test, whose rate is 5 % by
-// construction, with the kernel and with random features. Large samples take fewer runs, and
-// the largest are left to SELFHEAL_SIMULATIONS=full.
+// construction, with the kernel and with random features. Without -v, large samples are left
+// out.
 func TestCalibration_MMD(t *testing.T) {
 	for i, s := range calibrationSizes {
-		if s.n+s.m > 1000 && !full() {
+		cfg, runs := drift.MMDConfig{Permutations: 99}, calibrationRuns()
+		if s.n+s.m > 1000 && runs < 2000 {
 			continue
 		}
-		cfg, runs := drift.MMDConfig{Permutations: 99}, calibrationRuns()
 		if s.n+s.m > 100 {
-			cfg.Features, runs = 16, runs/5
+			cfg.Features = 16
 		}
 		method := calibratedMethod{"MMD", onRows(cfg), false}
 		rates, _ := alarms(t, calibrationSeed+100+uint64(i), runs, s, normalLaw(0), normalLaw(0), []calibratedMethod{method})
