@@ -2,12 +2,16 @@ package gate_test
 
 import (
 	"encoding/json"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 // stored returns a decision as it is read back from JSON.
@@ -209,4 +213,33 @@ func FuzzRecompute(f *testing.F) {
 			t.Errorf("%s became %s", data, again)
 		}
 	})
+}
+
+// A column in which each row has a category of its own, as an ID by mistake, is counted in
+// memory of the order of the rows, not of what 16 classes could combine to.
+func TestEvaluate_SegmentsOfOneRow(t *testing.T) { // alone, to see what it allocates
+	const n, classes = 20_000, 16
+	e := gate.Evidence{
+		Target:     predictlog.Target{Task: predictlog.Multiclass},
+		Coverage:   labels.Count{Predictions: n, Labelled: n},
+		Truth:      gate.Answers{Class: make([]int, n)},
+		Production: &gate.Answers{Class: make([]int, n)},
+		Shadow:     gate.Answers{Class: make([]int, n)},
+		Segments:   map[string][]string{"id": make([]string, n)},
+	}
+	for c := range classes {
+		e.Target.Classes = append(e.Target.Classes, strconv.Itoa(c))
+	}
+	for i := range n {
+		e.IDs = append(e.IDs, strconv.Itoa(i))
+		e.Segments["id"][i] = e.IDs[i]
+		e.Truth.Class[i], e.Production.Class[i], e.Shadow.Class[i] = i%classes, (i+i/7)%classes, i%classes
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d := gate.Evaluate(gate.Standard(), e)
+	runtime.ReadMemStats(&after)
+	require.NotEqual(t, gate.Promote, d.Outcome)
+	t.Logf("%d MiB for %d rows", (after.TotalAlloc-before.TotalAlloc)>>20, n)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(500<<20), "of %d rows", n)
 }

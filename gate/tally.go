@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// maxDense is the number of combinations of truth and answers up to which each has a
-// counter, rather than those that occur: up to 16 classes.
-const maxDense = 4096
+// maxDense is how many counters there are for combinations of truth and answers that may
+// occur, before only those that do occur get one: so a column of a million categories
+// needs no more memory than its rows do.
+const maxDense = 1 << 18
 
 // countTallies counts the rows of each category, or of all under "" if column is nil.
 func countTallies(e *Evidence, column []string, classes int) map[string][]Tally {
@@ -51,8 +52,13 @@ type counter struct {
 	kinds  int            // how many there may be
 	index  map[string]int // of each category
 	names  []string       // of the categories
-	dense  [][]int        // by category and kind, if there are few kinds
-	sparse []map[int]int  // otherwise
+	counts []kindCounts   // of each category
+}
+
+// kindCounts are numbers of rows by kind, in one form or the other.
+type kindCounts struct {
+	dense  []int
+	sparse map[int]int
 }
 
 // category returns the index of a category.
@@ -62,36 +68,36 @@ func (c *counter) category(name string) int {
 		i = len(c.names)
 		c.index[name] = i
 		c.names = append(c.names, name)
-		if c.kinds <= maxDense {
-			c.dense = append(c.dense, make([]int, c.kinds))
+		var counts kindCounts
+		if (i+1)*c.kinds <= maxDense {
+			counts.dense = make([]int, c.kinds)
 		} else {
-			c.sparse = append(c.sparse, map[int]int{})
+			counts.sparse = map[int]int{}
 		}
+		c.counts = append(c.counts, counts)
 	}
 	return i
 }
 
 func (c *counter) add(category, kind int) {
-	if c.dense != nil {
-		c.dense[category][kind]++
+	if counts := c.counts[category]; counts.dense != nil {
+		counts.dense[kind]++
 	} else {
-		c.sparse[category][kind]++
+		counts.sparse[kind]++
 	}
 }
 
 // sorted yields the kinds of a category that occur, in order, and their numbers of rows.
 func (c *counter) sorted(category int) iter.Seq2[int, int] {
 	return func(yield func(kind, rows int) bool) {
-		if c.dense != nil {
-			for kind, rows := range c.dense[category] {
-				if rows > 0 && !yield(kind, rows) {
-					return
-				}
+		counts := c.counts[category]
+		for kind, rows := range counts.dense {
+			if rows > 0 && !yield(kind, rows) {
+				return
 			}
-			return
 		}
-		for _, kind := range slices.Sorted(maps.Keys(c.sparse[category])) {
-			if !yield(kind, c.sparse[category][kind]) {
+		for _, kind := range slices.Sorted(maps.Keys(counts.sparse)) {
+			if !yield(kind, counts.sparse[kind]) {
 				return
 			}
 		}
