@@ -2,7 +2,9 @@ package gate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -177,5 +179,23 @@ func TestEvidence_JSON(t *testing.T) {
 		again, err := json.Marshal(read)
 		require.NoError(t, err)
 		require.Equal(t, string(data), string(again))
+	}
+}
+
+// Of many rows, the first whose ID was there before is named.
+func TestEvidence_RepeatedIDs(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	e, err := gate.FromScores(make([]float64, n), nil, make([]float64, n))
+	require.NoError(t, err)
+	require.NoError(t, e.Validate())
+	for i := 1; i < n; i += 97 {
+		repeated := e
+		repeated.IDs = slices.Clone(e.IDs)
+		repeated.IDs[i] = e.IDs[i/2]
+		for later := i + 1; later < n; later += 500 {
+			repeated.IDs[later] = e.IDs[0]
+		}
+		require.ErrorContains(t, repeated.Validate(), fmt.Sprintf("%q occurs twice", e.IDs[i/2]))
 	}
 }
