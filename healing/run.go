@@ -30,7 +30,7 @@ const (
 	StepInconclusive Step = "inconclusive" // the gate could not tell; the version stays in staging
 	StepConfirmed    Step = "confirmed"    // promoted, and no harm was proven while it was watched
 	StepRolledBack   Step = "rolled back"  // the version is quarantined, its predecessor back
-	StepSuperseded   Step = "superseded"   // a person's order ended it
+	StepSuperseded   Step = "superseded"   // a person's order took its place
 )
 
 // Ended reports whether a run that has come so far goes no further.
@@ -61,7 +61,8 @@ type Order struct {
 	// Actor is the person or the program that asks.
 	Actor  string `json:"actor"`
 	Reason string `json:"reason"`
-	// Version is the version to promote, in an override.
+	// Version is the version to promote, in an override, or to take out of production, in
+	// a recall.
 	Version string `json:"version,omitempty"`
 }
 
@@ -72,6 +73,21 @@ type Labelling struct {
 	// MinLabelled and MinCoverage are what was wanted.
 	MinLabelled int     `json:"min_labelled"`
 	MinCoverage float64 `json:"min_coverage"`
+}
+
+// Sample says how many labelled rows were used, and of how many that there were. Both
+// are the same unless there were more than [TrainConfig.MaxRows].
+type Sample struct {
+	Rows int `json:"rows"`
+	Of   int `json:"of"`
+}
+
+// String returns "812 rows" or "200000 of 812345 rows".
+func (s Sample) String() string {
+	if s.Rows == s.Of {
+		return fmt.Sprintf("%d rows", s.Rows)
+	}
+	return fmt.Sprintf("%d of %d rows", s.Rows, s.Of)
 }
 
 // Windows is how a run's data are split by time: the shadow is trained on the earlier
@@ -87,13 +103,26 @@ type Run struct {
 	ID    string `json:"id"`
 	Step  Step   `json:"step"`
 	Order Order  `json:"order"`
+	// Supersedes is the run that was under way and that this one ended, "" for none. It
+	// is one entry, so that an order is not lost between two. If the run that was ended
+	// watched a promotion, and this one ends without a change of production, that watch
+	// goes on.
+	Supersedes string `json:"supersedes,omitempty"`
 	// Started and Updated are the times of the first and of the last step.
 	Started time.Time `json:"started"`
 	Updated time.Time `json:"updated"`
+	// Attempts counts how often the step that follows was begun, where that is training
+	// or judging: it is journalled before, so that one that kills its process is not
+	// begun for ever. See [TrainConfig.Attempts].
+	Attempts int `json:"attempts,omitempty"`
 
 	// Windows and Labelling are set by [StepConditions].
 	Windows   *Windows   `json:"windows,omitempty"`
 	Labelling *Labelling `json:"labelling,omitempty"`
+	// TrainingRows are those that the version was trained on, EvaluationRows those that
+	// it was judged on.
+	TrainingRows   *Sample `json:"training_rows,omitempty"`
+	EvaluationRows *Sample `json:"evaluation_rows,omitempty"`
 	// Dataset is the fingerprint of the data that the version was trained on, see
 	// [labels.Dataset.Fingerprint].
 	Dataset string `json:"dataset,omitempty"`
@@ -134,6 +163,6 @@ func (r Run) check() error {
 
 // after returns the run with one more step done.
 func (r Run) after(step Step, now time.Time, reason string) Run {
-	r.Step, r.Updated, r.Reason = step, now.UTC(), reason
+	r.Step, r.Updated, r.Reason, r.Attempts = step, now.UTC(), reason, 0
 	return r
 }

@@ -18,8 +18,11 @@ const (
 // state is what the journal says, folded.
 type state struct {
 	last   Entry  // the last entry
-	runs   []Run  // oldest first, the latest keepRuns
+	runs   []Run  // in the order in which they began, but the open one last; the latest keepRuns
 	passes []Pass // oldest first, the latest keepPasses
+	// suspended is the run whose watch an order ended and which goes on if production
+	// does not change; nil for none.
+	suspended *Run
 	// drifted counts the latest passes in a row that reported drift.
 	drifted int
 	// quarantined holds the fingerprints of training data whose model did harm, and the
@@ -76,6 +79,7 @@ func (s *state) foldRun(r Run) error {
 	if n := len(s.runs); n > 0 && s.runs[n-1].ID == r.ID {
 		s.runs[n-1] = r
 	} else {
+		s.supersede(r)
 		s.runs = keepLast(append(s.runs, r), keepRuns)
 	}
 	if r.Step == StepWatching || r.Step.Ended() {
@@ -87,7 +91,33 @@ func (s *state) foldRun(r Run) error {
 		}
 		s.quarantined[r.Dataset] = r.ID
 	}
+	switch {
+	case !r.Promoted.IsZero() || r.Step == StepRolledBack: // production is another
+		s.suspended = nil
+	case r.Step.Ended() && s.suspended != nil:
+		s.resume()
+	}
 	return nil
+}
+
+// supersede ends the run in whose place r begins.
+func (s *state) supersede(r Run) {
+	open, ok := s.open()
+	if !ok || open.ID != r.Supersedes {
+		return
+	}
+	if open.Step == StepWatching {
+		s.suspended = &open
+	}
+	s.runs[len(s.runs)-1] = open.after(StepSuperseded, r.Started, fmt.Sprintf("%s by %s: %s", r.Order.Trigger, r.Order.Actor, r.Order.Reason))
+	s.drifted = 0
+}
+
+// resume opens the suspended run again.
+func (s *state) resume() {
+	s.runs = slices.DeleteFunc(s.runs, func(r Run) bool { return r.ID == s.suspended.ID })
+	s.runs = append(s.runs, *s.suspended)
+	s.suspended = nil
 }
 
 // open returns the run that has not ended, if there is one. There is at most one.

@@ -1,7 +1,6 @@
 package labels
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,7 +19,8 @@ type Dataset struct {
 	Examples []Example
 }
 
-// Collect gathers what [Join] yields into a Dataset. It holds all of it in memory.
+// Collect gathers what [Join] yields into a Dataset. It holds all of it in memory; a
+// [Sampler] holds a part.
 func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query) (Dataset, error) {
 	d := Dataset{Schema: predictions.Schema()}
 	for e, err := range Join(ctx, predictions, labels, q) {
@@ -29,9 +29,7 @@ func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q 
 		}
 		d.Examples = append(d.Examples, e)
 	}
-	slices.SortFunc(d.Examples, func(a, b Example) int {
-		return cmp.Or(a.Record.Time.Compare(b.Record.Time), cmp.Compare(a.Record.ID, b.Record.ID))
-	})
+	d.sort()
 	return d, nil
 }
 

@@ -128,3 +128,14 @@ func ExampleCollect() {
 	// 3 collected, 2 before 11:00, 1 labelled
 	// fingerprint changes with the data: true
 }
+
+// A job that needs no more than some hundred rows of a busy month reads all of it and
+// keeps those.
+func ExampleSampler() {
+	sample := labels.NewSampler(3, 1)
+	for i := range 1000 {
+		sample.Add(labels.Example{Record: predictlog.Record{ID: fmt.Sprint("p", i)}})
+	}
+	fmt.Println(len(sample.Dataset(nil).Examples), "of", sample.Of())
+	// Output: 3 of 1000
+}

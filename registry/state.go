@@ -100,7 +100,7 @@ func (s *State) AddVersion(v Version) error {
 // happen, as promised by [Registry]. If the transition repeats an earlier one it returns
 // that one's event, and repeated is true: there is nothing to write down.
 func (s *State) PlanTransition(t Transition) (e Event, repeated bool, err error) {
-	if err := t.validate(); err != nil {
+	if err := t.Validate(); err != nil {
 		return Event{}, false, err
 	}
 	if t.Token != 0 && t.Token < s.latestToken {
@@ -196,7 +196,11 @@ func (s *State) version(id string) *Version {
 	return &s.versions[n-1]
 }
 
-func (t Transition) validate() error {
+// Validate returns an error that says everything that is wrong with the transition
+// whatever the registry holds, nil if nothing is: text that is not UTF-8 or contains NUL,
+// a Time that cannot be stored, a Displaced that is no such stage. A registry refuses it
+// with that error, and always will.
+func (t Transition) Validate() error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
