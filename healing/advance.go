@@ -2,7 +2,6 @@ package healing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +16,13 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// ReferenceDocument is the name of the document that holds a version's reference: the
-// JSON of a [drift.Reference]. A host that registers a version by itself may add one.
-const ReferenceDocument = "reference.json"
-
 // Names of the tags under which a run keeps what it knows with a version.
 const (
 	tagRun         = "selfheal.run"
 	tagDataset     = "selfheal.dataset"
+	tagSchema      = "selfheal.schema"
 	tagTrainedRows = "selfheal.trained.rows"
+	tagTrainedOf   = "selfheal.trained.of"
 	tagTrainedFrom = "selfheal.trained.from"
 	tagTrainedTo   = "selfheal.trained.to"
 	tagSeed        = "selfheal.seed"
@@ -56,18 +53,60 @@ func (l *Loop) advance(ctx context.Context, run Run, now time.Time) (Run, error)
 	if !ok {
 		return run, fmt.Errorf("healing: %s: unknown step %q: written by a newer version?", run.ID, run.Step)
 	}
+	if run.Step == StepConditions || run.Step == StepTrained {
+		tried, ok, err := l.attempt(ctx, run, now)
+		if err != nil || !ok {
+			return tried, err
+		}
+		run = tried
+	}
 	next, err := step(ctx, run, now)
 	if err != nil {
 		err = fmt.Errorf("healing: %s: after step %q: %w", run.ID, run.Step, err)
-		if ctx.Err() != nil || !l.mayGiveUp(run, now) {
+		switch {
+		case ctx.Err() != nil:
+			return run, err
+		case run.Attempts >= l.cfg.Train.Attempts:
+			next = run.after(StepAborted, now, fmt.Sprintf("failed %d times, the last time: %v", run.Attempts, err))
+		case l.mayGiveUp(run, now):
+			next = run.after(StepAborted, now, fmt.Sprintf("gave up after %s: %v", spell(l.cfg.GiveUp), err))
+		default:
+			l.failed = failed{run: run.ID, at: now}
 			return run, err
 		}
-		next = run.after(StepAborted, now, fmt.Sprintf("gave up after %s: %v", spell(l.cfg.GiveUp), err))
 	}
-	if next.Step == run.Step {
+	if next.Step == run.Step && next.Promoted.Equal(run.Promoted) {
 		return run, nil
 	}
-	return next, l.recordStep(ctx, run, next)
+	return l.recordStep(ctx, run, next)
+}
+
+// attempt journals that the step which follows is tried, before it is: it runs the host's
+// code on much data and may end the process, which is then not to try it for ever. It
+// reports false if the run has to wait, or has ended.
+func (l *Loop) attempt(ctx context.Context, run Run, now time.Time) (Run, bool, error) {
+	if l.failed.run == run.ID && !passed(now, l.failed.at, l.cfg.GiveUp/time.Duration(l.cfg.Train.Attempts)) {
+		return run, false, nil // what failed a moment ago fails again
+	}
+	if run.Attempts >= l.cfg.Train.Attempts {
+		if !passed(now, run.Updated, l.cfg.Train.Timeout) {
+			return run, false, nil // another process may be at it
+		}
+		ended, err := l.recordStep(ctx, run, run.after(StepAborted, now, fmt.Sprintf("tried %d times after step %q, and no process came to an end of it", run.Attempts, run.Step)))
+		return ended, false, err
+	}
+	tried := run
+	tried.Attempts++
+	tried.Updated = now.UTC()
+	recorded, err := l.record(ctx, KindRun, run.ID, now, tried, func(s *state) bool {
+		last, ok := s.lastRun()
+		return ok && last.ID == run.ID && last.Step == run.Step && last.Attempts == run.Attempts
+	}, func() {})
+	if err != nil || recorded {
+		return tried, recorded, err
+	}
+	current, err := l.find(run.ID)
+	return current, false, err
 }
 
 // mayGiveUp reports whether a failing run may be ended. A promotion or a rollback that
@@ -77,7 +116,7 @@ func (l *Loop) mayGiveUp(run Run, now time.Time) bool {
 	case StepPromoting, StepWatching, StepRollingBack:
 		return false
 	}
-	return now.Sub(run.Started) >= l.cfg.GiveUp
+	return passed(now, run.Started, l.cfg.GiveUp)
 }
 
 // windows returns the time spans that a run started at this time trains and judges on.
@@ -130,8 +169,18 @@ func (l *Loop) train(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	run.Version, run.Dataset = v.ID, v.Tags[tagDataset]
-	return run.after(StepTrained, now, fmt.Sprintf("version %s on %s rows", v.ID, v.Tags[tagTrainedRows])), nil
+	run.Version, run.Dataset, run.TrainingRows = v.ID, v.Tags[tagDataset], trainedRows(v)
+	return run.after(StepTrained, now, fmt.Sprintf("version %s on %s", v.ID, run.TrainingRows)), nil
+}
+
+// trainedRows returns what a version that was trained by a run says of its rows.
+func trainedRows(v registry.Version) *Sample {
+	rows, errRows := strconv.Atoi(v.Tags[tagTrainedRows])
+	of, errOf := strconv.Atoi(v.Tags[tagTrainedOf])
+	if errRows != nil || errOf != nil {
+		return nil
+	}
+	return &Sample{Rows: rows, Of: of}
 }
 
 // endError ends a run: trying again would not help.
@@ -143,22 +192,29 @@ type endError struct {
 func (e *endError) Error() string { return e.err.Error() }
 
 func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ registry.Version, err error) {
-	data, err := labels.Collect(ctx, l.parts.Predictions, l.parts.Labels, run.Windows.both())
+	training, all := l.sampler(), l.sampler()
+	_, err = l.read(ctx, run.Windows.both(), func(e labels.Example) {
+		all.Add(labels.Example{Record: predictlog.Record{ID: e.Record.ID, Time: e.Record.Time, Row: e.Record.Row}})
+		if e.Labelled && run.Windows.Training.Contains(e.Record.Time) {
+			training.Add(e)
+		}
+	})
 	if err != nil {
 		return registry.Version{}, err
 	}
-	training := data.Between(run.Windows.Training.From, run.Windows.Training.To).Labelled()
-	fingerprint := training.Fingerprint()
-	if err := l.checkTraining(training, fingerprint); err != nil {
+	schema := l.parts.Predictions.Schema()
+	data := training.Dataset(schema)
+	fingerprint := data.Fingerprint()
+	if err := l.checkTraining(data, fingerprint); err != nil {
 		return registry.Version{}, &endError{StepSkipped, err}
 	}
-	reference, err := referenceOf(data)
+	reference, err := referenceOf(all.Dataset(schema))
 	if err != nil {
 		return registry.Version{}, &endError{StepAborted, fmt.Errorf("the rows make no reference: %w", err)}
 	}
 	timed, cancel := context.WithTimeout(ctx, l.cfg.Train.Timeout)
 	defer cancel()
-	trained, err := l.parts.Trainer.Train(timed, TrainRequest{Run: run.ID, Data: training, Seed: l.cfg.Seed})
+	trained, err := l.parts.Trainer.Train(timed, TrainRequest{Run: run.ID, Data: data, Seed: l.cfg.Seed})
 	if closer, ok := trained.Artifact.(io.Closer); ok {
 		defer func() { err = errors.Join(err, closer.Close()) }()
 	}
@@ -168,8 +224,8 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	if err != nil {
 		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training: %w", err)}
 	}
-	if err := trained.check(); err != nil {
-		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training returned an unusable model: %w", err)}
+	if trained.Artifact == nil {
+		return registry.Version{}, &endError{StepAborted, errors.New("training returned no artifact")}
 	}
 	tags := maps.Clone(trained.Tags)
 	if tags == nil {
@@ -177,19 +233,44 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	}
 	maps.Copy(tags, map[string]string{
 		tagRun:         run.ID,
+		tagSchema:      schema.Fingerprint(),
 		tagDataset:     fingerprint,
-		tagTrainedRows: strconv.Itoa(len(training.Examples)),
+		tagTrainedRows: strconv.Itoa(len(data.Examples)),
+		tagTrainedOf:   strconv.Itoa(training.Of()),
 		tagTrainedFrom: run.Windows.Training.From.Format(time.RFC3339Nano),
 		tagTrainedTo:   run.Windows.Training.To.Format(time.RFC3339Nano),
 		tagSeed:        strconv.FormatUint(l.cfg.Seed, 10),
 	})
-	return l.parts.Registry.Register(ctx, registry.Draft{
+	draft := registry.Draft{
 		Key:       run.ID,
 		Time:      now,
 		Documents: map[string][]byte{ReferenceDocument: reference},
 		Tags:      tags,
 		Metrics:   trained.Metrics,
-	}, trained.Artifact)
+	}
+	if err := draft.Validate(); err != nil { // training again would give it again
+		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training returned an unusable model: %w", err)}
+	}
+	return l.parts.Registry.Register(ctx, draft, trained.Artifact)
+}
+
+// sampler returns one for the rows of a run.
+func (l *Loop) sampler() *labels.Sampler {
+	return labels.NewSampler(l.cfg.Train.MaxRows, l.cfg.Seed)
+}
+
+// read streams what q matches, with its labels, and returns how much of it is labelled.
+func (l *Loop) read(ctx context.Context, q predictlog.Query, each func(labels.Example)) (labels.Coverage, error) {
+	return labels.Cover(func(yield func(labels.Example, error) bool) {
+		for e, err := range labels.Join(ctx, l.parts.Predictions, l.parts.Labels, q) {
+			if err == nil {
+				each(e)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	})
 }
 
 // checkTraining refuses data from which no model can be learnt, or whose model did harm
@@ -211,33 +292,34 @@ func (l *Loop) checkTraining(training labels.Dataset, fingerprint string) error 
 	return nil
 }
 
-// referenceOf freezes the rows that a version was trained and judged on.
-func referenceOf(data labels.Dataset) ([]byte, error) {
-	f := newFrame(data.Schema)
-	for _, e := range data.Examples {
-		f.add(e.Record.Row)
-	}
-	reference, err := f.reference()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(reference)
-}
-
 // judge replays both models on the evaluation rows and asks the gate.
 func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
-	window := run.Windows.Evaluation
-	data, err := labels.Collect(ctx, l.parts.Predictions, l.parts.Labels, predictlog.Query{From: window.From, To: window.To})
+	window, rows := run.Windows.Evaluation, l.sampler()
+	coverage, err := l.read(ctx, predictlog.Query{From: window.From, To: window.To}, func(e labels.Example) {
+		if e.Labelled {
+			rows.Add(e)
+		}
+	})
 	if err != nil {
 		return run, err
 	}
+	data := rows.Dataset(l.parts.Predictions.Schema())
+	run.EvaluationRows = &Sample{Rows: len(data.Examples), Of: rows.Of()}
 	cfg := gate.ReplayConfig{At: now, Segments: l.cfg.Segments}
-	if cfg.LastPromotion, err = l.changedAt(ctx); err != nil {
+	changed, err := l.changedAt(ctx)
+	if err != nil {
 		return run, err
+	}
+	if changed.Before(now) || !passed(now, changed, l.cfg.Trigger.Cooldown) { // see passed
+		cfg.LastPromotion = changed
 	}
 	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
 	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
 		return run, err
+	}
+	run.Predecessor = incumbent.ID
+	if err := l.checkSchema(incumbent); err != nil {
+		return run.after(StepAborted, now, fmt.Sprintf("%v: it cannot be compared with version %s on the same rows; a person may promote that one", err, run.Version)), nil
 	}
 	var production gate.Model
 	if incumbent.ID != "" {
@@ -251,7 +333,6 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 		return run, err
 	}
 	cfg.ShadowTrained = trainedOn(candidate)
-	run.Predecessor = incumbent.ID
 	shadow, err := l.load(ctx, candidate)
 	if err != nil {
 		return l.abort(ctx, run, now, fmt.Errorf("the shadow cannot be loaded: %w", err))
@@ -260,6 +341,7 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if err != nil {
 		return l.abort(ctx, run, now, fmt.Errorf("the replay failed: %w", err))
 	}
+	evidence.Coverage = coverage.Count // of all rows, not of the sample
 	if err := l.decide(&run, evidence); err != nil {
 		return run, err
 	}
@@ -306,6 +388,19 @@ func (l *Loop) abort(ctx context.Context, run Run, now time.Time, cause error) (
 	return run.after(StepAborted, now, cause.Error()), nil
 }
 
+// errSchema means that a version was trained on rows of other columns.
+var errSchema = errors.New("trained on another schema")
+
+// checkSchema returns [errSchema] if the version says that it was trained on rows of
+// another schema than those of the predictions. A version made by hand does not say.
+func (l *Loop) checkSchema(v registry.Version) error {
+	was, is := v.Tags[tagSchema], l.parts.Predictions.Schema().Fingerprint()
+	if was == "" || was == is {
+		return nil
+	}
+	return fmt.Errorf("version %s was %w, with the fingerprint %.12s instead of %.12s", v.ID, errSchema, was, is)
+}
+
 // trainedOn returns the window that a version says it was trained on, zero if it does
 // not say.
 func trainedOn(v registry.Version) gate.Window {
@@ -340,6 +435,9 @@ func (l *Loop) load(ctx context.Context, v registry.Version) (_ gate.Model, err 
 func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error) {
 	switch run.Decision.Outcome {
 	case gate.Promote:
+		if l.stale(run, now) {
+			return run.after(StepAborted, now, l.tooOld(run)), nil
+		}
 		return run.after(StepPromoting, now, run.Decision.String()), nil
 	case gate.Reject:
 		hash, err := run.Decision.Hash()
@@ -355,6 +453,9 @@ func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error
 			Decision: hash,
 			Key:      run.ID + "/reject",
 		})
+		if refused(err) {
+			return run.after(StepAborted, now, err.Error()), nil
+		}
 		if err != nil {
 			return run, err
 		}
@@ -363,14 +464,39 @@ func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error
 	return run.after(StepInconclusive, now, run.Decision.String()), nil
 }
 
+// stale reports whether the run's decision is too old to be carried out: what it was
+// based on may not hold any more.
+func (l *Loop) stale(run Run, now time.Time) bool {
+	return run.Decision != nil && passed(now, run.Decision.At, l.cfg.GiveUp)
+}
+
+func (l *Loop) tooOld(run Run) string {
+	return fmt.Sprintf("the decision of %s is more than %s old: %s", run.Decision.At.Format(time.RFC3339), spell(l.cfg.GiveUp), run.Decision)
+}
+
+// refused reports whether the registry said that a transition did not happen and will
+// not. After any other error it is unknown whether it did, and it is repeated.
+func refused(err error) bool {
+	for _, known := range []error{registry.ErrConflict, registry.ErrIllegal, registry.ErrNotFound, registry.ErrNoProduction, registry.ErrFenced} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
 // prepareOverride announces a promotion that a person ordered.
 func (l *Loop) prepareOverride(ctx context.Context, run Run, now time.Time) (Run, error) {
+	err := l.checkSense(ctx, run.Order)
+	if refused(err) {
+		return run.after(StepAborted, now, err.Error()), nil
+	}
+	if err != nil {
+		return run, err
+	}
 	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
 	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
 		return run, err
-	}
-	if incumbent.ID == run.Version {
-		return run.after(StepAborted, now, fmt.Sprintf("version %s is in production already", run.Version)), nil
 	}
 	v, err := registry.Get(ctx, l.parts.Registry, run.Version)
 	if err != nil {
@@ -383,6 +509,15 @@ func (l *Loop) prepareOverride(ctx context.Context, run Run, now time.Time) (Run
 // promote swaps production. Whatever died before, the transition's key makes it happen
 // once.
 func (l *Loop) promote(ctx context.Context, run Run, now time.Time) (Run, error) {
+	if l.stale(run, now) {
+		incumbent, err := registry.InProduction(ctx, l.parts.Registry)
+		if err != nil && !errors.Is(err, registry.ErrNoProduction) {
+			return run, err
+		}
+		if incumbent.ID != run.Version { // it was announced, and not done
+			return run.after(StepAborted, now, l.tooOld(run)), nil
+		}
+	}
 	t := registry.Transition{
 		Version: run.Version,
 		To:      registry.Production,
@@ -398,55 +533,61 @@ func (l *Loop) promote(ctx context.Context, run Run, now time.Time) (Run, error)
 			return run, err
 		}
 	}
-	event, err := l.parts.Registry.Transition(ctx, t)
-	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrIllegal) {
-		return run.after(StepAborted, now, err.Error()), nil
-	}
+	event, reason, err := l.transit(ctx, t)
 	if err != nil {
 		return run, err
 	}
 	run.Promoted = event.Time
-	reason := fmt.Sprintf("version %s is in production", run.Version)
+	if reason != "" {
+		return run.after(StepAborted, now, reason), nil
+	}
+	reason = fmt.Sprintf("version %s is in production", run.Version)
 	if run.Predecessor == "" {
 		return run.after(StepConfirmed, now, reason+", the first"), nil
 	}
 	return run.after(StepWatching, now, fmt.Sprintf("%s in place of %s", reason, run.Predecessor)), nil
 }
 
+// transit puts a version into production and reads back that it is there. If it is not,
+// the reason says why: it was refused, and the event is zero, or another version took its
+// place since. An error means that the outcome is unknown.
+func (l *Loop) transit(ctx context.Context, t registry.Transition) (_ registry.Event, reason string, err error) {
+	if err := t.Validate(); err != nil {
+		return registry.Event{}, err.Error(), nil
+	}
+	event, err := l.parts.Registry.Transition(ctx, t)
+	if refused(err) {
+		return registry.Event{}, err.Error(), nil
+	}
+	if err != nil {
+		return registry.Event{}, "", err
+	}
+	v, err := registry.InProduction(ctx, l.parts.Registry)
+	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
+		return registry.Event{}, "", err
+	}
+	if v.ID != t.Version {
+		return event, fmt.Sprintf("version %s took production at %s, but version %q is there now", t.Version, event.Time.Format(time.RFC3339), v.ID), nil
+	}
+	return event, "", nil
+}
+
 // prepareRecall finds what was in production before.
 func (l *Loop) prepareRecall(ctx context.Context, run Run, now time.Time) (Run, error) {
-	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
-	if errors.Is(err, registry.ErrNoProduction) {
+	incumbent, predecessor, err := l.recallable(ctx, run.Version)
+	if refused(err) {
 		return run.after(StepAborted, now, err.Error()), nil
 	}
 	if err != nil {
 		return run, err
 	}
-	var displaced []string // oldest first
-	for e, err := range l.parts.Registry.History(ctx) {
-		if err != nil {
-			return run, err
-		}
-		if e.Displaced != "" && e.Displaced != incumbent.ID {
-			displaced = append(displaced, e.Displaced)
-		}
-	}
-	for _, id := range slices.Backward(displaced) {
-		v, err := registry.Get(ctx, l.parts.Registry, id)
-		if err != nil {
-			return run, err
-		}
-		if v.Stage == registry.Archived {
-			run.Version, run.Predecessor, run.Dataset = incumbent.ID, id, incumbent.Tags[tagDataset]
-			return run.after(StepRollingBack, now, fmt.Sprintf("ordered by %s: %s", run.Order.Actor, run.Order.Reason)), nil
-		}
-	}
-	return run.after(StepAborted, now, "no earlier version to go back to"), nil
+	run.Predecessor, run.Dataset = predecessor, incumbent.Tags[tagDataset]
+	return run.after(StepRollingBack, now, fmt.Sprintf("ordered by %s: %s", run.Order.Actor, run.Order.Reason)), nil
 }
 
 // rollBack puts the predecessor back and quarantines the version.
 func (l *Loop) rollBack(ctx context.Context, run Run, now time.Time) (Run, error) {
-	_, err := l.parts.Registry.Transition(ctx, registry.Transition{
+	_, reason, err := l.transit(ctx, registry.Transition{
 		Version:   run.Predecessor,
 		To:        registry.Production,
 		Expect:    run.Version,
@@ -456,11 +597,11 @@ func (l *Loop) rollBack(ctx context.Context, run Run, now time.Time) (Run, error
 		Reason:    run.Reason,
 		Key:       run.ID + "/rollback",
 	})
-	if errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrIllegal) {
-		return run.after(StepAborted, now, err.Error()), nil
-	}
 	if err != nil {
 		return run, err
+	}
+	if reason != "" {
+		return run.after(StepAborted, now, reason), nil
 	}
 	return run.after(StepRolledBack, now, fmt.Sprintf("version %s is back, %s is quarantined: %s", run.Predecessor, run.Version, run.Reason)), nil
 }

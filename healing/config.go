@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/go-playground/validator/v10"
@@ -61,7 +62,8 @@ const (
 // Config tunes a [Loop]. The zero Config is valid: it is the policy of the service that
 // this library grew from.
 type Config struct {
-	// Actor names this process in journal and registry. Default "selfheal".
+	// Actor names this process in journal and registry, in UTF-8 without NUL. Default
+	// "selfheal".
 	Actor   string
 	Monitor MonitorConfig
 	Trigger TriggerConfig
@@ -79,7 +81,8 @@ type Config struct {
 	// Seed is given to the trainer and recorded with the version.
 	Seed uint64
 	// GiveUp aborts a run that has not been judged after this time, because a store or
-	// the registry fails, and ends a watch that cannot compare for as long after its
+	// the registry fails, or whose decision to promote is older, because no process was
+	// there to carry it out. It ends a watch that cannot compare for as long after its
 	// period. Default 24h.
 	GiveUp time.Duration `validate:"gte=0"`
 	// Hooks are told what happens.
@@ -136,6 +139,15 @@ type TrainConfig struct {
 	MinCoverage float64 `validate:"gte=0,lte=1"`
 	// Timeout aborts a training. Default 1h.
 	Timeout time.Duration `validate:"gte=0"`
+	// MaxRows bounds the rows that are held in memory to train, to judge and to freeze a
+	// reference, each. If there are more, they are a random sample by Config.Seed, and the
+	// run records how many of how many they are. A row of ten columns takes some 700
+	// bytes. Default 200,000.
+	MaxRows int `validate:"gte=0"`
+	// Attempts is how often a run tries to train, and how often to judge, before it is
+	// aborted. Attempts during which the process died count. After one that failed, the
+	// process waits for that share of GiveUp. Default 3.
+	Attempts int `validate:"gte=0"`
 }
 
 // WatchConfig says how a version is watched after its promotion.
@@ -149,6 +161,10 @@ type WatchConfig struct {
 	// same rows before that counts as harm, in units of the loss, which lies in [0, 1].
 	// Default 0: any harm counts once it is proven.
 	Tolerance float64 `validate:"gte=0,lt=1"`
+	// MaxRows bounds the rows that are compared, and so what a watch holds in memory, some
+	// 300 bytes a row. Half of it may be used at once, the other half as the period goes
+	// by; which of more rows are taken is random, by Config.Seed. Default 200,000.
+	MaxRows int `validate:"gte=0"`
 }
 
 // Hooks are called, if not nil, one at a time and in the order of the journal by the
@@ -156,7 +172,8 @@ type WatchConfig struct {
 type Hooks struct {
 	// Pass is called after each pass of this process, with the full report.
 	Pass func(Pass)
-	// Run is called after each step that this process recorded.
+	// Run is called after each step that this process recorded, an order's first step
+	// after the end of the run that it took the place of.
 	Run func(Run)
 }
 
@@ -174,6 +191,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Train.MinLabelled, 200)
 	def(&c.Train.MinCoverage, 0.3)
 	def(&c.Train.Timeout, time.Hour)
+	def(&c.Train.MaxRows, 200_000)
+	def(&c.Train.Attempts, 3)
+	def(&c.Watch.MaxRows, 200_000)
 	def(&c.Watch.Period, week)
 	def(&c.Watch.Alpha, 0.01)
 	def(&c.GiveUp, day)
@@ -210,6 +230,9 @@ func (c Config) validate(schema *predictlog.Schema) error {
 	}
 	if c.GiveUp < 0 {
 		errs = append(errs, violation("GiveUp", c.GiveUp, "gte=0"))
+	}
+	if (registry.Transition{Actor: c.Actor}).Validate() != nil {
+		errs = append(errs, violation("Actor", strconv.Quote(c.Actor), "UTF-8 without NUL"))
 	}
 	if err := c.Policy.Validate(); err != nil {
 		errs = append(errs, err)

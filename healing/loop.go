@@ -2,6 +2,8 @@ package healing
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +11,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
-	"github.com/selfheal-ml/selfheal/registry"
 )
-
-// ErrBusy means that a run is under way which an order may not interrupt.
-var ErrBusy = errors.New("healing: a run is under way")
 
 // Loop monitors, retrains, promotes and rolls back. All methods are safe for concurrent
 // use, also by several processes with a Loop each on the same parts.
@@ -25,14 +23,28 @@ type Loop struct {
 	working sync.Mutex // held by whoever does a pass or a step in this process
 
 	watched watchMemo // guarded by working
+	failed  failed    // guarded by working: the latest attempt of this process that failed
 	// ordered calls Run when a person's order came in; at most one call is pending.
 	ordered chan struct{}
+
+	// telling is held from the record of an entry until the hook was told of it, so that
+	// hooks are called one at a time and in the order of the journal. It is taken before mu.
+	telling sync.Mutex
 
 	mu         sync.Mutex
 	state      state         // guarded by mu
 	interrupt  func()        // guarded by mu: ends the step that this process is doing, nil if none
 	lastReport *drift.Report // guarded by mu: of this process's latest pass that compared
 	current    *Watch        // guarded by mu: what the latest look at a promoted version found
+	currentRun string        // guarded by mu: the run whose version that is
+	failure    *Failure      // guarded by mu: of this process's latest tick
+	clock      time.Duration // guarded by mu: how far the clock of that tick was ahead of this machine's
+}
+
+// failed says when a step of a run was last tried in vain.
+type failed struct {
+	run string
+	at  time.Time
 }
 
 // New returns a loop. It reads and starts nothing. Every missing part and every
@@ -78,7 +90,21 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) Tick(ctx context.Context, now time.Time) error {
 	l.working.Lock()
 	defer l.working.Unlock()
-	return errors.Join(l.passIfDue(ctx, now), l.heal(ctx, now))
+	err := errors.Join(l.passIfDue(ctx, now), l.heal(ctx, now))
+	if ctx.Err() == nil {
+		l.ticked(now, err)
+	}
+	return err
+}
+
+// ticked keeps what the status says of a tick.
+func (l *Loop) ticked(now time.Time, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clock, l.failure = time.Until(now), nil
+	if err != nil {
+		l.failure = &Failure{Time: now.UTC(), Error: err.Error()}
+	}
 }
 
 // heal triggers a run if one is due and advances the open one as far as it goes.
@@ -119,9 +145,9 @@ func (l *Loop) step(ctx context.Context, run Run, now time.Time) (Run, error) {
 // errInterrupted ends the context of a step whose run was superseded.
 var errInterrupted = errors.New("healing: interrupted by an order")
 
-// Advance does one step of the run with this ID, at the time now, and returns the run
-// after it. A run that waits, or that has ended, is returned as it is; so is one that
-// another process advanced meanwhile. An error means that the step was not done and may
+// Advance does one step of the run with this ID, at the time now, and returns the run as
+// the journal has it then. A run that waits, or that has ended, is returned as it is; of
+// one that another process advanced, or an order ended, meanwhile, that is returned. An error means that the step was not done and may
 // be tried again. It is what a workflow engine calls.
 func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, error) {
 	l.working.Lock()
@@ -161,8 +187,11 @@ func (l *Loop) passIfDue(ctx context.Context, now time.Time) error {
 	l.mu.Lock()
 	last := l.state.passedAt()
 	l.mu.Unlock()
-	if !last.IsZero() && now.Sub(last) < l.cfg.Monitor.Every {
+	if !passed(now, last, l.cfg.Monitor.Every) {
 		return nil
+	}
+	if last.After(now) {
+		l.cfg.Logger.WarnContext(ctx, "the latest pass is from the future: a clock is wrong", "latest", last, "now", now)
 	}
 	_, err := l.pass(ctx, now)
 	return err
@@ -179,12 +208,13 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	if err != nil {
 		return Pass{}, err
 	}
-	recorded, err := l.record(ctx, KindPass, "", now, p, func(s *state) bool {
+	_, err = l.record(ctx, KindPass, "", now, p, func(s *state) bool {
 		return s.passedAt().Equal(before) // otherwise another process did this pass
-	})
-	if err != nil || !recorded {
-		return p, err
-	}
+	}, func() { l.passDone(ctx, p) })
+	return p, err
+}
+
+func (l *Loop) passDone(ctx context.Context, p Pass) {
 	if p.Report != nil {
 		l.mu.Lock()
 		l.lastReport = p.Report
@@ -194,138 +224,27 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	if l.cfg.Hooks.Pass != nil {
 		l.cfg.Hooks.Pass(p)
 	}
-	return p, nil
 }
 
-// Retrain starts a run that trains a shadow and lets the gate judge it. It ends the watch
-// over an earlier promotion; while any other run is under way it fails with [ErrBusy].
-//
-// Retrain, Promote and Rollback record who ordered what, and why. The run is carried out
-// by the next Tick or Advance; [Loop.Run] of this process starts at once.
-func (l *Loop) Retrain(ctx context.Context, actor, reason string, now time.Time) (Run, error) {
-	return l.order(ctx, Order{Trigger: TriggerManual, Actor: actor, Reason: reason}, now)
-}
-
-// Promote starts a run that puts a version into production past the gate. It is watched,
-// and rolled back on proven harm, as any other promotion. It ends whatever run is under
-// way, unless that is changing production at this moment: then it fails with [ErrBusy].
-func (l *Loop) Promote(ctx context.Context, version, actor, reason string, now time.Time) (Run, error) {
-	if _, err := registry.Get(ctx, l.parts.Registry, version); err != nil {
-		return Run{}, fmt.Errorf("healing: promote: %w", err)
-	}
-	return l.order(ctx, Order{Trigger: TriggerOverride, Actor: actor, Reason: reason, Version: version}, now)
-}
-
-// Rollback starts a run that quarantines what is in production and puts back what was
-// there before it. It ends whatever run is under way, as Promote does.
-func (l *Loop) Rollback(ctx context.Context, actor, reason string, now time.Time) (Run, error) {
-	return l.order(ctx, Order{Trigger: TriggerRecall, Actor: actor, Reason: reason}, now)
-}
-
-// order ends the open run, if the order may, and starts its own.
-func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
-	if o.Actor == "" || o.Reason == "" {
-		return Run{}, fmt.Errorf("healing: %s: an order names its actor and its reason, got actor %q and reason %q", o.Trigger, o.Actor, o.Reason)
-	}
-	run, ok, err := l.openRun(ctx)
-	if err != nil {
-		return Run{}, err
-	}
-	if ok {
-		if !o.supersedes(run) {
-			return Run{}, fmt.Errorf("%w: %s, step %q", ErrBusy, run.ID, run.Step)
-		}
-		ended := run.after(StepSuperseded, now, fmt.Sprintf("%s by %s: %s", o.Trigger, o.Actor, o.Reason))
-		if err := l.recordStep(ctx, run, ended); err != nil {
-			return Run{}, err
-		}
-	}
-	started, err := l.start(ctx, o, now)
-	if err != nil {
-		return Run{}, err
-	}
-	l.mu.Lock()
-	if l.interrupt != nil {
-		l.interrupt()
-	}
-	l.mu.Unlock()
-	select {
-	case l.ordered <- struct{}{}:
-	default: // Run is called already
-	}
-	return started, nil
-}
-
-// supersedes reports whether the order may end the run. A change of production that was
-// announced is always carried out first, so that nobody has to guess whether it was.
-func (o Order) supersedes(run Run) bool {
-	switch run.Step {
-	case StepPromoting, StepRollingBack:
-		return false
-	case StepWatching:
-		return true
-	}
-	return o.Trigger == TriggerOverride || o.Trigger == TriggerRecall
-}
-
-// start records a new run, unless one is open.
-func (l *Loop) start(ctx context.Context, o Order, now time.Time) (Run, error) {
-	l.mu.Lock()
-	seq := l.state.last.Seq + 1
-	l.mu.Unlock()
-	run := Run{
-		// Unique although the entry may get a later number: an earlier run cannot have
-		// been given a number that was free when this one was made.
-		ID:      fmt.Sprintf("run-%06d", seq),
-		Order:   o,
-		Started: now.UTC(),
-		Version: o.Version,
-	}.after(StepTriggered, now, o.Reason)
-	recorded, err := l.record(ctx, KindRun, run.ID, now, run, func(s *state) bool {
-		_, open := s.open()
-		last, any := s.lastRun()
-		return !open && (!any || last.ID < run.ID)
-	})
-	if err != nil {
-		return Run{}, err
-	}
-	if !recorded {
-		return Run{}, fmt.Errorf("%w: another process started it", ErrBusy)
-	}
-	l.stepDone(ctx, run)
-	return run, nil
-}
-
-// recordStep records that next follows run, unless another process advanced the run.
-func (l *Loop) recordStep(ctx context.Context, run, next Run) error {
-	recorded, err := l.record(ctx, KindRun, next.ID, next.Updated, next, func(s *state) bool {
-		last, ok := s.lastRun()
-		return ok && last.ID == run.ID && last.Step == run.Step
-	})
-	if err != nil {
-		return err
-	}
-	if recorded {
-		l.stepDone(ctx, next)
-	}
-	return nil
-}
-
-func (l *Loop) stepDone(ctx context.Context, r Run) {
-	l.cfg.Logger.InfoContext(ctx, "run", "id", r.ID, "step", r.Step, "version", r.Version, "reason", r.Reason)
-	if l.cfg.Hooks.Run != nil {
-		l.cfg.Hooks.Run(r)
-	}
-}
-
-// record appends an entry if it is still valid in view of all entries before it, and
-// reports whether it did. An entry of another kind that comes in between does not
-// invalidate it.
-func (l *Loop) record(ctx context.Context, kind Kind, runID string, now time.Time, body any, valid func(*state) bool) (bool, error) {
+// record appends an entry if it is still valid in view of all entries before it, calls
+// tell, and reports whether it did. An entry of another kind that comes in between does
+// not invalidate it.
+func (l *Loop) record(ctx context.Context, kind Kind, runID string, now time.Time, body any, valid func(*state) bool, tell func()) (bool, error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return false, fmt.Errorf("healing: record %s: %w", kind, err)
 	}
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	recorded, err := l.append(ctx, Entry{Time: now.UTC(), Kind: kind, Run: runID, Body: data}, valid)
+	if recorded {
+		tell()
+	}
+	return recorded, err
+}
+
+// append appends e at the end of the journal, while it is valid there.
+func (l *Loop) append(ctx context.Context, e Entry, valid func(*state) bool) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
@@ -335,7 +254,7 @@ func (l *Loop) record(ctx context.Context, kind Kind, runID string, now time.Tim
 		if !valid(&l.state) {
 			return false, nil
 		}
-		e := Entry{Seq: l.state.last.Seq + 1, Time: now.UTC(), Kind: kind, Run: runID, Body: data}
+		e.Seq, e.Prev = l.state.last.Seq+1, ""
 		if l.state.last.Seq > 0 {
 			e.Prev = l.state.last.Hash()
 		}
@@ -350,6 +269,67 @@ func (l *Loop) record(ctx context.Context, kind Kind, runID string, now time.Tim
 	}
 }
 
+// recordStep records that next follows run and returns it, or the run as it is now if
+// another process advanced it, or an order ended it, meanwhile.
+func (l *Loop) recordStep(ctx context.Context, run, next Run) (Run, error) {
+	recorded, err := l.record(ctx, KindRun, next.ID, next.Updated, next, func(s *state) bool {
+		last, ok := s.lastRun()
+		return ok && last.ID == run.ID && last.Step == run.Step
+	}, func() { l.stepDone(ctx, next) })
+	if err != nil {
+		return run, err
+	}
+	if !recorded {
+		return l.find(run.ID)
+	}
+	return next, nil
+}
+
+func (l *Loop) stepDone(ctx context.Context, r Run) {
+	l.cfg.Logger.InfoContext(ctx, "run", "id", r.ID, "step", r.Step, "version", r.Version, "reason", r.Reason)
+	if l.cfg.Hooks.Run != nil {
+		l.cfg.Hooks.Run(r)
+	}
+}
+
+// start records a new run in view of the latest one, which it supersedes if that is open.
+// It reports false if there is a later one by now, or if the order may not end the open
+// one any more.
+func (l *Loop) start(ctx context.Context, o Order, latest Run, now time.Time) (Run, bool, error) {
+	l.mu.Lock()
+	seq := l.state.last.Seq + 1
+	l.mu.Unlock()
+	run := Run{
+		ID:      newRunID(seq),
+		Order:   o,
+		Started: now.UTC(),
+		Version: o.Version,
+	}.after(StepTriggered, now, o.Reason)
+	if latest.ID != "" && !latest.Step.Ended() {
+		run.Supersedes = latest.ID
+	}
+	recorded, err := l.record(ctx, KindRun, run.ID, now, run, func(s *state) bool {
+		last, _ := s.lastRun()
+		open, isOpen := s.open()
+		return last.ID == latest.ID && open.ID == run.Supersedes && (!isOpen || o.supersedes(open))
+	}, func() {
+		if ended, err := l.find(run.Supersedes); err == nil {
+			l.stepDone(ctx, ended)
+		}
+		l.stepDone(ctx, run)
+	})
+	return run, recorded, err
+}
+
+// newRunID returns an ID that is unique: it is the idempotency key of what the run does
+// in the registry, which may outlive the journal, so the number of an entry is not
+// enough. The number is for people; it is about where the run begins in the journal.
+func newRunID(seq uint64) string {
+	var entropy [4]byte
+	rand.Read(entropy[:]) // never fails
+	return fmt.Sprintf("run-%06d-%s", seq, hex.EncodeToString(entropy[:]))
+}
+
 // openRun returns the run that has not ended, as the journal has it now.
 func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 	l.mu.Lock()
@@ -359,6 +339,18 @@ func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 	}
 	run, ok := l.state.open()
 	return run, ok, nil
+}
+
+// latestRun returns the open run or, if there is none, the last that ended; the zero Run if
+// there was none.
+func (l *Loop) latestRun(ctx context.Context) (Run, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.catchUpLocked(ctx); err != nil {
+		return Run{}, err
+	}
+	run, _ := l.state.lastRun()
+	return run, nil
 }
 
 func (l *Loop) catchUp(ctx context.Context) error {

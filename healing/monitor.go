@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ type Pass struct {
 	// a rule of the schema.
 	Samples    int `json:"samples"`
 	Violations int `json:"violations"`
+	// Unmonitored are the columns that the reference of the version does not have, because
+	// they came later.
+	Unmonitored []string `json:"unmonitored,omitempty"`
 	// Skipped says why nothing was compared, "" if it was.
 	Skipped string `json:"skipped,omitempty"`
 	// Proxy describes the answers, without labels; nil if it was skipped or nothing in
@@ -58,10 +62,14 @@ func (p Pass) Verdict() string {
 	if p.Drift == nil {
 		return "skipped: " + p.Skipped
 	}
+	if len(p.Unmonitored) > 0 {
+		return fmt.Sprintf("%s; no reference for %s", p.Drift.Summary, strings.Join(p.Unmonitored, ", "))
+	}
 	return p.Drift.Summary
 }
 
-// chunk is how many rows are compared at once, which bounds the memory of a pass.
+// chunk is how many rows are profiled at once. Of their answers, a pass keeps some 50
+// bytes each.
 const chunk = 4096
 
 // Monitor compares live traffic with the reference of the version in production. It is
@@ -82,6 +90,18 @@ type Monitor struct {
 type against struct {
 	reference *drift.Reference
 	detector  *drift.Detector
+}
+
+// lacks returns the columns of the schema that the reference does not have.
+func (a *against) lacks(schema *predictlog.Schema) []string {
+	var missing []string
+	known := a.reference.Names()
+	for _, c := range schema.Columns() {
+		if !slices.Contains(known, c.Name) {
+			missing = append(missing, c.Name)
+		}
+	}
+	return missing
 }
 
 // NewMonitor returns a monitor of what the registry has in production. Versions that
@@ -118,6 +138,9 @@ func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
 	if err != nil {
 		return p, fmt.Errorf("healing: monitor: %w", err)
 	}
+	if vs != nil {
+		p.Unmonitored = vs.lacks(m.predictions.Schema())
+	}
 	profile, answers, err := m.scan(ctx, &p, vs)
 	if err != nil {
 		return p, fmt.Errorf("healing: monitor: %w", err)
@@ -130,7 +153,7 @@ func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
 		p.Skipped = "no version is in production"
 		return p, nil
 	case vs == nil:
-		p.Skipped = fmt.Sprintf("version %s has no reference", version.ID)
+		p.Skipped = fmt.Sprintf("version %s has no reference, see ReferenceOf", version.ID)
 		return p, nil
 	}
 	if p.Proxy, err = answers.proxy(now); err != nil {

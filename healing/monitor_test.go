@@ -54,7 +54,7 @@ func TestMonitor_SaysWhyItSkips(t *testing.T) {
 		{"one row", 1, true, true, "1 predictions in 24 h, at least 200 wanted"},
 		{"one too few", 199, true, true, "199 predictions in 24 h, at least 200 wanted"},
 		{"no version", 300, false, true, "no version is in production"},
-		{"no reference", 300, true, false, "version 1 has no reference"},
+		{"no reference", 300, true, false, "version 1 has no reference, see ReferenceOf"},
 		{"enough", 200, true, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -23,9 +23,17 @@ type Status struct {
 	// Watch is what the latest look at a promoted version found, nil if none is watched
 	// or this process has not looked.
 	Watch *Watch `json:"watch,omitempty"`
+	// Failure is what was wrong with the latest tick of this process, nil if nothing was.
+	Failure *Failure `json:"failure,omitempty"`
 	// Runs and Passes are the latest, newest first.
 	Runs   []Run  `json:"runs"`
 	Passes []Pass `json:"passes"`
+}
+
+// Failure is a tick that failed.
+type Failure struct {
+	Time  time.Time `json:"time"`
+	Error string    `json:"error"`
 }
 
 // How many runs and passes a status holds.
@@ -34,7 +42,9 @@ const (
 	statusPasses = 288 // a day of passes every 5 minutes
 )
 
-// Status returns the state of things as journal and registry have it now.
+// Status returns the state of things as journal and registry have it now, by the clock of
+// this process's latest Tick, or the machine's before that. Health is "unknown" while the
+// latest pass is more than three intervals old: nobody is monitoring.
 func (l *Loop) Status(ctx context.Context) (Status, error) {
 	if err := l.catchUp(ctx); err != nil {
 		return Status{}, err
@@ -53,15 +63,18 @@ func (l *Loop) Status(ctx context.Context) (Status, error) {
 	l.mu.Lock()
 	s.Runs, s.Passes = newest(l.state.runs, statusRuns), newest(l.state.passes, statusPasses)
 	open, isOpen := l.state.open()
-	if isOpen && open.Step == StepWatching {
+	if isOpen && open.Step == StepWatching && l.currentRun == open.ID {
 		s.Watch = l.current
 	}
+	s.Failure = l.failure
+	now := time.Now().Add(l.clock)
 	l.mu.Unlock()
-	s.Health, s.Summary = s.health(open, isOpen)
+	s.Health, s.Summary = s.health(open, isOpen, now, 3*l.cfg.Monitor.Every)
 	return s, nil
 }
 
-func (s Status) health(open Run, isOpen bool) (health, summary string) {
+// health sums it all up. A pass that is older than fresh says nothing of the present.
+func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration) (health, summary string) {
 	switch {
 	case isOpen && open.Step == StepRollingBack:
 		return "rolling back", open.Reason
@@ -73,8 +86,14 @@ func (s Status) health(open Run, isOpen bool) (health, summary string) {
 		return "retraining", fmt.Sprintf("%s, step %s: %s", open.ID, open.Step, open.Reason)
 	case s.Production == nil:
 		return "no model", "nothing was promoted yet"
+	case len(s.Passes) == 0 && s.Failure != nil:
+		return "unknown", "no monitor pass yet: " + s.Failure.Error
 	case len(s.Passes) == 0:
 		return "unknown", "no monitor pass yet"
+	case passed(now, s.Passes[0].Time, fresh) && s.Failure != nil:
+		return "unknown", fmt.Sprintf("no monitor pass since %s: %s", when(s.Passes[0].Time), s.Failure.Error)
+	case passed(now, s.Passes[0].Time, fresh):
+		return "unknown", fmt.Sprintf("no monitor pass since %s", when(s.Passes[0].Time))
 	case s.Passes[0].Skipped != "":
 		return "unknown", s.Passes[0].Skipped
 	case s.Passes[0].Drifted():

@@ -2,12 +2,7 @@ package healing
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
-	"math"
-	"slices"
 
 	"github.com/selfheal-ml/selfheal/labels"
 )
@@ -29,24 +24,10 @@ type Trained struct {
 	// Artifact is the model in the form that Parts.Load reads. If it is an io.Closer it
 	// is closed once it was read.
 	Artifact io.Reader
-	// Metrics and Tags are stored with the version. Metrics are finite; tags that start
-	// with "selfheal." are reserved.
+	// Metrics and Tags are stored with the version, as [registry.Draft] has them; tags that
+	// start with "selfheal." are reserved.
 	Metrics map[string]float64
 	Tags    map[string]string
-}
-
-// check returns what is wrong with t, every mistake of it.
-func (t Trained) check() error {
-	var errs []error
-	if t.Artifact == nil {
-		errs = append(errs, errors.New("no artifact"))
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
-		if x := t.Metrics[name]; math.IsNaN(x) || math.IsInf(x, 0) {
-			errs = append(errs, fmt.Errorf("metric %q is %v, want a finite number", name, x))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Trainer makes models. It is what a host implements; the sub-package trainertest

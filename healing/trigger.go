@@ -2,7 +2,6 @@ package healing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,47 +10,52 @@ import (
 
 // triggerIfDue starts a run if none is open and one is due.
 func (l *Loop) triggerIfDue(ctx context.Context, now time.Time) error {
-	_, open, err := l.openRun(ctx)
-	if err != nil || open {
+	latest, err := l.latestRun(ctx)
+	if err != nil || latest.ID != "" && !latest.Step.Ended() {
 		return err
 	}
 	changed, err := l.changedAt(ctx)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	order, due := l.due(now, changed)
-	l.mu.Unlock()
+	order, due := l.due(latest, now, changed)
 	if !due {
 		return nil
 	}
-	if _, err := l.start(ctx, order, now); err != nil && !errors.Is(err, ErrBusy) {
-		return err
-	}
-	return nil
+	_, _, err = l.start(ctx, order, latest, now) // unless another process was quicker
+	return err
 }
 
-// due says which run is to start by itself at the time now, given when production last
-// changed. The caller holds mu.
-func (l *Loop) due(now, changed time.Time) (Order, bool) {
+// due says which run is to start by itself at the time now, given the latest run, which
+// has ended, and when production last changed.
+func (l *Loop) due(latest Run, now, changed time.Time) (Order, bool) {
 	cfg := l.cfg.Trigger
-	last, any := l.state.lastRun()
-	if any && now.Sub(last.Updated) < cfg.Backoff {
+	if !passed(now, latest.Updated, cfg.Backoff) {
 		return Order{}, false
 	}
+	l.mu.Lock()
+	drifted, lastDrift := l.state.drifted, l.state.lastDrift()
+	l.mu.Unlock()
 	order := Order{Actor: l.cfg.Actor}
-	switch since := last.Started; {
+	switch {
 	case changed.IsZero():
 		order.Trigger, order.Reason = TriggerFirst, "no version is in production"
 		return order, true
-	case !cfg.NoDrift && l.state.drifted >= cfg.DriftPasses && now.Sub(changed) >= cfg.Cooldown:
-		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row, the last: %s", l.state.drifted, l.state.lastDrift())
+	case !cfg.NoDrift && drifted >= cfg.DriftPasses && passed(now, changed, cfg.Cooldown):
+		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row, the last: %s", drifted, lastDrift)
 		return order, true
-	case !cfg.NoSchedule && now.Sub(later(since, changed)) >= cfg.Every:
+	case !cfg.NoSchedule && passed(now, latest.Started, cfg.Every) && passed(now, changed, cfg.Every):
 		order.Trigger, order.Reason = TriggerSchedule, fmt.Sprintf("%s since the last run or promotion", spell(cfg.Every))
 		return order, true
 	}
 	return Order{}, false
+}
+
+// passed reports whether that much time lies between then and now. A time that lies as
+// far in the future was written by a clock that was wrong, and counts as long ago:
+// otherwise a clock that was a year ahead for one tick would stop everything for a year.
+func passed(now, then time.Time, wait time.Duration) bool {
+	return now.Sub(then).Abs() >= wait
 }
 
 // spell writes whole days and hours as such.
@@ -63,13 +67,6 @@ func spell(d time.Duration) string {
 		return fmt.Sprintf("%d h", d/time.Hour)
 	}
 	return d.String()
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // changedAt returns when production last changed, zero if nothing was ever promoted.

@@ -3,7 +3,9 @@ package healing
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -19,8 +21,10 @@ import (
 // to the same rows. Comparing on identical rows keeps a change of the world, which hurts
 // both, from being blamed on the version.
 type Watch struct {
-	// Rows counts the labelled rows that the version answered since its promotion.
+	// Rows counts the labelled rows that were compared, and Of those that the version
+	// answered since its promotion, which are more if they exceed [WatchConfig.MaxRows].
 	Rows int `json:"rows"`
+	Of   int `json:"of"`
 	// Loss names the loss, which lies in [0, 1]: "squared error" of the probability of
 	// the true class, "error rate" for classes without probabilities, or "farther from
 	// the truth" for a regression, where of the two the model counts that is farther off.
@@ -43,20 +47,41 @@ func (w Watch) String() string {
 	if w.Rows == 0 {
 		return "no labelled row yet"
 	}
-	return fmt.Sprintf("%s %.3f, predecessor %.3f on %d rows, e-value %.3g", w.Loss, w.VersionLoss, w.PredecessorLoss, w.Rows, w.EValue)
+	return fmt.Sprintf("%s %.3f, predecessor %.3f on %s, e-value %.3g", w.Loss, w.VersionLoss, w.PredecessorLoss, Sample{w.Rows, w.Of}, w.EValue)
 }
 
-// watchMemo keeps the predecessor's answers during a watch, so that each look asks it
-// for the new rows only.
+// watchMemo keeps the rows that were compared during a watch, so that each look asks the
+// predecessor for the new ones only.
 type watchMemo struct {
-	run     string
-	model   gate.Model
-	answers map[string]predictlog.Output // by record ID
+	run    string
+	model  gate.Model
+	target predictlog.Target
+	rows   map[string]compared // by record ID
+}
+
+// compared is a labelled row and what it says of version and predecessor.
+type compared struct {
+	label                   labels.Label
+	name                    string // of the loss
+	loss, lossOfPredecessor float64
 }
 
 // watch compares the version with its predecessor and ends the watch if harm is proven
 // or the time is over.
 func (l *Loop) watch(ctx context.Context, run Run, now time.Time) (Run, error) {
+	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
+	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
+		return run, err
+	}
+	if incumbent.ID != run.Version {
+		return run.after(StepAborted, now, fmt.Sprintf("the watch is over: version %q took the place of %s", incumbent.ID, run.Version)), nil
+	}
+	if run.Promoted.After(now.Add(l.cfg.Monitor.Every)) {
+		// Or no row would be of a later time, and the watch would last as long in addition.
+		l.cfg.Logger.WarnContext(ctx, "the promotion is from the future: a clock is wrong", "run", run.ID, "promoted", run.Promoted, "now", now)
+		run.Promoted = now.UTC()
+		return run.after(StepWatching, now, run.Reason), nil
+	}
 	w, err := l.compare(ctx, run, now)
 	if err != nil && ctx.Err() == nil && now.Sub(run.Promoted) >= l.cfg.Watch.Period+l.cfg.GiveUp {
 		// A predecessor that cannot be asked any more must not keep the next run waiting.
@@ -74,73 +99,95 @@ func (l *Loop) watch(ctx context.Context, run Run, now time.Time) (Run, error) {
 		return run.after(StepConfirmed, now, fmt.Sprintf("no harm proven in %s: %s", spell(l.cfg.Watch.Period), w)), nil
 	}
 	l.mu.Lock()
-	l.current = &w
+	l.current, l.currentRun = &w, run.ID
 	l.mu.Unlock()
 	return run, nil
 }
 
 // compare gathers the evidence for or against the version of the run, as of now.
 func (l *Loop) compare(ctx context.Context, run Run, now time.Time) (Watch, error) {
-	data, err := labels.Collect(ctx, l.parts.Predictions, l.parts.Labels, predictlog.Query{
-		From:    run.Promoted,
-		To:      now,
-		Version: run.Version,
+	if err := l.remember(ctx, run); err != nil {
+		return Watch{}, err
+	}
+	memo, cfg := &l.watched, l.cfg.Watch
+	fresh := labels.NewSampler(cfg.room(now.Sub(run.Promoted))-len(memo.rows), l.cfg.Seed)
+	var corrected []labels.Example
+	of := 0
+	_, err := l.read(ctx, predictlog.Query{From: run.Promoted, To: now, Version: run.Version}, func(e labels.Example) {
+		if !e.Labelled {
+			return
+		}
+		of++
+		if known, ok := memo.rows[e.Record.ID]; !ok {
+			fresh.Add(e)
+		} else if !known.label.Equal(e.Label) {
+			corrected = append(corrected, e)
+		}
 	})
 	if err != nil {
 		return Watch{}, err
 	}
-	data = data.Labelled()
-	if err := l.answer(ctx, run, data); err != nil {
-		return Watch{}, err
+	if err := memo.add(ctx, append(corrected, fresh.Dataset(nil).Examples...)); err != nil {
+		return Watch{}, fmt.Errorf("version %s: %w", run.Predecessor, err)
 	}
-	// In the order in which the truth became known, so that looking again with more
-	// labels goes on with the same bets.
-	slices.SortStableFunc(data.Examples, func(a, b labels.Example) int {
-		return cmp.Or(a.Label.Time.Compare(b.Label.Time), cmp.Compare(a.Record.ID, b.Record.ID))
-	})
-	return compareLosses(data, l.watched.answers, l.cfg.Watch)
+	w, err := compareLosses(slices.Collect(maps.Values(memo.rows)), cfg)
+	w.Of = of
+	return w, err
 }
 
-// answer fills the memo with the predecessor's answers to the rows it has not seen.
-func (l *Loop) answer(ctx context.Context, run Run, data labels.Dataset) error {
-	memo := &l.watched
-	if memo.run != run.ID {
-		v, err := registry.Get(ctx, l.parts.Registry, run.Predecessor)
-		if err != nil {
-			return err
-		}
-		m, err := l.load(ctx, v)
-		if err != nil {
-			return err
-		}
-		*memo = watchMemo{run: run.ID, model: m, answers: map[string]predictlog.Output{}}
-	}
-	var fresh []labels.Example
-	var rows []predictlog.Row
-	for _, e := range data.Examples {
-		if _, known := memo.answers[e.Record.ID]; !known {
-			fresh, rows = append(fresh, e), append(rows, e.Record.Row)
-		}
-	}
-	if len(rows) == 0 {
+// room returns how many rows may have been compared that long after the promotion.
+func (c WatchConfig) room(since time.Duration) int {
+	passed := min(1, float64(since)/float64(c.Period))
+	return c.MaxRows - int(float64(c.MaxRows/2)*(1-passed))
+}
+
+// remember makes an empty memo for the run, unless it has one.
+func (l *Loop) remember(ctx context.Context, run Run) error {
+	if l.watched.run == run.ID {
 		return nil
 	}
-	outputs, err := memo.model.Predict(ctx, rows)
+	v, err := registry.Get(ctx, l.parts.Registry, run.Predecessor)
 	if err != nil {
-		return fmt.Errorf("version %s: %w", run.Predecessor, err)
+		return err
+	}
+	if err := l.checkSchema(v); err != nil {
+		return err
+	}
+	m, err := l.load(ctx, v)
+	if err != nil {
+		return err
+	}
+	l.watched = watchMemo{run: run.ID, model: m, target: l.parts.Predictions.Schema().Target(), rows: map[string]compared{}}
+	return nil
+}
+
+// add asks the predecessor for the rows and adds what they say.
+func (m *watchMemo) add(ctx context.Context, examples []labels.Example) error {
+	if len(examples) == 0 {
+		return nil
+	}
+	rows := make([]predictlog.Row, len(examples))
+	for i, e := range examples {
+		rows[i] = e.Record.Row
+	}
+	outputs, err := m.model.Predict(ctx, rows)
+	if err != nil {
+		return err
 	}
 	if len(outputs) != len(rows) {
-		return fmt.Errorf("version %s answered %d rows of %d", run.Predecessor, len(outputs), len(rows))
+		return fmt.Errorf("answered %d rows of %d", len(outputs), len(rows))
 	}
-	for i, e := range fresh {
-		memo.answers[e.Record.ID] = outputs[i]
+	for i, e := range examples {
+		c := compared{label: e.Label}
+		c.name, c.loss, c.lossOfPredecessor = losses(e.Label, m.target, e.Record.Output, outputs[i])
+		m.rows[e.Record.ID] = c
 	}
 	return nil
 }
 
 // compareLosses bets, row by row, that the version's loss exceeds the predecessor's by
-// more than the tolerance.
-func compareLosses(data labels.Dataset, predecessor map[string]predictlog.Output, cfg WatchConfig) (Watch, error) {
+// more than the tolerance. It sorts the rows.
+func compareLosses(rows []compared, cfg WatchConfig) (Watch, error) {
 	w := Watch{Alpha: cfg.Alpha}
 	// The difference of two losses lies in [-1, 1]; (1+difference)/2 lies in [0, 1] and
 	// has a mean of at most (1+tolerance)/2 unless there is harm.
@@ -148,15 +195,18 @@ func compareLosses(data labels.Dataset, predecessor map[string]predictlog.Output
 	if err != nil {
 		return Watch{}, err
 	}
-	target := data.Schema.Target()
+	// In the order in which the truth became known, so that looking again with more
+	// labels goes on with the same bets.
+	slices.SortFunc(rows, func(a, b compared) int {
+		return cmp.Or(a.label.Time.Compare(b.label.Time), cmp.Compare(a.label.PredictionID, b.label.PredictionID))
+	})
 	var sum, sumPredecessor float64
-	for _, e := range data.Examples {
-		name, loss, lossPredecessor := losses(e.Label, target, e.Record.Output, predecessor[e.Record.ID])
-		if err := bets.Add((1 + loss - lossPredecessor) / 2); err != nil {
-			return Watch{}, fmt.Errorf("prediction %s: %w", e.Record.ID, err)
+	for _, r := range rows {
+		if err := bets.Add((1 + r.loss - r.lossOfPredecessor) / 2); err != nil {
+			return Watch{}, fmt.Errorf("prediction %s: %w", r.label.PredictionID, err)
 		}
-		w.Loss = name
-		sum, sumPredecessor = sum+loss, sumPredecessor+lossPredecessor
+		w.Loss = r.name
+		sum, sumPredecessor = sum+r.loss, sumPredecessor+r.lossOfPredecessor
 		w.Rows++
 	}
 	w.EValue = bets.Evalue()

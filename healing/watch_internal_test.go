@@ -18,16 +18,14 @@ import (
 func TestCalibrationWatch(t *testing.T) {
 	t.Parallel()
 	const runs, rows, alpha = 300, 1000, 0.05
-	schema, err := predictlog.NewSchema([]predictlog.Column{{Name: "x", Kind: predictlog.Numeric}}, predictlog.Target{})
-	require.NoError(t, err)
+	target := predictlog.Target{Classes: []string{"0", "1"}}
 	// how often a watch of this length calls harm, if the version's probabilities are off
 	// by noise of this size and the predecessor's by 0.2.
 	rate := func(noise float64, seed uint64) (rolledBack float64, meanRows float64) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		harmful, sum := 0, 0
 		for range runs {
-			data := labels.Dataset{Schema: schema}
-			predecessor := map[string]predictlog.Output{}
+			var seen []compared
 			for i := range rows {
 				p := rng.Float64()
 				class := "0"
@@ -35,15 +33,12 @@ func TestCalibrationWatch(t *testing.T) {
 					class = "1"
 				}
 				id := fmt.Sprint(i)
-				data.Examples = append(data.Examples, labels.Example{
-					Record:   predictlog.Record{ID: id, Time: time.Unix(int64(i), 0), Output: noisy(p, noise, rng)},
-					Label:    labels.Label{PredictionID: id, Class: class},
-					Labelled: true,
-				})
-				predecessor[id] = noisy(p, 0.2, rng)
+				c := compared{label: labels.Label{PredictionID: id, Class: class, Time: time.Unix(int64(i), 0)}}
+				c.name, c.loss, c.lossOfPredecessor = losses(c.label, target, noisy(p, noise, rng), noisy(p, 0.2, rng))
+				seen = append(seen, c)
 			}
 			for n := 100; n <= rows; n += 100 {
-				w, err := compareLosses(labels.Dataset{Schema: schema, Examples: data.Examples[:n]}, predecessor, WatchConfig{Alpha: alpha})
+				w, err := compareLosses(seen[:n], WatchConfig{Alpha: alpha})
 				require.NoError(t, err)
 				if w.Harmful {
 					harmful++
