@@ -42,6 +42,9 @@ func service(dir string, run func(func(context.Context) error)) http.Handler {
 	versions := must(fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{}))
 	journal := must(filejournal.Open(filepath.Join(dir, "journal.jsonl"), filejournal.Config{}))
 
+	// The first model is one that the team has. Later ones are trained and promoted here.
+	must(firstModel(versions, schema))
+
 	// The serving side: log every answer, take labels, follow promotions.
 	recorder := must(predictlog.NewRecorder(predictions, predictlog.Config{}))
 	live := must(registry.NewLive(versions, decodeModel, registry.LiveConfig{}))
@@ -101,7 +104,6 @@ func predict(schema *predictlog.Schema, live *registry.Live[gate.Model]) http.Ha
 func Example_service() {
 	dir := must(os.MkdirTemp("", "service"))
 	defer os.RemoveAll(dir)
-	deployByHand(dir, `{"income":30000}`)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -187,10 +189,37 @@ func train(_ context.Context, req healing.TrainRequest) (healing.Trained, error)
 	return healing.Trained{Artifact: bytes.NewReader(artifact)}, err
 }
 
-// deployByHand puts a first model into production, as a team does that has one.
-func deployByHand(dir, artifact string) {
+// firstModel puts the model that the team has into production, with the reference that
+// the monitor compares live rows with. When the service starts again, its keys keep it
+// from doing so once more.
+func firstModel(versions registry.Registry, schema *predictlog.Schema) (registry.Version, error) {
 	ctx := context.Background()
-	versions := must(fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{}))
-	v := must(versions.Register(ctx, registry.Draft{Key: "by hand"}, strings.NewReader(artifact)))
-	must(versions.Transition(ctx, registry.Transition{Version: v.ID, To: registry.Production, Actor: "ann", Reason: "first model"}))
+	reference, err := healing.ReferenceOf(schema, trainingRows())
+	if err != nil {
+		return registry.Version{}, err
+	}
+	v, err := versions.Register(ctx, registry.Draft{
+		Key:       "first model",
+		Documents: map[string][]byte{healing.ReferenceDocument: reference},
+	}, strings.NewReader(`{"income":30000}`))
+	if err != nil {
+		return registry.Version{}, err
+	}
+	_, err = versions.Transition(ctx, registry.Transition{
+		Version: v.ID, To: registry.Production, Actor: "ann", Reason: "first model", Key: "first model",
+	})
+	return v, err
+}
+
+// trainingRows are what the first model was trained on; a team reads them from a file.
+func trainingRows() []predictlog.Row {
+	rows := make([]predictlog.Row, 1000)
+	for i := range rows {
+		rows[i] = predictlog.Row{
+			predictlog.Number(float64(20000 + 37*i%40000)),
+			predictlog.Number(float64(18 + 7*i%60)),
+			predictlog.Category([]string{"north", "south"}[i%2]),
+		}
+	}
+	return rows
 }

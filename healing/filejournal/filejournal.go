@@ -5,7 +5,9 @@
 // on the disk. An entry torn by a crash is set aside in a file beside the journal by the
 // next Append, and reported; it was never acknowledged. The entries form a chain of
 // hashes that is verified whenever they are read: a changed, missing or inserted line is
-// an error that names it.
+// an error that names it, or it and the one after, which vouches for it. Nothing vouches
+// for the last line until another follows: whoever changes or removes that one is not
+// found out.
 package filejournal
 
 import (
@@ -74,18 +76,19 @@ func (j *Journal) Append(ctx context.Context, e healing.Entry) error {
 	return nil
 }
 
-// observe checks the lines that were appended since the last look, by whomever. The
-// caller holds mu.
+// observe checks the lines that were appended since the last look, by whomever. If one of
+// them is wrong it takes none, as it will be given all of them again. The caller holds mu.
 func (j *Journal) observe(p []byte, offset int64) error {
+	last, offsets := j.last, j.offsets
 	for line := range bytes.Lines(p) {
-		e, err := j.decode(line, j.last)
+		e, err := j.decode(line, last)
 		if err != nil {
 			return err
 		}
-		j.last, j.offsets = e, append(j.offsets, offset)
+		last, offsets = e, append(offsets, offset)
 		offset += int64(len(line))
-		j.size = offset
 	}
+	j.last, j.offsets, j.size = last, offsets, offset
 	return nil
 }
 
@@ -95,7 +98,11 @@ func (j *Journal) decode(line []byte, last healing.Entry) (healing.Entry, error)
 		return e, fmt.Errorf("%w: %s, line %d: %v", healing.ErrCorrupt, j.path, last.Seq+1, err)
 	}
 	if err := e.Follows(last); err != nil {
-		return e, fmt.Errorf("%w: %s, line %d: %v", healing.ErrCorrupt, j.path, last.Seq+1, err)
+		where := fmt.Sprintf("line %d", last.Seq+1)
+		if last.Seq > 0 && e.Seq == last.Seq+1 { // one of them is not what it was
+			where = fmt.Sprintf("line %d or %d", last.Seq, last.Seq+1)
+		}
+		return e, fmt.Errorf("%w: %s, %s: %v", healing.ErrCorrupt, j.path, where, err)
 	}
 	return e, nil
 }

@@ -219,10 +219,10 @@ func TestJournal_Damage(t *testing.T) {
 		{"changed", func(l [][]byte) [][]byte {
 			l[1] = bytes.Replace(l[1], []byte(`"n":1`), []byte(`"n":7`), 1)
 			return l
-		}, "line 3"}, // the next line's hash gives it away
-		{"removed", func(l [][]byte) [][]byte { return append(l[:1], l[2:]...) }, "line 2"},
-		{"swapped", func(l [][]byte) [][]byte { l[1], l[2] = l[2], l[1]; return l }, "line 2"},
-		{"not JSON", func(l [][]byte) [][]byte { l[2] = []byte("what is this\n"); return l }, "line 3"},
+		}, "line 2 or 3:"}, // the next line's hash gives it away
+		{"removed", func(l [][]byte) [][]byte { return append(l[:1], l[2:]...) }, "line 2:"},
+		{"swapped", func(l [][]byte) [][]byte { l[1], l[2] = l[2], l[1]; return l }, "line 2:"},
+		{"not JSON", func(l [][]byte) [][]byte { l[2] = []byte("what is this\n"); return l }, "line 3:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal.jsonl")
@@ -243,12 +243,8 @@ func TestJournal_Damage(t *testing.T) {
 				for _, err = range damaged.Entries(t.Context(), 0) {
 				}
 				require.ErrorIs(t, err, healing.ErrCorrupt)
-				require.ErrorContains(t, err, path)
+				require.ErrorContains(t, err, path+", "+c.line, "with every look")
 			}
-			fresh := open(t, path, filejournal.Config{})
-			for _, err = range fresh.Entries(t.Context(), 0) {
-			}
-			require.ErrorContains(t, err, c.line)
 			require.ErrorIs(t, insist(t.Context(), damaged, `{}`), healing.ErrCorrupt)
 		})
 	}
