@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"hash/fnv"
+	"io"
 	"slices"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -18,7 +19,8 @@ type Sampler struct {
 	max  int
 	seed uint64
 	of   int
-	kept drawn
+	kept []Example
+	lots lots // of what is kept; a heap once that is max
 }
 
 // NewSampler returns an empty sampler that keeps at most max examples, none if max is
@@ -28,13 +30,21 @@ func NewSampler(max int, seed uint64) *Sampler { return &Sampler{max: max, seed:
 // Add offers an example. Its ID is not to be offered twice.
 func (s *Sampler) Add(e Example) {
 	s.of++
-	d := draw{lot: s.lot(e.Record.ID), example: e}
-	switch {
-	case len(s.kept) < s.max:
-		heap.Push(&s.kept, d)
-	case s.max > 0 && d.before(s.kept[0]):
-		s.kept[0] = d
-		heap.Fix(&s.kept, 0)
+	if s.max <= 0 {
+		return
+	}
+	drawn := lot{number: s.number(e.Record.ID), id: e.Record.ID, at: len(s.kept)}
+	if len(s.kept) < s.max {
+		s.kept, s.lots = append(s.kept, e), append(s.lots, drawn)
+		if len(s.kept) == s.max {
+			heap.Init(&s.lots)
+		}
+		return
+	}
+	if highest := s.lots[0]; drawn.before(highest) {
+		drawn.at = highest.at
+		s.kept[drawn.at], s.lots[0] = e, drawn
+		heap.Fix(&s.lots, 0)
 	}
 }
 
@@ -44,19 +54,16 @@ func (s *Sampler) Of() int { return s.of }
 // Dataset returns the examples that were kept, all that were offered if these are not
 // more than the most to be kept.
 func (s *Sampler) Dataset(schema *predictlog.Schema) Dataset {
-	d := Dataset{Schema: schema, Examples: make([]Example, len(s.kept))}
-	for i, k := range s.kept {
-		d.Examples[i] = k.example
-	}
+	d := Dataset{Schema: schema, Examples: slices.Clone(s.kept)}
 	d.sort()
 	return d
 }
 
-// lot returns a number that is as good as random to whoever does not choose IDs by it.
-func (s *Sampler) lot(id string) uint64 {
+// number returns a number that is as good as random to whoever does not choose IDs by it.
+func (s *Sampler) number(id string) uint64 {
 	h := fnv.New64a()
 	h.Write(binary.LittleEndian.AppendUint64(nil, s.seed))
-	h.Write([]byte(id))
+	io.WriteString(h, id) // never fails
 	// FNV alone tells IDs apart that differ in their last byte by their low bits only; the
 	// finalizer of SplitMix64 spreads that over all.
 	x := h.Sum64()
@@ -65,27 +72,28 @@ func (s *Sampler) lot(id string) uint64 {
 	return x ^ x>>31
 }
 
-// draw is an example and the lot that decides whether it is kept.
-type draw struct {
-	lot     uint64
-	example Example
+// lot decides whether an example is kept: the lowest are.
+type lot struct {
+	number uint64
+	id     string
+	at     int // where the example is
 }
 
-func (d draw) before(e draw) bool {
-	return cmp.Or(cmp.Compare(d.lot, e.lot), cmp.Compare(d.example.Record.ID, e.example.Record.ID)) < 0
+func (l lot) before(m lot) bool {
+	return cmp.Or(cmp.Compare(l.number, m.number), cmp.Compare(l.id, m.id)) < 0
 }
 
-// drawn is a [heap.Interface] with the highest lot on top.
-type drawn []draw
+// lots is a [heap.Interface] with the highest on top. It is never grown as a heap.
+type lots []lot
 
-func (d drawn) Len() int           { return len(d) }
-func (d drawn) Less(i, j int) bool { return d[j].before(d[i]) }
-func (d drawn) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *drawn) Push(x any)        { *d = append(*d, x.(draw)) }
-func (d *drawn) Pop() any {
-	last := len(*d) - 1
-	x := (*d)[last]
-	*d = (*d)[:last]
+func (l lots) Len() int           { return len(l) }
+func (l lots) Less(i, j int) bool { return l[j].before(l[i]) }
+func (l lots) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+func (l *lots) Push(x any)        { *l = append(*l, x.(lot)) }
+func (l *lots) Pop() any {
+	last := len(*l) - 1
+	x := (*l)[last]
+	*l = (*l)[:last]
 	return x
 }
 
