@@ -134,11 +134,11 @@ func TestLoop_TheWatchOutlivesFutileOrders(t *testing.T) {
 			require.NoError(t, l.Tick(t.Context(), w.now))
 			require.Equal(t, healing.StepAborted, w.find(t, l, run.ID).Step)
 		}},
-		{"a retraining that fails", func(t *testing.T, w *world, l *healing.Loop, _ string) {
+		{"a retraining that fails", func(t *testing.T, w *world, _ *healing.Loop, _ string) {
 			w.parts.Trainer = healing.TrainerFunc(func(context.Context, healing.TrainRequest) (healing.Trained, error) {
 				return healing.Trained{}, errors.New("out of memory")
 			})
-			l = w.loop(t, healing.Config{})
+			l := w.loop(t, healing.Config{})
 			run, err := l.Retrain(t.Context(), "ann", "because", w.now)
 			require.NoError(t, err)
 			require.NoError(t, l.Tick(t.Context(), w.now))

@@ -98,7 +98,8 @@ type Windows struct {
 }
 
 // Run is one attempt to change what is in production, and the record of it. Fields are
-// filled in as the steps are done and do not change afterwards.
+// filled in as the steps are done and do not change afterwards, but for Attempts, and for
+// a Promoted that a wrong clock set to the future.
 type Run struct {
 	ID    string `json:"id"`
 	Step  Step   `json:"step"`

@@ -86,14 +86,10 @@ func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration
 		return "retraining", fmt.Sprintf("%s, step %s: %s", open.ID, open.Step, open.Reason)
 	case s.Production == nil:
 		return "no model", "nothing was promoted yet"
-	case len(s.Passes) == 0 && s.Failure != nil:
-		return "unknown", "no monitor pass yet: " + s.Failure.Error
 	case len(s.Passes) == 0:
 		return "unknown", "no monitor pass yet"
-	case passed(now, s.Passes[0].Time, fresh) && s.Failure != nil:
-		return "unknown", fmt.Sprintf("no monitor pass since %s: %s", when(s.Passes[0].Time), s.Failure.Error)
 	case passed(now, s.Passes[0].Time, fresh):
-		return "unknown", fmt.Sprintf("no monitor pass since %s", when(s.Passes[0].Time))
+		return "unknown", "no monitor pass since " + when(s.Passes[0].Time)
 	case s.Passes[0].Skipped != "":
 		return "unknown", s.Passes[0].Skipped
 	case s.Passes[0].Drifted():

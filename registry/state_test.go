@@ -180,3 +180,14 @@ func TestState_TransitionErrorsAreJoined(t *testing.T) {
 		require.ErrorContains(t, err, part)
 	}
 }
+
+// A caller can learn that a transition will be refused for ever before it writes down that
+// it wants it.
+func TestTransition_Validate(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, registry.Transition{Version: "1", Actor: "ann", Reason: "naïve"}.Validate())
+	err := registry.Transition{Actor: "a\x00", Reason: "caf\xe9", Displaced: registry.Staging}.Validate()
+	require.ErrorContains(t, err, "Actor is")
+	require.ErrorContains(t, err, "Reason is")
+	require.ErrorIs(t, err, registry.ErrIllegal)
+}
