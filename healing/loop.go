@@ -146,9 +146,9 @@ func (l *Loop) step(ctx context.Context, run Run, now time.Time) (Run, error) {
 var errInterrupted = errors.New("healing: interrupted by an order")
 
 // Advance does one step of the run with this ID, at the time now, and returns the run as
-// the journal has it then. A run that waits, or that has ended, is returned as it is; of
-// one that another process advanced, or an order ended, meanwhile, that is returned. An error means that the step was not done and may
-// be tried again. It is what a workflow engine calls.
+// the journal has it then. A run that waits, or that has ended, is returned as it is, and
+// so is one that another process advanced, or an order ended, meanwhile. An error means
+// that the step was not done and may be tried again. It is what a workflow engine calls.
 func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, error) {
 	l.working.Lock()
 	defer l.working.Unlock()
