@@ -14,6 +14,9 @@ type capture struct {
 	request, response body
 }
 
+// size returns the memory that the bodies take, in bytes.
+func (c *capture) size() int64 { return int64(cap(c.request.bytes) + cap(c.response.bytes)) }
+
 // body holds the first bytes of a request or an answer.
 type body struct {
 	bytes []byte

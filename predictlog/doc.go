@@ -7,7 +7,8 @@
 // does the writing, in a goroutine that the caller owns.
 //
 // Logging never fails a request: what happens when the queue is full is the policy
-// named in [Config], and whatever a policy loses is counted in [Stats]. Stores are
+// named in [Config], and whatever a policy loses is counted in [Stats]. What is queued
+// when the process is killed is lost; see [Recorder.Run]. Stores are
 // append-only; a record that was stored is never changed. [MemoryStore] serves tests
 // and examples, the sub-package csvlog is the embedded default, and the sub-package
 // storetest holds the promises that every store keeps.

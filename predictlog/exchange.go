@@ -3,6 +3,7 @@ package predictlog
 import (
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -113,13 +114,17 @@ func (w *answerWriter) commit(status int) {
 		return
 	}
 	w.status = status
-	switch id := w.Header().Get(idKey); {
-	case id == w.id:
-	case CheckID(id) == nil:
-		w.id = id
-	default:
-		w.setID()
+	ids := w.Header()[idKey]
+	if len(ids) == 1 && ids[0] == w.id {
+		return
 	}
+	for _, id := range slices.Backward(ids) { // the host's may be among others
+		if id != w.id && CheckID(id) == nil {
+			w.id = id
+			break
+		}
+	}
+	w.setID()
 }
 
 func (w *answerWriter) setID() {

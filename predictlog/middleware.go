@@ -14,8 +14,9 @@ const IDHeader = "X-Prediction-ID"
 //
 // Each answer, of any status, carries the ID of its record in [IDHeader]. A host that has
 // IDs of its own sets the header before it writes the answer: in next, or in a handler
-// around the middleware. A value that [CheckID] refuses is replaced by a new ID. The
-// header of a request is not heeded, for a client could take IDs of others.
+// around the middleware. A value that [CheckID] refuses is replaced by a new ID. Of
+// several values, as a proxy adds that of the server behind it, the last valid one is
+// taken and the others are removed. The header of a request is not heeded, for a client could take IDs of others.
 //
 // What next reads of the request's body, and writes as the answer's, is copied, up to
 // [Config.MaxBody] each. Unless [Annotate] or [Config.Decode] says otherwise, the request
@@ -34,7 +35,7 @@ const IDHeader = "X-Prediction-ID"
 // schema. Rejections happen in Run; the client has its answer by then.
 //
 // Logging fails no request. With [Block], a full queue delays the end of the request,
-// and so may delay its answer. The handler gets a request that is a copy, and a
+// and so may delay its answer, by [Config.BlockTimeout] at most. The handler gets a request that is a copy, and a
 // [http.ResponseWriter] that implements no more than that interface and Unwrap: flush
 // through [http.ResponseController]. Compress outside of the middleware, or it sees
 // compressed bodies. If next panics, nothing is recorded and the panic goes its way.

@@ -371,6 +371,48 @@ func TestMiddleware_ReverseProxy(t *testing.T) {
 	require.Equal(t, predictlog.Stats{Recorded: 20}, o.stats)
 }
 
+// A proxy adds the headers of the server behind it, which may be a recorder's too.
+func TestMiddleware_OneID(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		around, inside []string
+		want           string
+	}{
+		"added":               {inside: []string{"upstream-1"}, want: "upstream-1"},
+		"added twice":         {inside: []string{"upstream-1", "upstream-2"}, want: "upstream-2"},
+		"the last is invalid": {inside: []string{"upstream-1", "not an ID"}, want: "upstream-1"},
+		"all are invalid":     {inside: []string{"not an ID", ""}},
+		"of a handler around": {around: []string{"outer"}, inside: []string{"upstream-1"}, want: "upstream-1"},
+		"two around":          {around: []string{"outer", "outer-2"}, want: "outer-2"},
+		"two around, invalid": {around: []string{"outer", "not an ID"}, want: "outer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ids []string
+			o := observe(t, applicantSchema(t), predictlog.Config{}, func(recorder *predictlog.Recorder) {
+				w := httptest.NewRecorder()
+				for _, id := range tc.around {
+					w.Header().Add(predictlog.IDHeader, id)
+				}
+				recorder.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					for _, id := range tc.inside {
+						w.Header().Add(predictlog.IDHeader, id)
+					}
+					answer(200, answerBody)(w, r)
+				})).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(requestBody)))
+				ids = w.Result().Header.Values(predictlog.IDHeader)
+			})
+			require.Len(t, ids, 1)
+			require.Contains(t, o.records, ids[0])
+			if tc.want == "" {
+				require.Regexp(t, uuidv7, ids[0])
+			} else {
+				require.Equal(t, tc.want, ids[0])
+			}
+		})
+	}
+}
+
 // What a handler does with its arguments after it has returned is its own mistake, but
 // must not reach the log of another request.
 func TestMiddleware_HandlerThatHoldsOn(t *testing.T) {
@@ -450,22 +492,100 @@ func TestMiddleware_Overflow(t *testing.T) {
 				store := predictlog.NewMemoryStore(applicantSchema(t))
 				recorder := newRecorder(t, store, predictlog.Config{QueueSize: 1, Overflow: overflow})
 				serve(recorder, answer(200, answerBody), requestBody)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
 				began := time.Now()
-				w := httptest.NewRecorder()
-				request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(requestBody))
-				recorder.Middleware(answer(200, answerBody)).ServeHTTP(w, request)
+				w := serve(recorder, answer(200, answerBody), requestBody)
 				require.Equal(t, answerBody, w.Body.String(), "the request succeeds")
 				wait := time.Duration(0)
 				if overflow == predictlog.Block {
-					wait = time.Minute
+					wait = 100 * time.Millisecond
 				}
 				require.Equal(t, wait, time.Since(began))
 				require.Equal(t, predictlog.Stats{Dropped: 1, Queued: 1}, recorder.Stats())
 			})
 		})
 	}
+}
+
+// A store that is down delays each request by no more than BlockTimeout, however many
+// there are, and what found room is stored once it is up.
+func TestMiddleware_StoreDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const size, late = 4, 20
+		var log strings.Builder
+		down := true
+		memory := predictlog.NewMemoryStore(applicantSchema(t))
+		recorder := newRecorder(t, storeFunc{memory, func(ctx context.Context, records ...predictlog.Record) error {
+			if down {
+				return errDisk
+			}
+			return memory.Append(ctx, records...)
+		}}, predictlog.Config{QueueSize: size, BlockTimeout: 50 * time.Millisecond, Logger: textLogger(&log)})
+		stop := start(t, recorder)
+		for range size {
+			serve(recorder, answer(200, answerBody), requestBody)
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range late {
+			wg.Go(func() {
+				require.Equal(t, 200, serve(recorder, answer(200, answerBody), requestBody).Code)
+				require.Equal(t, 50*time.Millisecond, time.Since(began))
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Contains(t, log.String(), `msg="predictlog: records dropped" records=20 overflow=block`, "also while nothing can be written")
+		down = false
+		require.NoError(t, recorder.Flush(t.Context()))
+		require.Len(t, stored(t, memory), size)
+		require.Equal(t, int64(late), recorder.Stats().Dropped)
+		require.NoError(t, stop())
+	})
+}
+
+// A request whose client has gone is recorded if there is room; if not, it does not wait.
+func TestMiddleware_Cancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder := newRecorder(t, predictlog.NewMemoryStore(applicantSchema(t)), predictlog.Config{QueueSize: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		began := time.Now()
+		for range 2 {
+			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(requestBody))
+			recorder.Middleware(answer(200, answerBody)).ServeHTTP(httptest.NewRecorder(), request)
+		}
+		require.Zero(t, time.Since(began))
+		require.Equal(t, predictlog.Stats{Dropped: 1, Queued: 1}, recorder.Stats())
+	})
+}
+
+func TestMiddleware_MaxQueueBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := predictlog.NewMemoryStore(applicantSchema(t))
+		recorder := newRecorder(t, store, predictlog.Config{MaxQueueBytes: 100 << 10, FlushInterval: time.Hour})
+		large := requestBody + strings.Repeat(" ", 30<<10)
+		huge := requestBody + strings.Repeat(" ", 120<<10)
+
+		serve(recorder, answer(200, answerBody), huge)
+		require.Equal(t, predictlog.Stats{Queued: 1}, recorder.Stats(), "a larger one is let in alone")
+		serve(recorder, answer(200, answerBody), requestBody)
+		require.Equal(t, predictlog.Stats{Queued: 1, Dropped: 1}, recorder.Stats())
+
+		stop := start(t, recorder)
+		synctest.Wait()
+		require.Equal(t, predictlog.Stats{Recorded: 1, Dropped: 1}, recorder.Stats(), "Run is called when there is no room")
+		serve(recorder, answer(200, answerBody), large)
+		synctest.Wait()
+		require.Equal(t, int64(1), recorder.Stats().Queued)
+		serve(recorder, answer(200, answerBody), large)
+		synctest.Wait()
+		require.Equal(t, predictlog.Stats{Recorded: 3, Dropped: 1}, recorder.Stats(), "and when half of it is taken")
+		require.NoError(t, stop())
+	})
 }
 
 // Run waits for the requests that are inside the middleware when it is told to stop.

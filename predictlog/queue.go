@@ -3,58 +3,94 @@ package predictlog
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // queue is a bounded queue of many writers and one reader. The reader is not woken by
 // each writer, which would cost a request more than all the rest of its logging: it
 // comes by itself from time to time, and is called once the queue is half full.
 type queue struct {
-	size int
+	size     int
+	maxBytes int64
+	timeout  time.Duration // of a writer's wait for room; 0 is no wait
 	// wake calls the reader; at most one call is pending.
 	wake chan struct{}
 
 	mu     sync.Mutex
 	queued []*capture    // guarded by mu
+	bytes  int64         // guarded by mu; of the bodies of those queued
+	taken  int64         // guarded by mu; of the bodies of those taken and not released
 	pushed uint64        // guarded by mu; how many were ever queued
 	done   uint64        // guarded by mu; how many of them were released
 	closed bool          // guarded by mu
 	change chan struct{} // guarded by mu; closed when done or closed changes, nil if nobody waits
 }
 
-func newQueue(size int) *queue {
-	return &queue{size: size, wake: make(chan struct{}, 1)}
+func newQueue(cfg Config) *queue {
+	q := &queue{size: cfg.QueueSize, maxBytes: cfg.MaxQueueBytes, wake: make(chan struct{}, 1)}
+	if cfg.Overflow == Block {
+		q.timeout = cfg.BlockTimeout
+	}
+	return q
 }
 
-// push queues c. If the queue is full it waits for room until ctx ends, or under Drop
-// returns ErrQueueFull; if it is closed, ErrStopped.
-func (q *queue) push(ctx context.Context, c *capture, overflow Overflow) error {
+// push queues c. If there is no room it waits until there is, until ctx ends, or until
+// its time is over, which is ErrQueueFull. If the queue is closed it returns ErrStopped.
+func (q *queue) push(ctx context.Context, c *capture) error {
+	queued, err := q.tryPush(c)
+	if queued || err != nil {
+		return err
+	}
+	q.call() // a large record may find no room before the queue is half full
+	if q.timeout == 0 {
+		return ErrQueueFull
+	}
+	timer := time.NewTimer(q.timeout)
+	defer timer.Stop()
 	for {
-		q.mu.Lock()
-		if q.closed {
-			q.mu.Unlock()
-			return ErrStopped
-		}
-		if q.held() < q.size {
-			q.queued = append(q.queued, c)
-			q.pushed++
-			half := len(q.queued) == (q.size+1)/2
-			q.mu.Unlock()
-			if half {
-				q.call()
-			}
-			return nil
-		}
-		changed := q.changed()
-		q.mu.Unlock()
-		if overflow == Drop {
-			return ErrQueueFull
+		changed := q.watch()
+		if queued, err := q.tryPush(c); queued || err != nil {
+			return err
 		}
 		select {
 		case <-changed:
+		case <-timer.C:
+			return ErrQueueFull
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// tryPush queues c if there is room. If the queue is closed it returns ErrStopped.
+func (q *queue) tryPush(c *capture) (queued bool, err error) {
+	size := c.size()
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return false, ErrStopped
+	}
+	// A record larger than the bound is let in alone, for it would wait in vain.
+	held := q.held()
+	if held >= q.size || held > 0 && q.bytes+q.taken+size > q.maxBytes {
+		q.mu.Unlock()
+		return false, nil
+	}
+	wasHalfFull := q.halfFull()
+	q.queued = append(q.queued, c)
+	q.bytes += size
+	q.pushed++
+	call := q.halfFull() && !wasHalfFull
+	q.mu.Unlock()
+	if call {
+		q.call()
+	}
+	return true, nil
+}
+
+// halfFull reports whether the reader should come; q.mu must be held.
+func (q *queue) halfFull() bool {
+	return len(q.queued) >= (q.size+1)/2 || q.bytes > q.maxBytes/2
 }
 
 // flush calls the reader, and waits until all that is queued now was released.
@@ -94,14 +130,17 @@ func (q *queue) take(spare []*capture) []*capture {
 	defer q.mu.Unlock()
 	taken := q.queued
 	q.queued = spare[:0]
+	q.bytes, q.taken = 0, q.taken+q.bytes
 	return taken
 }
 
-// release says that the next n of those taken are stored or rejected.
-func (q *queue) release(n int) {
+// release says that the next n of those taken, whose bodies have so many bytes, are
+// stored or rejected.
+func (q *queue) release(n int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.done += uint64(n)
+	q.taken -= bytes
 	q.announce()
 }
 
@@ -121,6 +160,13 @@ func (q *queue) len() int {
 
 // held returns how many are queued or taken; q.mu must be held.
 func (q *queue) held() int { return int(q.pushed - q.done) }
+
+// watch returns a channel that is closed at the next change.
+func (q *queue) watch() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed()
+}
 
 // changed returns a channel that is closed at the next change; q.mu must be held.
 func (q *queue) changed() <-chan struct{} {

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	// ErrQueueFull is returned by [Recorder.Record] under the policy [Drop] when the
-	// queue is full.
+	// ErrQueueFull is returned by [Recorder.Record] when the queue is full: at once
+	// under the policy [Drop], after [Config.BlockTimeout] under [Block].
 	ErrQueueFull = errors.New("predictlog: queue is full")
 
 	// ErrStopped is returned by [Recorder.Record] after [Recorder.Run] has ended.
@@ -27,8 +27,9 @@ type Overflow uint8
 
 // The overflow policies.
 const (
-	// Block makes the request wait for room, as long as its context lives. A record
-	// whose context ends first is lost and counted in [Stats.Dropped].
+	// Block makes the request wait for room, for [Config.BlockTimeout] at most and as
+	// long as its context lives. If there is no room by then, the record is lost and
+	// counted in [Stats.Dropped].
 	Block Overflow = iota
 	// Drop loses the record and counts it in [Stats.Dropped].
 	Drop
@@ -63,16 +64,26 @@ type Config struct {
 	MaxBody int64 `validate:"gte=0"`
 
 	// QueueSize bounds the records held in memory, those included that are being
-	// written. Each holds up to two bodies of MaxBody. Default 8192.
+	// written. Default 8192.
 	QueueSize int `validate:"gte=0"`
+	// MaxQueueBytes bounds the memory of their bodies, in bytes; what an [Annotation] or
+	// a record given to [Recorder.Record] refers to is not counted. The queue is full
+	// when either bound would be passed, but takes one record of any size when it is
+	// empty. Requests that are not yet answered, or wait for room, hold their bodies
+	// beside it. Default 64 MiB.
+	MaxQueueBytes int64 `validate:"gte=0"`
 	// Overflow says what happens when the queue is full. Default Block.
 	Overflow Overflow `validate:"lte=1"`
+	// BlockTimeout is the longest that a request waits for room under Block, and so the
+	// delay of every request while the store is down and the queue full. Default 100ms.
+	BlockTimeout time.Duration `validate:"gte=0"`
 
 	// BatchSize bounds the records of one [Store.Append]. Default 1000.
 	BatchSize int `validate:"gte=0"`
 	// FlushInterval is the longest a record waits for its first Append while the store
 	// keeps up. Run wakes at this interval, so that no request has to wake it, and once
-	// the queue is half full. Default 1s.
+	// the queue is half full. A killed process loses the records of this time. Default
+	// 1s.
 	FlushInterval time.Duration `validate:"gte=0"`
 	// RetryBackoff is the wait after an Append failed. It doubles with each failure in a
 	// row, up to a hundredfold, and half of it is random. Default 100ms.
@@ -92,6 +103,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
 	c.QueueSize = cmp.Or(c.QueueSize, 8192)
+	c.MaxQueueBytes = cmp.Or(c.MaxQueueBytes, 64<<20)
+	c.BlockTimeout = cmp.Or(c.BlockTimeout, 100*time.Millisecond)
 	c.BatchSize = cmp.Or(c.BatchSize, 1000)
 	c.FlushInterval = cmp.Or(c.FlushInterval, time.Second)
 	c.RetryBackoff = cmp.Or(c.RetryBackoff, 100*time.Millisecond)
@@ -144,8 +157,9 @@ type Stats struct {
 }
 
 // Recorder writes what a model is asked, and answers, to a [Store]. Records come from
-// [Recorder.Middleware] and [Recorder.Record] and are written by [Recorder.Run]. All
-// methods are safe for concurrent use.
+// [Recorder.Middleware] and [Recorder.Record] and are written by [Recorder.Run]. An
+// answer reaches its client before its record is stored: what a killed process loses is
+// said there. All methods are safe for concurrent use.
 type Recorder struct {
 	store    Store
 	schema   *Schema
@@ -176,7 +190,7 @@ func NewRecorder(store Store, cfg Config) (*Recorder, error) {
 		store:    store,
 		schema:   store.Schema(),
 		cfg:      cfg,
-		queue:    newQueue(cfg.QueueSize),
+		queue:    newQueue(cfg),
 		captures: sync.Pool{New: func() any { return new(capture) }},
 	}, nil
 }
@@ -187,8 +201,8 @@ func NewRecorder(store Store, cfg Config) (*Recorder, error) {
 // answer are appended to the store itself.
 //
 // A record that does not follow the schema is a [*RecordError]. When the queue is full,
-// the policy decides: Record waits until ctx ends and returns its error, or returns
-// [ErrQueueFull] at once. After Run has ended, it returns [ErrStopped]. No error of the
+// the policy decides how long Record waits for room before it returns [ErrQueueFull], or
+// the error of ctx if that ends first. After Run has ended, it returns [ErrStopped]. No error of the
 // store is returned; see [Config.OnReject]. Record keeps no reference to r's memory.
 func (r *Recorder) Record(ctx context.Context, record Record) (id string, err error) {
 	if record.Time.IsZero() {
@@ -212,7 +226,7 @@ func (r *Recorder) Record(ctx context.Context, record Record) (id string, err er
 
 // enqueue takes over c: it is queued, or dropped and counted.
 func (r *Recorder) enqueue(ctx context.Context, c *capture) error {
-	err := r.queue.push(ctx, c, r.cfg.Overflow)
+	err := r.queue.push(ctx, c)
 	if err != nil {
 		r.dropped.Add(1)
 		r.recycle(c)

@@ -48,6 +48,7 @@ func TestNewRecorder_ReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	_, err := predictlog.NewRecorder(nil, predictlog.Config{
 		MaxBody: -1, QueueSize: -2, BatchSize: -3, FlushInterval: -4, RetryBackoff: -5, DrainTimeout: -6, Overflow: 7,
+		MaxQueueBytes: -8, BlockTimeout: -9,
 	})
 	for _, want := range []string{
 		"predictlog: new recorder: nil Store",
@@ -58,6 +59,8 @@ func TestNewRecorder_ReportsEveryMistake(t *testing.T) {
 		"RetryBackoff is -5ns, want gte=0",
 		"DrainTimeout is -6ns, want gte=0",
 		"Overflow is Overflow(7), want lte=1",
+		"MaxQueueBytes is -8, want gte=0",
+		"BlockTimeout is -9ns, want gte=0",
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -119,7 +122,7 @@ func TestRecorder_Block(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := predictlog.NewMemoryStore(applicantSchema(t))
-		recorder := newRecorder(t, store, predictlog.Config{QueueSize: 2})
+		recorder := newRecorder(t, store, predictlog.Config{QueueSize: 2, BlockTimeout: time.Hour})
 		for _, id := range []string{"a", "b"} {
 			_, err := recorder.Record(t.Context(), applicantRecord(id))
 			require.NoError(t, err)
@@ -134,6 +137,12 @@ func TestRecorder_Block(t *testing.T) {
 		require.Equal(t, time.Minute, time.Since(began))
 		require.Equal(t, predictlog.Stats{Dropped: 1, Queued: 2}, recorder.Stats())
 
+		// So does one whose time is over.
+		began = time.Now()
+		_, err = recorder.Record(t.Context(), applicantRecord("lost"))
+		require.ErrorIs(t, err, predictlog.ErrQueueFull)
+		require.Equal(t, time.Hour, time.Since(began))
+
 		// Another waits for room.
 		waited := make(chan error, 1)
 		go func() {
@@ -145,7 +154,7 @@ func TestRecorder_Block(t *testing.T) {
 		stop := start(t, recorder)
 		require.NoError(t, <-waited)
 		require.NoError(t, stop())
-		require.Equal(t, predictlog.Stats{Recorded: 3, Dropped: 1}, recorder.Stats())
+		require.Equal(t, predictlog.Stats{Recorded: 3, Dropped: 2}, recorder.Stats())
 		require.Contains(t, stored(t, store), "c")
 	})
 }

@@ -18,6 +18,11 @@ const drainPoll = 10 * time.Millisecond
 // meanwhile the queue fills up and its policy holds. Records that the store refuses as
 // [ErrDuplicate] or [ErrInvalidRecord] are rejected, the others of their batch stored.
 //
+// What is queued is in memory alone, though its answers were given: a process that is
+// killed loses it, which is up to [Config.FlushInterval] of records while the store keeps
+// up, and the whole queue at most. A process that ends in good order loses nothing if it
+// shuts its server down, then ends ctx, then waits for Run.
+//
 // When ctx ends, Run waits for the requests inside the middleware, writes what is queued
 // and returns nil, all within [Config.DrainTimeout]. What is not written by then is
 // rejected, and the error says how many records that were. What comes later is dropped
@@ -121,7 +126,9 @@ func (w *writer) logDropped() {
 // writeBatch stores or rejects each capture, and releases them.
 func (w *writer) writeBatch(ctx context.Context, batch []*capture) {
 	w.captures, w.records = w.captures[:0], w.records[:0]
+	var bytes int64
 	for _, c := range batch {
+		bytes += c.size()
 		if err := w.complete(c); err != nil {
 			w.reject(c, err)
 			continue
@@ -136,7 +143,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*capture) {
 	for _, c := range batch {
 		w.recycle(c)
 	}
-	w.queue.release(len(batch))
+	w.queue.release(len(batch), bytes)
 }
 
 // write stores the records, which are those of captures, and rejects what cannot be
@@ -184,6 +191,7 @@ func (w *writer) append(ctx context.Context, records []Record) error {
 			wait = w.cfg.RetryBackoff // little time is left
 		}
 		pause := wait/2 + rand.N(wait/2+1)
+		w.logDropped()
 		w.cfg.Logger.Warn("predictlog: append failed", "records", len(records), "failures", failures, "pause", pause, "err", err)
 		if !w.sleep(ctx, pause) {
 			return err
