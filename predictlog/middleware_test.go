@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -513,10 +514,10 @@ func TestMiddleware_StoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size, late = 4, 20
 		var log strings.Builder
-		down := true
+		var up atomic.Bool
 		memory := predictlog.NewMemoryStore(applicantSchema(t))
 		recorder := newRecorder(t, storeFunc{memory, func(ctx context.Context, records ...predictlog.Record) error {
-			if down {
+			if !up.Load() {
 				return errDisk
 			}
 			return memory.Append(ctx, records...)
@@ -537,7 +538,7 @@ func TestMiddleware_StoreDown(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Contains(t, log.String(), `msg="predictlog: records dropped" records=20 overflow=block`, "also while nothing can be written")
-		down = false
+		up.Store(true)
 		require.NoError(t, recorder.Flush(t.Context()))
 		require.Len(t, stored(t, memory), size)
 		require.Equal(t, int64(late), recorder.Stats().Dropped)
