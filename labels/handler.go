@@ -9,17 +9,24 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
+// What one request of the feed may cost in memory, and its answer in bytes, is bounded by
+// these: a row of a byte can have a message of a hundred.
 const (
-	// maxFeedBytes bounds what one request of the feed costs in memory; it holds about
-	// ten thousand labels.
-	maxFeedBytes = 1 << 20
+	maxFeedBytes = 1 << 20 // holds about ten thousand labels
+	maxFeedRows  = 10_000
+	maxProblems  = 8 // that are told of one row
+)
+
+const (
+	// maxFeedAhead is how far in the future a time may be: above all differences of
+	// clocks and zones. A later one would win over every correction until it has come.
+	maxFeedAhead = 24 * time.Hour
 	// feedRetryAfter is in seconds: long enough for a database to fail over.
 	feedRetryAfter = "5"
 )
@@ -44,7 +51,7 @@ type feedFailure struct {
 
 // Handler returns the label feed: a handler that stores the labels of POST requests.
 //
-// The body is JSON of at most 1 MiB, one row or an array of rows:
+// The body is JSON of at most 1 MiB, one row or an array of at most 10,000 rows:
 //
 //	{"prediction_id": "0197...", "class": "1", "time": "2025-06-01T12:00:00Z"}
 //	{"prediction_id": "0198...", "value": 12.5}
@@ -52,9 +59,11 @@ type feedFailure struct {
 // A row has either a class, for a classification, or a value, for a regression. A class
 // may be a string, a number or a boolean: 1 and 1.0 become "1", true becomes "true". A
 // value is a number. The time, in RFC 3339, is when the truth became known. A null is as
-// good as a field left out. An unknown or repeated field makes its row invalid.
+// good as a field left out. An unknown or repeated field makes its row invalid, and so does
+// a time more than 24 hours after the arrival.
 //
-// A row without a time states what is true on arrival. It gets the time of arrival,
+// A row without a time states what is true on arrival, and corrects what was known. It
+// gets the time of arrival, or one right after the winning label's if that is later,
 // unless its truth wins already: then there is nothing to store. If such rows of one
 // request contradict each other, those that agree with the last are taken and the others
 // are invalid.
@@ -66,8 +75,8 @@ type feedFailure struct {
 //   - 200 if every row is stored;
 //   - 422 if rows were rejected, while the others are stored;
 //   - 400 for a body that is not JSON, with the position of the mistake;
-//   - 405, 413 and 415 for another method, a larger body and another content type than
-//     application/json or none;
+//   - 405, 413 and 415 for another method, a body that is larger or has more rows, and
+//     another content type than application/json or none;
 //   - 503 with Retry-After if the store failed: nothing is promised then;
 //   - 422 without the counts if the store itself called a label invalid: none is stored,
 //     or only those with a time if a row without one is at fault.
@@ -78,6 +87,7 @@ type feedFailure struct {
 // A client may repeat a whole request whatever the answer was. Rows with a time change
 // nothing when they come again, at whatever later point. Rows without one change nothing
 // either as long as their truth wins; once another does, they are taken as a correction.
+// A time that was too far in the future may be taken later.
 // So a client that may deliver late or out of order should send the time.
 //
 // Whoever may post labels decides what the next model learns: guard the handler.
@@ -89,11 +99,15 @@ func Handler(store Store) http.Handler {
 			return
 		}
 		rows, err := splitFeed(body)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTooManyRows):
+			reply(w, http.StatusRequestEntityTooLarge, feedFailure{err.Error()})
+			return
+		case err != nil:
 			reply(w, http.StatusBadRequest, feedFailure{err.Error()})
 			return
 		}
-		f := parseFeed(rows, time.Now())
+		f := parseFeed(rows, time.Now().Truncate(time.Microsecond))
 		answer := feedReply{Stored: len(f.dated) + len(f.undated), Rejected: f.rejected}
 		switch err := f.appendTo(r.Context(), store); {
 		case errors.Is(err, ErrInvalidLabel):
@@ -139,6 +153,8 @@ func readFeed(w http.ResponseWriter, r *http.Request) (body []byte, status int, 
 	return body, http.StatusOK, nil
 }
 
+var errTooManyRows = fmt.Errorf("body has more than %d rows", maxFeedRows)
+
 // splitFeed returns the rows of a body that is one object or an array.
 func splitFeed(body []byte) ([]json.RawMessage, error) {
 	if !utf8.Valid(body) { // package json would put U+FFFD in its place
@@ -156,13 +172,29 @@ func splitFeed(body []byte) ([]json.RawMessage, error) {
 	case "an object":
 		return []json.RawMessage{document}, nil
 	case "an array":
-		var rows []json.RawMessage
-		if err := json.Unmarshal(document, &rows); err != nil {
-			return nil, fmt.Errorf("body: %w", err)
-		}
-		return rows, nil
+		return splitArray(document)
 	}
 	return nil, fmt.Errorf("body is %s, want an object or an array of objects", kindOf(document))
+}
+
+// splitArray returns the rows of a valid array, which are counted before more of them
+// take memory.
+func splitArray(document json.RawMessage) (rows []json.RawMessage, err error) {
+	array := json.NewDecoder(bytes.NewReader(document))
+	if _, err := array.Token(); err != nil { // the bracket
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	for array.More() {
+		if len(rows) == maxFeedRows {
+			return nil, errTooManyRows
+		}
+		var row json.RawMessage
+		if err := array.Decode(&row); err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // feed is what a request holds.
@@ -174,7 +206,8 @@ type feed struct {
 
 // appendTo stores the labels, but not those undated ones whose truth wins already: their
 // arrival would make a new revision each time the request is repeated. The dated ones go
-// first, because they may change what wins.
+// first, because they may change what wins. An undated one that does not agree is dated
+// after what wins, if that is in the future.
 func (f feed) appendTo(ctx context.Context, store Store) error {
 	if err := store.Append(ctx, f.dated...); err != nil || len(f.undated) == 0 {
 		return err
@@ -187,10 +220,18 @@ func (f feed) appendTo(ctx context.Context, store Store) error {
 	if err != nil {
 		return err
 	}
-	news := slices.DeleteFunc(f.undated, func(l Label) bool {
+	var news []Label
+	for _, l := range f.undated {
 		winner, labelled := winners[l.PredictionID]
-		return labelled && winner.SameTruth(l)
-	})
+		switch {
+		case !labelled:
+		case winner.SameTruth(l):
+			continue
+		case !winner.Time.Before(l.Time):
+			l.Time = winner.Time.Add(time.Microsecond)
+		}
+		news = append(news, l)
+	}
 	return store.Append(ctx, news...)
 }
 
@@ -242,6 +283,15 @@ func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err 
 		given    = map[string]bool{} // by field, false if it is null
 		problems []string
 	)
+	note := func(problem string) {
+		switch len(problems) {
+		case maxProblems:
+		case maxProblems - 1:
+			problems = append(problems, "and so on")
+		default:
+			problems = append(problems, problem)
+		}
+	}
 	// Not into a struct: package json takes the last of repeated fields and ignores case.
 	fields := json.NewDecoder(bytes.NewReader(row))
 	if _, err := fields.Token(); err != nil { // the brace
@@ -258,7 +308,7 @@ func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err 
 		}
 		name, _ := token.(string)
 		if _, repeated := given[name]; repeated {
-			problems = append(problems, fmt.Sprintf("field %q is given twice", name))
+			note(fmt.Sprintf("field %q is given twice", name))
 			continue
 		}
 		given[name] = kindOf(content) != "null"
@@ -266,17 +316,20 @@ func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err 
 			continue
 		}
 		if err := l.parseField(name, content); err != nil {
-			problems = append(problems, err.Error())
+			note(err.Error())
 		}
 	}
 	switch {
 	case given["class"] && given["value"]:
-		problems = append(problems, "both a class and a value, want one of them")
+		note("both a class and a value, want one of them")
 	case !given["class"] && !given["value"]:
-		problems = append(problems, "neither a class nor a value")
+		note("neither a class nor a value")
 	}
 	if len(problems) > 0 {
 		return l, false, errors.New(strings.Join(problems, "; "))
+	}
+	if l.Time.After(arrival.Add(maxFeedAhead)) {
+		return l, false, fmt.Errorf("time: %s, want at most %v after the arrival", l.Time.Format(time.RFC3339), maxFeedAhead)
 	}
 	var invalid *LabelError
 	if errors.As(l.Check(), &invalid) {

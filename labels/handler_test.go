@@ -166,6 +166,7 @@ func TestHandler_Refused(t *testing.T) {
 		{"string", "POST", "", `"p-1"`, 400, `body is a string, want an object or an array of objects`},
 		{"null", "POST", "", `null`, 400, `body is null, want`},
 		{"Latin-1", "POST", "", "{\"prediction_id\": \"p-1\", \"class\": \"gr\xfcn\"}", 400, `body is not UTF-8`},
+		{"too many rows", "POST", "", `[` + strings.Repeat(row+`,`, 10_000) + row + `]`, 413, `body has more than 10000 rows`},
 		{"too large", "POST", "", `"` + strings.Repeat(" ", 1<<20) + `"`, 413, `body is larger than 1048576 bytes`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,6 +203,31 @@ func TestHandler_Limit(t *testing.T) {
 	row := `{"prediction_id": "p-1", "class": "a"}`
 	body := row + strings.Repeat(" ", 1<<20-len(row))
 	require.Equal(t, http.StatusOK, post(labels.NewMemoryStore(), body).Code, "exactly 1 MiB")
+	body = "[" + strings.Repeat(row+",", 9_999) + row + "]"
+	require.Equal(t, http.StatusOK, post(labels.NewMemoryStore(), body).Code, "exactly 10,000 rows")
+}
+
+// No request has an answer much larger than itself.
+func TestHandler_AnswerIsBounded(t *testing.T) {
+	t.Parallel()
+	var names strings.Builder
+	for i := 0; names.Len() < 1_000_000; i++ {
+		fmt.Fprintf(&names, `"%d":0,`, i)
+	}
+	for name, body := range map[string]string{
+		"many short rows":    "[" + strings.Repeat("0,", 9_999) + "0]",
+		"too many rows":      "[" + strings.Repeat("0,", 500_000) + "0]",
+		"many bad fields":    "{" + names.String() + `"value":1}`,
+		"many repetitions":   "{" + strings.Repeat(`"x":0,`, 150_000) + `"x":0}`,
+		"many rows, two bad": "[" + strings.Repeat(`{"x":0,"y":0},`, 9_999) + "0]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := post(labels.NewMemoryStore(), body)
+			require.Contains(t, []int{http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge}, w.Code)
+			require.Less(t, w.Body.Len(), 3<<20)
+		})
+	}
 }
 
 func TestHandler_ContentType(t *testing.T) {
@@ -355,6 +381,47 @@ func TestHandler_Undated(t *testing.T) {
 			got = append(got, l.Class)
 		}
 		require.Equal(t, want, got)
+	})
+}
+
+// A label that was dated in the future can be corrected all the same, again and again.
+func TestHandler_UndatedAfterFuture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := labels.NewMemoryStore()
+		future := time.Now().Add(time.Hour).UTC()
+		dated := `{"prediction_id": "p-1", "class": "yes", "time": "` + future.Format(time.RFC3339) + `"}`
+		require.Equal(t, http.StatusOK, post(store, dated).Code)
+		for i, class := range []string{"no", "no", "yes", "no", "yes"} {
+			body := `[{"prediction_id": "p-1", "class": "` + class + `"}, ` + dated + `]`
+			for range 2 {
+				require.Equal(t, http.StatusOK, post(store, body).Code)
+				winners, err := store.Lookup(t.Context(), "p-1")
+				require.NoError(t, err)
+				require.Equal(t, class, winners["p-1"].Class, "row %d", i)
+			}
+		}
+		got := history(t, store)
+		require.Len(t, got, 5)
+		for i, l := range got {
+			require.Equal(t, future.Add(time.Duration(i)*time.Microsecond), l.Time)
+		}
+	})
+}
+
+func TestHandler_FarFuture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for ahead, status := range map[time.Duration]int{24 * time.Hour: 200, 24*time.Hour + time.Second: 422} {
+			store := labels.NewMemoryStore()
+			at := time.Now().Add(ahead).UTC().Format(time.RFC3339)
+			w := post(store, `{"prediction_id": "p-1", "class": "yes", "time": "`+at+`"}`)
+			require.Equal(t, status, w.Code)
+			if status == 422 {
+				require.Contains(t, w.Body.String(), `time: `+at+`, want at most 24h0m0s after the arrival`)
+				require.Empty(t, history(t, store))
+			}
+		}
 	})
 }
 
