@@ -67,7 +67,7 @@ func service(dir string, run func(func(context.Context) error)) http.Handler {
 // predict is the handler as it was before, but for asking live which model to use.
 func predict(schema *predictlog.Schema, live *registry.Live[gate.Model]) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
