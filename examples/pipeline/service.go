@@ -59,7 +59,11 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	wg.Go(func() { errRecorder = s.recorder.Run(background) })
 	wg.Go(func() { s.live.Run(background) }) // reports failures by Err, and by its logger
 	wg.Go(func() {
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-background.Done(): // nothing is served any more
+			return
+		}
 		limited, cancel := context.WithTimeout(background, drainTimeout)
 		defer cancel()
 		errShutdown = server.Shutdown(limited)

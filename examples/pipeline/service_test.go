@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -99,6 +100,21 @@ func TestService(t *testing.T) {
 	known, err := s.labels.Lookup(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, "1", known[id].Class)
+}
+
+// A service that cannot serve ends, whatever its context.
+func TestService_ListenerFails(t *testing.T) {
+	t.Parallel()
+	data := applicants(t, 12, branches(), 10)
+	live, err := registry.NewLive(registry.NewMemory(), decoder(data.Schema), registry.LiveConfig{})
+	require.NoError(t, err)
+	recorder, err := predictlog.NewRecorder(predictlog.NewMemoryStore(data.Schema), predictlog.Config{})
+	require.NoError(t, err)
+	s := &service{live: live, recorder: recorder, schema: data.Schema, labels: labels.NewMemoryStore(), status: http.NotFoundHandler()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	require.ErrorIs(t, s.run(t.Context(), listener), net.ErrClosed)
 }
 
 var _ gate.Model = (*logistic)(nil)
