@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -17,10 +18,11 @@ import (
 // write, and then end.
 type day struct {
 	name  string
-	own   *file   // that of the store's schema, the only one that is written
-	files []*file // own and those of other schemas
-	buf   []byte  // the rows to be written
-	added []slot  // to the index of own, for these rows
+	used  time.Time // when an Append last began to
+	own   *file     // that of the store's schema, the only one that is written
+	files []*file   // own and those of other schemas
+	buf   []byte    // the rows to be written
+	added []slot    // to the index of own, for these rows
 }
 
 func (s *Store) openDay(name string) (*day, error) {
@@ -80,7 +82,7 @@ func (d *day) add(r *predictlog.Record) error {
 		for offset := range f.index.offsets(hash) {
 			stored, err := d.stored(f, offset)
 			if err != nil {
-				return fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
+				return err
 			}
 			if stored.ID != r.ID {
 				continue
@@ -102,17 +104,26 @@ func (d *day) add(r *predictlog.Record) error {
 	return nil
 }
 
-// stored returns the record at offset, which may be in a row yet to be written.
+// stored returns the record at offset, which may be in a row yet to be written. Of a row
+// that cannot be read it has the ID alone, so that it differs from every other record.
 func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 	var row []byte
 	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
 		n, _ := nextRow(d.buf[pending:])
 		row = bytes.Clone(d.buf[pending:][:n])
 	} else if row, err = readRow(f.tx, offset); err != nil {
-		return r, err
+		return r, fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
 	}
-	r, _, err = f.decoder.decode(trimRow(row, false), predictlog.Query{})
-	return r, err
+	row = trimRow(row, false)
+	id, err := (&cells{rest: row}).next()
+	if err != nil { // the file was edited since the row was indexed
+		return r, fmt.Errorf("%s: row at offset %d: column %q: %w", f.path, offset, columnID, err)
+	}
+	unread := predictlog.Record{ID: string(id.text)}
+	if r, _, err = f.decoder.decode(row, predictlog.Query{}); err != nil {
+		return unread, nil
+	}
+	return r, nil
 }
 
 func (d *day) write() error {
@@ -124,13 +135,10 @@ func (d *day) write() error {
 
 // end keeps or takes back what was written, and unlocks the files.
 func (d *day) end(commit bool) error {
-	switch {
-	case !commit:
+	if !commit {
 		for _, added := range d.added {
 			d.own.index.remove(added.hash, added.offset)
 		}
-	case len(d.added) > 0:
-		d.own.lines += bytes.Count(d.buf, []byte{'\n'})
 	}
 	d.added = d.added[:0]
 	const most = 4 << 20 // bytes to keep for the next Append

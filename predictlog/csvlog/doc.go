@@ -23,8 +23,9 @@
 //
 // Files may be edited by hand while no store is open on the folder, as long as their
 // first row stays: "\r\n", empty rows, a byte order mark and needless quotes are read too.
-// A cell that cannot be read is an error that names the file, the line, the column and
-// what was expected. A last row without its line end is taken for a torn one.
+// A row with a cell that cannot be read is passed over by scans and reported, with the file,
+// the line, the column and what was expected; it remains in the file, and its ID is taken.
+// Many such rows in a file are an error, see [Store.Scan]. A last row without its line end is taken for a torn one.
 //
 // # Guarantees
 //

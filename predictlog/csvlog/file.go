@@ -18,7 +18,6 @@ type file struct {
 	file    *appendfile.File
 	tx      *appendfile.Tx // of the running Append, or nil
 	index   index          // of the rows, by the hash of their IDs
-	lines   int            // how many are indexed
 }
 
 func (s *Store) openFile(path string, l *layout) (*file, error) {
@@ -31,34 +30,30 @@ func (s *Store) openFile(path string, l *layout) (*file, error) {
 
 // observe indexes rows that this store has not written.
 func (f *file) observe(p []byte, offset int64) error {
-	lines := f.lines
 	for len(p) > 0 {
-		n, spans := nextRow(p)
-		if err := f.indexRow(trimRow(p[:n], offset == 0), offset); err != nil {
-			return fmt.Errorf("%s:%d: %w", f.path, lines+1, err)
+		n, _ := nextRow(p)
+		row := trimRow(p[:n], offset == 0)
+		if offset > 0 {
+			f.indexRow(row, offset)
+		} else if err := f.layout.checkHeader(row); err != nil {
+			return fmt.Errorf("%s:1: %w", f.path, err)
 		}
 		p = p[n:]
 		offset += int64(n)
-		lines += spans
 	}
-	f.lines = lines
 	return nil
 }
 
-func (f *file) indexRow(row []byte, offset int64) error {
-	if offset == 0 {
-		return f.layout.checkHeader(row)
-	}
+// indexRow indexes a row, unless it has no ID that can be read: no record can have it, and
+// a Scan reports it.
+func (f *file) indexRow(row []byte, offset int64) {
 	if len(row) == 0 {
-		return nil
+		return
 	}
 	cells := cells{rest: row}
-	id, err := cells.next()
-	if err != nil {
-		return fmt.Errorf("column %q: %w", columnID, err)
+	if id, err := cells.next(); err == nil {
+		f.index.add(maphash.Bytes(f.seed, id.text), offset)
 	}
-	f.index.add(maphash.Bytes(f.seed, id.text), offset)
-	return nil
 }
 
 // readRow returns the row that begins at offset, with its line end.

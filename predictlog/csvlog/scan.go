@@ -18,7 +18,13 @@ import (
 // Scan implements [predictlog.Store]. It opens only the files of days that q touches, one
 // after the other, in the order of the days, of schemas within a day, and of rows within
 // a file. Records of another schema have the columns that both have by name and kind;
-// other columns are missing, and a class that the store's target lacks is an error.
+// other columns are missing, and a row with a class that the store's target lacks cannot
+// be read.
+//
+// Rows that cannot be read are passed over and reported, see [Config.OnUnreadable]. If they
+// are more than 10 and more than 1 % of the rows of a file, the sequence ends with an
+// error after the others of that file. A first row that does not name the columns is an
+// error too.
 func (s *Store) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
 	return func(yield func(predictlog.Record, error) bool) {
 		sources, err := s.sources(ctx, q)
@@ -108,13 +114,15 @@ func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, y
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	rows := rowScanner{r: snapshot, buf: make([]byte, min(scanBuffer, size+1))}
 	decoder := newDecoder(from.layout, s.own)
+	unreadable, count := Unreadable{Path: from.path}, 0
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 		row, line, err := rows.next()
 		if errors.Is(err, io.EOF) {
-			return false, nil
+			s.report(unreadable)
+			return false, unreadable.check(count)
 		}
 		if err != nil {
 			return false, err
@@ -129,11 +137,14 @@ func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, y
 		if len(row) == 0 {
 			continue
 		}
+		count++
 		r, matches, err := decoder.decode(row, q)
 		if err != nil {
-			return false, fmt.Errorf("%s:%d: %w", from.path, line, err)
+			unreadable.add(line, err)
+			continue
 		}
 		if matches && !yield(r, nil) {
+			s.report(unreadable)
 			return true, nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -223,6 +224,34 @@ func TestStore_Days(t *testing.T) {
 	})
 }
 
+// A day that no record comes for is closed, as seen by what a store does with a file that
+// was removed: an open one has changed, a closed one is made anew.
+func TestStore_IdleDaysAreClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := csvlog.Open(dir, applicants(t), csvlog.Config{Sync: csvlog.SyncNone})
+		require.NoError(t, err)
+		yesterday, today := applicant(0), applicant(1)
+		yesterday.Time = noon.AddDate(0, 0, -1)
+		remove := func() { require.NoError(t, os.Remove(dayFile(t, dir, "2026-11-22"))) }
+
+		require.NoError(t, store.Append(t.Context(), yesterday, today))
+		time.Sleep(10*time.Minute - time.Nanosecond)
+		require.NoError(t, store.Append(t.Context(), applicant(2)))
+		remove()
+		require.ErrorIs(t, store.Append(t.Context(), yesterday), appendfile.ErrChanged)
+
+		require.NoError(t, store.Append(t.Context(), yesterday))
+		time.Sleep(10 * time.Minute)
+		require.NoError(t, store.Append(t.Context(), applicant(3)))
+		remove()
+		require.NoError(t, store.Append(t.Context(), yesterday))
+		requireEqual(t, []predictlog.Record{yesterday, today, applicant(2), applicant(3)}, scan(t, store, predictlog.Query{}))
+		require.NoError(t, store.Close())
+	})
+}
+
 // All files of a call are cut back if one cannot be written.
 func TestStore_AllOrNoneOverDays(t *testing.T) {
 	t.Parallel()
@@ -286,11 +315,12 @@ func TestStore_TornRow(t *testing.T) {
 func TestStore_SchemaChangesInMidDay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	var passed []csvlog.Unreadable
 	before := open(t, dir, newSchema(t, predictlog.Target{Classes: []string{"no", "yes"}},
 		predictlog.Column{Name: "income", Kind: predictlog.Numeric},
 		predictlog.Column{Name: "age", Kind: predictlog.Numeric},
 		predictlog.Column{Name: "gone", Kind: predictlog.Categorical},
-	), csvlog.Config{})
+	), csvlog.Config{OnUnreadable: func(u csvlog.Unreadable) { passed = append(passed, u) }})
 	after := open(t, dir, newSchema(t, predictlog.Target{Task: predictlog.Multiclass, Classes: []string{"maybe", "yes", "no"}},
 		predictlog.Column{Name: "new", Kind: predictlog.Numeric},
 		predictlog.Column{Name: "age", Kind: predictlog.Categorical},
@@ -320,8 +350,17 @@ func TestStore_SchemaChangesInMidDay(t *testing.T) {
 		fresh.ID, fresh.Output = "new", predictlog.Output{Class: "maybe"}
 		require.NoError(t, after.Append(t.Context(), fresh))
 		path := filepath.Join(dir, "2026-11-23."+after.Schema().Fingerprint()[:8]+".csv")
-		require.ErrorContains(t, scanErr(t.Context(), before, predictlog.Query{}),
-			path+`:2: column "class": class "maybe", the store's target has ["no" "yes"]`)
+		const want = `:2: column "class": class "maybe", the store's target has ["no" "yes"]`
+		requireEqual(t, []predictlog.Record{old}, scan(t, before, predictlog.Query{}))
+		require.Len(t, passed, 1)
+		require.EqualError(t, passed[0].Err, path+want)
+
+		for n := range 10 {
+			fresh.ID = fmt.Sprintf("new-%d", n)
+			require.NoError(t, after.Append(t.Context(), fresh))
+		}
+		require.EqualError(t, scanErr(t.Context(), before, predictlog.Query{}),
+			"csvlog: scan: "+path+want+": 11 of 11 rows cannot be read, which is more than damage leaves")
 	})
 }
 
@@ -361,6 +400,22 @@ func TestStore_EditedByHand(t *testing.T) {
 		{"2.25,north", "2.25,\"nor\"th", `:5: column "region": text after the closing quote`},
 		{"2.25,north", "2.25,nor\"\"th", `:5: column "region": a quote in a cell that is not quoted`},
 		{"2.25,north", "2.25,\xff", `:5: predictlog: record "id-2": column "region"`},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(path, []byte(original), 0o644))
+			rows := strings.Count(original, c.old)
+			replace(t, path, c.old, c.with)
+			var passed []csvlog.Unreadable
+			store := open(t, dir, applicants(t), csvlog.Config{OnUnreadable: func(u csvlog.Unreadable) { passed = append(passed, u) }})
+			require.Len(t, scan(t, store, predictlog.Query{}), len(records)-rows, "the others are read")
+			require.Len(t, passed, 1)
+			require.Equal(t, path, passed[0].Path)
+			require.Equal(t, rows, passed[0].Rows)
+			require.ErrorContains(t, passed[0].Err, fmt.Sprintf("%s:%d: ", path, passed[0].Line))
+			require.ErrorContains(t, passed[0].Err, c.want)
+		})
+	}
+	for _, c := range []struct{ old, with, want string }{
 		{"income", "wage", `:1: cell 5 is "wage", want "income"`},
 		{",violations,tags", ",violations,tags,more", `:1: more than 12 cells`},
 		{",violations,tags", ",violations", `:1: cell 12: missing`},
@@ -368,9 +423,8 @@ func TestStore_EditedByHand(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte(original), 0o644))
 			replace(t, path, c.old, c.with)
-			err := scanErr(t.Context(), store, predictlog.Query{})
-			require.ErrorContains(t, err, "csvlog: scan: "+path)
-			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, scanErr(t.Context(), store, predictlog.Query{}), "csvlog: scan: "+path+c.want)
+			require.ErrorContains(t, open(t, dir, applicants(t), csvlog.Config{}).Append(t.Context(), applicant(9)), path+c.want)
 		})
 	}
 }
