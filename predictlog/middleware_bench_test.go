@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -93,7 +94,7 @@ func BenchmarkMiddleware(b *testing.B) {
 		benchHandler(b, recorder.Middleware(floorHandler()))
 	})
 	b.Run("request+run", func(b *testing.B) {
-		recorder := newRecorder(b, nothingStore(b), predictlog.Config{})
+		recorder := newRecorder(b, nothingStore(b), predictlog.Config{BlockTimeout: time.Minute})
 		stop := start(b, recorder)
 		benchHandler(b, recorder.Middleware(floorHandler()))
 		if err := stop(); err != nil {
