@@ -36,7 +36,7 @@ func Example() {
 	}
 	decision := gate.Evaluate(gate.Standard(), evidence)
 	fmt.Println(decision)
-	// Output: promote: F1 0.679 -> 0.836 (90 % CI +0.131..+0.187), 8 of 8 checks passed
+	// Output: promote: F1 0.679 -> 0.836 (90 % CI +0.132..+0.187), 8 of 8 checks passed
 }
 
 func ExampleReplay() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
@@ -23,22 +25,28 @@ func accuracyGain(counts []float64) (float64, bool) {
 
 // TestTilted_Exact compares with probabilities that are added up. Tilted to "no
 // difference", both wins and losses have probabilities in proportion to the root of the
-// product of their counts.
+// product of their counts. The variance of a difference d of the shares w and l is
+// w + l - d^2, whose logarithm is taken to first order.
 func TestTilted_Exact(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ wins, losses, others int }{
 		{12, 8, 60}, {20, 8, 172}, {30, 8, 162}, {60, 20, 20},
 	} {
 		wins, losses, others := float64(c.wins), float64(c.losses), float64(c.others)
-		n := c.wins + c.losses + c.others
+		n := wins + losses + others
+		d, either := (wins-losses)/n, (wins+losses)/n
+		byWin, byLoss, mean := 1-2*d, 1+2*d, either-2*d*d // of the variance
 		root := math.Sqrt(wins * losses)
-		differ := distuv.Binomial{N: float64(n), P: 2 * root / (2*root + others)}
+		differ := distuv.Binomial{N: n, P: 2 * root / (2*root + others)}
 		var want float64
-		for m := range n + 1 {
-			// Of m rows that differ, so many wins at least are as extreme as what was seen.
-			least := (m + c.wins - c.losses + 1) / 2
-			if least <= m {
-				want += differ.Prob(float64(m)) * better(t, least, m)
+		for m := 0.0; m <= n; m++ {
+			law := distuv.Binomial{N: m, P: 0.5}
+			for w := 0.0; w <= m; w++ {
+				l := m - w
+				logVariance := ((w*byWin+l*byLoss)/n - mean) / (either - d*d)
+				if (w-l)/n*math.Exp(-logVariance/2) >= d-1e-9 {
+					want += differ.Prob(m) * law.Prob(w)
+				}
 			}
 		}
 		tilted, err := paired.NewTilted([]float64{wins, losses, others}, make([]float64, 3), accuracyGain, 50_000, 1)
@@ -209,6 +217,101 @@ func TestTilted_Level(t *testing.T) {
 		require.LessOrEqual(t, float64(greater[k]), most)
 		require.LessOrEqual(t, float64(less[k]), most)
 	}
+}
+
+// f1Gain is the difference of two F1 from cells of truth and both answers, as bits.
+func f1Gain(counts []float64) (float64, bool) {
+	positive := counts[4] + counts[5] + counts[6] + counts[7]
+	a, b := counts[6]+counts[7], counts[5]+counts[7] // true positives
+	inA, inB := positive+a+counts[2]+counts[3], positive+b+counts[1]+counts[3]
+	return 2*b/inB - 2*a/inA, inA > 0 && inB > 0
+}
+
+// TestTilted_SmallLevels has two classifiers of equal F1, one of which finds many of the
+// few positive rows and the other gives few false alarms: this is where a bootstrap that
+// does not divide by the standard error errs twice as often as it says. Rejections at
+// such levels are rare, so that the rows are drawn from cells that lead to them, and are
+// weighted by how much likelier they are there.
+func TestTilted_SmallLevels(t *testing.T) {
+	t.Parallel()
+	const runs, draws = 800, 300
+	for name, c := range map[string]struct {
+		rows, positive, f1, production, shadow float64 // the last two are recalls
+	}{
+		"20 positive rows, sensitive production": {1000, 0.02, 0.3, 0.9, 0.2},
+		"20 positive rows, sensitive shadow":     {1000, 0.02, 0.4, 0.3, 0.6},
+		"20 positive rows of 200":                {200, 0.1, 0.5, 0.9, 0.4},
+		"half of the rows are positive":          {200, 0.5, 0.7, 0.9, 0.6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cells := make([]float64, 8)
+			alarms := func(recall float64) float64 { // the share of negative rows that gives this F1
+				return (2*c.positive*recall/c.f1 - c.positive - c.positive*recall) / (1 - c.positive)
+			}
+			for y, p := range [][2]float64{{alarms(c.production), alarms(c.shadow)}, {c.production, c.shadow}} {
+				share := []float64{1 - c.positive, c.positive}[y]
+				for k := range 4 {
+					a, b := 1-p[0], 1-p[1]
+					if k&2 > 0 {
+						a = p[0]
+					}
+					if k&1 > 0 {
+						b = p[1]
+					}
+					cells[4*y+k] = share * a * b
+				}
+			}
+			gain, _ := f1Gain(cells)
+			require.InDelta(t, 0, gain, 1e-12)
+			for i, alpha := range []float64{0.05, 0.01, 0.05 / 60} {
+				rejected, stdErr := rejections(cells, c.rows, alpha, runs, draws, uint64(i))
+				t.Logf("alpha %.3f %%: rejected %.3f %% +- %.3f %%", 100*alpha, 100*rejected, 100*stdErr)
+				require.LessOrEqual(t, rejected, alpha+3.7*stdErr)
+			}
+		})
+	}
+}
+
+// rejections returns how often "the gain is at most 0" is rejected at the level alpha,
+// and the standard error of that.
+func rejections(cells []float64, rows, alpha float64, runs, draws int, seed uint64) (share, stdErr float64) {
+	// The cells are tilted as far as makes about half of the draws significant.
+	slope, variance := make([]float64, 8), 0.0
+	for i := range cells {
+		const step = 1e-6
+		moved := slices.Clone(cells)
+		moved[i] += step
+		gain, _ := f1Gain(moved)
+		slope[i] = gain / step
+		variance += cells[i] * slope[i] * slope[i]
+	}
+	lambda := distuv.UnitNormal.Quantile(1-alpha) / math.Sqrt(variance*rows)
+	tilted, norm := make([]float64, 8), 0.0
+	for i, p := range cells {
+		tilted[i] = p * math.Exp(lambda*slope[i])
+		norm += tilted[i]
+	}
+	sampler, counts := multinomial.New(int(rows), tilted, seed), make([]float64, 8)
+	prior := []float64{0, 1, 1, 0, 0, 1, 1, 0}
+	var sum, squares float64
+	for run := range runs {
+		sampler.Draw(counts)
+		test, err := paired.NewTilted(counts, prior, f1Gain, draws, uint64(run))
+		if err != nil || test.Greater(0) > alpha {
+			continue
+		}
+		logWeight := rows * math.Log(norm)
+		for i, c := range counts {
+			logWeight -= c * lambda * slope[i]
+		}
+		weight := math.Exp(logWeight)
+		sum += weight
+		squares += weight * weight
+	}
+	n := float64(runs)
+	share = sum / n
+	return share, math.Sqrt((squares/n - share*share) / n)
 }
 
 func ExampleNewTilted() {
