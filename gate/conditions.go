@@ -4,34 +4,71 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 )
 
-// MinSamples wants a number of labelled rows. Fewer are undecided; see
+// MinSamples wants a number of labelled rows, and of each class. Fewer are undecided; see
 // [Check.Precondition].
 type MinSamples struct {
 	Rows int `json:"rows"`
+	// PerClass is the least number of rows that truly are of each class of the target,
+	// those that never occur among them. It does not concern a regression. Default 0.
+	PerClass int `json:"per_class,omitempty"`
 }
 
-// Validate returns an error if Rows is negative.
+// Validate returns every violation: a negative Rows or PerClass.
 func (c MinSamples) Validate() error {
 	var f fields
 	f.want(c.Rows >= 0, "Rows", c.Rows, "0 or more")
+	f.want(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more")
 	return f.err()
 }
 
-// Check passes if there are enough rows.
+// Check passes if there are enough rows. The statistic is their number, or that of the
+// rarest class if only this is too low.
 func (c MinSamples) Check(e *Evidence) Check {
 	n := e.N()
 	check := Check{
 		Criterion: "samples", Proof: Condition, Precondition: true,
 		Statistic: float64(n), Threshold: float64(c.Rows), N: n,
 	}
-	if n >= c.Rows {
+	if n < c.Rows {
+		check.Needed = c.Rows
+		return check.with(Undecided, "%s labelled rows are too few, at least %s wanted", count(n), count(c.Rows))
+	}
+	if c.PerClass == 0 || classCount(e.Target) == 0 {
 		return check.with(Pass, "%s labelled rows, at least %s wanted", count(n), count(c.Rows))
 	}
-	check.Needed = c.Rows
-	return check.with(Undecided, "%s labelled rows are too few, at least %s wanted", count(n), count(c.Rows))
+	class, rows := rarest(e)
+	if rows >= c.PerClass {
+		return check.with(Pass, "%s labelled rows, at least %s wanted; %s of the rarest class %q, at least %s wanted",
+			count(n), count(c.Rows), count(rows), class, count(c.PerClass))
+	}
+	check.Statistic, check.Threshold = float64(rows), float64(c.PerClass)
+	// At the share that the class has now.
+	if needed := math.Ceil(float64(n) * float64(c.PerClass) / float64(rows)); needed <= math.MaxInt32 {
+		check.Needed = int(needed)
+	}
+	return check.with(Undecided, "%s of %s labelled rows are of class %q, which is too few: at least %s wanted",
+		count(rows), count(n), class, count(c.PerClass))
+}
+
+// rarest returns the class of the target that is true of the fewest rows, the first of
+// equals, and their number. A truth that is no class is of none.
+func rarest(e *Evidence) (class string, rows int) {
+	counts := make([]int, classCount(e.Target))
+	for _, k := range e.Truth.Class {
+		if k >= 0 && k < len(counts) {
+			counts[k]++
+		}
+	}
+	k := slices.Index(counts, slices.Min(counts))
+	if len(e.Target.Classes) == 0 {
+		return strconv.Itoa(k), counts[k]
+	}
+	return e.Target.Classes[k], counts[k]
 }
 
 // MinCoverage wants a share of the predictions of the period to be labelled, because

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 func TestMinSamples(t *testing.T) {
@@ -20,6 +22,40 @@ func TestMinSamples(t *testing.T) {
 	require.Equal(t, 2001, check.Needed)
 	verdict(t, gate.Undecided, gate.MinSamples{Rows: 1}, gate.Evidence{})
 	require.ErrorContains(t, gate.MinSamples{Rows: -1}.Validate(), "Rows is -1, want 0 or more")
+}
+
+func TestMinSamples_PerClass(t *testing.T) {
+	t.Parallel()
+	truth := repeat(0, 200)
+	copy(truth, repeat(1, 4))
+	e := tiny(t, truth, truth, truth)
+	check := verdict(t, gate.Undecided, gate.MinSamples{Rows: 200, PerClass: 10}, e)
+	require.Equal(t, `4 of 200 labelled rows are of class "1", which is too few: at least 10 wanted`, check.Reason)
+	require.Equal(t, 4.0, check.Statistic)
+	require.Equal(t, 10.0, check.Threshold)
+	require.Equal(t, 500, check.Needed)
+	require.True(t, check.Precondition)
+	check = verdict(t, gate.Pass, gate.MinSamples{Rows: 200, PerClass: 4}, e)
+	require.Equal(t, `200 labelled rows, at least 200 wanted; 4 of the rarest class "1", at least 4 wanted`, check.Reason)
+	require.Equal(t, 200.0, check.Statistic)
+	check = verdict(t, gate.Undecided, gate.MinSamples{Rows: 201, PerClass: 4}, e)
+	require.Equal(t, 201, check.Needed)
+
+	// Standard wants 10, so that the proof of a better F1 rests on something.
+	require.Contains(t, gate.Evaluate(gate.Standard(), e).Reasons()[0], `are of class "1"`)
+	unnamed := e
+	unnamed.Target = predictlog.Target{Task: predictlog.Binary}
+	require.Contains(t, verdict(t, gate.Undecided, gate.MinSamples{PerClass: 10}, unnamed).Reason, `class "1"`)
+
+	one := tiny(t, repeat(0, 50), repeat(0, 50), repeat(0, 50))
+	check = verdict(t, gate.Undecided, gate.MinSamples{PerClass: 1}, one)
+	require.Equal(t, `0 of 50 labelled rows are of class "1", which is too few: at least 1 wanted`, check.Reason)
+	require.Zero(t, check.Needed, "no number of rows like these would do")
+	require.Zero(t, verdict(t, gate.Undecided, gate.MinSamples{PerClass: math.MaxInt}, e).Needed)
+	verdict(t, gate.Pass, gate.MinSamples{PerClass: 100}, multiclass(400))
+	verdict(t, gate.Pass, gate.MinSamples{Rows: 50, PerClass: 100}, regression(50, 0.9))
+
+	require.ErrorContains(t, gate.MinSamples{PerClass: -1}.Validate(), "PerClass is -1, want 0 or more")
 }
 
 func TestMinCoverage(t *testing.T) {

@@ -24,7 +24,7 @@ var everyKind = gate.Policy{
 		gate.Maturity{Age: 48 * time.Hour, Share: 0.9, Optional: true},
 		gate.MaxLatency{Relative: 1.5, Absolute: 20 * time.Millisecond, Mean: true, Optional: true},
 		gate.MinCoverage{Share: 0.3},
-		gate.MinSamples{Rows: 500},
+		gate.MinSamples{Rows: 500, PerClass: 20},
 		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
 		gate.NotWorse{Metric: gate.LogLoss, Margin: 0.1},
 	},
@@ -41,7 +41,7 @@ const criteriaJSON = `{"type":"cooldown","period":"36h0m0s"},` +
 	`{"type":"maturity","age":"48h0m0s","share":0.9,"optional":true},` +
 	`{"type":"max_latency","relative":1.5,"absolute":"20ms","mean":true,"optional":true},` +
 	`{"type":"min_coverage","share":0.3},` +
-	`{"type":"min_samples","rows":500}`
+	`{"type":"min_samples","rows":500,"per_class":20}`
 
 func TestPolicy_JSON(t *testing.T) {
 	t.Parallel()
@@ -74,7 +74,7 @@ func TestParsePolicy_Strict(t *testing.T) {
 		"no type":     {policy(`{"rows":1}`), `unknown type ""`},
 		"type twice":  {policy(`{"type":"floor","type":"min_samples"}`), `field "type" occurs twice`},
 		"odd type":    {policy(`{"type":7}`), "type: json: cannot unmarshal number"},
-		"field":       {policy(`{"type":"min_samples","row":1}`), `criteria[0]: min_samples: unknown field "row", want one of ["rows"]`},
+		"field":       {policy(`{"type":"min_samples","row":1}`), `criteria[0]: min_samples: unknown field "row", want one of ["rows" "per_class"]`},
 		"case":        {policy(`{"type":"min_samples","Rows":1}`), `unknown field "Rows"`},
 		"twice":       {policy(`{"type":"min_samples","rows":1,"rows":2}`), `field "rows" occurs twice`},
 		"duration":    {policy(`{"type":"cooldown","period":7}`), "cooldown:"},

@@ -19,15 +19,28 @@ const (
 //
 // Every metric is inferred from identical rows:
 //
-//   - a metric of classes by a bootstrap over the cells of the joint confusion matrix,
-//     reweighted to the hypothesis ([paired.Tilted]), which keeps its level from 200 rows
-//     on with 20 positive ones among them; and never by fewer differing rows than the
-//     exact sign test needs;
+//   - a metric of classes, accuracy among them, by a bootstrap over the cells of the joint
+//     confusion matrix, reweighted to the hypothesis ([paired.Tilted]); and never by fewer
+//     differing rows than the exact sign test needs;
 //   - ROCAUC by the method of DeLong;
 //   - Brier, LogLoss, MAE and MAPE from the differences of the rows' losses, and
 //     BrierSkill, RMSE, R2, PRAUC and ECE from the influence that each row has, by
 //     Student's t and its correction for skewness, whichever claims less. An ECE is
 //     compared as measured: that of fewer rows is larger, whatever the model.
+//
+// A metric of classes keeps its level down to that of a [Budget]'s share, from 200 rows on
+// with some ten of each class among them, whatever the operating points of the models. So
+// do the means of bounded losses, such as Brier's, where no few rows make up most of the
+// difference.
+//
+// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of the mean of
+// such a loss keeps its level for every population (Bahadur & Savage 1956): a shadow that
+// errs rarely but grossly looks better in rows that happen to hold none of its large
+// errors. The level holds for errors that are about normal. If most of the squared error is
+// that of a few rows, a level of 5 % is one of about 10 % where some ten such rows are
+// expected, 6 to 8 % where twenty are, and nothing like it (15 to 50 %) where five or fewer
+// are. Where such errors matter, have more rows, or a criterion of the host's own that
+// bounds the loss.
 //
 // Not shown on these rows is Undecided, with the rows that would show a gain as large as
 // the measured one with a power of 80 %; proven not to be better, or alike in every

@@ -12,6 +12,11 @@
 //   - [SignFlips] permutes the two models' outcomes row by row;
 //   - [Holm], [Bonferroni] and [BenjaminiHochberg] adjust p-values for their number.
 //
+// Package gate compares metrics of classes by [NewTilted], accuracy too, so that one
+// method serves all of them and shares of production's value; areas by [Placements] and
+// what DeLong does with them, and every other metric by [Mean]; it adjusts segments by
+// [Holm]. The other functions are for criteria and reports of the host's own.
+//
 // Differences are those of the candidate from the incumbent. Arguments are not modified.
 // A malformed argument, such as a NaN, is an error that wraps [ErrInput] and names it.
 // Rows are taken to be drawn independently; of rows that repeat an entity, or that follow
