@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
 )
 
 const day = 24 * time.Hour
@@ -224,8 +225,9 @@ func TestBudget_Properties(t *testing.T) {
 	props.TestingRun(t)
 }
 
-// equal returns evidence of two regressions that err alike, with correlated errors.
-func equal(rng *rand.Rand, n int, at time.Time) gate.Evidence {
+// equalNumbers returns evidence of two regressions that err alike, with correlated errors.
+func equalNumbers(rng *rand.Rand) gate.Evidence {
+	const n = 60
 	truth, production, shadow := make([]float64, n), make([]float64, n), make([]float64, n)
 	for i := range n {
 		common := rng.NormFloat64()
@@ -237,48 +239,92 @@ func equal(rng *rand.Rand, n int, at time.Time) gate.Evidence {
 	if err != nil {
 		panic(err) // columns of one length
 	}
-	e.At = at
 	return e
+}
+
+// equalClasses returns evidence of two classifiers of an F1 of 0.5, one of which finds 90 %
+// of the few positive rows and the other 40 %, and so gives fewer false alarms.
+func equalClasses(rng *rand.Rand) gate.Evidence {
+	const n, positive, f1 = 200, 0.1, 0.5
+	cells := make([]float64, 8)
+	for cell := range cells {
+		recall := []float64{0.9, 0.4} // by model
+		cells[cell] = 1 - positive
+		if cell&4 > 0 {
+			cells[cell] = positive
+		}
+		for model, bit := range []int{2, 1} {
+			p := recall[model]
+			if cell&4 == 0 {
+				p = (2*positive*p/f1 - positive - positive*p) / (1 - positive)
+			}
+			if cell&bit == 0 {
+				p = 1 - p
+			}
+			cells[cell] *= p
+		}
+	}
+	counts := make([]float64, len(cells))
+	multinomial.New(n, cells, rng.Uint64()).Draw(counts)
+	var s segmented
+	s.add(counts, "all")
+	return s.evidence()
 }
 
 // TestBudget_Year retrains every week for a year although no new model is better, and
 // counts the years with a promotion. Run it with -v for the numbers.
 func TestBudget_Year(t *testing.T) {
 	t.Parallel()
-	const years, weeks, rows = 100, 52, 60
-	policy := gate.Policy{Criteria: []gate.Criterion{gate.MinSamples{Rows: rows}, gate.Superior{Metric: gate.MAE, Alpha: 0.05}}}
-	rng := rand.New(rand.NewPCG(5, 9))
-	// erring returns the share of years with a false promotion.
-	erring := func(decide func(e gate.Evidence) gate.Outcome) float64 {
-		wrong := 0
-		for range years {
-			for week := range weeks {
-				if decide(equal(rng, rows, day0.Add(time.Duration(week)*7*day))) == gate.Promote {
-					wrong++
-					break
+	const weeks = 52
+	years, _ := simulations(t, 100)
+	for name, c := range map[string]struct {
+		equal    func(rng *rand.Rand) gate.Evidence
+		superior gate.Superior
+		without  float64 // what share of the years errs at least
+		totals   []float64
+	}{
+		"regressions": {equalNumbers, gate.Superior{Metric: gate.MAE}, 0.85, []float64{0.05, 0.2}},
+		"classifiers": {equalClasses, gate.Superior{Metric: gate.F1, Draws: 100}, 0.75, []float64{0.05}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policy := gate.Policy{Criteria: []gate.Criterion{c.superior}}
+			rng := rand.New(rand.NewPCG(5, 9))
+			// erring returns the share of years with a false promotion.
+			erring := func(decide func(e gate.Evidence) gate.Outcome) float64 {
+				wrong := 0
+				for range years {
+					for week := range weeks {
+						e := c.equal(rng)
+						e.At = day0.Add(time.Duration(week) * 7 * day)
+						if decide(e) == gate.Promote {
+							wrong++
+							break
+						}
+					}
 				}
+				return float64(wrong) / float64(years)
 			}
-		}
-		return float64(wrong) / years
-	}
-	without := erring(func(e gate.Evidence) gate.Outcome { return gate.Evaluate(policy, e).Outcome })
-	t.Logf("a false promotion in a year of %d weeks, of %d years: no budget %.1f %% (1-0.95^52 is 93.1 %%)", weeks, years, 100*without)
-	require.Greater(t, without, 0.85)
-	for _, total := range []float64{0.05, 0.2} {
-		var b gate.Budget
-		with := erring(func(e gate.Evidence) gate.Outcome {
-			if e.At.Equal(day0) {
-				b = gate.Budget{Total: total}
+			without := erring(func(e gate.Evidence) gate.Outcome { return gate.Evaluate(policy, e).Outcome })
+			t.Logf("a false promotion in a year of %d weeks, of %d years: no budget %.1f %% (1-0.95^52 is 93.1 %%)", weeks, years, 100*without)
+			require.Greater(t, without, c.without)
+			for _, total := range c.totals {
+				var b gate.Budget
+				with := erring(func(e gate.Evidence) gate.Outcome {
+					if e.At.Equal(day0) {
+						b = gate.Budget{Total: total}
+					}
+					granted, err := b.Apply(policy, e.At)
+					require.NoError(t, err)
+					d := gate.Evaluate(granted, e)
+					b, err = b.Charge(d)
+					require.NoError(t, err)
+					return d.Outcome
+				})
+				t.Logf("a budget of %.2f: %.1f %%", total, 100*with)
+				require.LessOrEqual(t, with, total+3*math.Sqrt(total*(1-total)/float64(years)))
 			}
-			granted, err := b.Apply(policy, e.At)
-			require.NoError(t, err)
-			d := gate.Evaluate(granted, e)
-			b, err = b.Charge(d)
-			require.NoError(t, err)
-			return d.Outcome
 		})
-		t.Logf("a budget of %.2f: %.1f %%", total, 100*with)
-		require.LessOrEqual(t, with, total+3*math.Sqrt(total*(1-total)/years))
 	}
 }
 
