@@ -407,7 +407,7 @@ func TestSuperior_ErrorRate(t *testing.T) {
 	runs, full := simulations(t, 2000)
 	draws := 2000
 	if !full {
-		draws = 200
+		draws = 100
 	}
 	const alpha = 0.05
 	type line struct {
@@ -554,6 +554,12 @@ type segmented struct {
 
 // add appends as many rows of each cell as counted.
 func (s *segmented) add(counts []float64, segment string) {
+	rows := 0
+	for _, c := range counts {
+		rows += int(c)
+	}
+	s.truth, s.production = slices.Grow(s.truth, rows), slices.Grow(s.production, rows)
+	s.shadow, s.segments = slices.Grow(s.shadow, rows), slices.Grow(s.segments, rows)
 	for cell, c := range counts {
 		for range int(c) {
 			s.truth = append(s.truth, cell>>2)
