@@ -164,16 +164,65 @@ func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
 		return r, err
 	}
 	cells := newCells(s.tallies, classes)
-	tilted, err := paired.NewTilted(cells.counts, cells.prior, p.statistic(cells, classes), p.draws, p.seed)
+	test := func(share float64) (*paired.Tilted, error) {
+		return paired.NewTilted(cells.counts, cells.prior, p.statistic(cells, classes, share), p.draws, p.seed)
+	}
+	share := 0.0
+	if p.relative {
+		share = r.gain
+	}
+	tilted, err := test(share)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
 	r.bounds, r.stdErr = tilted, tilted.StdErr()
+	if p.relative {
+		r.stdErr /= math.Abs(r.production)
+		r.bounds = contrasts{test: test, gain: r.gain, stdErr: r.stdErr}
+	}
 	return r, nil
 }
 
-// statistic returns the gain as a function of the counts of the cells.
-func (p pairing) statistic(c *cells, classes int) paired.Statistic {
+// contrasts infers a relative gain. A ratio of two metrics is too skewed to be tested where
+// few rows decide: "the gain is a share of production's value" is tested as "the gain less
+// that share of production's value is 0", and by another bootstrap for each share.
+type contrasts struct {
+	test         func(share float64) (*paired.Tilted, error)
+	gain, stdErr float64
+}
+
+// Greater returns the p-value of the hypothesis that the relative gain is at most bound.
+func (c contrasts) Greater(bound float64) float64 {
+	t, err := c.test(bound)
+	if err != nil {
+		return 1
+	}
+	return t.Greater(0)
+}
+
+// Less returns the p-value of the hypothesis that the relative gain is at least bound.
+func (c contrasts) Less(bound float64) float64 {
+	t, err := c.test(bound)
+	if err != nil {
+		return 1
+	}
+	return t.Less(0)
+}
+
+// CI returns the interval of the relative gains that neither test rejects.
+func (c contrasts) CI(level float64) (paired.Interval, error) {
+	alpha := (1 - level) / 2
+	step := 2 * c.stdErr
+	return paired.Interval{
+		Lo:    paired.Invert(c.Greater, c.gain, -step, alpha),
+		Hi:    paired.Invert(c.Less, c.gain, step, alpha),
+		Level: level,
+	}, nil
+}
+
+// statistic returns the gain, less a share of production's value, as a function of the
+// counts of the cells.
+func (p pairing) statistic(c *cells, classes int, share float64) paired.Statistic {
 	production, shadow := newMatrix(classes), newMatrix(classes)
 	return func(counts []float64) (float64, bool) {
 		c.matrices(counts, production, shadow)
@@ -182,8 +231,7 @@ func (p pairing) statistic(c *cells, classes int) paired.Statistic {
 		if errA != nil || errB != nil {
 			return 0, false
 		}
-		gain, err := p.gain(a, b)
-		return gain, err == nil
+		return p.metric.gain(a, b) - share*math.Abs(a), true
 	}
 }
 

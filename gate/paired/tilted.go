@@ -289,7 +289,7 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	for {
 		fOuter := f(direction * outer)
 		if fOuter >= 0 {
-			return illinois(inner, fInner, direction*outer, fOuter, f), true
+			return illinois(inner, fInner, direction*outer, fOuter, 1e-9*outer, f), true
 		}
 		if outer == limit {
 			return 0, false
@@ -299,14 +299,36 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	}
 }
 
+// Invert returns the end of a confidence interval: the bound, starting from an estimate
+// and going in steps, at which the p-value of a test of that bound falls to alpha. The
+// step is about a standard error, negative for a lower end. The end is infinite if the
+// p-value is above alpha even some hundred steps away.
+func Invert(pValue func(bound float64) float64, estimate, step, alpha float64) float64 {
+	f := func(bound float64) float64 { return math.Log(alpha) - math.Log(pValue(bound)) }
+	inner, fInner := estimate, f(estimate)
+	if fInner >= 0 {
+		return estimate
+	}
+	for range 8 {
+		outer := estimate + step
+		fOuter := f(outer)
+		if fOuter >= 0 {
+			return illinois(inner, fInner, outer, fOuter, 1e-3*math.Abs(step), f)
+		}
+		inner, fInner = outer, fOuter
+		step *= 2
+	}
+	return math.Copysign(math.Inf(1), step)
+}
+
 // illinois returns where f rises to 0 between lo, where it is below, and hi, where it is
 // not, by the false position method in the form that does not stall (Dowell & Jarratt
-// 1971).
-func illinois(lo, fLo, hi, fHi float64, f func(float64) float64) float64 {
-	const steps, precision = 60, 1e-9
+// 1971). It stops where both are nearer to each other than the tolerance.
+func illinois(lo, fLo, hi, fHi, tolerance float64, f func(float64) float64) float64 {
+	const steps = 60
 	moved := 0 // which end moved last, and so may have to wait for the other
 	for range steps {
-		if math.Abs(hi-lo) <= precision*math.Abs(hi) {
+		if math.Abs(hi-lo) <= tolerance {
 			break
 		}
 		mid := lo - fLo*(hi-lo)/(fHi-fLo)
