@@ -441,6 +441,34 @@ func TestSuperior_ErrorRate(t *testing.T) {
 	}
 }
 
+// TestNonInferior_ErrorRate has a shadow whose F1 is lower by just the margin, on as few
+// rows as Standard takes: nearly the level must be passed, neither more nor far less.
+func TestNonInferior_ErrorRate(t *testing.T) {
+	t.Parallel()
+	runs, full := simulations(t, 300)
+	draws := 2000
+	if !full {
+		draws = 100
+	}
+	const alpha, rows = 0.1, 200
+	lowered := population{positive: 0.1, rho: 0.5, production: 1.5, shadow: 1.5}.lowered(0.97)
+	sampler, counts := multinomial.New(rows, lowered.cells(), 1), make([]float64, 8)
+	passed := 0
+	for run := range runs {
+		sampler.Draw(counts)
+		var s segmented
+		s.add(counts, "all")
+		e := s.evidence()
+		c := gate.NonInferior{Metric: gate.F1, Relative: 0.03, Alpha: alpha, Draws: draws, Seed: uint64(run)}
+		if c.Check(&e).Verdict == gate.Pass {
+			passed++
+		}
+	}
+	t.Logf("a loss of just the margin is ruled out in %.2f %% of %d", 100*float64(passed)/float64(runs), runs)
+	atMost(t, alpha, passed, runs, "ruled out")
+	atLeast(t, 0.7*alpha, passed, runs, "ruled out")
+}
+
 // TestSegmentErrorRates shows how often Segments vetoes a shadow that is worse nowhere,
 // and one whose F1 in one of twenty segments is 20 % lower than production's, because it
 // finds fewer of the positive rows. Beside it is how often the best conceivable tests

@@ -314,6 +314,25 @@ func rejections(cells []float64, rows, alpha float64, runs, draws int, seed uint
 	return share, math.Sqrt((squares/n - share*share) / n)
 }
 
+func TestInvert(t *testing.T) {
+	t.Parallel()
+	// The p-value of a normal estimate of 3 with a standard error of 2.
+	greater := func(bound float64) float64 { return distuv.UnitNormal.CDF((bound - 3) / 2) }
+	less := func(bound float64) float64 { return 1 - greater(bound) }
+	for _, alpha := range []float64{0.2, 0.05, 1e-3} {
+		z := distuv.UnitNormal.Quantile(1 - alpha)
+		for _, step := range []float64{0.1, 2, 9} {
+			require.InDelta(t, 3-2*z, paired.Invert(greater, 3, -step, alpha), 0.02)
+			require.InDelta(t, 3+2*z, paired.Invert(less, 3, step, alpha), 0.02)
+		}
+	}
+	require.Equal(t, 3.0, paired.Invert(greater, 3, -1, 0.6), "the estimate itself is rejected")
+	never := func(float64) float64 { return 1 }
+	require.Equal(t, math.Inf(-1), paired.Invert(never, 3, -1, 0.05))
+	require.Equal(t, math.Inf(1), paired.Invert(never, 3, 1, 0.05))
+	require.Equal(t, math.Inf(1), paired.Invert(func(float64) float64 { return nan }, 3, 1, 0.05))
+}
+
 func ExampleNewTilted() {
 	// Rows by truth and both models' answers, of which only those matter to F1 that are
 	// positive or answered so.
