@@ -28,8 +28,8 @@ const week = 7 * 24 * time.Hour
 // For a regression these rates hold if both models' errors are about normal, but not for a
 // shadow that errs rarely and grossly: one with errors a fifth smaller on all but 0.5 % of
 // the rows, and an RMSE that is as large as production's all the same, is promoted in about
-// half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on 5000. [Superior] says why, and how far
-// to trust it.
+// half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on 5000. [Superior]
+// says why, and how far to trust it.
 //
 // A first deployment must be no worse than a constant answer.
 //
