@@ -268,8 +268,7 @@ func workers(n int, do func(i int)) {
 // whole, by its proof of superiority alone, and by Classic, which has no error rate.
 // Beside them is what the best conceivable tests would do, which know the populations:
 // one of F1 at 5 %, the same if it must also promote at most 1 % of the worse models, and
-// one of whatever the answers tell at 5 %. Run it with -v for the table;
-// testdata/errorrates.txt has that of many comparisons.
+// one of whatever the answers tell at 5 %. Run it with -v for the table.
 //
 // F1 is 0.443 for production's slope of 1.5, 0.425 for 1.4, which is 4.1 % worse, and
 // 0.490 for 1.8. The regressions with "rare errors" err less than production but for 0.5 %

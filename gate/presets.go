@@ -20,8 +20,8 @@ const week = 7 * 24 * time.Hour
 // week after the last promotion. Because all of these must hold (Berger 1982), a shadow
 // that is no better in the primary metric is promoted in at most about 5 % of comparisons,
 // whatever the other criteria are, and one that is worse by 3 % or more in at most about
-// 1 %. Simulation bears this out for classes: testdata/errorrates.txt, which the test
-// TestErrorRates prints, says how often, and how many of the better models are promoted.
+// 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
+// and how many of the better models are promoted.
 // That the rows are drawn independently, and were not used to choose the shadow, is
 // assumed. A [Budget] bounds the error over many comparisons.
 //
