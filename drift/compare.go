@@ -258,11 +258,7 @@ func (k *comparison) sentence(t Test) string {
 	ref, cur := k.report.Reference, k.report.Current
 	switch t.Name {
 	case TestKS:
-		s := fmt.Sprintf("The distribution moved by D = %s", formatNumber(t.EffectSize))
-		if ref.Numbers != nil && cur.Numbers != nil {
-			s += fmt.Sprintf(", its median from %s to %s", formatNumber(ref.Numbers.P50), formatNumber(cur.Numbers.P50))
-		}
-		return s + " " + found
+		return fmt.Sprintf("%s: a distance D of %s %s", k.movedValues(), formatNumber(t.EffectSize), found)
 	case TestWasserstein:
 		s := fmt.Sprintf("The values moved by %s standard deviations", formatNumber(t.EffectSize))
 		if ref.Numbers != nil && cur.Numbers != nil {
@@ -270,7 +266,11 @@ func (k *comparison) sentence(t Test) string {
 		}
 		return s + " " + found
 	case TestChiSquare, TestG, TestPSI, TestJensenShannon, TestHellinger:
-		return fmt.Sprintf("The shares of the %s moved by %s %s", k.groups(), k.measure(t), found)
+		s := fmt.Sprintf("The shares of the %s moved by %s %s", k.groups(), k.measure(t), found)
+		if levels := k.movedLevels(); levels != "" {
+			return levels + ". " + s
+		}
+		return s
 	case TestMissing:
 		return fmt.Sprintf("Missing values went from %s to %s of the rows %s", percent(ref.MissingRate), percent(cur.MissingRate), found)
 	case TestInfinite:

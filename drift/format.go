@@ -48,6 +48,44 @@ func percentCell(share float64) string {
 	return strings.TrimSuffix(p, " %") + ".0 %"
 }
 
+// formatQuantity returns a value of a column for a table or an axis: five significant digits,
+// groups of three digits from a thousand on, an exponent only for what is very small or large.
+func formatQuantity(x float64) string {
+	a := math.Abs(x)
+	if a != 0 && (a < 1e-4 || a >= 1e12) {
+		return strconv.FormatFloat(x, 'g', 4, 64)
+	}
+	digits := 4
+	if a > 0 {
+		digits = min(max(4-int(math.Floor(math.Log10(a))), 0), 8)
+	}
+	text := strconv.FormatFloat(x, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	whole, decimal, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	sign := text[:len(text)-len(strings.TrimPrefix(text, "-"))]
+	if decimal != "" {
+		decimal = "." + decimal
+	}
+	return sign + groupDigits(whole) + decimal
+}
+
+// thousands returns n with thin spaces between groups of three digits.
+func thousands(n int) string { return groupDigits(strconv.Itoa(n)) }
+
+// groupDigits puts thin spaces between groups of three digits.
+func groupDigits(digits string) string {
+	var b strings.Builder
+	for i, d := range digits {
+		if left := len(digits) - i; i > 0 && left%3 == 0 {
+			b.WriteRune('\u202f')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
+
 // lowerFirst returns s with a lower-case first letter.
 func lowerFirst(s string) string {
 	r, size := utf8.DecodeRuneInString(s)

@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -29,33 +28,28 @@ func histogram(c *cells, ref, cur *tally) []Bin {
 	return spanBins(c, ref, cur)
 }
 
-// levelBins shows the levels that are most frequent in the reference by name, the rest
-// together, and the unseen values.
+// levelBins shows by name the levels that are most frequent on either side, and the one that
+// moved most; the rest together, and the unseen values.
 func levelBins(c *cells, ref, cur *tally) []Bin {
-	n, m := ref.values(), cur.values()
-	order := make([]int, len(c.levels))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ref.Cells[b], ref.Cells[a]) })
-	shown := min(len(order), maxLevelBins)
-	if len(order) == shown+1 {
+	bins := levelShares(c, ref, cur)
+	shown := min(len(bins), maxLevelBins)
+	if len(bins) == shown+1 {
 		shown++ // a bin for the only other level may as well bear its name
 	}
-	var bins []Bin
-	for _, i := range order[:shown] {
-		bins = append(bins, Bin{Label: c.levels[i], Reference: rate(ref.Cells[i], n), Current: rate(cur.Cells[i], m)})
-	}
-	if rest := order[shown:]; len(rest) > 0 {
-		var r, k int64
-		for _, i := range rest {
-			r += ref.Cells[i]
-			k += cur.Cells[i]
+	if shown < len(bins) {
+		moved := slices.MinFunc(bins, byChange)
+		if at := slices.Index(bins, moved); at >= shown {
+			bins[at], bins[shown-1] = bins[shown-1], moved
 		}
-		bins = append(bins, Bin{Label: fmt.Sprintf("%d other levels", len(rest)), Reference: rate(r, n), Current: rate(k, m)})
+		rest := Bin{Label: fmt.Sprintf("%d other levels", len(bins)-shown), Levels: len(bins) - shown}
+		for _, b := range bins[shown:] {
+			rest.Reference += b.Reference
+			rest.Current += b.Current
+		}
+		bins = append(bins[:shown], rest)
 	}
 	if cur.Unseen > 0 {
-		bins = append(bins, Bin{Label: "unseen", Current: rate(cur.Unseen, m)})
+		bins = append(bins, Bin{Label: "unseen", Current: rate(cur.Unseen, cur.values())})
 	}
 	return bins
 }

@@ -1,11 +1,13 @@
 package drift
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,23 +43,28 @@ type fact struct{ Name, Value, Note string }
 
 // row is a column's line in the overview.
 type row struct {
-	Section      *section
-	Test, P      string
-	Missing      string
-	Order        rowOrder
-	Effect       string
-	Interval     string
-	Bar          bar
-	VerdictOrder int
+	Section  *section
+	Change   string // what the leading test looked at
+	P        string
+	Missing  string
+	Effect   string
+	Interval string
+	Bar      *bar // nil if no test was made
+	Order    rowOrder
 }
 
 // rowOrder holds what the overview is sorted by.
-type rowOrder struct{ Severity, P, Missing string }
+type rowOrder struct {
+	Verdict              int
+	Severity, P, Missing string
+}
 
 // section is a column's own part of the page.
 type section struct {
 	ID, Name, Kind, Reason string
+	Notes                  []string
 	Verdict                Verdict
+	Distances              []fact
 	Tests                  []testRow
 	Numbers                []numberRow
 	Plot                   *plot
@@ -71,26 +78,38 @@ type testRow struct {
 
 type numberRow struct{ Name, Reference, Current string }
 
-// levelRow is a bar pair of a categorical column, in percent of the widest.
-type levelRow struct{ Label, Reference, Current, ReferenceWidth, CurrentWidth string }
+// levelRow is a bar pair of a categorical column, in percent of the widest of a single level.
+// A bar that sums up levels may be cut.
+type levelRow struct {
+	Label, Reference, Current, ReferenceWidth, CurrentWidth string
+	Rest, ReferenceCut, CurrentCut                          bool
+}
 
 // bar shows an effect and its interval in units of its floor, which is at a quarter of its
-// length. All numbers are in percent of that.
+// length. All numbers are in percent of that; what goes beyond is cut.
 type bar struct {
-	Width, From, To string
-	Drifted         bool
+	Width, From, To  string
+	Drifted          bool
+	Cut, IntervalCut bool
 }
 
 const barFloors = 4
 
-func newBar(t Test) bar {
+func newBar(t Test) *bar {
 	at := func(effect float64) string {
 		if t.Floor <= 0 {
 			return "0"
 		}
 		return decimals(min(100*effect/t.Floor/barFloors, 100), 1)
 	}
-	return bar{Width: at(t.EffectSize), From: at(t.CI.Lo), To: at(t.CI.Hi), Drifted: t.Drifted}
+	return &bar{
+		Width:       at(t.EffectSize),
+		From:        at(t.CI.Lo),
+		To:          at(t.CI.Hi),
+		Drifted:     t.Drifted,
+		Cut:         t.EffectSize > barFloors*t.Floor,
+		IntervalCut: t.CI.Hi > barFloors*t.Floor,
+	}
 }
 
 func newPage(r *Report) *page {
@@ -114,7 +133,7 @@ func newPage(r *Report) *page {
 		p.Headline = "There are too few data to tell."
 	}
 	var count [len(verdictNames)]int
-	for i := range r.Columns {
+	for _, i := range r.bySeverity() {
 		c := &r.Columns[i]
 		if int(c.Verdict) < len(count) {
 			count[c.Verdict]++
@@ -131,7 +150,7 @@ func newPage(r *Report) *page {
 		{"Drifted columns", fmt.Sprintf("%d of %d", count[Drifted], len(r.Columns)-count[Invalid]), percent(r.Share) + ", limit " + percent(r.Config.DriftShare)},
 		{"Current rows", thousands(r.NCurrent), "against " + thousands(r.NReference) + " in the reference"},
 		{"Not decided", fmt.Sprint(count[Insufficient]), "with too few rows"},
-		{"Significance", formatNumber(r.Config.Alpha), correctionName(r.Config.Correction)},
+		{"Risk of a false alarm", percent(r.Config.Alpha), correctionName(r.Config.Correction)},
 	}
 	if n := count[Invalid]; n > 0 {
 		p.Facts[2].Note = fmt.Sprintf("with too few rows; %d more cannot be judged", n)
@@ -150,9 +169,9 @@ func newPage(r *Report) *page {
 
 func correctionName(c Correction) string {
 	if c == BenjaminiHochberg {
-		return "after Benjamini-Hochberg"
+		return "for all columns together (Benjamini-Hochberg)"
 	}
-	return "without correction"
+	return "for each column"
 }
 
 // window returns the time that the current rows are of, in UTC.
@@ -169,33 +188,101 @@ func window(from, to time.Time) string {
 	return from.UTC().Format(layout) + " to " + to.UTC().Format(layout) + " UTC"
 }
 
+// bySeverity returns the columns' positions, those first that need attention: the drifted
+// ones from the most severe, those that could not be decided, and the stable ones.
+func (r *Report) bySeverity() []int {
+	order := make([]int, len(r.Columns))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := &r.Columns[i], &r.Columns[j]
+		return cmp.Or(cmp.Compare(a.attention(), b.attention()), cmp.Compare(b.severity(), a.severity()))
+	})
+	return order
+}
+
+// attention is the place of the column's verdict among those that need attention.
+func (c *ColumnReport) attention() int {
+	return slices.Index([]Verdict{Drifted, Insufficient, Invalid, Stable}, c.Verdict)
+}
+
+// severity is that of the leading test, or -1 if none was made.
+func (c *ColumnReport) severity() float64 {
+	if len(c.Tests) == 0 {
+		return -1
+	}
+	return c.Leading().severity()
+}
+
 func newRow(c *ColumnReport, s *section) row {
 	r := row{
-		Section:      s,
-		Missing:      change(c.Reference.MissingRate, c.Current.MissingRate),
-		VerdictOrder: int(c.Verdict),
+		Section: s,
+		Missing: "–",
 		Order: rowOrder{
+			Verdict:  c.attention(),
 			Missing:  decimals(math.Abs(c.Current.MissingRate-c.Reference.MissingRate), 6),
-			Severity: "-1",
+			Severity: decimals(c.severity(), 6),
 			P:        "2",
 		},
 	}
+	if c.Reference.Rows > 0 && c.Current.Rows > 0 {
+		r.Missing = change(c.Reference.MissingRate, c.Current.MissingRate)
+	}
 	if len(c.Tests) > 0 {
 		t := c.Leading()
-		r.Test, r.Effect, r.P = testTitle(t.Name), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
+		r.Change, r.Effect, r.P = whatChanged(c, t.Name), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
 		r.Interval, r.Bar = interval(t.CI), newBar(t)
-		r.Order.Severity, r.Order.P = decimals(t.severity(), 6), strconv.FormatFloat(t.AdjustedPValue, 'g', -1, 64)
+		r.Order.P = strconv.FormatFloat(t.AdjustedPValue, 'g', -1, 64)
 	}
 	return r
 }
 
+// whatChanged shows in a few words what the leading test looked at, on both sides.
+func whatChanged(c *ColumnReport, leading TestName) string {
+	switch leading {
+	case TestMissing:
+		return "missing " + change(c.Reference.MissingRate, c.Current.MissingRate)
+	case TestInfinite:
+		return "infinite " + change(c.Reference.InfiniteRate, c.Current.InfiniteRate)
+	case TestUnseen:
+		return "unseen " + change(c.Reference.UnseenRate, c.Current.UnseenRate)
+	}
+	if c.Kind == KindNumeric {
+		if n := len(c.Histogram); n == 2 && isValue(c.Histogram[0]) && isValue(c.Histogram[1]) {
+			return c.Histogram[1].Label + " " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
+		}
+		if r, k := c.Reference.Numbers, c.Current.Numbers; r != nil && k != nil {
+			return "median " + arrow(formatQuantity(r.P50), formatQuantity(k.P50))
+		}
+		return ""
+	}
+	var moved Bin
+	for _, b := range c.Histogram {
+		if b.Levels == 0 && b.change() > moved.change() {
+			moved = b
+		}
+	}
+	if moved.Label == "" {
+		return "no level moved"
+	}
+	return moved.Label + " " + change(moved.Reference, moved.Current)
+}
+
+// isValue reports whether the bin is one of a single number.
+func isValue(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
+
 // change shows a rate on both sides, or once if it looks the same.
 func change(reference, current float64) string {
-	r, c := percentCell(reference), percentCell(current)
-	if r == c {
-		return c
+	return arrow(percentCell(reference), percentCell(current))
+}
+
+// arrow shows a text of both sides, or once if it is the same.
+func arrow(reference, current string) string {
+	if reference == current {
+		return current
 	}
-	return r + " → " + c
+	return reference + " → " + current
 }
 
 func testTitle(name TestName) string {
@@ -233,6 +320,7 @@ func newSection(c *ColumnReport, position int) *section {
 		Kind:    c.Kind.String(),
 		Verdict: c.Verdict,
 		Reason:  unbroken.Replace(c.Reason),
+		Notes:   c.Notes,
 	}
 	for _, t := range c.Tests {
 		s.Tests = append(s.Tests, testRow{
@@ -246,7 +334,15 @@ func newSection(c *ColumnReport, position int) *section {
 			Drifted:   t.Drifted,
 		})
 	}
-	s.Numbers = numberRows(c)
+	if c.Reference.Rows > 0 || c.Current.Rows > 0 {
+		s.Numbers = numberRows(c)
+	}
+	if d := c.Distances; d != nil {
+		s.Distances = []fact{{Name: "PSI", Value: formatNumber(d.PSI)}, {Name: "Jensen-Shannon", Value: formatNumber(d.JensenShannon)}}
+		if d.Wasserstein1 != nil {
+			s.Distances = append(s.Distances, fact{Name: "Wasserstein", Value: formatQuantity(*d.Wasserstein1)})
+		}
+	}
 	switch {
 	case c.Kind == KindNumeric && len(c.Histogram) > 0:
 		s.Plot = newPlot(c.Histogram)
@@ -274,7 +370,7 @@ func numberRows(c *ColumnReport) []numberRow {
 			if n == nil {
 				return "–"
 			}
-			return strconv.FormatFloat(of(n), 'g', 5, 64)
+			return formatQuantity(of(n))
 		}
 		if r.Numbers != nil || k.Numbers != nil {
 			rows = append(rows, numberRow{name, show(r.Numbers), show(k.Numbers)})
@@ -289,35 +385,38 @@ func numberRows(c *ColumnReport) []numberRow {
 	value("75 %", func(n *Numbers) float64 { return n.P75 })
 	value("95 %", func(n *Numbers) float64 { return n.P95 })
 	value("Maximum", func(n *Numbers) float64 { return n.Max })
-	if d := c.Distances; d != nil {
-		rows = append(rows, numberRow{"PSI", "", formatNumber(d.PSI)}, numberRow{"Jensen-Shannon", "", formatNumber(d.JensenShannon)})
-		if d.Wasserstein1 != nil {
-			rows = append(rows, numberRow{"Wasserstein", "", formatNumber(*d.Wasserstein1)})
-		}
-	}
 	return rows
 }
 
 func levelRows(bins []Bin) []levelRow {
 	highest := highestShare(bins)
+	width := func(share float64) string { return decimals(min(100*share/highest, 100), 2) }
 	var rows []levelRow
 	for _, b := range bins {
 		rows = append(rows, levelRow{
 			Label:          b.Label,
 			Reference:      percentCell(b.Reference),
 			Current:        percentCell(b.Current),
-			ReferenceWidth: decimals(100*b.Reference/highest, 2),
-			CurrentWidth:   decimals(100*b.Current/highest, 2),
+			ReferenceWidth: width(b.Reference),
+			CurrentWidth:   width(b.Current),
+			Rest:           b.Levels > 0,
+			ReferenceCut:   b.Reference > highest,
+			CurrentCut:     b.Current > highest,
 		})
 	}
 	return rows
 }
 
-// highestShare is positive, because the shares sum to 1.
+// highestShare is that of a bin that does not sum up levels, or 1 if they are empty.
 func highestShare(bins []Bin) float64 {
 	highest := 0.0
 	for _, b := range bins {
-		highest = max(highest, b.Reference, b.Current)
+		if b.Levels == 0 {
+			highest = max(highest, b.Reference, b.Current)
+		}
+	}
+	if highest == 0 {
+		return 1
 	}
 	return highest
 }
@@ -339,16 +438,3 @@ func formatEffect(x float64) string {
 }
 
 func decimals(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
-
-// thousands returns n with thin spaces between groups of three digits.
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	var b strings.Builder
-	for i, d := range digits {
-		if left := len(digits) - i; i > 0 && left%3 == 0 {
-			b.WriteRune('\u202f')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}

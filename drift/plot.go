@@ -2,7 +2,9 @@ package drift
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // plot is the picture of a numeric column: the reference as bars, the current values as a
@@ -10,8 +12,10 @@ import (
 type plot struct {
 	Width, Height int
 	Bars, Steps   string // SVG paths
+	Grid          string // an SVG path, of the lines that Shares label
 	Slots         []slot
 	Ticks         []tick
+	Shares        []tick
 }
 
 // slot is the whole height of a bin, with its numbers.
@@ -20,22 +24,29 @@ type slot struct {
 	Title string
 }
 
-// tick is a label below the picture, at a percentage of its width.
-type tick struct{ Left, Label string }
+// tick is a label on an axis, at a percentage of its length. A label on either end of the
+// lower axis is moved inwards.
+type tick struct{ At, Label, Side string }
 
 const (
 	plotUnit   = 20
 	plotHeight = 200
-	plotGap    = 2 // on either side of a bar
-	plotApart  = 8 // between bins that do not touch
-	plotTicks  = 6
+	plotTop    = 4  // above the highest bar
+	plotGap    = 2  // on either side of a bar
+	plotApart  = 12 // between bins that do not touch
+	plotTicks  = 7  // at most on the lower axis, of intervals
+	plotShares = 4  // at most on the other axis
+
+	// What a label takes of a picture's width, in percent, on a small screen.
+	labelMargin = 3
+	labelLetter = 2.2
 )
 
 func newPlot(bins []Bin) *plot {
 	p := &plot{Height: plotHeight}
 	highest := highestShare(bins)
-	y := func(share float64) string { return decimals(plotHeight-(plotHeight-4)*share/highest, 1) }
-	var bars, steps strings.Builder
+	y := func(share float64) string { return decimals(plotHeight-(plotHeight-plotTop)*share/highest, 1) }
+	var bars, steps, grid strings.Builder
 	x := 0
 	for i, b := range bins {
 		if i == 0 || !adjacent(bins[i-1], b) {
@@ -52,9 +63,28 @@ func newPlot(bins []Bin) *plot {
 			fmt.Fprintf(&steps, "V%d", plotHeight)
 		}
 	}
-	p.Width, p.Bars, p.Steps = x, bars.String(), steps.String()
+	step := roundStep(highest, plotShares)
+	for i := 1; float64(i)*step <= highest; i++ {
+		share := float64(i) * step
+		fmt.Fprintf(&grid, "M0 %sH%d", y(share), x)
+		p.Shares = append(p.Shares, tick{At: decimals(100-(100-100.0*plotTop/plotHeight)*share/highest, 2), Label: formatNumber(100*share) + "\u00a0%"})
+	}
+	p.Width, p.Bars, p.Steps, p.Grid = x, bars.String(), steps.String(), grid.String()
 	p.tick(bins)
 	return p
+}
+
+// roundStep returns the smallest of 1, 2 and 5 times a power of ten of which at most so many
+// make up the length, which is positive.
+func roundStep(length float64, most int) float64 {
+	least := length / float64(most)
+	power := math.Pow(10, math.Floor(math.Log10(least)))
+	for _, digit := range []float64{1, 2, 5} {
+		if digit*power >= least {
+			return digit * power
+		}
+	}
+	return 10 * power
 }
 
 // adjacent reports whether both bins are intervals, and one goes on where the other ends.
@@ -64,32 +94,80 @@ func adjacent(a, b Bin) bool {
 
 func isInterval(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo < *b.Hi }
 
-// tick labels the lower ends of some intervals, and other bins in their middle.
+// tick labels the lower axis: open bins always, and as many ends of intervals, or single
+// values, as there is room for on a small screen.
 func (p *plot) tick(bins []Bin) {
-	every := (len(bins) + plotTicks - 1) / plotTicks
-	next := 0
-	for i, b := range bins {
-		open := b.Lo == nil || b.Hi == nil
-		if i < next && !(open && i > next-every+1) {
-			continue
-		}
-		at, label := float64(p.Slots[i].X)+plotUnit/2, ""
+	var taken [][2]float64 // what labels take of the axis
+	add := func(at float64, label string, always bool) {
+		at *= 100 / float64(p.Width)
+		half := (labelMargin + labelLetter*float64(utf8.RuneCountInString(label))) / 2
+		side, from, to := "", at-half, at+half
 		switch {
-		case b.Lo == nil && b.Hi == nil:
-			label = "other"
-		case b.Lo == nil:
-			label = "less"
-		case b.Hi == nil:
-			label = "more"
-		case isInterval(b):
-			at, label = float64(p.Slots[i].X), formatValue(*b.Lo)
-		default:
-			label = formatValue(*b.Lo)
+		case from < 0:
+			side, at, from, to = "first", 0, 0, 2*half
+		case to > 100:
+			side, at, from, to = "last", 100, 100-2*half, 100
 		}
-		p.Ticks = append(p.Ticks, tick{Left: decimals(100*at/float64(p.Width), 2), Label: label})
-		next = i + every
-		if b.Lo == nil && b.Hi != nil {
-			next = i + 2 // the first interval may be labelled soon after "less"
+		for _, other := range taken {
+			if from < other[1] && other[0] < to && !always {
+				return
+			}
+		}
+		taken = append(taken, [2]float64{from, to})
+		p.Ticks = append(p.Ticks, tick{At: decimals(at, 2), Label: label, Side: side})
+	}
+	middle := func(i int) float64 { return float64(p.Slots[i].X) + plotUnit/2 }
+	for i, b := range bins {
+		switch {
+		case b.Lo == nil && b.Hi != nil:
+			add(middle(i), "< "+formatQuantity(*b.Hi), true)
+		case b.Lo != nil && b.Hi == nil:
+			add(middle(i), "> "+formatQuantity(*b.Lo), true)
 		}
 	}
+	step := p.tickStep(bins)
+	for i, b := range bins {
+		switch {
+		case b.Lo == nil && b.Hi == nil:
+			add(middle(i), "other", false)
+		case b.Lo == nil || b.Hi == nil:
+		case !isInterval(b):
+			add(middle(i), formatQuantity(*b.Lo), false)
+		default:
+			if isMultiple(*b.Lo, step) {
+				add(float64(p.Slots[i].X), formatQuantity(*b.Lo), false)
+			}
+			if isMultiple(*b.Hi, step) && (i == len(bins)-1 || !adjacent(b, bins[i+1])) {
+				add(float64(p.Slots[i].X)+plotUnit, formatQuantity(*b.Hi), false)
+			}
+		}
+	}
+}
+
+// tickStep returns the round distance of the labelled ends of intervals: a multiple of
+// their width if that is round, else 0.
+func (p *plot) tickStep(bins []Bin) float64 {
+	lo, hi, width := math.Inf(1), math.Inf(-1), 0.0
+	for _, b := range bins {
+		if isInterval(b) {
+			lo, hi, width = min(lo, *b.Lo), max(hi, *b.Hi), *b.Hi-*b.Lo
+		}
+	}
+	if width == 0 || math.IsInf(hi-lo, 0) {
+		return 0
+	}
+	step := roundStep(hi-lo, plotTicks)
+	for range 3 {
+		if isMultiple(step, width) {
+			return step
+		}
+		step = roundStep(1.5*step, 1)
+	}
+	return 0
+}
+
+// isMultiple reports whether x is a whole number of steps, but for rounding. All is of a
+// step of 0.
+func isMultiple(x, step float64) bool {
+	return step == 0 || math.Abs(x/step-math.Round(x/step)) < 1e-6
 }

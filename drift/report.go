@@ -82,6 +82,9 @@ type ColumnReport struct {
 	Kind    Kind    `json:"kind"`
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"` // one sentence
+	// Notes are sentences of the caller about the column's data, to fill in before the
+	// report is written; Detect leaves them empty.
+	Notes []string `json:"notes,omitempty"`
 	// NeededRows, of an insufficient column, is about how many current rows would decide;
 	// 0 if no number would, because the reference has too few.
 	NeededRows int `json:"needed_rows,omitempty"`
@@ -216,6 +219,9 @@ type Bin struct {
 	// nil on a side without bound, and both nil if the bin is no interval.
 	Lo *float64 `json:"lo,omitempty"`
 	Hi *float64 `json:"hi,omitempty"`
+	// Levels is the number of levels that the bin sums up; 0 if it is a single one, or
+	// none.
+	Levels int `json:"levels,omitempty"`
 	// Reference and Current are shares of the values; they sum to 1 over the bins.
 	Reference float64 `json:"reference"`
 	Current   float64 `json:"current"`

@@ -10,11 +10,16 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 )
 
-// blockSize is about how much of a file is parsed at once.
-const blockSize = 1 << 20
+const (
+	blockSize = 1 << 20  // about how much of a file is parsed at once
+	maxRecord = 64 << 20 // the length of what is read in search of a record's end
+)
+
+var newline = []byte{'\n'}
 
 // block is some whole lines of a file.
 type block struct {
@@ -47,15 +52,19 @@ func scan(ctx context.Context, path string, begin func(header []string) error, p
 // readHeader reads the first record, and returns how many lines that took.
 func readHeader(r *bufio.Reader) (header []string, lines int, err error) {
 	var head []byte
-	for {
-		line, err := r.ReadBytes('\n')
-		head = append(head, line...)
-		lines++
-		if err != nil && !errors.Is(err, io.EOF) {
+	quoted := false
+	for end := 0; end == 0; {
+		line, err := r.ReadSlice('\n')
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last && !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, 0, err
 		}
-		if bytes.Count(head, quote)%2 == 0 || err != nil {
+		head = append(head, line...)
+		if end, quoted = recordEnd(line, quoted); last {
 			break
+		}
+		if len(head) > maxRecord {
+			return nil, 0, tooLong(1)
 		}
 	}
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
@@ -63,10 +72,13 @@ func readHeader(r *bufio.Reader) (header []string, lines int, err error) {
 	if errors.Is(err, io.EOF) {
 		return nil, 0, errors.New("is empty, want a line of column names")
 	}
-	return header, lines, err
+	return header, bytes.Count(head, newline), err
 }
 
-var quote = []byte{'"'}
+// tooLong says that no end was found of the record that begins on a line.
+func tooLong(line int) error {
+	return fmt.Errorf("line %d: a record has more than %d MB; is there a quote without its partner?", line, maxRecord>>20)
+}
 
 func scanBlocks(ctx context.Context, r io.Reader, line int, parse func(block) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -101,51 +113,70 @@ func scanBlocks(ctx context.Context, r io.Reader, line int, parse func(block) er
 // cut sends the file in blocks, each of which ends where a record does.
 func cut(ctx context.Context, r io.Reader, line int, blocks chan<- block, free <-chan []byte) error {
 	var rest []byte // the beginning of the next block
-	for {
+	quoted := false // whether rest ends in quotes
+	for last := false; !last; {
 		var data []byte
 		select {
 		case data = <-free:
 		default:
 		}
 		data = append(data, rest...)
-		n := len(data)
-		data = append(data, make([]byte, blockSize)...)
-		read, err := io.ReadFull(r, data[n:])
-		data = data[:n+read]
-		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !last {
-			return err
+		end := 0
+		for end == 0 && !last {
+			n := len(data)
+			if n > maxRecord {
+				return tooLong(line)
+			}
+			data = slices.Grow(data, blockSize)[:n+blockSize]
+			read, err := io.ReadFull(r, data[n:])
+			data = data[:n+read]
+			last = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+			if err != nil && !last {
+				return err
+			}
+			if end, quoted = recordEnd(data[n:], quoted); end > 0 {
+				end += n
+			}
 		}
-		end := len(data)
-		if !last {
-			end = recordEnd(data)
+		if last {
+			end = len(data)
 		}
 		rest = append(rest[:0], data[end:]...)
 		b := block{data: data[:end], line: line}
-		line += bytes.Count(b.data, []byte{'\n'})
+		line += bytes.Count(b.data, newline)
 		select {
 		case blocks <- b:
 		case <-ctx.Done():
 			return nil
 		}
-		if last {
-			return nil
-		}
 	}
+	return nil
 }
 
-// recordEnd returns the end of the last whole record: a line break that is not in quotes.
-func recordEnd(data []byte) int {
-	end := bytes.LastIndexByte(data, '\n') + 1
-	for end > 0 && bytes.Count(data[:end], quote)%2 != 0 {
-		end = bytes.LastIndexByte(data[:end-1], '\n') + 1
+// recordEnd returns the end of the last record that ends in data, at a line break that is
+// not in quotes, or 0; quoted says whether what precedes data ends in quotes, and then
+// whether data does.
+func recordEnd(data []byte, quoted bool) (end int, quotedAfter bool) {
+	for at := 0; ; quoted = !quoted {
+		segment := data[at:]
+		i := bytes.IndexByte(segment, '"')
+		if i >= 0 {
+			segment = segment[:i]
+		}
+		if j := bytes.LastIndexByte(segment, '\n'); j >= 0 && !quoted {
+			end = at + j + 1
+		}
+		if i < 0 {
+			return end, quoted
+		}
+		at += i + 1
 	}
-	return end
 }
 
 // records calls yield for each field of each record of the block. The text is valid until
-// yield returns.
-func (b block) records(columns int, yield func(line, column int, text []byte) error) error {
+// yield returns. An empty line is none, as for encoding/csv, unless there is one column: then
+// it is a record of an empty field.
+func (b block) records(columns int, yield func(line, column int, text []byte)) error {
 	if bytes.IndexByte(b.data, '"') >= 0 {
 		return b.quotedRecords(columns, yield)
 	}
@@ -160,8 +191,8 @@ func (b block) records(columns int, yield func(line, column int, text []byte) er
 		if n := len(record); n > 0 && record[n-1] == '\r' {
 			record = record[:n-1]
 		}
-		if len(record) == 0 {
-			continue // as encoding/csv does
+		if len(record) == 0 && columns > 1 {
+			continue
 		}
 		column := 0
 		for more := true; more; column++ {
@@ -173,9 +204,7 @@ func (b block) records(columns int, yield func(line, column int, text []byte) er
 			if column >= columns {
 				return fmt.Errorf("line %d: has more than %d fields", line, columns)
 			}
-			if err := yield(line, column, field); err != nil {
-				return err
-			}
+			yield(line, column, field)
 		}
 		if column < columns {
 			return fmt.Errorf("line %d: has %d fields, want %d", line, column, columns)
@@ -185,23 +214,38 @@ func (b block) records(columns int, yield func(line, column int, text []byte) er
 }
 
 // quotedRecords is records for a block with quotes.
-func (b block) quotedRecords(columns int, yield func(line, column int, text []byte) error) error {
+func (b block) quotedRecords(columns int, yield func(line, column int, text []byte)) error {
 	r := csv.NewReader(bytes.NewReader(b.data))
 	r.FieldsPerRecord = columns
 	r.ReuseRecord = true
-	for {
+	next := b.line // the line after the record before
+	// skipped yields the empty lines before a line, which the reader passes over.
+	skipped := func(line int) {
+		for ; next < line && columns == 1; next++ {
+			yield(next, 0, nil)
+		}
+	}
+	for begin := int64(0); ; {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
+			skipped(next + bytes.Count(b.data[begin:], newline))
 			return nil
 		}
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			parse.StartLine += b.line - 1
+			parse.Line += b.line - 1
+		}
 		if err != nil {
-			return fmt.Errorf("after line %d: %w", b.line-1, err)
+			return err
 		}
 		line, _ := r.FieldPos(0)
+		line += b.line - 1
+		after := next + bytes.Count(b.data[begin:r.InputOffset()], newline)
+		skipped(line)
 		for i, field := range record {
-			if err := yield(b.line+line-1, i, []byte(field)); err != nil {
-				return err
-			}
+			yield(line, i, []byte(field))
 		}
+		next, begin = after, r.InputOffset()
 	}
 }

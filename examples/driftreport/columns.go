@@ -13,10 +13,61 @@ import (
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
+// settings say how the columns of the files are read, by name. A column is of numbers if all
+// values of the reference are, unless it is set.
+type settings struct {
+	ignore, numeric, categorical []string
+}
+
+// check returns what is wrong with the settings for a reference of these columns.
+func (s *settings) check(header []string) error {
+	var errs []error
+	set := make(map[string]string)
+	for _, list := range []struct {
+		flag  string
+		names []string
+	}{{"-ignore", s.ignore}, {"-numeric", s.numeric}, {"-categorical", s.categorical}} {
+		for _, name := range list.names {
+			if !slices.Contains(header, name) {
+				errs = append(errs, fmt.Errorf("%s: there is no column %q; there are %q", list.flag, name, header))
+			}
+			if other, twice := set[name]; twice {
+				errs = append(errs, fmt.Errorf("%s: column %q is given to %s, too", list.flag, name, other))
+			}
+			set[name] = list.flag
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // reference is the training data and how its columns are read.
 type reference struct {
 	reference *drift.Reference
 	kinds     map[string]drift.Kind
+	unread    map[string]unread
+}
+
+// unread counts the values of a column of numbers that are none. They count as missing.
+type unread struct {
+	count int
+	line  int // of the first
+	text  string
+}
+
+// add adds others that the column has.
+func (u *unread) add(others unread) {
+	if others.count > 0 && (u.count == 0 || others.line < u.line) {
+		u.line, u.text = others.line, others.text
+	}
+	u.count += others.count
+}
+
+// note says so in a sentence, of a file.
+func (u unread) note(file string) string {
+	if u.count == 1 {
+		return fmt.Sprintf("%s: 1 value is not a number and counts as missing, %.40q on line %d.", file, u.text, u.line)
+	}
+	return fmt.Sprintf("%s: %d values are not numbers and count as missing, the first %.40q on line %d.", file, u.count, u.text, u.line)
 }
 
 // column collects the values of a column, of numbers or of names.
@@ -25,45 +76,51 @@ type column struct {
 	kind    drift.Kind
 	numbers []float64
 	parts   [][]float64 // more numbers
+	unread  unread
 	codes   []int32
 	levels  []string
-	code    map[string]int32
-}
-
-// notNumberError says where in a column of numbers there is something else.
-type notNumberError struct {
-	line         int
-	column, text string
-}
-
-func (e *notNumberError) Error() string {
-	return fmt.Sprintf("line %d: column %q: %.40q is not a number, as the column's values in the reference are", e.line, e.column, e.text)
+	code    map[string]int32 // of the levels
 }
 
 // add appends the value that text stands for.
-func (c *column) add(line int, text []byte) error {
+func (c *column) add(line int, text []byte) {
 	switch {
 	case c.kind == drift.KindCategorical && len(text) == 0:
 		c.codes = append(c.codes, -1)
 	case c.kind == drift.KindCategorical:
 		code, known := c.code[string(text)]
 		if !known {
-			code = int32(len(c.levels))
-			level := strings.ToValidUTF8(string(text), "\ufffd")
-			c.levels = append(c.levels, level)
-			c.code[string(text)] = code
+			code = c.level(strings.ToValidUTF8(string(text), "\ufffd"))
 		}
 		c.codes = append(c.codes, code)
 	case len(text) == 0:
 		c.numbers = append(c.numbers, math.NaN())
 	default:
-		x, err := parseNumber(text)
+		x, err := strconv.ParseFloat(string(text), 64)
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return &notNumberError{line: line, column: c.name, text: string(text)}
+			c.unread.add(unread{count: 1, line: line, text: string(text)})
+			x = math.NaN()
 		}
 		c.numbers = append(c.numbers, x)
 	}
-	return nil
+}
+
+// addMissing appends missing values.
+func (c *column) addMissing(n int) {
+	for range n {
+		c.add(0, nil)
+	}
+}
+
+// level returns the code of a level, which may be new.
+func (c *column) level(name string) int32 {
+	code, known := c.code[name]
+	if !known {
+		code = int32(len(c.levels))
+		c.levels = append(c.levels, name)
+		c.code[name] = code
+	}
+	return code
 }
 
 func (c *column) drift() drift.Column {
@@ -75,7 +132,7 @@ func (c *column) drift() drift.Column {
 
 // reset forgets the values.
 func (c *column) reset() {
-	c.numbers, c.codes, c.levels = c.numbers[:0], c.codes[:0], c.levels[:0]
+	c.numbers, c.codes, c.levels, c.unread = c.numbers[:0], c.codes[:0], c.levels[:0], unread{}
 	clear(c.code)
 }
 
@@ -85,16 +142,11 @@ type layout struct {
 	header []string
 }
 
-// begin takes the header of a file that must have all the columns.
+// begin takes the header of a file.
 func (l *layout) begin(header []string) error {
 	for i, name := range header {
 		if slices.Contains(header[:i], name) {
 			return fmt.Errorf("two columns have the name %q", name)
-		}
-	}
-	for name := range l.kinds {
-		if !slices.Contains(header, name) {
-			return fmt.Errorf("has no column %q; it has %q", name, header)
 		}
 	}
 	l.header = header
@@ -128,16 +180,20 @@ func newParser(l *layout) *parser {
 	return p
 }
 
-func (p *parser) parse(b block) error {
+// parse replaces what the columns hold by the block, and returns its number of rows.
+func (p *parser) parse(b block) (rows int, err error) {
 	for _, c := range p.columns {
 		c.reset()
 	}
-	return b.records(len(p.place), func(line, field int, text []byte) error {
-		if at := p.place[field]; at >= 0 {
-			return p.columns[at].add(line, text)
+	err = b.records(len(p.place), func(line, field int, text []byte) {
+		if field == 0 {
+			rows++
 		}
-		return nil
+		if at := p.place[field]; at >= 0 {
+			p.columns[at].add(line, text)
+		}
 	})
+	return rows, err
 }
 
 // batch returns the columns for drift.
@@ -149,26 +205,31 @@ func (p *parser) batch() []drift.Column {
 	return batch
 }
 
-// readReference reads the whole file. All columns are taken for numbers until a value is
-// none; then the file is read again.
-func readReference(ctx context.Context, path string, ignore []string) (*reference, error) {
+// errTexts ends the reading of a reference of which a column turned out not to be of numbers.
+var errTexts = errors.New("a column of names was read as numbers")
+
+// readReference reads the whole file. Columns are taken for numbers until a value is none;
+// then the file is read again.
+func readReference(ctx context.Context, path string, set settings) (*reference, error) {
 	texts := make(map[string]bool)
+	for _, name := range set.categorical {
+		texts[name] = true
+	}
 	for {
-		columns, err := readColumns(ctx, path, ignore, texts)
-		var wrong *notNumberError
-		if errors.As(err, &wrong) && !texts[wrong.column] {
-			texts[wrong.column] = true
+		columns, err := readColumns(ctx, path, set, texts)
+		if errors.Is(err, errTexts) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		r := &reference{kinds: make(map[string]drift.Kind)}
+		r := &reference{kinds: make(map[string]drift.Kind), unread: make(map[string]unread)}
 		batch := make([]drift.Column, len(columns))
 		for i, c := range columns {
 			c.numbers, c.parts = slices.Concat(c.parts...), nil
 			batch[i] = c.drift()
 			r.kinds[c.name] = c.kind
+			r.unread[c.name] = c.unread
 		}
 		if r.reference, err = drift.NewReference(batch, drift.ReferenceConfig{}); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -177,16 +238,20 @@ func readReference(ctx context.Context, path string, ignore []string) (*referenc
 	}
 }
 
-// readColumns reads all columns but some; texts are those that are not numbers.
-func readColumns(ctx context.Context, path string, ignore []string, texts map[string]bool) ([]*column, error) {
+// readColumns reads all columns that are not ignored; texts are those that are not numbers.
+// If there are more, it adds them to texts and returns errTexts.
+func readColumns(ctx context.Context, path string, set settings, texts map[string]bool) ([]*column, error) {
 	l := &layout{kinds: make(map[string]drift.Kind)}
 	var mu sync.Mutex
-	var all []*column // guarded by mu
+	var all []*column // guarded by mu, as is texts
 	var parsers sync.Pool
 	begin := func(header []string) error {
+		if err := set.check(header); err != nil {
+			return err
+		}
 		for _, name := range header {
 			switch {
-			case slices.Contains(ignore, name):
+			case slices.Contains(set.ignore, name):
 			case texts[name]:
 				l.kinds[name] = drift.KindCategorical
 			default:
@@ -205,15 +270,20 @@ func readColumns(ctx context.Context, path string, ignore []string, texts map[st
 			p = newParser(l)
 		}
 		defer parsers.Put(p)
-		if err := p.parse(b); err != nil {
+		if _, err := p.parse(b); err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		var err error
 		for i, c := range p.columns {
+			if c.unread.count > 0 && !slices.Contains(set.numeric, c.name) {
+				texts[c.name] = true
+				err = errTexts
+			}
 			all[i].append(c)
 		}
-		return nil
+		return err
 	})
 	return all, err
 }
@@ -221,15 +291,10 @@ func readColumns(ctx context.Context, path string, ignore []string, texts map[st
 // append adds the values of the other column, of which c keeps nothing.
 func (c *column) append(other *column) {
 	c.parts = append(c.parts, slices.Clone(other.numbers)) // a slice that grows needs more memory
+	c.unread.add(other.unread)
 	codes := make([]int32, len(other.levels))
-	for text, code := range other.code {
-		known, ok := c.code[text]
-		if !ok {
-			known = int32(len(c.levels))
-			c.levels = append(c.levels, other.levels[code])
-			c.code[text] = known
-		}
-		codes[code] = known
+	for i, level := range other.levels {
+		codes[i] = c.level(level)
 	}
 	for _, code := range other.codes {
 		if code >= 0 {
@@ -239,16 +304,32 @@ func (c *column) append(other *column) {
 	}
 }
 
+// current is a file counted on the cells of the reference.
+type current struct {
+	profile *drift.Profile
+	unread  map[string]unread
+	absent  []string // columns that the file does not have; their values count as missing
+}
+
 // readProfile counts a file on the cells of the reference. Each worker fills a profile of
 // its own; that their sum is exact, whatever the order, is what profiles promise.
-func readProfile(ctx context.Context, path string, r *reference) (*drift.Profile, error) {
+func readProfile(ctx context.Context, path string, r *reference) (*current, error) {
 	l := &layout{kinds: r.kinds}
+	counted := &current{profile: r.reference.NewProfile(), unread: make(map[string]unread)}
+	begin := func(header []string) error {
+		for _, name := range r.reference.Names() {
+			if !slices.Contains(header, name) {
+				counted.absent = append(counted.absent, name)
+			}
+		}
+		return l.begin(header)
+	}
 	type worker struct {
 		*parser
 		profile *drift.Profile
 	}
 	var mu sync.Mutex
-	var idle, all []*worker // guarded by mu
+	var idle, all []*worker // guarded by mu, as is counted
 	take := func() *worker {
 		mu.Lock()
 		defer mu.Unlock()
@@ -258,29 +339,41 @@ func readProfile(ctx context.Context, path string, r *reference) (*drift.Profile
 			return w
 		}
 		w := &worker{parser: newParser(l), profile: r.reference.NewProfile()}
+		for _, name := range counted.absent {
+			w.columns = append(w.columns, &column{name: name, kind: r.kinds[name]})
+		}
 		all = append(all, w)
 		return w
 	}
-	err := scan(ctx, path, l.begin, func(b block) error {
+	err := scan(ctx, path, begin, func(b block) error {
 		w := take()
-		defer func() {
-			mu.Lock()
-			idle = append(idle, w)
-			mu.Unlock()
-		}()
-		if err := w.parse(b); err != nil {
+		rows, err := w.parse(b)
+		mu.Lock()
+		for _, c := range w.columns {
+			sum := counted.unread[c.name]
+			sum.add(c.unread)
+			counted.unread[c.name] = sum
+		}
+		mu.Unlock()
+		if err != nil {
 			return err
 		}
-		return w.profile.Add(w.batch())
+		for _, c := range w.columns[len(w.columns)-len(counted.absent):] {
+			c.addMissing(rows)
+		}
+		err = w.profile.Add(w.batch())
+		mu.Lock()
+		idle = append(idle, w)
+		mu.Unlock()
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	total := r.reference.NewProfile()
 	for _, w := range all {
-		if err := total.Merge(w.profile); err != nil {
+		if err := counted.profile.Merge(w.profile); err != nil {
 			return nil, err
 		}
 	}
-	return total, nil
+	return counted, nil
 }

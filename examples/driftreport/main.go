@@ -4,13 +4,16 @@
 //	go run ./examples/driftreport -reference train.csv -current today.csv -o report.html
 //
 // Both files begin with a line of names. A column is one of numbers if every value that the
-// reference has is a number; an empty field is a missing value. Columns that only the current
-// file has are ignored, as are those named with -ignore.
+// reference has is a number; -numeric and -categorical name columns that are read as numbers
+// or as names whatever they hold, such as codes of digits. An empty field is a missing value.
+// What is no number in a column of numbers counts as missing, too, and is named on the
+// standard error and in the report. A column that the current file lacks is invalid in the
+// report. Columns that only the current file has are ignored, as are those named with -ignore.
 //
 // It reads blocks of a file on as many processors as there are, and keeps the numbers of the
 // reference but only counts of the current file, however long that is. The exit status is 0
-// if the data are stable, 3 if they have drifted, 4 if there are too few rows to tell, and 1
-// after an error.
+// if the data are stable or after -h, 1 after an error, 2 after wrong arguments, 3 if the data
+// have drifted, and 4 if there are too few rows to tell.
 package main
 
 import (
@@ -58,15 +61,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	reference := flags.String("reference", "", "CSV `file` of the training data")
 	current := flags.String("current", "", "CSV `file` of the data to compare with it")
 	output := flags.String("o", "", "`file` to write the HTML page to; without it only the summary is printed")
-	ignore := flags.String("ignore", "", "`names` of columns to leave out, separated by commas")
-	if err := flags.Parse(args); err != nil {
+	var set settings
+	flags.Var((*names)(&set.ignore), "ignore", "`names` of columns to leave out, separated by commas")
+	flags.Var((*names)(&set.numeric), "numeric", "`names` of columns of numbers, in which all else is missing")
+	flags.Var((*names)(&set.categorical), "categorical", "`names` of columns whose values are names, even if they look like numbers")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return statusStable, nil
+	case err != nil:
 		return statusUsage, nil // which flags has printed
 	}
 	if *reference == "" || *current == "" || flags.NArg() > 0 {
 		flags.Usage()
 		return statusUsage, errors.New("want -reference and -current, and no other arguments")
 	}
-	report, err := compare(ctx, *reference, *current, splitNames(*ignore))
+	report, err := compare(ctx, *reference, *current, set)
 	if err != nil {
 		return statusError, err
 	}
@@ -80,6 +89,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		if c.Verdict == drift.Drifted {
 			fmt.Fprintf(stdout, "%s: %s\n", c.Name, c.Reason)
 		}
+		if c.Verdict == drift.Invalid {
+			fmt.Fprintf(stderr, "column %q cannot be judged: %s\n", c.Name, c.Reason)
+		}
+		for _, note := range c.Notes {
+			fmt.Fprintf(stderr, "column %q: %s\n", c.Name, note)
+		}
 	}
 	switch report.Verdict {
 	case drift.Drifted:
@@ -91,32 +106,56 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	}
 }
 
-func splitNames(list string) []string {
-	if list == "" {
-		return nil
+// names is a list of names separated by commas, as a flag that may be repeated.
+type names []string
+
+func (n *names) String() string { return strings.Join(*n, ",") }
+
+func (n *names) Set(list string) error {
+	for name := range strings.SplitSeq(list, ",") {
+		*n = append(*n, strings.TrimSpace(name))
 	}
-	return strings.Split(list, ",")
+	return nil
 }
 
 // compare reads both files and detects drift.
-func compare(ctx context.Context, referencePath, currentPath string, ignore []string) (*drift.Report, error) {
-	ref, err := readReference(ctx, referencePath, ignore)
+func compare(ctx context.Context, referencePath, currentPath string, set settings) (*drift.Report, error) {
+	ref, err := readReference(ctx, referencePath, set)
 	if err != nil {
 		return nil, err
 	}
-	profile, err := readProfile(ctx, currentPath, ref)
+	cur, err := readProfile(ctx, currentPath, ref)
 	if err != nil {
 		return nil, err
 	}
-	detector, err := drift.NewDetector(ref.reference, drift.Config{})
+	cfg := drift.Config{Columns: make(map[string]drift.ColumnConfig)}
+	for _, name := range cur.absent {
+		cfg.Columns[name] = drift.ColumnConfig{Ignore: true}
+	}
+	detector, err := drift.NewDetector(ref.reference, cfg)
 	if err != nil {
 		return nil, err
 	}
-	report, err := detector.Detect(profile)
+	report, err := detector.Detect(cur.profile)
 	if err != nil {
 		return nil, err
 	}
 	report.Label = fmt.Sprintf("%s against %s", filepath.Base(currentPath), filepath.Base(referencePath))
+	for i := range report.Columns {
+		c := &report.Columns[i]
+		if u := ref.unread[c.Name]; u.count > 0 {
+			c.Notes = append(c.Notes, u.note(filepath.Base(referencePath)))
+		}
+		if u := cur.unread[c.Name]; u.count > 0 {
+			c.Notes = append(c.Notes, u.note(filepath.Base(currentPath)))
+		}
+	}
+	for _, name := range cur.absent {
+		report.Columns = append(report.Columns, drift.ColumnReport{
+			Name: name, Kind: ref.kinds[name], Detectable: 1,
+			Reason: fmt.Sprintf("%s has no such column.", filepath.Base(currentPath)),
+		})
+	}
 	return report, nil
 }
 

@@ -1,0 +1,95 @@
+package drift
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// levelShares returns a bin for each level, the one with the largest share on either side
+// first.
+func levelShares(c *cells, ref, cur *tally) []Bin {
+	n, m := ref.values(), cur.values()
+	bins := make([]Bin, len(c.levels))
+	for i, level := range c.levels {
+		bins[i] = Bin{Label: level, Reference: rate(ref.Cells[i], n), Current: rate(cur.Cells[i], m)}
+	}
+	slices.SortStableFunc(bins, func(a, b Bin) int {
+		return cmp.Compare(max(b.Reference, b.Current), max(a.Reference, a.Current))
+	})
+	return bins
+}
+
+// change is how far the share of the bin moved.
+func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
+
+// byChange orders bins by their change, the largest first.
+func byChange(a, b Bin) int { return cmp.Compare(b.change(), a.change()) }
+
+// movedLevels names the level whose share moved most, and the next if it moved at least half
+// as far; it is empty for numbers.
+func (k *comparison) movedLevels() string {
+	if k.cells.kind == KindNumeric || len(k.cells.levels) == 0 {
+		return ""
+	}
+	bins := levelShares(k.cells, k.ref, k.cur)
+	slices.SortStableFunc(bins, byChange)
+	named := []string{fmt.Sprintf("%q went from %s to %s", bins[0].Label, percent(bins[0].Reference), percent(bins[0].Current))}
+	if len(bins) > 1 && bins[1].change() >= bins[0].change()/2 {
+		named = append(named, fmt.Sprintf("%q from %s to %s", bins[1].Label, percent(bins[1].Reference), percent(bins[1].Current)))
+	}
+	return strings.Join(named, " and ")
+}
+
+// movedValues says in words what D and the medians show.
+func (k *comparison) movedValues() string {
+	at, r, c := widestGap(k.ref, k.cur)
+	if value, single := k.upperOfTwo(); single {
+		return fmt.Sprintf("The value %s went from %s to %s", formatNumber(value), percent(1-r), percent(1-c))
+	}
+	var s string
+	switch {
+	case at < 0:
+		s = fmt.Sprintf("Values of minus infinity went from %s to %s", percent(r), percent(c))
+	case at == len(k.cells.edges):
+		s = fmt.Sprintf("Values of plus infinity went from %s to %s", percent(1-r), percent(1-c))
+	default:
+		s = fmt.Sprintf("Values up to %s went from %s to %s", formatNumber(k.cells.edges[at]), percent(r), percent(c))
+	}
+	if a, b := k.report.Reference.Numbers, k.report.Current.Numbers; a != nil && b != nil {
+		s += fmt.Sprintf(", the median from %s to %s", formatNumber(a.P50), formatNumber(b.P50))
+	}
+	return s
+}
+
+// upperOfTwo returns the larger of the values of a column that holds two, as a flag does.
+func (k *comparison) upperOfTwo() (value float64, ok bool) {
+	values := k.cells.fewValues(k.ref)
+	if len(values) != 2 || k.ref.infinite()+k.cur.infinite() > 0 {
+		return 0, false
+	}
+	for i, n := range k.cur.Cells {
+		if n > 0 && k.ref.Cells[i] == 0 {
+			return 0, false
+		}
+	}
+	return values[1], true
+}
+
+// widestGap returns the cell up to whose end the shares of the values, r and c, differ by D:
+// -1 for that of minus infinity alone.
+func widestGap(ref, cur *tally) (at int, r, c float64) {
+	n, m := float64(ref.values()), float64(cur.values())
+	sumR, sumC := ref.NegInf, cur.NegInf
+	at, r, c = -1, float64(sumR)/n, float64(sumC)/m
+	for i := range ref.Cells {
+		sumR += ref.Cells[i]
+		sumC += cur.Cells[i]
+		if x, y := float64(sumR)/n, float64(sumC)/m; math.Abs(y-x) > math.Abs(c-r) {
+			at, r, c = i, x, y
+		}
+	}
+	return at, r, c
+}
