@@ -143,7 +143,7 @@ func ExampleDetector() {
 	}
 	// Output:
 	// drifted: 1 of 2 columns (age)
-	// age: drifted: The distribution moved by D = 0.2, its median from 44 to 54 (floor 0.1, adjusted p = 4e-10).
+	// age: drifted: Values up to 47 went from 56 % to 36 %, the median from 44 to 54: a distance D of 0.2 (floor 0.1, adjusted p = 4e-10).
 	// region: stable: No significant change; an effect of 0.0663 or more would have shown.
 }
 

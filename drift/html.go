@@ -231,7 +231,7 @@ func newRow(c *ColumnReport, s *section) row {
 	}
 	if len(c.Tests) > 0 {
 		t := c.Leading()
-		r.Change, r.Effect, r.P = whatChanged(c, t.Name), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
+		r.Change, r.Effect, r.P = unbroken.Replace(whatChanged(c, t.Name)), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
 		r.Interval, r.Bar = interval(t.CI), newBar(t)
 		r.Order.P = strconv.FormatFloat(t.AdjustedPValue, 'g', -1, 64)
 	}
@@ -250,10 +250,10 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 	}
 	if c.Kind == KindNumeric {
 		if n := len(c.Histogram); n == 2 && isValue(c.Histogram[0]) && isValue(c.Histogram[1]) {
-			return c.Histogram[1].Label + " " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
+			return c.Histogram[1].Label + ": " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
 		}
 		if r, k := c.Reference.Numbers, c.Current.Numbers; r != nil && k != nil {
-			return "median " + arrow(formatQuantity(r.P50), formatQuantity(k.P50))
+			return "median " + arrow(formatNumber(r.P50), formatNumber(k.P50))
 		}
 		return ""
 	}
@@ -266,7 +266,7 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 	if moved.Label == "" {
 		return "no level moved"
 	}
-	return moved.Label + " " + change(moved.Reference, moved.Current)
+	return moved.Label + ": " + change(moved.Reference, moved.Current)
 }
 
 // isValue reports whether the bin is one of a single number.

@@ -29,13 +29,16 @@ func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
 func byChange(a, b Bin) int { return cmp.Compare(b.change(), a.change()) }
 
 // movedLevels names the level whose share moved most, and the next if it moved at least half
-// as far; it is empty for numbers.
+// as far. It is empty for numbers, and where no level moved further than the unseen values.
 func (k *comparison) movedLevels() string {
 	if k.cells.kind == KindNumeric || len(k.cells.levels) == 0 {
 		return ""
 	}
 	bins := levelShares(k.cells, k.ref, k.cur)
 	slices.SortStableFunc(bins, byChange)
+	if bins[0].change() <= rate(k.cur.Unseen, k.cur.values()) {
+		return ""
+	}
 	named := []string{fmt.Sprintf("%q went from %s to %s", bins[0].Label, percent(bins[0].Reference), percent(bins[0].Current))}
 	if len(bins) > 1 && bins[1].change() >= bins[0].change()/2 {
 		named = append(named, fmt.Sprintf("%q from %s to %s", bins[1].Label, percent(bins[1].Reference), percent(bins[1].Current)))
@@ -58,7 +61,7 @@ func (k *comparison) movedValues() string {
 	default:
 		s = fmt.Sprintf("Values up to %s went from %s to %s", formatNumber(k.cells.edges[at]), percent(r), percent(c))
 	}
-	if a, b := k.report.Reference.Numbers, k.report.Current.Numbers; a != nil && b != nil {
+	if a, b := k.report.Reference.Numbers, k.report.Current.Numbers; a != nil && b != nil && a.P50 != b.P50 {
 		s += fmt.Sprintf(", the median from %s to %s", formatNumber(a.P50), formatNumber(b.P50))
 	}
 	return s

@@ -24,8 +24,8 @@ type slot struct {
 	Title string
 }
 
-// tick is a label on an axis, at a percentage of its length. A label on either end of the
-// lower axis is moved inwards.
+// tick is a label on an axis, at a percentage of its length from the left or from below. A
+// label on either end of the lower axis is moved inwards.
 type tick struct{ At, Label, Side string }
 
 const (
@@ -67,7 +67,7 @@ func newPlot(bins []Bin) *plot {
 	for i := 1; float64(i)*step <= highest; i++ {
 		share := float64(i) * step
 		fmt.Fprintf(&grid, "M0 %sH%d", y(share), x)
-		p.Shares = append(p.Shares, tick{At: decimals(100-(100-100.0*plotTop/plotHeight)*share/highest, 2), Label: formatNumber(100*share) + "\u00a0%"})
+		p.Shares = append(p.Shares, tick{At: decimals((100-100.0*plotTop/plotHeight)*share/highest, 2), Label: formatNumber(100*share) + "\u00a0%"})
 	}
 	p.Width, p.Bars, p.Steps, p.Grid = x, bars.String(), steps.String(), grid.String()
 	p.tick(bins)

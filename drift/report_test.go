@@ -140,7 +140,7 @@ func TestReport_WriteHTML(t *testing.T) {
 		require.NotContains(t, page, no)
 	}
 	for _, path := range regexp.MustCompile(` d="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		require.Regexp(t, `^[MVHZ0-9. -]+$`, path[1])
+		require.Regexp(t, `^[MLVHZ0-9. -]+$`, path[1])
 	}
 	for _, tag := range []string{"section", "details", "table", "svg", "div", "p", "span"} {
 		opened := regexp.MustCompile("<" + tag + "[ >]")
@@ -156,6 +156,104 @@ func TestReport_WriteHTML_ShowsIntervals(t *testing.T) {
 	page := html(t, report)
 	require.Contains(t, page, fmt.Sprintf("%.3f to %.3f", ci.Lo, ci.Hi))
 	require.Contains(t, page, "with its 95 % confidence interval")
+}
+
+// A page begins with what needs attention most.
+func TestReport_WriteHTML_StartsWithTheMostSevere(t *testing.T) {
+	t.Parallel()
+	report := smallReport(t)
+	report.Columns[1].Notes = []string{"2 values were read as <missing>."}
+	page := html(t, report)
+	require.Contains(t, page, "<li>2 values were read as &lt;missing&gt;.</li>")
+	for _, section := range []string{`<td class="name"[^>]*><a href="#column-(\d)`, `<details class="column" id="column-(\d)`} {
+		var order string
+		for _, found := range regexp.MustCompile(section).FindAllStringSubmatch(page, -1) {
+			order += found[1]
+		}
+		require.Equal(t, "13542", order, "drifted, insufficient, invalid, stable")
+	}
+	require.Contains(t, page, ">infinite 0\u00a0% → 14.3\u00a0%<")
+	require.Contains(t, page, "M96 1L100 5L96 9", "an interval that goes on beyond the scale")
+}
+
+// Of many levels, those are shown that are frequent on either side, and the one that moved
+// most; the sentence names it, and the rest does not set the scale.
+func TestReport_ShowsTheLevelThatMoved(t *testing.T) {
+	t.Parallel()
+	// 16 of 30 levels are half as frequent as the others, but one of them is not later.
+	rows := func(of25 int) drift.Column {
+		var values []string
+		for i := range 30 {
+			n := 1000
+			if i >= 14 {
+				n = 500
+			}
+			if i == 25 {
+				n = of25
+			}
+			for range n {
+				values = append(values, fmt.Sprintf("c%02d", i))
+			}
+		}
+		return drift.Categorical("x", values)
+	}
+	for _, c := range []struct {
+		of25  int
+		named string
+	}{{12_000, `"c25" went from 2.3 % to 35.8 %. `}, {900, ""}} {
+		ref := newReference(t, rows(500))
+		report := detect(t, ref, drift.Config{}, profileOf(t, ref, rows(c.of25)))
+		column := report.Columns[0]
+		require.True(t, strings.HasPrefix(column.Reason, c.named), column.Reason)
+		require.Len(t, column.Histogram, 13)
+		require.Equal(t, "18 other levels", column.Histogram[12].Label)
+		require.Equal(t, 18, column.Histogram[12].Levels)
+		shown := false
+		for _, b := range column.Histogram {
+			shown = shown || b.Label == "c25"
+		}
+		require.True(t, shown)
+		page := html(t, report)
+		require.Contains(t, page, ">c25: ")
+		if c.named == "" {
+			require.Contains(t, page, `class="break"`, "the bar of the rest is longer than the scale")
+		}
+	}
+}
+
+// Bins without an end are labelled, and so is the share axis.
+func TestReport_WriteHTML_Axes(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(72, 1))
+	incomes := func(n int) []float64 {
+		x := normals(rng, n, 0)
+		for i := range x {
+			x[i] = 40_000 * math.Exp(x[i]/2)
+		}
+		return x
+	}
+	ref := newReference(t, drift.Numeric("income", incomes(5000)), drift.Numeric("score", normals(rng, 5000, 0)), drift.Numeric("flag", repeat(1250, 0.0, 0, 0, 1)))
+	page := html(t, detect(t, ref, drift.Config{}, profileOf(t, ref,
+		drift.Numeric("income", incomes(1000)), drift.Numeric("score", normals(rng, 1000, 0)), drift.Numeric("flag", repeat(250, 0.0, 1, 1, 1)))))
+	for _, want := range []string{
+		`>&gt; 150\x{202f}000</span>`, `>&lt; 10\x{202f}000</span>`, `left:[\d.]+%">0</span>.*left:[\d.]+%">1</span>`, `left:[\d.]+%">60\x{202f}000</span>.*left:[\d.]+%">100\x{202f}000</span>`,
+		`style="bottom:[\d.]+%">10\x{a0}%</span>`, ">The value 1 went from 25\u00a0% to 75\u00a0%: a distance D of 0.5 ", ">1: 25.0\u00a0% → 75.0\u00a0%<",
+	} {
+		require.True(t, regexp.MustCompile(want).MatchString(page), want)
+	}
+	require.NotContains(t, page, "e+0")
+}
+
+// A report that was not made by a detector may hold anything.
+func TestReport_WriteHTML_Empty(t *testing.T) {
+	t.Parallel()
+	one := 1.0
+	for _, bins := range [][]drift.Bin{{{Label: "x", Lo: &one, Hi: &one}}, {{Label: "x"}}, {{Label: "x", Lo: &one}, {Label: "y", Hi: &one}}} {
+		for _, kind := range []drift.Kind{drift.KindNumeric, drift.KindCategorical} {
+			page := html(t, &drift.Report{Columns: []drift.ColumnReport{{Name: "x", Kind: kind, Histogram: bins, Tests: []drift.Test{{Name: drift.TestKS}}, Reference: drift.Side{Rows: 1}}}})
+			require.NotContains(t, page, "width=\"NaN")
+		}
+	}
 }
 
 // A page of 50 columns, each with a full histogram, can be sent by mail.
