@@ -310,8 +310,9 @@ func testTitle(name TestName) string {
 	}
 }
 
-// unbroken keeps numbers on one line: no break before a percent sign or within 1e-15.
-var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060")
+// unbroken keeps numbers on one line: no break before a percent sign, within 1e-15, or after
+// the sign that a p-value follows.
+var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060", "< ", "<\u00a0", "= ", "=\u00a0")
 
 func newSection(c *ColumnReport, position int) *section {
 	s := &section{
