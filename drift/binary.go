@@ -180,6 +180,9 @@ func (w *encoder) tally(t *tally) {
 	w.text(t.Moments.Squares.String())
 }
 
+// leastColumn is less than any column takes, in which everything is 0.
+const leastColumn = 24
+
 // decoder reads the parts of a binary form. After an error, which finish returns, it reads
 // zeros.
 type decoder struct {
@@ -263,7 +266,10 @@ func (d *decoder) text() string {
 
 func (d *decoder) content() referenceContent {
 	c := referenceContent{Rows: d.integer()}
-	for range d.length(1) {
+	for range d.length(leastColumn) {
+		if d.err != nil {
+			break
+		}
 		column := columnContent{Name: d.text(), Kind: Kind(d.integer())}
 		if column.Kind == KindNumeric {
 			column.Numbers = d.numbers()

@@ -87,6 +87,33 @@ func decodeStrictly(data []byte, v any) error {
 	return nil
 }
 
+// leastElement is less than the JSON form of any column or its counts takes.
+const leastElement = 64
+
+// elements is a list whose elements take so much more memory than the shortest JSON that
+// decodes into one that they are not made before it is known to be long enough.
+type elements[T any] []T
+
+// UnmarshalJSON reads a JSON array.
+func (e *elements[T]) UnmarshalJSON(data []byte) error {
+	var raw []json.RawMessage
+	if err := decodeStrictly(data, &raw); err != nil {
+		return err
+	}
+	for i := range raw {
+		if len(raw[i]) < leastElement {
+			return fmt.Errorf("element %d has %d bytes, want at least %d", i, len(raw[i]), leastElement)
+		}
+	}
+	*e = make(elements[T], len(raw))
+	for i := range raw {
+		if err := decodeStrictly(raw[i], &(*e)[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checksum(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

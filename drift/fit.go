@@ -29,12 +29,21 @@ func (f *numericFit) check() error {
 	if !f.Unit.valid() {
 		return fmt.Errorf("has no unit %v", f.Unit)
 	}
+	if most := f.largestGrid(); f.Grid.Size > most {
+		return fmt.Errorf("has a grid of %d cells, want at most %d for %d edges", f.Grid.Size, most, len(f.Edges))
+	}
 	return f.Grid.check()
 }
+
+// largestGrid bounds the grid by the edges, so that what is read never takes much more
+// memory than the bytes that it was read from.
+func (f *numericFit) largestGrid() int { return max(smallGrid, 2*cellsPerEdge*(len(f.Edges)+1)) }
 
 const (
 	// cellsPerEdge is how much finer the grid is than the quantile cells.
 	cellsPerEdge = 16
+	// smallGrid is a size that any grid may have.
+	smallGrid = 256
 	// coarse is how many times its due share a quantile cell may hold so that its edge can be
 	// on the grid. Beyond that edges are where the quantiles are, and counting takes a
 	// search.
@@ -56,7 +65,7 @@ func fitNumbers(values []float64, k int) numericFit {
 	}
 	f := numericFit{Unit: fitUnit(sorted)}
 	if distinct := distinctUpTo(sorted, k); distinct != nil {
-		f.Grid, _ = fitGrid(distinct, len(distinct), max(cellsPerEdge*len(distinct), 256))
+		f.Grid, _ = fitGrid(distinct, len(distinct), max(cellsPerEdge*len(distinct), smallGrid))
 		for _, v := range distinct {
 			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
 		}
@@ -107,14 +116,15 @@ func (f *numericFit) fitQuantiles(sorted []float64, k int) {
 	if len(rest) == 0 {
 		rest = sorted
 	}
-	g, fullest := fitGrid(rest, k, min(cellsPerEdge*k, maxGrid))
+	size := max(cellsPerEdge*distinctQuantiles(sorted, k), smallGrid)
+	g, fullest := fitGrid(rest, k, min(size, maxGrid))
 	f.Grid = g
 	snap := fullest*float64(len(rest)) <= coarse*float64(share)
 
 	f.Edges = append(f.Edges, math.Nextafter(sorted[0], math.Inf(-1)))
 	last := func() float64 { return f.Edges[len(f.Edges)-1] }
 	for i := 1; i <= k; i++ {
-		at := (n*i+k-1)/k - 1
+		at := quantileIndex(n, i, k)
 		v := sorted[at]
 		if v <= last() {
 			continue
@@ -131,6 +141,24 @@ func (f *numericFit) fitQuantiles(sorted []float64, k int) {
 	}
 	f.Edges[len(f.Edges)-1] = sorted[n-1] // nothing of the reference is above range
 	f.Edges = slices.Compact(f.Edges)
+	if most := f.largestGrid(); f.Grid.Size > most { // so many edges fell together
+		f.Grid, _ = fitGrid(rest, k, most)
+	}
+}
+
+// quantileIndex returns where the i-th of k quantiles of n sorted values is.
+func quantileIndex(n, i, k int) int { return (n*i+k-1)/k - 1 }
+
+// distinctQuantiles returns how many different values the k quantiles have.
+func distinctQuantiles(sorted []float64, k int) int {
+	distinct := 0
+	for i := 1; i <= k; i++ {
+		at := quantileIndex(len(sorted), i, k)
+		if i == 1 || sorted[at] != sorted[quantileIndex(len(sorted), i-1, k)] {
+			distinct++
+		}
+	}
+	return distinct
 }
 
 // snap returns the end of the cell of the grid in which the value at i is, or, if that comes

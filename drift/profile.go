@@ -152,9 +152,9 @@ const profileKind = "drift.profile"
 
 // profileContent is the wire form of a Profile.
 type profileContent struct {
-	Reference string  `json:"reference"` // fingerprint
-	Rows      int64   `json:"rows"`
-	Columns   []tally `json:"columns"` // in the order of the reference
+	Reference string          `json:"reference"` // fingerprint
+	Rows      int64           `json:"rows"`
+	Columns   elements[tally] `json:"columns"` // in the order of the reference
 }
 
 // MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of

@@ -116,8 +116,8 @@ const referenceKind = "drift.reference"
 
 // referenceContent is the wire form of a Reference.
 type referenceContent struct {
-	Rows    int64           `json:"rows"`
-	Columns []columnContent `json:"columns"`
+	Rows    int64                   `json:"rows"`
+	Columns elements[columnContent] `json:"columns"`
 }
 
 type columnContent struct {
