@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// ksExactProduct is the product of the sizes up to which the p-value is always exact:
-	// it takes at most one division for each pair of sizes up to n and m.
-	ksExactProduct = 10_000
-	// ksExactSize is the size of the larger sample up to which two samples are worth
-	// milliseconds of that.
-	ksExactSize = 10_000
-	// ksNegligible is a p-value of which nobody needs another digit.
+	// ksExactSteps is how many steps an exact p-value of two samples may take: about 50 ms.
+	ksExactSteps = 20_000_000
+	// ksExactProfileSteps is the same of a column of two profiles, of which a pass looks at
+	// hundreds: about 100 µs.
+	ksExactProfileSteps = 40_000
+	// ksNegligible is a p-value of which nobody needs another digit, and ksLarge the size of
+	// both samples from which the series can be trusted to say so.
 	ksNegligible = 1e-15
+	ksLarge      = 1000
 	// ksFitMin is the size of both samples from which it takes longer to sort the second
 	// than to count it, see FittedSample.
 	ksFitMin = 4_000
@@ -26,13 +27,17 @@ const (
 //
 // Statistic and EffectSize are D, the largest distance between the two empirical
 // distribution functions. PValue is P(D >= d) for samples from one continuous
-// distribution: exact if the sample sizes are equal, or if both are at most 10,000 and it
-// is above 1e-15 (Viehmann, "Numerically more stable computation of the p-values for the
-// two-sample Kolmogorov-Smirnov test", 2021); else Kolmogorov's series with Vrbik's
-// correction for finite samples ("Small-sample corrections to Kolmogorov-Smirnov test
-// statistic", 2018), which is off by about 5 % of the p-value at most where that is above
-// 0.001 and both samples have 50 values or more. With tied values the p-value is too large
-// rather than too small.
+// distribution: exact if the sample sizes n and m are equal, or if 2Dnm + n + m is at most
+// 2·10⁷ (Viehmann, "Numerically more stable computation of the p-values for the two-sample
+// Kolmogorov-Smirnov test", 2021); else Kolmogorov's series with Vrbik's correction for
+// finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic", 2018),
+// which is off by about 5 % of the p-value at most where that is above 0.001 and both
+// samples have 50 values or more. With tied values the p-value is too large rather than too
+// small.
+//
+// SciPy's ks_2samp is exact up to 10,000 values and beyond takes the distribution of one
+// sample of nm/(n+m) values for the limit. The two agree where both are exact, except below
+// 1e-15 between large samples, where this may be the series.
 //
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].
@@ -105,22 +110,24 @@ func ksSamplePValue(h int64, n, m int) float64 {
 	if n == m {
 		return ksExactEqual(float64(h/int64(n)), float64(n))
 	}
-	d := float64(h) / (float64(n) * float64(m))
-	if p := ksPValue(d, n, m); p < ksNegligible || max(n, m) > ksExactSize {
-		return p
+	limit := ksAsymptotic(float64(h)/(float64(n)*float64(m)), float64(n), float64(m))
+	steps := ksSteps(float64(h), n, m)
+	if steps > ksExactSteps || steps > ksExactProfileSteps && min(n, m) >= ksLarge && limit < ksNegligible {
+		return limit
 	}
 	return ksExact(h, int64(n), int64(m))
 }
 
-// ksPValue returns P(D >= d) for samples of n and m values in microseconds, exact for small
-// ones only.
+// ksPValue returns P(D >= d) for samples of n and m values in 100 µs at most.
 func ksPValue(d float64, n, m int) float64 {
-	if n <= ksExactProduct && m <= ksExactProduct && n*m <= ksExactProduct {
-		h := math.Round(d * float64(n*m)) // nmD is an integer
+	if h := math.Round(d * float64(n) * float64(m)); ksSteps(h, n, m) <= ksExactProfileSteps { // nmD is an integer
 		return ksExact(int64(h), int64(n), int64(m))
 	}
 	return ksAsymptotic(d, float64(n), float64(m))
 }
+
+// ksSteps returns about how many steps ksExact takes.
+func ksSteps(h float64, n, m int) float64 { return 2*h + float64(n) + float64(m) }
 
 // ksExactEqual returns P(nD >= h) for two samples of n values: twice the alternating sum of
 // C(2n, n-kh)/C(2n, n) over k from 1, in Horner's form.
@@ -145,6 +152,12 @@ func ksExactEqual(h, n float64) float64 {
 // (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels. Only the
 // band inside is walked; outside it the probability is 1.
 func ksExact(h, n, m int64) float64 {
+	if h <= 0 {
+		return 1
+	}
+	if n < m {
+		n, m = m, n // the shorter side in memory
+	}
 	outside := make([]float64, m+1) // of a walk to (i, j), for the current i
 	for j := range outside {
 		if int64(j)*n >= h {
@@ -156,11 +169,21 @@ func ksExact(h, n, m int64) float64 {
 		for ; first <= m && i*m-first*n >= h; first++ {
 			outside[first] = 1
 		}
-		for j := max(first, 1); j <= m && j*n-i*m < h; j++ {
-			outside[j] = (float64(i)*outside[j] + float64(j)*outside[j-1]) / float64(i+j)
+		start := max(first, 1)
+		last := min((h+i*m-1)/n, m) // of those with jn - im < h
+		if start > last {
+			continue
+		}
+		before := outside[start-1]
+		for k := range outside[start : last+1] {
+			j := start + int64(k)
+			share := 1 / float64(i+j)
+			// Nothing but the last two operations waits for the step before.
+			before = outside[j]*(float64(i)*share) + before*(float64(j)*share)
+			outside[j] = before
 		}
 	}
-	return outside[m]
+	return min(outside[m], 1)
 }
 
 // ksAsymptotic returns P(D >= d) from the limit distribution at a corrected argument.

@@ -38,22 +38,44 @@ func TestKolmogorovSmirnov_AgreesWithSciPy(t *testing.T) {
 	}
 }
 
+// steps returns n values from 0 to 1, moved.
+func steps(n int, move float64) []float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = float64(i)/float64(n) + move
+	}
+	return values
+}
+
 func TestKolmogorovSmirnov_LimitIsClose(t *testing.T) {
 	t.Parallel()
-	reference, current := make([]float64, 12_000), make([]float64, 11_000)
-	for i := range reference {
-		reference[i] = float64(i) / 12_000
-	}
-	for i := range current {
-		current[i] = float64(i)/11_000 + 0.02
-	}
-	got, err := drift.KolmogorovSmirnov(reference, current)
+	got, err := drift.KolmogorovSmirnov(steps(120_000, 0), steps(110_000, 0.006))
 	require.NoError(t, err)
 	// scipy.stats.ks_2samp of the same values: with method "asymp", which takes another
 	// limit, and with method "exact".
-	requireClose(t, 0.020083333333333342, got.Statistic, 1e-9)
-	requireClose(t, 0.019254343663002226, got.PValue, 1e-3)
-	requireClose(t, 0.019197603681589764, got.PValue, 0.01)
+	requireClose(t, 0.006008333333333333, got.Statistic, 1e-9)
+	requireClose(t, 0.03160254181019817, got.PValue, 1e-3)
+	requireClose(t, 0.03157418338986816, got.PValue, 0.01)
+}
+
+// An exact p-value is a matter of what it costs, not of the size of one sample.
+func TestKolmogorovSmirnov_ExactWhereFeasible(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		n, m         int
+		move, pValue float64 // of scipy.stats.ks_2samp with method "exact"
+	}{
+		{5, 10_000, 5, 2.3964033574816618e-18},
+		{5, 10_001, 5, 2.395205874292834e-18},
+		{2, 10_000, 5, 3.998800279940001e-08},
+		{2, 10_001, 5, 3.998000759740073e-08},
+		{1, 10_001, 5, 0.0001999600079983998},
+		{12_000, 11_000, 0.02, 0.019197603681589764},
+	} {
+		got, err := drift.KolmogorovSmirnov(steps(c.n, 0), steps(c.m, c.move))
+		require.NoError(t, err)
+		requireClose(t, c.pValue, got.PValue, 1e-9, c)
+	}
 }
 
 func TestKolmogorovSmirnov_SpecialValues(t *testing.T) {

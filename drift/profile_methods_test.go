@@ -146,3 +146,14 @@ func TestProfile_MethodErrors(t *testing.T) {
 		require.EqualError(t, err, c.want)
 	}
 }
+
+// On cells that lose nothing the p-value is exact where that takes little time.
+func TestProfile_KolmogorovSmirnovIsExactForFewRows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ move, pValue float64 }{{0.4, 1.758095364308257e-05}, {0.5, 3.094719907466361e-08}} {
+		ref := newReference(t, drift.Numeric("x", steps(30, 0)))
+		got, err := profileOf(t, ref, drift.Numeric("x", steps(1000, c.move))).KolmogorovSmirnov("x")
+		require.NoError(t, err)
+		requireClose(t, c.pValue, got.PValue, 1e-9)
+	}
+}
