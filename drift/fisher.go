@@ -3,21 +3,26 @@ package drift
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"sort"
+
+	"gonum.org/v1/gonum/integrate/quad"
 )
 
-// maxFisher bounds the observations of the exact p-value: beyond, the logarithms of
-// factorials are too coarse, and the normal limit is better than they are.
-const maxFisher = 1_000_000_000
+// fisherWide is the standard deviation from which the sum over a tail is taken for an
+// integral: the two then differ by less than a relative 1e-7 where the p-value is above
+// 1e-20, and the sum would be long.
+const fisherWide = 10_000
 
 // FisherExact is Fisher's exact test, two-sided, on a table of two counts for each sample:
 // how often something was so, and how often not. It is valid at any count, also at 0.
 //
 // Statistic is the difference of the two rates, current less reference; EffectSize is its
 // absolute value. PValue is the probability, with the sums of the table given, of all
-// tables that are at most as likely as this one (up to a relative 1e-7, for rounding); for
-// more than 10⁹ observations it is that of the normal limit. A negative count or a sample
-// without observations is an [*InputError].
+// tables that are at most as likely as this one (up to a relative 1e-7, for rounding). Each
+// is computed by Loader's saddle-point expansion ("Fast and accurate computation of binomial
+// probabilities", 2000), so that nothing is lost however large the counts are. A negative
+// count or a sample without observations is an [*InputError].
 func FisherExact(reference, current [2]int) (Result, error) {
 	n, err := fisherSum("reference", reference)
 	if err != nil {
@@ -56,17 +61,61 @@ type hypergeometric struct{ drawn, marked, total int }
 func (h hypergeometric) lowest() int  { return max(0, h.drawn+h.marked-h.total) }
 func (h hypergeometric) highest() int { return min(h.drawn, h.marked) }
 
-func (h hypergeometric) logProbability(x int) float64 {
-	return logChoose(h.marked, x) + logChoose(h.total-h.marked, h.drawn-x) - logChoose(h.total, h.drawn)
+// logProbability is that of x, also between the integers. With the Stirling series written
+// out for all factorials, what is large in them adds up to the deviance of the four cells of
+// the table from their expectations, all of which x misses by the same distance.
+func (h hypergeometric) logProbability(x float64) float64 {
+	drawn, marked, total := float64(h.drawn), float64(h.marked), float64(h.total)
+	left, unmarked := total-drawn, total-marked
+	product, expected := x*total, drawn*marked
+	distance := (product - expected + (math.FMA(x, total, -product) - math.FMA(drawn, marked, -expected))) / total
+	return stirlingRest(drawn) + stirlingRest(left) + stirlingRest(marked) + stirlingRest(unmarked) - stirlingRest(total) -
+		cellDeviance(x, expected/total, distance) -
+		cellDeviance(drawn-x, drawn/total*unmarked, -distance) -
+		cellDeviance(marked-x, marked/total*left, -distance) -
+		cellDeviance(unmarked-drawn+x, unmarked/total*left, distance)
 }
 
-func logChoose(n, k int) float64 {
-	return logGamma(n+1) - logGamma(k+1) - logGamma(n-k+1)
+// stirlingRest is log n! - n log n + n.
+func stirlingRest(n float64) float64 {
+	const few = 16
+	switch {
+	case n == 0:
+		return 0
+	case n < few:
+		v, _ := math.Lgamma(n + 1)
+		return v - n*math.Log(n) + n
+	}
+	m := n * n
+	return math.Log(2*math.Pi*n)/2 + (1.0/12-(1.0/360-(1.0/1260-1/(1680*m))/m)/m)/n
 }
 
-func logGamma(n int) float64 {
-	v, _ := math.Lgamma(float64(n))
-	return v
+// cellDeviance is x log(x/e) + e - x and what the factorial of x adds, for x = e + distance.
+func cellDeviance(x, e, distance float64) float64 {
+	if x == 0 {
+		return e
+	}
+	rest := stirlingRest(x)
+	if math.Abs(distance) >= 0.1*(x+e) {
+		return x*math.Log(x/e) - distance + rest
+	}
+	v := distance / (x + e)
+	sum, term := distance*v, 2*x*v
+	for k := 3.0; ; k += 2 {
+		term *= v * v
+		next := sum + term/k
+		if next == sum {
+			return sum + rest
+		}
+		sum = next
+	}
+}
+
+// spread is about the standard deviation.
+func (h hypergeometric) spread() float64 {
+	total := float64(h.total)
+	share, rate := float64(h.marked)/total, float64(h.drawn)/total
+	return math.Sqrt(total * share * (1 - share) * rate * (1 - rate))
 }
 
 // tail sums the probabilities from x outwards: downwards if step is -1, upwards if it is
@@ -75,7 +124,10 @@ func (h hypergeometric) tail(x, step int) float64 {
 	if x < h.lowest() || x > h.highest() {
 		return 0
 	}
-	term := math.Exp(h.logProbability(x))
+	if spread := h.spread(); spread > fisherWide {
+		return h.wideTail(float64(x), float64(step), spread)
+	}
+	term := math.Exp(h.logProbability(float64(x)))
 	sum := term
 	for x != h.lowest() && step < 0 || x != h.highest() && step > 0 {
 		if step < 0 {
@@ -92,6 +144,22 @@ func (h hypergeometric) tail(x, step int) float64 {
 	return sum
 }
 
+// wideTail is the integral that a long tail amounts to, as far as it is worth anything.
+func (h hypergeometric) wideTail(x, step, spread float64) float64 {
+	const nodes, negligible = 60, 42 // e^-42 is below 1e-18
+	mean := float64(h.drawn) / float64(h.total) * float64(h.marked)
+	reach := math.Sqrt(2*negligible) * spread
+	if slope := math.Abs(x-mean) / (spread * spread); slope > 0 {
+		reach = min(reach, negligible/slope)
+	}
+	end := float64(h.highest())
+	if step < 0 {
+		end = float64(h.lowest())
+	}
+	reach = min(reach, math.Abs(end-x))
+	return quad.Fixed(func(d float64) float64 { return math.Exp(h.logProbability(x + step*d)) }, -0.5, reach, nodes, nil, 0)
+}
+
 // fisherPValue sums the probabilities of all outcomes at most as likely as x. The
 // distribution has one peak, so these are the tail on x's side and, found by bisection,
 // one on the other.
@@ -101,27 +169,18 @@ func fisherPValue(x, drawn, marked, total int) float64 {
 	if lowest == highest {
 		return 1
 	}
-	if total > maxFisher {
-		return h.normalPValue(x)
-	}
-	limit := h.logProbability(x) + 1e-7
-	mode := int(float64(drawn+1) / float64(total+2) * float64(marked+1))
-	mode = min(max(mode, lowest), highest)
-	if x == mode || h.logProbability(mode) <= limit {
+	at := func(x int) float64 { return h.logProbability(float64(x)) }
+	limit := at(x) + 1e-7
+	high, low := bits.Mul64(uint64(drawn+1), uint64(marked+1))
+	quotient, _ := bits.Div64(high, low, uint64(total+2))
+	mode := min(max(int(quotient), lowest), highest)
+	if x == mode || at(mode) <= limit {
 		return 1
 	}
 	if x < mode {
-		above := mode + sort.Search(highest-mode+1, func(k int) bool { return h.logProbability(mode+k) <= limit })
+		above := mode + sort.Search(highest-mode+1, func(k int) bool { return at(mode+k) <= limit })
 		return min(h.tail(x, -1)+h.tail(above, 1), 1)
 	}
-	below := lowest + sort.Search(mode-lowest, func(k int) bool { return h.logProbability(lowest+k) > limit }) - 1
+	below := lowest + sort.Search(mode-lowest, func(k int) bool { return at(lowest+k) > limit }) - 1
 	return min(h.tail(x, 1)+h.tail(below, -1), 1)
-}
-
-// normalPValue is the limit of the two-sided p-value: the squared deviation of x from its
-// mean in terms of its variance is chi-square with one degree of freedom.
-func (h hypergeometric) normalPValue(x int) float64 {
-	n, share, rate := float64(h.total), float64(h.marked)/float64(h.total), float64(h.drawn)/float64(h.total)
-	d := float64(x) - float64(h.marked)*rate
-	return chiSquareSurvival(d/(share*(1-share))*d/(n*rate*(1-rate)), 1)
 }
