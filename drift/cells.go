@@ -49,33 +49,37 @@ func newTally(c *cells) tally {
 	return tally{Cells: make([]int64, c.size()), Moments: moments{centre: c.unit.Centre}}
 }
 
-// count adds the rows of the column, which must have been checked. It overwrites scratch.
-func (t *tally) count(c *cells, column Column, scratch *scratch) {
+// count adds the rows of the column, which must have been checked. It uses counts, one for
+// each level, if they are coded, and returns it for the next batch.
+func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
 	switch {
 	case column.kind == KindNumeric:
-		t.countNumbers(c, column.numbers, scratch)
+		t.countNumbers(c, column.numbers)
 	case column.coded():
-		t.countCodes(c, column, scratch)
+		return t.countCodes(c, column, counts)
 	default:
 		for _, text := range column.texts {
 			t.countLevel(c, text, 1)
 		}
 	}
+	return counts
 }
 
-func (t *tally) countNumbers(c *cells, values []float64, s *scratch) {
+func (t *tally) countNumbers(c *cells, values []float64) {
+	var located [gridBlock]uint32
 	for len(values) > 0 {
 		block := values[:min(len(values), gridBlock)]
 		values = values[len(block):]
 		lo, hi, ok := extremes(block)
 		if !ok {
-			block = t.setAside(s.values[:0], block)
+			var kept [gridBlock]float64
+			block = t.setAside(kept[:0], block)
 			if len(block) == 0 {
 				continue
 			}
 			lo, hi, _ = extremes(block)
 		}
-		c.locator.count(t.Cells, block, &s.cells)
+		c.locator.count(t.Cells, block, &located)
 		t.Moments.addBlock(c.unit, block, lo, hi)
 	}
 }
@@ -111,8 +115,9 @@ func (t *tally) setAside(finite, values []float64) []float64 {
 	return finite
 }
 
-func (t *tally) countCodes(c *cells, column Column, scratch *scratch) {
-	counts := scratch.zeros(len(column.levels))
+func (t *tally) countCodes(c *cells, column Column, counts []int64) []int64 {
+	counts = slices.Grow(counts[:0], len(column.levels))[:len(column.levels)]
+	clear(counts)
 	for _, code := range column.codes {
 		if code < 0 {
 			t.Missing++
@@ -123,22 +128,7 @@ func (t *tally) countCodes(c *cells, column Column, scratch *scratch) {
 	for i, n := range counts {
 		t.countLevel(c, column.levels[i], n)
 	}
-}
-
-// scratch is memory that is used again from batch to batch.
-type scratch struct {
-	counts []int64            // of levels
-	values [gridBlock]float64 // the finite ones of a block
-	cells  [gridBlock]uint32  // of the grid
-}
-
-func (s *scratch) zeros(n int) []int64 {
-	if cap(s.counts) < n {
-		s.counts = make([]int64, n)
-	}
-	s.counts = s.counts[:n]
-	clear(s.counts)
-	return s.counts
+	return counts
 }
 
 func (t *tally) countLevel(c *cells, level string, n int64) {

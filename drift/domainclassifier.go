@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 
@@ -16,6 +17,14 @@ type DomainResult struct {
 	Result
 	// Columns are ranked by how far they drive the scores of the two sides apart.
 	Columns []Contribution
+}
+
+// MarshalJSON returns what [Result.MarshalJSON] does, with the columns.
+func (r DomainResult) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		resultWire
+		Columns []Contribution `json:"columns"`
+	}{r.wire(), r.Columns})
 }
 
 // Blocks of the domain classifier: those before the first test only train.
@@ -64,8 +73,15 @@ func DomainClassifier(reference, current []Column, cfg MultivariateConfig) (Doma
 		}
 		if block >= domainFirstTest {
 			weights := d.weights()
-			u := rankSum(scores(x[0], weights), scores(x[1], weights))
-			z += u.z()
+			var sorted [2][]float64
+			for side := range sorted {
+				sorted[side] = scores(x[side], weights)
+				slices.Sort(sorted[side])
+			}
+			u := rankSums(sorted[0], sorted[1])
+			if variance := u.variance(); variance > 0 {
+				z += (u.wins - u.n*u.m/2) / math.Sqrt(variance)
+			}
 			wins += u.wins
 			pairs += u.n * u.m
 			result.NReference += int(u.n)
@@ -154,36 +170,4 @@ func scores(x *mat.Dense, weights *mat.VecDense) []float64 {
 		list[i] = s.AtVec(i)
 	}
 	return list
-}
-
-// ranked is a Mann-Whitney statistic: how many of the nm pairs the current value wins, a
-// tie being half a win.
-type ranked struct {
-	n, m, wins float64
-	ties       float64 // sum of t³-t over the groups of t equal values
-}
-
-// rankSum sorts the values.
-func rankSum(reference, current []float64) ranked {
-	slices.Sort(reference)
-	slices.Sort(current)
-	r := ranked{n: float64(len(reference)), m: float64(len(current))}
-	below := 0.0
-	eachValue(reference, current, func(inReference, inCurrent int) {
-		r.wins += float64(inCurrent) * (below + float64(inReference)/2)
-		below += float64(inReference)
-		t := float64(inReference + inCurrent)
-		r.ties += (t - 1) * t * (t + 1)
-	})
-	return r
-}
-
-// z is the statistic in standard deviations under no change, 0 if all values are equal.
-func (r ranked) z() float64 {
-	total := r.n + r.m
-	variance := r.n * r.m / 12 * (total + 1 - r.ties/(total*(total-1)))
-	if !(variance > 0) {
-		return 0
-	}
-	return (r.wins - r.n*r.m/2) / math.Sqrt(variance)
 }

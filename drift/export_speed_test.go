@@ -13,10 +13,10 @@ func SortFloats(values []float64) { sortFloats(values) }
 func (r *Reference) Cells(column int, values []float64) (located, searched []int64) {
 	c := &r.cells[column]
 	located, searched = make([]int64, c.size()), make([]int64, c.size())
-	var s scratch
+	var cells [gridBlock]uint32
 	for ; len(values) > 0; values = values[min(len(values), gridBlock):] {
 		block := values[:min(len(values), gridBlock)]
-		c.locator.count(located, block, &s.cells)
+		c.locator.count(located, block, &cells)
 		for _, x := range block {
 			searched[c.locator.search(x)]++
 		}

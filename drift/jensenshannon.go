@@ -16,10 +16,14 @@ func JensenShannon[C Count](reference, current []C) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return p.jensenShannonResult(), nil
+}
+
+func (p countPair) jensenShannonResult() Result {
 	d := p.jensenShannon()
 	result := p.result(d)
 	result.EffectSize = d
-	return result, nil
+	return result
 }
 
 func (p countPair) jensenShannon() float64 {

@@ -34,28 +34,56 @@ func MannWhitney[F constraints.Float](reference, current []F) (Result, error) {
 		return Result{}, err
 	}
 	n, m := len(r), len(c)
-	var u, tied float64 // tied is the sum of t³ - t over the values that occur t times
-	i := 0
-	eachValue(r, c, func(inR, inC int) {
-		u += (float64(i) + float64(inR)/2) * float64(inC)
-		t := float64(inR + inC)
-		tied += (t - 1) * t * (t + 1)
-		i += inR
-	})
-	pairs := float64(n) * float64(m)
+	u := rankSums(r, c)
+	pairs := u.n * u.m
 	pValue := 0.0
-	if least := min(u, pairs-u); tied == 0 && min(n, m) <= mannWhitneyExactSize && pairs <= mannWhitneyExactPairs {
+	if least := min(u.wins, pairs-u.wins); u.tied == 0 && min(n, m) <= mannWhitneyExactSize && pairs <= mannWhitneyExactPairs {
 		pValue = mannWhitneyExact(int(least), min(n, m), max(n, m))
 	} else {
-		pValue = mannWhitneyNormal(least, float64(n), float64(m), tied)
+		pValue = u.normalPValue()
 	}
 	return Result{
-		Statistic:  u,
+		Statistic:  u.wins,
 		PValue:     pValue,
-		EffectSize: math.Abs(2*u/pairs - 1),
+		EffectSize: math.Abs(2*u.wins/pairs - 1),
 		NReference: n,
 		NCurrent:   m,
 	}, nil
+}
+
+// ranked is how many of the nm pairs of two samples the current value wins, a tie being half
+// a win.
+type ranked struct {
+	n, m, wins float64
+	tied       float64 // sum of t³ - t over the values that occur t times
+}
+
+// rankSums counts two sorted samples.
+func rankSums[F constraints.Float](r, c []F) ranked {
+	u := ranked{n: float64(len(r)), m: float64(len(c))}
+	below := 0.0
+	eachValue(r, c, func(inR, inC int) {
+		u.wins += (below + float64(inR)/2) * float64(inC)
+		below += float64(inR)
+		t := float64(inR + inC)
+		u.tied += (t - 1) * t * (t + 1)
+	})
+	return u
+}
+
+// variance is that of the wins if nothing changed, 0 if all values are equal.
+func (u ranked) variance() float64 {
+	total := u.n + u.m
+	return u.n * u.m / 12 * (total + 1 - u.tied/(total*(total-1)))
+}
+
+// normalPValue is two-sided, with a continuity correction.
+func (u ranked) normalPValue() float64 {
+	distance, variance := math.Abs(u.wins-u.n*u.m/2)-0.5, u.variance()
+	if distance <= 0 || variance <= 0 {
+		return 1
+	}
+	return normalTwoSided(distance / math.Sqrt(variance))
 }
 
 // mannWhitneyExact returns 2 P(U <= u), at most 1, for samples of n <= m different values.
@@ -80,17 +108,6 @@ func mannWhitneyExact(u, n, m int) float64 {
 		sum += w
 	}
 	return min(2*sum/all, 1)
-}
-
-// mannWhitneyNormal returns the p-value for the smaller of both U.
-func mannWhitneyNormal(u, n, m, tied float64) float64 {
-	total := n + m
-	distance := n*m/2 - u - 0.5
-	variance := n * m / 12 * (total + 1 - tied/(total*(total-1)))
-	if distance <= 0 || variance <= 0 {
-		return 1
-	}
-	return normalTwoSided(distance / math.Sqrt(variance))
 }
 
 // normalTwoSided returns P(|Z| >= |z|) for a standard normal Z.

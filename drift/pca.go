@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 
@@ -17,6 +18,18 @@ type ReconstructionResult struct {
 	ReferenceError, CurrentError float64
 	// Columns are ranked by how much more of the error is theirs than in the reference.
 	Columns []Contribution
+}
+
+// MarshalJSON returns what [Result.MarshalJSON] does, with the other fields.
+func (r ReconstructionResult) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		resultWire
+		Components     int            `json:"components"`
+		Features       int            `json:"features"`
+		ReferenceError *float64       `json:"reference_error"`
+		CurrentError   *float64       `json:"current_error"`
+		Columns        []Contribution `json:"columns"`
+	}{r.wire(), r.Components, r.Features, finiteOrNil(r.ReferenceError), finiteOrNil(r.CurrentError), r.Columns})
 }
 
 // PCAReconstruction tests whether the columns still go together as they did: principal

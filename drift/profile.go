@@ -17,7 +17,8 @@ type Profile struct {
 	rows    int64
 	tallies []tally
 	batch   []Column // of the reference, in its order, during Add
-	scratch []scratch
+	// counts is of the levels of each coded column, used again from batch to batch.
+	counts [][]int64
 }
 
 // Add counts a batch of rows. Columns are matched by name, and those that the reference
@@ -46,7 +47,7 @@ func (p *Profile) Add(columns []Column) error {
 
 // count counts column i of the batch.
 func (p *Profile) count(i int) {
-	p.tallies[i].count(&p.ref.cells[i], p.batch[i], &p.scratch[i])
+	p.counts[i] = p.tallies[i].count(&p.ref.cells[i], p.batch[i], p.counts[i])
 }
 
 // match puts the columns of the reference into the batch and returns their number of rows.

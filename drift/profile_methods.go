@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
@@ -12,6 +13,15 @@ type ProfileResult struct {
 	// Lo and Hi bound the statistic that the method finds on the rows themselves. They are
 	// equal to Statistic if nothing is lost by counting.
 	Lo, Hi float64
+}
+
+// MarshalJSON returns what [Result.MarshalJSON] does, with lo and hi.
+func (r ProfileResult) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		resultWire
+		Lo *float64 `json:"lo"`
+		Hi *float64 `json:"hi"`
+	}{r.wire(), finiteOrNil(r.Lo), finiteOrNil(r.Hi)})
 }
 
 // KolmogorovSmirnov compares the rows counted with the reference by [KolmogorovSmirnov] on
@@ -128,12 +138,7 @@ func (p *Profile) PSI(column string) (ProfileResult, error) {
 // of [Profile.PSI], with the same errors. It is exactly that of the rows on these cells,
 // so Lo and Hi are Statistic; a finer division could only show a larger distance.
 func (p *Profile) JensenShannon(column string) (ProfileResult, error) {
-	return p.onTable(column, func(t countPair) Result {
-		d := t.jensenShannon()
-		result := t.result(d)
-		result.EffectSize = d
-		return result
-	})
+	return p.onTable(column, countPair.jensenShannonResult)
 }
 
 // ChiSquare compares the rows counted with the reference by [ChiSquare] on the cells of

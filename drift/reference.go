@@ -82,7 +82,7 @@ func fitColumn(column Column, k int) columnContent {
 	}
 	c := fitted.cells()
 	fitted.Counts = newTally(&c)
-	fitted.Counts.count(&c, column, new(scratch))
+	fitted.Counts.count(&c, column, nil)
 	return fitted
 }
 
@@ -105,7 +105,7 @@ func (r *Reference) Fingerprint() string { return r.fingerprint }
 // NewProfile returns a profile without rows on the cells of this reference.
 func (r *Reference) NewProfile() *Profile {
 	n := len(r.cells)
-	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), scratch: make([]scratch, n)}
+	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
 	for i := range r.cells {
 		p.tallies[i] = newTally(&r.cells[i])
 	}

@@ -1,8 +1,10 @@
 package drift
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrInvalidInput is what every error about the caller's data unwraps to. Use [errors.As]
@@ -40,4 +42,40 @@ type Result struct {
 	NReference, NCurrent int
 	// Warnings say why a valid result is weak evidence.
 	Warnings []error
+}
+
+// MarshalJSON returns strict JSON: a number that is NaN or infinite is null, such as the
+// p-value of a method that has none, and warnings are their texts.
+func (r Result) MarshalJSON() ([]byte, error) { return json.Marshal(r.wire()) }
+
+// resultWire is the JSON form of a Result.
+type resultWire struct {
+	Statistic  *float64 `json:"statistic"`
+	PValue     *float64 `json:"p_value"`
+	EffectSize *float64 `json:"effect_size"`
+	NReference int      `json:"n_reference"`
+	NCurrent   int      `json:"n_current"`
+	Warnings   []string `json:"warnings,omitempty"`
+}
+
+func (r Result) wire() resultWire {
+	w := resultWire{
+		Statistic:  finiteOrNil(r.Statistic),
+		PValue:     finiteOrNil(r.PValue),
+		EffectSize: finiteOrNil(r.EffectSize),
+		NReference: r.NReference,
+		NCurrent:   r.NCurrent,
+	}
+	for _, warning := range r.Warnings {
+		w.Warnings = append(w.Warnings, warning.Error())
+	}
+	return w
+}
+
+// finiteOrNil returns nil for what JSON has no number for.
+func finiteOrNil(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
 }

@@ -195,7 +195,7 @@ func TestCramerVonMises_Ties(t *testing.T) {
 	requireClose(t, float64(reached)/float64(all), got.PValue, 1e-12)
 }
 
-// Nothing of these samples needs to be stored., nothing of these samples needs to be stored.
+// These samples follow from their sizes and need not be stored.
 func TestKolmogorovSmirnov_LargeSamplesAgreeWithSciPy(t *testing.T) {
 	t.Parallel()
 	var w worst
