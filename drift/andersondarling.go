@@ -13,10 +13,12 @@ import (
 //
 // Statistic is (A² - 1)/σ, where A² is the midrank form for tied values (equation 7) and σ
 // its standard deviation at these sizes (equation 4). PValue is P(A² >= a²) by the limit
-// distribution of A², brought to the variance at these sizes and ties; it has no cap. (SciPy
-// interpolates between seven critical values and cuts at 0.001 and 0.25; in between the two
-// differ by 4 % of the p-value at most without ties, while with many it takes no account of
-// them and is too small.) EffectSize is D, as of [KolmogorovSmirnov].
+// distribution of A², brought to the variance at these sizes and ties; it has no cap.
+// EffectSize is D, as of [KolmogorovSmirnov].
+//
+// The statistic is SciPy's, the p-value on purpose is not: SciPy interpolates between seven
+// critical values and cuts at 0.001 and 0.25. In between the two differ by 4 % of the p-value
+// at most without ties, while with many it takes no account of them and is too small.
 //
 // Samples that share one constant give a p-value of 1. Infinities are values like others,
 // -0 equals 0. A NaN, an empty sample, or fewer than four values in all is an

@@ -23,8 +23,11 @@ const cvmExactSize = 20
 // of the limit distribution after bringing mean and variance of T, at these sizes and ties,
 // to those of the limit. EffectSize is D, as of [KolmogorovSmirnov].
 //
-// Without ties all this is as in SciPy. With ties SciPy's midranks make T grow with unequal
-// sizes though nothing changed; here T stays what it is, 0 for equal distributions.
+// Without ties all this is as in SciPy, but for p-values below 1e-7, where SciPy's series
+// loses its digits to a subtraction from 1. With ties neither T nor the p-value is SciPy's,
+// on purpose: its midranks make T grow with unequal sizes though nothing changed, and its
+// p-value takes no account of ties. Here T stays what it is, 0 for equal distributions, and
+// the p-value is that of these ties.
 //
 // Equal or constant samples give a p-value of 1. Infinities are values like others, -0
 // equals 0. A NaN or a sample of fewer than two values is an [*InputError].

@@ -69,7 +69,7 @@ func ExampleEppsSingleton() {
 		return
 	}
 	fmt.Printf("W = %.2f, p = %.3f\n", r.Statistic, r.PValue)
-	// Output: W = 5.53, p = 0.237
+	// Output: W = 5.53, p = 0.151
 }
 
 func ExampleEnergyDistance() {
