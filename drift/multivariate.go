@@ -18,7 +18,9 @@ import (
 type MultivariateConfig struct {
 	// Seed is that of the order in which rows are taken. Equal seeds give equal results.
 	Seed uint64
-	// MaxRows bounds the rows used of either side, drawn at random. Default 10000.
+	// MaxRows bounds the rows used of either side, drawn at random. Default 10000. There are
+	// fewer if rows times features would exceed 2^22, which bounds the memory to some 200 MB.
+	// A number has up to two features, a category up to 21; at most 1000 in all are used.
 	MaxRows int
 	// Variance is the share of the variance that the principal components keep. Default
 	// 0.65. DomainClassifier does not use it.
@@ -36,6 +38,10 @@ const (
 	minMultivariateRows = 40
 	maxEncodedLevels    = 20  // of a categorical column
 	maxFeatures         = 120 // up to which products of features are added
+	// maxEncoded bounds the features, of which the cube is the time that is taken, and
+	// maxEntries the rows of a side times the features.
+	maxEncoded = 1000
+	maxEntries = 1 << 22
 )
 
 // frame holds the rows of both sides as vectors of features, in random order.
@@ -63,7 +69,12 @@ func newFrame(reference, current []Column, cfg MultivariateConfig) (frame, Multi
 	if err != nil {
 		return frame{}, cfg, err
 	}
+	if len(pairs) > maxEncoded {
+		return frame{}, cfg, &InputError{Sample: "reference", Index: -1,
+			What: fmt.Sprintf("has %d columns, want at most %d", len(pairs), maxEncoded)}
+	}
 	f := frame{pairs: pairs, names: names(reference)}
+	most := max(min(cfg.MaxRows, maxEntries/f.featuresAtMost()), minMultivariateRows)
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0x6d756c7469))
 	for side, columns := range [2][]Column{reference, current} {
 		n := pairs[0].reference.Len()
@@ -74,9 +85,22 @@ func newFrame(reference, current []Column, cfg MultivariateConfig) (frame, Multi
 			return frame{}, cfg, &InputError{Sample: [2]string{"reference", "current"}[side], Index: -1,
 				What: fmt.Sprintf("has %d rows in %d columns, want at least %d", n, len(columns), minMultivariateRows)}
 		}
-		f.rows[side] = rng.Perm(n)[:min(n, cfg.MaxRows)]
+		f.rows[side] = rng.Perm(n)[:min(n, most)]
 	}
 	return f, cfg, nil
+}
+
+// featuresAtMost bounds the number of features, with products.
+func (f *frame) featuresAtMost() int {
+	n := 0
+	for _, pair := range f.pairs {
+		if pair.reference.kind == KindNumeric {
+			n += 2
+		} else {
+			n += maxEncodedLevels + 1
+		}
+	}
+	return min(max(n, maxFeatures), maxEncoded)
 }
 
 // feature is one number that a row is described by.
@@ -85,43 +109,78 @@ type feature struct {
 	values  [2][]float64
 }
 
+// candidate is a feature that may be used.
+type candidate struct {
+	column   int
+	variance float64 // on the base, of an indicator; 1 of a normal score
+	value    func(c Column, row int) float64
+}
+
 // encode describes the rows by features: the normal score of a number among those of the
-// base, whether it is missing, and which of its levels a category is. The base is so many
-// of the first rows of either side. Features that are constant on the base are left out,
-// the others standardised on it.
+// base, whether it is missing, and which of its levels a category is; those that vary most
+// if they are too many. The base is so many of the first rows of either side. Features that
+// are constant on the base are left out, the others standardised on it.
 func (f *frame) encode(base [2]int) []feature {
+	candidates := f.candidates(base)
+	if len(candidates) > maxEncoded {
+		slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.variance, a.variance) })
+		candidates = candidates[:maxEncoded]
+	}
 	var features []feature
-	add := func(column int, value func(c Column, row int) float64) {
-		x := feature{columns: [2]int{column, column}}
+	for _, candidate := range candidates {
+		x := feature{columns: [2]int{candidate.column, candidate.column}}
 		for side := range f.rows {
 			x.values[side] = make([]float64, len(f.rows[side]))
+			c := f.side(candidate.column, side)
 			for i, row := range f.rows[side] {
-				x.values[side][i] = value(f.side(column, side), row)
+				x.values[side][i] = candidate.value(c, row)
 			}
 		}
 		if x.standardise(base) {
 			features = append(features, x)
 		}
 	}
+	return features
+}
+
+func (f *frame) candidates(base [2]int) []candidate {
+	var list []candidate
 	for i := range f.pairs {
+		indicate := func(is func(c Column, row int) bool) {
+			share := f.share(i, base, is)
+			list = append(list, candidate{i, share * (1 - share), func(c Column, row int) float64 { return indicator(is(c, row)) }})
+		}
 		if f.pairs[i].reference.kind == KindNumeric {
 			score := f.normalScore(i, base)
-			add(i, func(c Column, row int) float64 { return score(c.numbers[row]) })
-			add(i, func(c Column, row int) float64 { return indicator(math.IsNaN(c.numbers[row])) })
+			list = append(list, candidate{i, 1, func(c Column, row int) float64 { return score(c.numbers[row]) }})
+			indicate(func(c Column, row int) bool { return math.IsNaN(c.numbers[row]) })
 			continue
 		}
 		for _, level := range f.frequentLevels(i, base) {
-			add(i, func(c Column, row int) float64 {
+			indicate(func(c Column, row int) bool {
 				name, present := c.level(row)
-				return indicator(present && name == level)
+				return present && name == level
 			})
 		}
-		add(i, func(c Column, row int) float64 {
+		indicate(func(c Column, row int) bool {
 			_, present := c.level(row)
-			return indicator(!present)
+			return !present
 		})
 	}
-	return features
+	return list
+}
+
+// share returns how many rows of the base are so.
+func (f *frame) share(column int, base [2]int, is func(c Column, row int) bool) float64 {
+	var so, all float64
+	for side, n := range base {
+		c := f.side(column, side)
+		for _, row := range f.rows[side][:n] {
+			so += indicator(is(c, row))
+			all++
+		}
+	}
+	return so / all
 }
 
 func (f *frame) side(column, side int) Column {

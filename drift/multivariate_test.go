@@ -231,3 +231,44 @@ func ExamplePCAReconstruction() {
 	fmt.Printf("%d of %d components\n", got.Components, got.Features)
 	// Output: 1 of 3 components
 }
+
+// Sixty columns of thirty levels are more features than are used, and not all rows are.
+func TestMultivariate_MemoryIsBounded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 1))
+	wide := func() []drift.Column {
+		var columns []drift.Column
+		for i := range 60 {
+			codes := make([]int32, 8000)
+			for row := range codes {
+				codes[row] = rng.Int32N(30)
+			}
+			columns = append(columns, drift.CategoricalCodes(fmt.Sprint(i), codes, levelNames(30)))
+		}
+		return columns
+	}
+	if full() { // seconds
+		reference, current := wide(), wide()
+		used := allocated(func() {
+			got, err := drift.PCAReconstruction(reference, current, drift.MultivariateConfig{})
+			require.NoError(t, err)
+			require.LessOrEqual(t, got.Features, 1000)
+			require.Less(t, got.NCurrent, 5000)
+		})
+		require.Less(t, used, uint64(300_000_000))
+	}
+
+	var many []drift.Column
+	for i := range 1001 {
+		many = append(many, drift.Numeric(fmt.Sprint(i), make([]float64, 50)))
+	}
+	_, err := drift.DomainClassifier(many, many, drift.MultivariateConfig{})
+	requireInputError(t, err, drift.InputError{Sample: "reference", Index: -1, What: "has 1001 columns, want at most 1000"})
+}
+
+func levelNames(n int) []string {
+	levels := make([]string, n)
+	for i := range levels {
+		levels[i] = fmt.Sprintf("level %02d", i)
+	}
+	return levels
+}
