@@ -1,6 +1,10 @@
 package gate
 
-import "cmp"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+)
 
 // minAlpha is the smallest error rate that may be asked for. Below it no approximation
 // holds.
@@ -8,11 +12,19 @@ const minAlpha = 1e-5
 
 // AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
 // often at most. [Superior] and [NonInferior] are; a host's own may be.
+//
+// A host's type that embeds one of these has their methods, CapAlpha among them, which
+// returns the embedded criterion without what the host added. So a policy refuses a
+// CapAlpha that returns another type than that it was called on: write one that returns
+// the host's.
 type AlphaCapper interface {
 	Criterion
 	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is
-	// lower already.
+	// lower already. It is of the same type.
 	CapAlpha(alpha float64) Criterion
+	// Proof returns what the criterion demands. If it is [ProveBetter], a shadow that is
+	// in truth no better passes with a probability of at most about alpha.
+	Proof() Proof
 }
 
 // CapAlpha returns c with the lower of both alphas.
@@ -21,23 +33,37 @@ func (c Superior) CapAlpha(alpha float64) Criterion {
 	return c
 }
 
+// Proof returns [ProveBetter].
+func (Superior) Proof() Proof { return ProveBetter }
+
 // CapAlpha returns c with the lower of both alphas.
 func (c NonInferior) CapAlpha(alpha float64) Criterion {
 	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
 	return c
 }
 
-// withMaxAlpha returns the criteria with their alphas capped, and whether any has one. 0
-// is no cap.
-func withMaxAlpha(criteria []Criterion, most float64) (capped []Criterion, any bool) {
-	if most == 0 {
-		return criteria, true
-	}
-	for _, c := range criteria {
-		if a, ok := c.(AlphaCapper); ok && !isNil(c) {
-			c, any = a.CapAlpha(most), true
+// Proof returns [ProveNotWorse].
+func (NonInferior) Proof() Proof { return ProveNotWorse }
+
+// withMaxAlpha returns the criteria with their alphas capped. The error says why that does
+// not bound the probability of a false promotion.
+func withMaxAlpha(criteria []Criterion, most float64) ([]Criterion, error) {
+	capped := make([]Criterion, len(criteria))
+	proves := false
+	for i, c := range criteria {
+		capped[i] = c
+		a, ok := c.(AlphaCapper)
+		if !ok || isNil(c) {
+			continue
 		}
-		capped = append(capped, c)
+		capped[i] = a.CapAlpha(most)
+		if isNil(capped[i]) || valueType(capped[i]) != valueType(c) {
+			return nil, fmt.Errorf("criterion %d: CapAlpha of a %T returns a %T: give the type a CapAlpha of its own", i+1, c, capped[i])
+		}
+		proves = proves || a.Proof() == ProveBetter
 	}
-	return capped, any
+	if !proves {
+		return nil, errors.New("MaxAlpha is set, but no criterion that proves the shadow better has an error rate that it could lower")
+	}
+	return capped, nil
 }

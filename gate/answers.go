@@ -22,6 +22,18 @@ type Answers struct {
 	measured *measured // not nil if probabilities and values are gone
 }
 
+// UnmarshalJSON reads answers that were written as JSON. A member that is unknown or
+// occurs twice is an error, which leaves a as it was.
+func (a *Answers) UnmarshalJSON(data []byte) error {
+	type plain Answers // without this method
+	var read plain
+	if err := unmarshalStrict(data, &read); err != nil {
+		return err
+	}
+	*a = Answers(read)
+	return nil
+}
+
 // hasProbabilities reports whether the model gave probabilities.
 func (a Answers) hasProbabilities() bool {
 	return a.Probability != nil || a.measured != nil && a.measured.probabilities

@@ -156,6 +156,7 @@ func (b *Basis) evidence(d Decision) (*Evidence, error) {
 	production := answers(productionName, d.Production, b.ProductionProbabilities)
 	e := &Evidence{
 		Target:            b.Target,
+		FirstDeployment:   d.First,
 		At:                d.At,
 		LastPromotion:     b.LastPromotion,
 		Coverage:          b.Coverage,

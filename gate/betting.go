@@ -37,7 +37,8 @@ type BettingConfig struct {
 //
 // The wealth is the mean over the bets of the product of 1 + lambda*(x - Null), kept as
 // logarithms. A Betting is not safe for concurrent use. It can be written as JSON at any
-// time and continues from there to the bit.
+// time and continues from there to the bit. Use [NewBetting]: the zero Betting has no
+// bets, and takes no value.
 type Betting struct {
 	cfg     BettingConfig
 	n       int
@@ -89,8 +90,11 @@ func (b *Betting) Config() BettingConfig {
 }
 
 // Add takes the next value. A value outside [0, 1] or NaN is an error and changes
-// nothing.
+// nothing, as is any value for the zero Betting.
 func (b *Betting) Add(x float64) error {
+	if len(b.logs) == 0 {
+		return errors.New("gate: betting: no bets, want a Betting made by NewBetting")
+	}
 	if !(x >= 0 && x <= 1) { // also true of NaN
 		return fmt.Errorf("gate: betting: value %d is %v, want 0 to 1", b.n, x)
 	}
@@ -118,6 +122,9 @@ func (b *Betting) Rejected() bool { return b.highest >= -math.Log(b.cfg.Alpha) }
 
 // logWealth returns the logarithm of the mean wealth of the bets.
 func (b *Betting) logWealth() float64 {
+	if len(b.logs) == 0 {
+		return 0
+	}
 	top := slices.Max(b.logs) // keeps the powers from overflowing
 	var sum float64
 	for _, l := range b.logs {

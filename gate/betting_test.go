@@ -19,6 +19,16 @@ func newBetting(t testing.TB, cfg gate.BettingConfig) *gate.Betting {
 }
 
 // TestBetting_Vector is a product of eight factors computed by hand.
+func TestBetting_Zero(t *testing.T) {
+	t.Parallel()
+	var b gate.Betting
+	require.ErrorContains(t, b.Add(0.5), "want a Betting made by NewBetting")
+	require.Equal(t, 1.0, b.Evalue())
+	require.Equal(t, 1.0, b.PValue())
+	require.False(t, b.Rejected())
+	require.Zero(t, b.N())
+}
+
 func TestBetting_Vector(t *testing.T) {
 	t.Parallel()
 	b := newBetting(t, gate.BettingConfig{Null: 0.5, Lambdas: []float64{0.5}})

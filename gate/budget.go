@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Budget bounds the probability of any false promotion over time. A policy that errs in
+// Budget bounds the probability of any false promotion, as [Policy.MaxAlpha] defines it,
+// over time. A policy that errs in
 // 5 % of its decisions errs at least once in 93 % of the years of 52; under a Budget,
 // Total is the bound for each span of the length of Horizon, wherever it begins.
 //
@@ -115,12 +116,17 @@ func (b Budget) grants(at time.Time) bool {
 // Apply returns the policy for a decision at a time: with the share granted as its
 // MaxAlpha and an [ErrorBudget] before its Criteria, which passes if something was
 // granted. A first deployment is not a comparison and needs no budget. The error names
-// what is wrong with the budget, or a time that is not later than the last charge.
+// what is wrong with the budget, a time that is not later than the last charge, or why
+// the policy's Criteria cannot keep the share, as if none of them proves the shadow
+// better.
 func (b Budget) Apply(policy Policy, at time.Time) (Policy, error) {
 	if err := b.checkTime(at); err != nil {
 		return Policy{}, err
 	}
 	b = b.withDefaults()
+	if _, err := withMaxAlpha(policy.Criteria, b.share()); err != nil {
+		return Policy{}, fmt.Errorf("gate: budget: policy %q: %w", policy.Name, err)
+	}
 	c := ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
 	if b.grants(at) {
 		c.Alpha = b.share()
@@ -211,11 +217,14 @@ type budgetJSON struct {
 // MarshalJSON writes the budget, its defaults filled in.
 func (b Budget) MarshalJSON() ([]byte, error) {
 	b = b.withDefaults()
+	if b.Charges == nil {
+		b.Charges = []Charge{}
+	}
 	return json.Marshal(budgetJSON{schemaVersion, b.Total, duration(b.Horizon), b.Decisions, b.Charges})
 }
 
-// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown field, another schema
-// version or an invalid budget is an error and leaves b as it was.
+// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown or missing field,
+// another schema version or an invalid budget is an error and leaves b as it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var wire budgetJSON
 	if err := unmarshalStrict(data, &wire); err != nil {
@@ -225,6 +234,9 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("gate: budget: schema_version is %d, want %d", wire.SchemaVersion, schemaVersion)
 	}
 	read := Budget{wire.Total, time.Duration(wire.Horizon), wire.Decisions, wire.Charges}
+	if wire.Charges == nil {
+		return errors.New("gate: budget: charges is null, want a list: without it all that was spent would be forgotten")
+	}
 	if err := read.Validate(); err != nil {
 		return err
 	}

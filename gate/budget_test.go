@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -77,7 +78,7 @@ func TestBudget_Uncharged(t *testing.T) {
 		"too few labels":   func(e *gate.Evidence) { e.Coverage.Predictions *= 100 },
 		"cooldown":         func(e *gate.Evidence) { e.LastPromotion = day0.Add(-day) },
 		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &gate.Answers{}} },
-		"first deployment": func(e *gate.Evidence) { e.Production = nil },
+		"first deployment": func(e *gate.Evidence) { *e = alone(*e) },
 	} {
 		spoiled := e
 		spoiled.At, spoiled.LastPromotion = day0, time.Time{}
@@ -140,14 +141,76 @@ func TestBudget_Errors(t *testing.T) {
 func TestBudget_PointEstimates(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	policy, err := gate.Budget{}.Apply(gate.Classic(), e.At)
-	require.NoError(t, err)
-	require.ErrorContains(t, policy.Validate(), "no criterion has an error rate that it could lower")
-	d := gate.Evaluate(policy, e)
-	require.Equal(t, gate.Inconclusive, d.Outcome)
-	require.Equal(t, []string{"MaxAlpha is set, but no criterion has an error rate that it could lower"}, d.Reasons())
-	e.Production = nil
+	const why = "MaxAlpha is set, but no criterion that proves the shadow better has an error rate that it could lower"
+	notWorse := gate.NonInferior{Metric: gate.Brier, Margin: 0.05}
+	for name, criteria := range map[string][]gate.Criterion{
+		"classic":              gate.Classic().Criteria,
+		"not worse":            {gate.Improvement{Metric: gate.F1}, notWorse},
+		"out of reach":         {gate.CriterionFunc(gate.Superior{Metric: gate.F1}.Check), notWorse},
+		"a pointer, not worse": {gate.Improvement{Metric: gate.F1}, &notWorse},
+	} {
+		policy := gate.Policy{Name: name, Criteria: criteria}
+		_, err := gate.Budget{}.Apply(policy, e.At)
+		require.EqualError(t, err, fmt.Sprintf("gate: budget: policy %q: %s", name, why))
+		require.Equal(t, gate.Promote, gate.Evaluate(policy, e).Outcome)
+		policy.MaxAlpha = 0.01
+		require.ErrorContains(t, policy.Validate(), why)
+		d := gate.Evaluate(policy, e)
+		require.Equal(t, gate.Inconclusive, d.Outcome)
+		require.Equal(t, []string{why}, d.Reasons())
+	}
+	policy := gate.Classic()
+	policy.MaxAlpha = 0.01
+	e = alone(e)
 	require.Equal(t, gate.Promote, gate.Evaluate(policy, e).Outcome, "a first deployment is no comparison")
+}
+
+// stricter is a host's criterion that adds a demand of its own to an embedded one, and so
+// has its CapAlpha.
+type stricter struct{ gate.Superior }
+
+func (c stricter) Check(e *gate.Evidence) gate.Check {
+	check := c.Superior.Check(e)
+	check.Verdict, check.Reason = gate.Fail, "never enough"
+	return check
+}
+
+// capped is the same with a CapAlpha that keeps the demand.
+type capped struct{ stricter }
+
+func (c capped) CapAlpha(alpha float64) gate.Criterion {
+	c.Superior = c.Superior.CapAlpha(alpha).(gate.Superior)
+	return c
+}
+
+// gone is a host's criterion whose CapAlpha returns nothing.
+type gone struct{ gate.Superior }
+
+func (gone) CapAlpha(float64) gate.Criterion { return nil }
+
+// A host's criterion is not replaced by what it embeds.
+func TestPolicy_MaxAlphaOfAHost(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	superior := gate.Superior{Metric: gate.F1}
+	for _, c := range []gate.Criterion{stricter{superior}, &stricter{superior}, gone{superior}} {
+		_, err := gate.Budget{}.Apply(gate.Policy{Criteria: []gate.Criterion{c}}, e.At)
+		require.ErrorContains(t, err, "give the type a CapAlpha of its own")
+		policy := gate.Policy{Criteria: []gate.Criterion{c, superior}, First: []gate.Criterion{superior}, MaxAlpha: 0.01}
+		require.ErrorContains(t, policy.Validate(), "criterion 1: CapAlpha of a ")
+		require.NotEqual(t, gate.Promote, gate.Evaluate(policy, e).Outcome)
+	}
+	for _, c := range []gate.Criterion{capped{stricter{superior}}, &capped{stricter{superior}}} {
+		policy, err := gate.Budget{}.Apply(gate.Policy{Criteria: []gate.Criterion{c}, First: []gate.Criterion{superior}}, e.At)
+		require.NoError(t, err)
+		require.NoError(t, policy.Validate())
+		d := gate.Evaluate(policy, e)
+		require.Equal(t, gate.Reject, d.Outcome)
+		require.Equal(t, []string{"never enough"}, d.Reasons())
+		require.InDelta(t, 1-2*0.05/60, d.Checks[1].CI.Level, 1e-12)
+	}
+	pointer := gate.Policy{Criteria: []gate.Criterion{&superior}, First: []gate.Criterion{superior}, MaxAlpha: 0.01}
+	require.NoError(t, pointer.Validate(), "a pointer to a criterion is of its type")
 }
 
 func TestPolicy_MaxAlpha(t *testing.T) {
@@ -178,7 +241,7 @@ func TestBudget_JSON(t *testing.T) {
 	again, err := json.Marshal(read)
 	require.NoError(t, err)
 	require.Equal(t, string(data), string(again))
-	for _, replace := range [][2]string{{`"total"`, `"sum"`}, {`:1,`, `:2,`}, {`0.05`, `7`}, {`8760h0m0s`, `a year`}, {`0.0008333333333333334`, `0`}} {
+	for _, replace := range [][2]string{{`"total"`, `"sum"`}, {`,"charges":[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, ``}, {`[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, `null`}, {`:1,`, `:2,`}, {`0.05`, `7`}, {`8760h0m0s`, `a year`}, {`0.0008333333333333334`, `0`}} {
 		kept := gate.Budget{Decisions: 7}
 		require.Error(t, json.Unmarshal([]byte(strings.Replace(string(data), replace[0], replace[1], 1)), &kept), replace)
 		require.Equal(t, gate.Budget{Decisions: 7}, kept)
@@ -195,7 +258,7 @@ func TestBudget_Properties(t *testing.T) {
 		var all []gate.Charge
 		for _, h := range hours {
 			at = at.Add(time.Duration(h) * time.Hour)
-			policy, err := b.Apply(gate.Policy{}, at)
+			policy, err := b.Apply(gate.Standard(), at)
 			if err != nil {
 				return false
 			}

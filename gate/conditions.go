@@ -18,10 +18,10 @@ type MinSamples struct {
 	PerClass int `json:"per_class,omitempty"`
 }
 
-// Validate returns every violation: a negative Rows or PerClass.
+// Validate returns every violation: a Rows that is not above 0, a negative PerClass.
 func (c MinSamples) Validate() error {
 	var f fields
-	f.want(c.Rows >= 0, "Rows", c.Rows, "0 or more")
+	f.want(c.Rows > 0, "Rows", c.Rows, "above 0")
 	f.want(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more")
 	return f.err()
 }
@@ -75,13 +75,13 @@ func rarest(e *Evidence) (class string, rows int) {
 // labels that come early may not be like those that come late. A lower share is
 // undecided; see [Check.Precondition].
 type MinCoverage struct {
-	Share float64 `json:"share"` // in [0, 1]
+	Share float64 `json:"share"` // above 0, at most 1
 }
 
-// Validate returns an error if Share is not in [0, 1].
+// Validate returns an error if Share is not above 0 and at most 1.
 func (c MinCoverage) Validate() error {
 	var f fields
-	f.want(c.Share >= 0 && c.Share <= 1, "Share", c.Share, "0 to 1")
+	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 	return f.err()
 }
 
@@ -127,10 +127,10 @@ func (c *Cooldown) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Validate returns an error if Period is negative.
+// Validate returns an error if Period is not above 0.
 func (c Cooldown) Validate() error {
 	var f fields
-	f.want(c.Period >= 0, "Period", c.Period, "0 or more")
+	f.want(c.Period > 0, "Period", c.Period, "above 0")
 	return f.err()
 }
 

@@ -21,7 +21,8 @@ func TestMinSamples(t *testing.T) {
 	check = verdict(t, gate.Undecided, gate.MinSamples{Rows: 2001}, e)
 	require.Equal(t, 2001, check.Needed)
 	verdict(t, gate.Undecided, gate.MinSamples{Rows: 1}, gate.Evidence{})
-	require.ErrorContains(t, gate.MinSamples{Rows: -1}.Validate(), "Rows is -1, want 0 or more")
+	require.ErrorContains(t, gate.MinSamples{}.Validate(), "Rows is 0")
+	require.ErrorContains(t, gate.MinSamples{Rows: -1}.Validate(), "Rows is -1, want above 0")
 }
 
 func TestMinSamples_PerClass(t *testing.T) {
@@ -70,8 +71,8 @@ func TestMinCoverage(t *testing.T) {
 	e.Coverage.Predictions = 10_000
 	require.Equal(t, 2800, verdict(t, gate.Undecided, gate.MinCoverage{Share: 0.28}, e).Needed)
 	verdict(t, gate.Undecided, gate.MinCoverage{Share: 0}, gate.Evidence{})
-	for _, share := range []float64{-0.1, 1.1, nan} {
-		require.ErrorContains(t, gate.MinCoverage{Share: share}.Validate(), "want 0 to 1")
+	for _, share := range []float64{-0.1, 0, 1.1, nan} {
+		require.ErrorContains(t, gate.MinCoverage{Share: share}.Validate(), "want above 0, at most 1")
 	}
 }
 
@@ -89,5 +90,6 @@ func TestCooldown(t *testing.T) {
 	verdict(t, gate.Undecided, week, e)
 	e.LastPromotion = time.Time{}
 	verdict(t, gate.Pass, week, e)
+	require.ErrorContains(t, gate.Cooldown{}.Validate(), "Period is 0s")
 	require.ErrorContains(t, gate.Cooldown{Period: -1}.Validate(), "Period is -1ns")
 }

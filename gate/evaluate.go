@@ -12,8 +12,8 @@ import (
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
 // decisions, to the byte of their JSON.
 //
-// All criteria are evaluated, whatever the others say: those of [Policy.First] if there
-// is no production model, else [Policy.Criteria]. The outcome is
+// All criteria are evaluated, whatever the others say: those of [Policy.First] if this is
+// said to be a first deployment, else [Policy.Criteria]. The outcome is
 //
 //   - Promote, if a criterion passes and every other one does or is skipped;
 //   - Inconclusive, if a precondition (enough rows, enough labels) is not met, because
@@ -31,7 +31,7 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 	e.facts = newFacts(map[string]Fact{})
 	d := Decision{
 		Policy: policy.Name,
-		First:  e.First(),
+		First:  e.FirstDeployment,
 		At:     instant(e.At),
 		N:      e.N(),
 		RowSet: e.RowSet(),
@@ -64,9 +64,9 @@ func (d *Decision) decide(policy Policy, e *Evidence) {
 	}
 	measuring.Go(func() { d.Shadow = measureAll(e, shadowName, e.Shadow) })
 	d.Basis = newBasis(e)
-	unkept := policy.checkMaxAlpha(criteria)
+	capped, unkept := policy.capped(criteria)
 	if unkept == nil {
-		criteria, _ = withMaxAlpha(criteria, policy.MaxAlpha)
+		criteria = capped
 	}
 	for i, c := range criteria {
 		d.Checks = append(d.Checks, judge(c, i, e))

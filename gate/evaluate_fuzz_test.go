@@ -63,7 +63,8 @@ func wild(seed uint64, n int) gate.Evidence {
 		e.IDs = append(e.IDs, strconv.Itoa(i))
 	}
 	e.Truth, e.Shadow = answers(false), answers(rng.IntN(4) > 0)
-	if rng.IntN(4) > 0 {
+	e.FirstDeployment = rng.IntN(4) == 0
+	if e.FirstDeployment == odd() {
 		production := answers(rng.IntN(4) > 0)
 		e.Production = &production
 	}
@@ -73,7 +74,10 @@ func wild(seed uint64, n int) gate.Evidence {
 	}
 	e.Segments = map[string][]string{"k": segment}
 	if rng.IntN(3) > 0 {
-		e.At, e.LastPromotion = day0, day0.AddDate(0, 0, -rng.IntN(20))
+		e.At = day0
+		if !e.FirstDeployment {
+			e.LastPromotion = day0.AddDate(0, 0, -rng.IntN(20))
+		}
 	}
 	return e
 }
@@ -131,7 +135,7 @@ func FuzzEvaluateJSON(f *testing.F) {
 			f.Add(data)
 		}
 	}
-	f.Add([]byte(`{"shadow":{"probability":[[],[]]},"production":{}}`))
+	f.Add([]byte(`{"shadow":{"probability":[[],[]]},"production":{},"target":{"task":"binary"},"coverage":{},"ids":[],"truth":{}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e gate.Evidence
 		if json.Unmarshal(data, &e) != nil {

@@ -60,8 +60,8 @@ func TestEvaluate_Outcome(t *testing.T) {
 
 func TestEvaluate_NoRows(t *testing.T) {
 	t.Parallel()
-	for _, e := range []gate.Evidence{{}, {Production: &gate.Answers{}}} {
-		lenient := []gate.Criterion{gate.MinSamples{}, says(gate.Pass)}
+	for _, e := range []gate.Evidence{{FirstDeployment: true}, {Production: &gate.Answers{}}} {
+		lenient := []gate.Criterion{says(gate.Pass)}
 		d := gate.Evaluate(gate.Policy{Criteria: lenient, First: lenient}, e)
 		require.Equal(t, gate.Inconclusive, d.Outcome)
 		require.Equal(t, []string{"there are no rows"}, d.Reasons())
@@ -142,16 +142,14 @@ func TestEvaluate_Presets(t *testing.T) {
 			uncovered.Coverage = labels.Count{Predictions: 100_000, Labelled: 2000}
 			require.Equal(t, gate.Inconclusive, gate.Evaluate(policy, uncovered).Outcome)
 
-			first := e
-			first.Production = nil
+			first := alone(e)
 			d = gate.Evaluate(policy, first)
 			require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
 			require.True(t, d.First)
 			require.Nil(t, d.Production)
 			first.Shadow = gate.Answers{Class: make([]int, e.N()), Probability: [][]float64{repeat(0, e.N()), repeat(1, e.N())}}
 			require.Equal(t, gate.Reject, gate.Evaluate(policy, first).Outcome, "worse than a constant")
-			reg := regression(400, 0.5)
-			reg.Production = nil
+			reg := alone(regression(400, 0.5))
 			require.Equal(t, gate.Promote, gate.Evaluate(policy, reg).Outcome)
 		})
 	}

@@ -19,7 +19,7 @@ var ErrInvalidEvidence = errors.New("gate: invalid evidence")
 // Latency is how long a model took for one row.
 type Latency struct {
 	// Mean is over all rows, P95 over the batches' means: 95 % of the batches took no
-	// longer per row. Both are 0 if nothing was measured; in JSON they are nanoseconds.
+	// longer per row. One that was not measured is 0; in JSON they are nanoseconds.
 	Mean time.Duration `json:"mean"`
 	P95  time.Duration `json:"p95"`
 }
@@ -29,8 +29,12 @@ type Latency struct {
 // Valid evidence can be written as JSON and read back; a NaN cannot.
 type Evidence struct {
 	Target predictlog.Target `json:"target"`
+	// FirstDeployment says that no model is in production yet, so that the shadow is
+	// judged by itself. Without it a missing Production is an error: one that got lost on
+	// the way must not make the rules of a first deployment apply.
+	FirstDeployment bool `json:"first_deployment,omitempty"`
 	// At is when the comparison was made, LastPromotion when a model was last promoted;
-	// zero if that never happened.
+	// zero if that is not known, as before the first deployment.
 	At            time.Time `json:"at,omitzero"`
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
 	// Coverage counts the predictions of the period and how many of them have a label.
@@ -40,8 +44,8 @@ type Evidence struct {
 	Times []time.Time `json:"times,omitempty"`
 	// Truth is what was true of each row.
 	Truth Answers `json:"truth"`
-	// Production holds the answers of the model in production, nil if there is none yet:
-	// a first deployment. Shadow holds those of the model that might replace it.
+	// Production holds the answers of the model in production, nil if and only if
+	// FirstDeployment is set. Shadow holds those of the model that might replace it.
 	Production *Answers `json:"production,omitempty"`
 	Shadow     Answers  `json:"shadow"`
 	// Segments holds, for each segmenting column, the value of each row.
@@ -58,7 +62,8 @@ type Evidence struct {
 // N returns the number of rows.
 func (e *Evidence) N() int { return len(e.IDs) }
 
-// First reports whether there is no production model to compare with.
+// First reports whether there is no production model to compare with. Of valid evidence
+// that is what FirstDeployment says.
 func (e *Evidence) First() bool { return e.Production == nil }
 
 // RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
@@ -91,6 +96,18 @@ func (e *Evidence) mature(age time.Duration) (int, bool) {
 	return int(values[0]), true
 }
 
+// UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
+// or occurs twice is an error, which leaves e as it was.
+func (e *Evidence) UnmarshalJSON(data []byte) error {
+	type plain Evidence // without this method
+	var read plain
+	if err := unmarshalStrict(data, &read); err != nil {
+		return fmt.Errorf("gate: evidence: %w", err)
+	}
+	*e = Evidence(read)
+	return nil
+}
+
 // Hash returns the SHA-256, in hexadecimal, over all of the evidence: two pieces with the
 // same hash lead to the same decisions. It does not depend on how the evidence came
 // about, but on the order of the rows.
@@ -100,6 +117,7 @@ func (e *Evidence) hash(rowSet string) string {
 	h := newHasher()
 	h.text(e.Target.Task.String())
 	h.texts(e.Target.Classes)
+	h.flag(e.FirstDeployment)
 	h.time(e.At)
 	h.time(e.LastPromotion)
 	h.integers(e.Coverage.Predictions, e.Coverage.Labelled, e.Coverage.Misfits, e.TrainingRows)
@@ -125,8 +143,8 @@ func (e *Evidence) hash(rowSet string) string {
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
 // malformed: columns that have not one value for each ID, a NaN or infinity, a
 // probability outside [0, 1], a class that the target does not have, an ID that occurs
-// twice, counts that cannot be. No rows at all are valid: there is just nothing to
-// decide from.
+// twice, counts that cannot be, no production model in what is not said to be a first
+// deployment. No rows at all are valid: there is just nothing to decide from.
 func (e *Evidence) Validate() error {
 	var errs []error
 	add := func(what string, err error) {
@@ -144,7 +162,12 @@ func (e *Evidence) Validate() error {
 		add("times", checkColumn("Times", e.Times, n, func(t time.Time) bool { return !t.IsZero() }, "a time"))
 	}
 	add("truth", e.Truth.validate(e.Target, n))
-	if e.Production != nil {
+	switch {
+	case e.Production == nil && !e.FirstDeployment:
+		add("production", errors.New("missing: set FirstDeployment if no model is in production yet"))
+	case e.Production != nil && e.FirstDeployment:
+		add("production", errors.New("present, although FirstDeployment is set"))
+	case e.Production != nil:
 		add("production", e.Production.validate(e.Target, n))
 	}
 	add("shadow", e.Shadow.validate(e.Target, n))
@@ -159,8 +182,19 @@ func (e *Evidence) Validate() error {
 	if c := e.Coverage; c.Labelled < n || c.Misfits < 0 || c.Predictions < c.Labelled || c.Misfits > c.Predictions-c.Labelled {
 		add("coverage", fmt.Errorf("%d of %d predictions labelled and %d labels unusable, want at least the %d rows and at most all", c.Labelled, c.Predictions, c.Misfits, n))
 	}
+	for _, l := range []struct {
+		name string
+		Latency
+	}{{"production latency", e.ProductionLatency}, {"shadow latency", e.ShadowLatency}} {
+		if l.Mean < 0 || l.P95 < 0 {
+			add(l.name, fmt.Errorf("a mean of %s and 95 %% of %s, want 0 or more", l.Mean, l.P95))
+		}
+	}
 	add("at", checkTime(e.At))
 	add("last promotion", checkTime(e.LastPromotion))
+	if e.FirstDeployment && !e.LastPromotion.IsZero() {
+		add("last promotion", errors.New("set, although FirstDeployment is: no model was promoted yet"))
+	}
 	if !e.LastPromotion.IsZero() && e.At.IsZero() {
 		add("at", errors.New("not set, although the last promotion is: the time since then is unknown"))
 	}
@@ -264,11 +298,46 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // FromScores makes evidence of a binary target from columns that a job already has: the
 // truth, 0 or 1, and each model's probability of 1. A probability of 0.5 or more answers
-// 1. A nil production means that there is no production model yet. The rows are named
-// "0", "1", ...; coverage counts every row as labelled, because nothing is known of
-// others. Set At, LastPromotion, Coverage and Segments on the result where they matter.
-// The error wraps [ErrInvalidEvidence] and names everything that is malformed.
+// 1. The rows are named "0", "1", ...; coverage counts every row as labelled, because
+// nothing is known of others. Set At, LastPromotion, Coverage and Segments on the result
+// where they matter. Where positives are rare, few scores reach 0.5: to decide at another
+// threshold, set the Class of both models' answers.
+//
+// The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
+// production is an error too: use [FirstFromScores] if there is no production model yet.
 func FromScores(truth, production, shadow []float64) (Evidence, error) {
+	e, err := ofScores(truth, shadow)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if production != nil {
+		answers := fromScores(production)
+		e.Production = &answers
+	}
+	return e.valid()
+}
+
+// FirstFromScores makes evidence of a first deployment, where no model is in production
+// yet. Everything else is as for [FromScores].
+func FirstFromScores(truth, shadow []float64) (Evidence, error) {
+	e, err := ofScores(truth, shadow)
+	if err != nil {
+		return Evidence{}, err
+	}
+	e.FirstDeployment = true
+	return e.valid()
+}
+
+// valid returns the evidence, or what is wrong with it.
+func (e Evidence) valid() (Evidence, error) {
+	if err := e.Validate(); err != nil {
+		return Evidence{}, err
+	}
+	return e, nil
+}
+
+// ofScores returns what is known without production.
+func ofScores(truth, shadow []float64) (Evidence, error) {
 	n := len(truth)
 	e := Evidence{
 		Target:   predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}},
@@ -285,34 +354,38 @@ func FromScores(truth, production, shadow []float64) (Evidence, error) {
 			return Evidence{}, fmt.Errorf("%w: truth: row %d is %v, want 0 or 1", ErrInvalidEvidence, i, y)
 		}
 	}
-	if production != nil {
-		answers := fromScores(production)
-		e.Production = &answers
-	}
-	if err := e.Validate(); err != nil {
-		return Evidence{}, err
-	}
 	return e, nil
 }
 
 // FromValues makes evidence of a regression from columns that a job already has: the
-// truth and each model's value. Everything else is as for [FromScores].
+// truth and each model's value. Everything else is as for [FromScores]; use
+// [FirstFromValues] if there is no production model yet.
 func FromValues(truth, production, shadow []float64) (Evidence, error) {
+	e := ofValues(truth, shadow)
+	if production != nil {
+		e.Production = &Answers{Value: slices.Clone(production)}
+	}
+	return e.valid()
+}
+
+// FirstFromValues makes evidence of a first deployment, where no model is in production
+// yet. Everything else is as for [FromValues].
+func FirstFromValues(truth, shadow []float64) (Evidence, error) {
+	e := ofValues(truth, shadow)
+	e.FirstDeployment = true
+	return e.valid()
+}
+
+// ofValues returns what is known without production.
+func ofValues(truth, shadow []float64) Evidence {
 	n := len(truth)
-	e := Evidence{
+	return Evidence{
 		Target:   predictlog.Target{Task: predictlog.Regression},
 		Coverage: labels.Count{Predictions: n, Labelled: n},
 		IDs:      numbered(n),
 		Truth:    Answers{Value: slices.Clone(truth)},
 		Shadow:   Answers{Value: slices.Clone(shadow)},
 	}
-	if production != nil {
-		e.Production = &Answers{Value: slices.Clone(production)}
-	}
-	if err := e.Validate(); err != nil {
-		return Evidence{}, err
-	}
-	return e, nil
 }
 
 // numbered returns the IDs "0", "1", ...

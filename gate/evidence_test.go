@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,11 +27,11 @@ func TestFromScores(t *testing.T) {
 	require.Equal(t, []float64{0.1, 0.9, 0.6}, e.Shadow.Probability[1])
 	require.Equal(t, 1.0, e.Coverage.Share())
 
-	first, err := gate.FromScores([]float64{0, 1}, nil, []float64{0.1, 0.9})
+	first, err := gate.FirstFromScores([]float64{0, 1}, []float64{0.1, 0.9})
 	require.NoError(t, err)
 	require.True(t, first.First())
 
-	empty, err := gate.FromScores(nil, nil, nil)
+	empty, err := gate.FirstFromScores(nil, nil)
 	require.NoError(t, err)
 	require.Zero(t, empty.N())
 }
@@ -41,6 +42,7 @@ func TestFromScores_Malformed(t *testing.T) {
 		truth, production, shadow []float64
 		want                      string
 	}{
+		"no production":     {[]float64{0, 1}, nil, []float64{0, 1}, "production: missing: set FirstDeployment if"},
 		"truth":             {[]float64{0, 2}, nil, []float64{0, 1}, "truth: row 1 is 2, want 0 or 1"},
 		"NaN truth":         {[]float64{math.NaN()}, nil, []float64{0}, "truth: row 0 is NaN"},
 		"shadow length":     {[]float64{0, 1}, nil, []float64{0}, "shadow: Class has 1 values, want 2"},
@@ -78,8 +80,14 @@ func TestEvidence_Validate(t *testing.T) {
 		"odd counts": {func(e *gate.Evidence) {
 			e.Coverage = labels.Count{Predictions: math.MinInt, Labelled: 2000, Misfits: math.MaxInt}
 		}, "coverage: "},
-		"training rows":   {func(e *gate.Evidence) { e.TrainingRows = 2001 }, "training rows: 2001, want 0 to the 2000 rows"},
-		"year":            {func(e *gate.Evidence) { e.At = e.At.AddDate(9000, 0, 0) }, "at: year 11025"},
+		"training rows": {func(e *gate.Evidence) { e.TrainingRows = 2001 }, "training rows: 2001, want 0 to the 2000 rows"},
+		"year":          {func(e *gate.Evidence) { e.At = e.At.AddDate(9000, 0, 0) }, "at: year 11025"},
+		"no production": {func(e *gate.Evidence) { e.Production = nil }, "production: missing"},
+		"first of two":  {func(e *gate.Evidence) { e.FirstDeployment = true }, "production: present, although FirstDeployment is set"},
+		"promoted before the first": {func(e *gate.Evidence) {
+			e.FirstDeployment, e.Production = true, nil
+		}, "last promotion: set, although FirstDeployment is"},
+		"latency":         {func(e *gate.Evidence) { e.ShadowLatency.P95 = -5 }, "shadow latency: a mean of 0s and 95 % of -5ns, want 0 or more"},
 		"several at once": {func(e *gate.Evidence) { e.Shadow.Class[0] = -1; e.IDs[0] = "" }, "shadow: Class[0] is -1"},
 	} {
 		e := better(t)
@@ -100,7 +108,8 @@ func TestEvidence_Validate(t *testing.T) {
 
 	m := multiclass(40)
 	require.NoError(t, m.Validate())
-	require.NoError(t, (&gate.Evidence{Target: predictlog.Target{}}).Validate(), "the zero evidence has no rows")
+	require.NoError(t, (&gate.Evidence{FirstDeployment: true}).Validate(), "no rows are valid")
+	require.ErrorContains(t, (&gate.Evidence{}).Validate(), "production: missing")
 }
 
 func TestEvidence_RowSet(t *testing.T) {
@@ -120,9 +129,11 @@ func TestFromValues(t *testing.T) {
 	require.Equal(t, predictlog.Regression, e.Target.Task)
 	require.Equal(t, []string{"0", "1", "2"}, e.IDs)
 	require.Equal(t, []float64{1, 2, 4}, e.Production.Value)
-	first, err := gate.FromValues([]float64{1}, nil, []float64{1})
+	first, err := gate.FirstFromValues([]float64{1}, []float64{1})
 	require.NoError(t, err)
 	require.True(t, first.First())
+	_, err = gate.FromValues([]float64{1}, nil, []float64{1})
+	require.ErrorContains(t, err, "production: missing: set FirstDeployment if")
 	_, err = gate.FromValues([]float64{1, 2}, []float64{1}, []float64{1, nan})
 	require.ErrorIs(t, err, gate.ErrInvalidEvidence)
 	require.ErrorContains(t, err, "production: Value has 1 values, want 2")
@@ -153,6 +164,7 @@ func TestEvidence_Hash(t *testing.T) {
 		func(e *gate.Evidence) { e.Truth.Class[7] = 1 - e.Truth.Class[7] },
 		func(e *gate.Evidence) { e.Production.Class[7] = 1 - e.Production.Class[7] },
 		func(e *gate.Evidence) { e.Production = nil },
+		func(e *gate.Evidence) { e.FirstDeployment = true },
 		func(e *gate.Evidence) { e.Shadow.Probability[1][7] = 0.123 },
 		func(e *gate.Evidence) { e.Shadow.Probability = nil },
 		func(e *gate.Evidence) { e.Shadow.Value = []float64{1} },
@@ -170,7 +182,7 @@ func TestEvidence_Hash(t *testing.T) {
 
 func TestEvidence_JSON(t *testing.T) {
 	t.Parallel()
-	for _, e := range []gate.Evidence{better(t), regression(30, 0.5), multiclass(30), {}} {
+	for _, e := range []gate.Evidence{better(t), regression(30, 0.5), multiclass(30), alone(better(t)), {FirstDeployment: true}} {
 		data, err := json.Marshal(e)
 		require.NoError(t, err)
 		var read gate.Evidence
@@ -182,11 +194,30 @@ func TestEvidence_JSON(t *testing.T) {
 	}
 }
 
+// What is misspelt must not be what is not there.
+func TestEvidence_StrictJSON(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(better(t))
+	require.NoError(t, err)
+	for _, c := range []struct{ old, new, want string }{
+		{`"production":`, `"prodction":`, `unknown field "prodction"`},
+		{`"production":`, `"Production":`, `unknown field "Production"`},
+		{`"shadow":`, `"production":`, `field "production" occurs twice`},
+		{`"ids":`, `"times":`, `field "ids" is missing`},
+		{`"shadow":{"class":`, `"shadow":{"classes":`, `unknown field "classes"`},
+	} {
+		var e gate.Evidence
+		err := json.Unmarshal([]byte(strings.Replace(string(data), c.old, c.new, 1)), &e)
+		require.ErrorContains(t, err, c.want)
+		require.Zero(t, e.N(), "an error leaves the evidence as it was")
+	}
+}
+
 // Of many rows, the first whose ID was there before is named.
 func TestEvidence_RepeatedIDs(t *testing.T) {
 	t.Parallel()
 	const n = 3000
-	e, err := gate.FromScores(make([]float64, n), nil, make([]float64, n))
+	e, err := gate.FirstFromScores(make([]float64, n), make([]float64, n))
 	require.NoError(t, err)
 	require.NoError(t, e.Validate())
 	for i := 1; i < n; i += 97 {

@@ -158,14 +158,14 @@ func ExampleParsePolicy() {
 		fmt.Println(c.Verdict, c.Criterion)
 	}
 
-	_, err = gate.ParsePolicy([]byte(`{"schema_version": 1, "criteria": [{"type": "cooldown", "days": 3}]}`))
+	_, err = gate.ParsePolicy([]byte(`{"schema_version": 1, "name": "loans", "criteria": [{"type": "cooldown", "days": 3}], "first": []}`))
 	fmt.Println(err)
 	// Output:
 	// pass samples
 	// pass cooldown
 	// pass f1 superiority
 	// pass memory
-	// gate: policy "": criteria[0]: cooldown: unknown field "days", want one of ["period"]
+	// gate: policy "loans": criteria[0]: cooldown: unknown field "days", want one of ["period"]
 }
 
 // A job retrains every week. The budget bounds the chance of any false promotion in a

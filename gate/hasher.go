@@ -50,6 +50,14 @@ func (h *hasher) integers(values ...int) {
 	}
 }
 
+func (h *hasher) flag(v bool) {
+	if v {
+		h.integers(1)
+	} else {
+		h.integers(0)
+	}
+}
+
 func (h *hasher) floats(values []float64) {
 	h.integers(len(values))
 	for _, v := range values {

@@ -131,6 +131,12 @@ func timed(e gate.Evidence) gate.Evidence {
 	return e
 }
 
+// alone returns the evidence as that of a first deployment.
+func alone(e gate.Evidence) gate.Evidence {
+	e.FirstDeployment, e.Production, e.ProductionLatency, e.LastPromotion = true, nil, gate.Latency{}, time.Time{}
+	return e
+}
+
 func repeat(v float64, n int) []float64 {
 	x := make([]float64, n)
 	for i := range x {

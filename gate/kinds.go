@@ -151,9 +151,11 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 	}
 	value := reflect.New(valueType(known))
 	value.Elem().Set(reflect.Indirect(reflect.ValueOf(known)))
-	read := unmarshalStrict
+	read := unmarshalOver
 	if _, ok := value.Interface().(json.Unmarshaler); ok {
 		read = json.Unmarshal // which is as strict as the type makes it
+	} else if slices.ContainsFunc(builtins, func(b Kinded) bool { return b.Kind() == kind }) {
+		read = unmarshalStrict
 	}
 	if err := read(body, value.Interface()); err != nil {
 		return nil, fmt.Errorf("%s: %w", kind, err)

@@ -71,9 +71,9 @@ func (c MaxLatency) Check(e *Evidence) Check {
 	compares := !e.First() && c.Relative > 0
 	wanted := fmt.Sprintf("at most %s wanted", readable(c.Absolute))
 	switch {
-	case e.ShadowLatency == Latency{}:
+	case shadow == 0:
 		return check.absent(c.Optional, "the evidence does not say how long the shadow takes")
-	case compares && e.ProductionLatency == Latency{}:
+	case compares && production == 0:
 		return check.absent(c.Optional, "the evidence does not say how long production takes")
 	case e.First() && c.Absolute == 0:
 		return check.noProduction()

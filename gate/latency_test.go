@@ -29,8 +29,7 @@ func TestMaxLatency(t *testing.T) {
 	require.Equal(t, 0.007, check.Threshold, "the larger limit counts")
 	require.Contains(t, check.Reason, "production's 4ms wanted, or 7ms")
 
-	first := e
-	first.Production, first.ProductionLatency = nil, gate.Latency{}
+	first := alone(e)
 	verdict(t, gate.Pass, gate.MaxLatency{Relative: 1, Absolute: 7 * time.Millisecond}, first)
 	verdict(t, gate.Fail, gate.MaxLatency{Relative: 1, Absolute: 6 * time.Millisecond}, first)
 	verdict(t, gate.Error, gate.MaxLatency{Relative: 1}, first)
@@ -44,6 +43,14 @@ func TestMaxLatency(t *testing.T) {
 	check = verdict(t, gate.Error, gate.MaxLatency{Absolute: time.Second}, unknown)
 	require.Equal(t, "the evidence does not say how long the shadow takes", check.Reason)
 	verdict(t, gate.Skipped, gate.MaxLatency{Absolute: time.Second, Optional: true}, unknown)
+
+	part := e
+	part.ShadowLatency.P95 = 0
+	verdict(t, gate.Error, gate.MaxLatency{Absolute: time.Nanosecond}, part)
+	verdict(t, gate.Pass, gate.MaxLatency{Absolute: time.Second, Mean: true}, part)
+	part = e
+	part.ProductionLatency.Mean = 0
+	verdict(t, gate.Error, gate.MaxLatency{Relative: 2, Mean: true}, part)
 
 	for want, c := range map[string]gate.MaxLatency{
 		"Relative is 0, want above 0": {},

@@ -17,7 +17,7 @@ import (
 type Maturity struct {
 	// Age is from when on a row is mature; in JSON as text, such as "48h".
 	Age time.Duration `json:"age"`
-	// Share is the least share of mature rows, in [0, 1].
+	// Share is the least share of mature rows, above 0 and at most 1.
 	Share float64 `json:"share"`
 	// Optional skips the criterion where the times are not known, instead of an Error.
 	Optional bool `json:"optional,omitempty"`
@@ -45,11 +45,11 @@ func (c *Maturity) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Validate returns every violation: a negative Age, a Share that is not in [0, 1].
+// Validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
 func (c Maturity) Validate() error {
 	var f fields
-	f.want(c.Age >= 0, "Age", c.Age, "0 or more")
-	f.want(c.Share >= 0 && c.Share <= 1, "Share", c.Share, "0 to 1")
+	f.want(c.Age > 0, "Age", c.Age, "above 0")
+	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 	return f.err()
 }
 

@@ -63,8 +63,7 @@ func TestPointEdges(t *testing.T) {
 	require.NoError(t, err)
 	one := tiny(t, []float64{0}, []float64{0}, []float64{0})
 	negatives := tiny(t, make([]float64, 50), make([]float64, 50), make([]float64, 50))
-	first := better(t)
-	first.Production = nil
+	first := alone(better(t))
 	hard := better(t)
 	hard.Production.Probability, hard.Shadow.Probability = nil, nil
 	broken := better(t)
@@ -113,7 +112,7 @@ func TestNotWorse(t *testing.T) {
 func TestFloor(t *testing.T) {
 	t.Parallel()
 	e := tiny(t, []float64{1, 1, 0, 0}, []float64{1, 1, 0, 0}, []float64{1, 1, 0, 1})
-	e.Production = nil
+	e = alone(e)
 	check := verdict(t, gate.Pass, gate.Floor{Metric: gate.Accuracy, Bound: 0.75}, e)
 	require.Equal(t, "accuracy is 0.750, at least 0.750 wanted, on 4 rows", check.Reason)
 	verdict(t, gate.Fail, gate.Floor{Metric: gate.Accuracy, Bound: 0.76}, e)

@@ -29,19 +29,25 @@ type Policy struct {
 	Name string
 	// Criteria are checked against a model in production.
 	Criteria []Criterion
-	// First are checked instead where no model is in production yet.
+	// First are checked instead where the evidence says that it is of a first deployment.
 	First []Criterion
 	// MaxAlpha, if not 0, lowers the error rate of every criterion that has a higher one
 	// and is an [AlphaCapper]: of [Superior] and [NonInferior], not the rate of false
-	// vetoes of [Segments]. A [Budget] sets it. Criteria of which none is an AlphaCapper
-	// then never promote.
+	// vetoes of [Segments]. A [Budget] sets it.
+	//
+	// What it bounds is the probability of a false promotion: that of a shadow which is in
+	// truth no better than production in a metric in which one of these criteria was to
+	// prove it better (by its [Superior.Min]). Criteria of which none is an AlphaCapper
+	// that proves better then never promote: to be proven not worse by a margin is no
+	// proof against an equal model, nor is a point estimate.
 	MaxAlpha float64
 }
 
 // Validate returns everything that is wrong with the policy: no criteria, a nil one, one
-// whose own Validate method objects, or a MaxAlpha that cannot be kept.
+// whose own Validate method objects, or a MaxAlpha that the criteria cannot keep.
 func (p Policy) Validate() error {
-	errs := []error{p.checkMaxAlpha(p.Criteria)}
+	_, err := p.capped(p.Criteria)
+	errs := []error{err}
 	for _, list := range []struct {
 		name     string
 		criteria []Criterion
@@ -55,22 +61,21 @@ func (p Policy) Validate() error {
 			}
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err = errors.Join(errs...); err != nil {
 		return fmt.Errorf("gate: invalid policy %q: %w", p.Name, err)
 	}
 	return nil
 }
 
-// checkMaxAlpha returns an error if the error rate of a comparison by the criteria cannot
-// be kept below MaxAlpha.
-func (p Policy) checkMaxAlpha(criteria []Criterion) error {
-	if p.MaxAlpha != 0 && !(p.MaxAlpha >= minAlpha && p.MaxAlpha < 0.5) {
-		return fmt.Errorf("MaxAlpha is %v, want 0 or %v to 0.5", p.MaxAlpha, minAlpha)
+// capped returns the criteria with MaxAlpha in effect.
+func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
+	if p.MaxAlpha == 0 {
+		return criteria, nil
 	}
-	if _, ok := withMaxAlpha(criteria, p.MaxAlpha); !ok {
-		return errors.New("MaxAlpha is set, but no criterion has an error rate that it could lower")
+	if !(p.MaxAlpha >= minAlpha && p.MaxAlpha < 0.5) {
+		return nil, fmt.Errorf("MaxAlpha is %v, want 0 or %v to 0.5", p.MaxAlpha, minAlpha)
 	}
-	return nil
+	return withMaxAlpha(criteria, p.MaxAlpha)
 }
 
 // validate asks a criterion whether it is well formed, if it can tell.

@@ -61,8 +61,9 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 // Criteria of the host's own are read if a value of each kind is given: what the JSON
 // does not name is as in that value, which may be a pointer.
 //
-// The error names every criterion of an unknown type or with an unknown or malformed
-// field, and what there is instead. Whether the values make sense, [Policy.Validate]
+// The error names every criterion of an unknown type or with an unknown, missing or
+// malformed field, and what there is instead. A threshold of this package's criteria must
+// be given, even one of 0. Whether the values make sense, [Policy.Validate]
 // tells.
 func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
 	all, err := newKinds(host...)

@@ -26,8 +26,6 @@ func stored(t testing.TB, d gate.Decision) gate.Decision {
 
 func TestRecompute(t *testing.T) {
 	t.Parallel()
-	first := better(t)
-	first.Production = nil
 	hard := better(t)
 	hard.Shadow.Probability, hard.Production.Probability = nil, nil
 	oneClass := tiny(t, make([]float64, 300), make([]float64, 300), make([]float64, 300))
@@ -42,7 +40,7 @@ func TestRecompute(t *testing.T) {
 	outcomes := map[gate.Outcome]bool{}
 	for name, e := range map[string]gate.Evidence{
 		"better": better(t), "all there is": timed(better(t)), "worse": timed(worse), "regression": timed(regression(400, 0.5)), "multiclass": timed(multiclass(400)),
-		"first": timed(first), "no probabilities": timed(hard), "one class": oneClass, "empty": {},
+		"first": alone(timed(better(t))), "no probabilities": timed(hard), "one class": oneClass, "empty": {FirstDeployment: true},
 	} {
 		for _, policy := range []gate.Policy{gate.Classic(), gate.Standard(), classes, budgeted} {
 			d := gate.Evaluate(policy, e)

@@ -92,6 +92,9 @@ const defaultBatchSize = 1000
 
 // ReplayConfig tunes [Replay]. The zero ReplayConfig is valid.
 type ReplayConfig struct {
+	// FirstDeployment says that no model is in production yet. The production model must
+	// then be nil, which is otherwise an error.
+	FirstDeployment bool
 	// BatchSize is how many rows a model is asked at once. Default 1000.
 	BatchSize int
 	// Segments names the categorical columns whose categories are judged one by one. A
@@ -109,8 +112,9 @@ type ReplayConfig struct {
 }
 
 // Replay asks both models for the labelled rows of the data and returns the evidence.
-// A nil production means that there is no production model yet. Examples without a label
-// count for the coverage only; no labelled example at all gives evidence of no rows.
+// A nil production is an error unless the config says that this is a first deployment.
+// Examples without a label count for the coverage only; no labelled example at all gives
+// evidence of no rows.
 //
 // The models are called at the same time, each in a goroutine of its own and with its
 // own copies of the same rows, one batch after the other. Nothing is called if the
@@ -120,7 +124,7 @@ type ReplayConfig struct {
 // models have returned: a model that does not heed ctx holds it up. A model that panics
 // ends the program.
 func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, cfg ReplayConfig) (Evidence, error) {
-	if err := cfg.validate(shadow, data.Schema); err != nil {
+	if err := cfg.validate(production, shadow, data.Schema); err != nil {
 		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
 	}
 	if cfg.BatchSize == 0 {
@@ -131,7 +135,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	if err != nil {
 		return Evidence{}, err
 	}
-	if production == nil {
+	if cfg.FirstDeployment {
 		cfg.ProductionTrained = Window{}
 	}
 	if cfg.AllowTrainingRows {
@@ -167,10 +171,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 		e.Production, e.ProductionLatency = &runs[0].answers, runs[0].latency()
 	}
 	e.Shadow, e.ShadowLatency = runs[1].answers, runs[1].latency()
-	if err := e.Validate(); err != nil {
-		return Evidence{}, err
-	}
-	return e, nil
+	return e.valid()
 }
 
 // firstCause drops a cancellation that is only the echo of the other model's error.
@@ -184,12 +185,15 @@ func firstCause(a, b error) error {
 	return errors.Join(a, b)
 }
 
-func (cfg ReplayConfig) validate(shadow Model, schema *predictlog.Schema) error {
+func (cfg ReplayConfig) validate(production, shadow Model, schema *predictlog.Schema) error {
 	var f fields
+	f.want(production != nil || cfg.FirstDeployment, "the production model", "nil", "a model, or FirstDeployment set")
+	f.want(production == nil || !cfg.FirstDeployment, "the production model", "not nil", "nil because FirstDeployment is set")
 	f.want(shadow != nil, "the shadow model", "nil", "a model")
 	f.want(schema != nil, "the dataset's schema", "nil", "a schema")
 	f.want(cfg.BatchSize >= 0, "BatchSize", cfg.BatchSize, "0 or more")
 	f.want(cfg.LastPromotion.IsZero() || !cfg.At.IsZero(), "At", "not set", "a time because LastPromotion is set")
+	f.want(cfg.LastPromotion.IsZero() || !cfg.FirstDeployment, "LastPromotion", cfg.LastPromotion, "not set because FirstDeployment is set")
 	if schema != nil {
 		for i, name := range cfg.Segments {
 			column, ok := schema.Index(name)
@@ -202,13 +206,14 @@ func (cfg ReplayConfig) validate(shadow Model, schema *predictlog.Schema) error 
 // evidence returns all of the evidence but the models' answers.
 func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example) (Evidence, error) {
 	e := Evidence{
-		Target:        data.Schema.Target(),
-		At:            cfg.At,
-		LastPromotion: cfg.LastPromotion,
-		Coverage:      coverage(data),
-		IDs:           make([]string, len(labelled)),
-		Times:         make([]time.Time, len(labelled)),
-		Segments:      make(map[string][]string, len(cfg.Segments)),
+		Target:          data.Schema.Target(),
+		FirstDeployment: cfg.FirstDeployment,
+		At:              cfg.At,
+		LastPromotion:   cfg.LastPromotion,
+		Coverage:        coverage(data),
+		IDs:             make([]string, len(labelled)),
+		Times:           make([]time.Time, len(labelled)),
+		Segments:        make(map[string][]string, len(cfg.Segments)),
 	}
 	for i, x := range labelled {
 		e.IDs[i], e.Times[i] = x.Record.ID, x.Record.Time

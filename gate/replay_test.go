@@ -111,7 +111,7 @@ func TestReplay_FirstDeploymentAndRegression(t *testing.T) {
 		}
 		return outputs, nil
 	})
-	e, err := gate.Replay(t.Context(), nil, model, dataset(t, 10, number), gate.ReplayConfig{})
+	e, err := gate.Replay(t.Context(), nil, model, dataset(t, 10, number), gate.ReplayConfig{FirstDeployment: true})
 	require.NoError(t, err)
 	require.True(t, e.First())
 	require.Equal(t, e.Truth.Value, e.Shadow.Value)
@@ -179,6 +179,7 @@ func TestReplay_TrainingRows(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, e.TrainingRows, "row 1 is in both windows and counts once")
 	require.Equal(t, 3, gate.Evaluate(gate.Classic(), e).Basis.TrainingRows)
+	cfg.FirstDeployment = true
 	e, err = gate.Replay(t.Context(), nil, model, data, cfg)
 	require.NoError(t, err)
 	require.Equal(t, 2, e.TrainingRows, "there is no production model")
@@ -198,12 +199,15 @@ func TestReplay_Config(t *testing.T) {
 		BatchSize: -1, Segments: []string{"income", "colour"}, LastPromotion: day0,
 	})
 	for _, want := range []string{
-		"the shadow model is nil", "BatchSize is -1", "At is not set",
+		"the production model is nil, want a model, or FirstDeployment set", "the shadow model is nil", "BatchSize is -1", "At is not set",
 		`Segments[0] is "income", want a categorical column`, `Segments[1] is "colour"`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	_, err = gate.Replay(t.Context(), nil, yes, labels.Dataset{}, gate.ReplayConfig{})
+	_, err = gate.Replay(t.Context(), yes, yes, dataset(t, 3, binary), gate.ReplayConfig{FirstDeployment: true, At: day0, LastPromotion: day0})
+	require.ErrorContains(t, err, "the production model is not nil, want nil because FirstDeployment is set")
+	require.ErrorContains(t, err, "want not set because FirstDeployment is set")
+	_, err = gate.Replay(t.Context(), yes, yes, labels.Dataset{}, gate.ReplayConfig{})
 	require.ErrorContains(t, err, "the dataset's schema is nil")
 }
 
@@ -223,7 +227,7 @@ func TestReplay_Data(t *testing.T) {
 	}
 	data := dataset(t, 9, number)
 	data.Examples[0].Label.Value = math.NaN()
-	_, err := gate.Replay(t.Context(), nil, answering(predictlog.Output{Value: 1}), data, gate.ReplayConfig{})
+	_, err := gate.Replay(t.Context(), nil, answering(predictlog.Output{Value: 1}), data, gate.ReplayConfig{FirstDeployment: true})
 	require.ErrorIs(t, err, gate.ErrInvalidEvidence)
 }
 
@@ -244,7 +248,7 @@ func TestReplay_Outputs(t *testing.T) {
 		"infinite":     {number, answering(predictlog.Output{Value: math.Inf(1)}), "answers +Inf, want a finite number"},
 		"some of them": {binary, sometimes, "gives probabilities for some rows only"},
 	} {
-		_, err := gate.Replay(t.Context(), nil, c.model, dataset(t, 9, c.target), gate.ReplayConfig{})
+		_, err := gate.Replay(t.Context(), nil, c.model, dataset(t, 9, c.target), gate.ReplayConfig{FirstDeployment: true})
 		var output *gate.OutputError
 		require.ErrorAs(t, err, &output, name)
 		require.ErrorIs(t, err, gate.ErrOutput)

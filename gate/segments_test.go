@@ -218,7 +218,7 @@ func TestSegments_Columns(t *testing.T) {
 	e.Segments = nil
 	check = verdict(t, gate.Pass, gate.Segments{Metric: gate.F1}, e)
 	require.Equal(t, "no segment to compare", check.Reason)
-	e.Production = nil
+	e = alone(e)
 	verdict(t, gate.Error, gate.Segments{Metric: gate.F1}, e)
 }
 

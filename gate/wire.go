@@ -54,17 +54,28 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// unmarshalStrict reads one JSON object into a struct. It refuses trailing data, and a
-// member that the struct does not have or that occurs twice.
-func unmarshalStrict(data []byte, v any) error {
-	if fields := fieldNames(reflect.TypeOf(v).Elem()); fields != nil {
+// unmarshalStrict reads one JSON object into a struct. It refuses trailing data, a member
+// that the struct does not have or that occurs twice, and the lack of one that is never
+// omitted: its zero value could be the most lenient.
+func unmarshalStrict(data []byte, v any) error { return unmarshalObject(data, v, true) }
+
+// unmarshalOver does the same, but leaves as it is what the object does not name.
+func unmarshalOver(data []byte, v any) error { return unmarshalObject(data, v, false) }
+
+func unmarshalObject(data []byte, v any, all bool) error {
+	if names, required := fieldNames(reflect.TypeOf(v).Elem()); names != nil {
 		object, err := members(data)
 		if err != nil {
 			return err
 		}
 		for _, m := range object {
-			if !slices.Contains(fields, m.name) { // encoding/json would take "Rows" for "rows"
-				return fmt.Errorf("unknown field %q, want one of %q", m.name, fields)
+			if !slices.Contains(names, m.name) { // encoding/json would take "Rows" for "rows"
+				return fmt.Errorf("unknown field %q, want one of %q", m.name, names)
+			}
+		}
+		for _, name := range required {
+			if all && !slices.ContainsFunc(object, func(m member) bool { return m.name == name }) {
+				return fmt.Errorf("field %q is missing", name)
 			}
 		}
 	}
@@ -122,20 +133,25 @@ func members(data []byte) ([]member, error) {
 	return object, ended(d)
 }
 
-// fieldNames returns the names that the fields of a struct have in JSON, nil if t is no
-// struct.
-func fieldNames(t reflect.Type) []string {
+// fieldNames returns the names that the fields of a struct have in JSON, and of those
+// that are never omitted; nil if t is no struct.
+func fieldNames(t reflect.Type) (names, required []string) {
 	if t.Kind() != reflect.Struct {
-		return nil
+		return nil, nil
 	}
-	fields := []string{}
+	names = []string{}
 	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.IsExported() && name != "-" && (!f.Anonymous || name != "") {
-			fields = append(fields, cmp.Or(name, f.Name))
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" || f.Anonymous && name == "" {
+			continue
+		}
+		name = cmp.Or(name, f.Name)
+		names = append(names, name)
+		if !strings.Contains(options, "omit") {
+			required = append(required, name)
 		}
 	}
-	return fields
+	return names, required
 }
 
 // names are the texts of an enumeration, by its values.

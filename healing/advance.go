@@ -327,6 +327,8 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 			return run, err
 		}
 		cfg.ProductionTrained = trainedOn(incumbent)
+	} else {
+		cfg.FirstDeployment, cfg.LastPromotion = true, time.Time{}
 	}
 	candidate, err := registry.Get(ctx, l.parts.Registry, run.Version)
 	if err != nil {
