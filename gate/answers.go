@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -14,7 +15,8 @@ type Answers struct {
 	// regression.
 	Class []int `json:"class,omitempty"`
 	// Probability[k][i] is the probability of class k for row i, in [0, 1]; nil if the
-	// model gives none, and for truths.
+	// model gives none, and for truths. Those of a row sum up to 1 within
+	// [metrics.SumTolerance].
 	Probability [][]float64 `json:"probability,omitempty"`
 	// Value is the value of each row, finite; nil for a classification.
 	Value []float64 `json:"value,omitempty"`
@@ -63,8 +65,30 @@ func (a Answers) validate(target predictlog.Target, n int) error {
 	for k, p := range a.Probability {
 		errs = append(errs, checkColumn(fmt.Sprintf("Probability[%d]", k), p, n, func(p float64) bool { return p >= 0 && p <= 1 }, "0 to 1"))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return checkSums(a.Probability, n)
 }
+
+// checkSums returns an error if the probabilities of a row do not sum up to 1.
+func checkSums(probability [][]float64, n int) error {
+	if probability == nil {
+		return nil
+	}
+	for i := range n {
+		var sum float64
+		for _, p := range probability {
+			sum += p[i]
+		}
+		if !sumsUp(sum) {
+			return fmt.Errorf("the probabilities of row %d sum up to %v, want 1", i, sum)
+		}
+	}
+	return nil
+}
+
+func sumsUp(sum float64) bool { return math.Abs(sum-1) <= metrics.SumTolerance }
 
 // checkColumn returns an error if the column has not n values, or one is not ok.
 func checkColumn[T any](name string, column []T, n int, ok func(T) bool, want string) error {

@@ -287,7 +287,7 @@ func (c *ErrorBudget) UnmarshalJSON(data []byte) error {
 
 // Check passes if something was granted for the time of the evidence.
 func (c ErrorBudget) Check(e *Evidence) Check {
-	check := Check{Criterion: errorBudgetName, Proof: Condition, Statistic: c.Alpha, Threshold: math.NaN(), N: e.N()}
+	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: e.N()}
 	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
 	switch {
 	case !e.At.Equal(c.At):

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Verdict is the result of one criterion. The zero Verdict is Error.
@@ -56,6 +57,27 @@ type Interval struct {
 	Level  float64 // such as 0.95
 }
 
+// Unit says what a [Check]'s Statistic, Threshold and CI are numbers of.
+type Unit string
+
+// The units.
+const (
+	UnitRows        Unit = "rows"
+	UnitShare       Unit = "share"       // of a whole: 0.3 is 30 %
+	UnitProbability Unit = "probability" // of an error
+	UnitHours       Unit = "hours"
+	UnitSeconds     Unit = "seconds"
+	// UnitMetric is a value of Check.Metric.
+	UnitMetric Unit = "metric"
+	// UnitGain is how much better the shadow's metric is than production's, whatever its
+	// direction, and UnitRelativeGain the same as a share of production's value.
+	UnitGain         Unit = "gain"
+	UnitRelativeGain Unit = "relative gain"
+	// UnitDrop and UnitRelativeDrop are how much worse it is.
+	UnitDrop         Unit = "drop"
+	UnitRelativeDrop Unit = "relative drop"
+)
+
 // Check is the result of one criterion on one piece of evidence.
 type Check struct {
 	// Criterion names the rule, such as "f1 improvement".
@@ -69,17 +91,23 @@ type Check struct {
 	Precondition bool
 	// Metric is what was measured; empty if it was not a metric.
 	Metric Metric
-	// Statistic is what was measured, in the criterion's unit; NaN if it could not be.
+	// Unit is that of the next three; empty if a host's criterion does not say.
+	Unit Unit
+	// Statistic is what was measured; NaN if it could not be.
 	Statistic float64
-	// Threshold is what it was compared with; NaN if there is none.
+	// Threshold is what it was compared with; NaN if there is none. AtMost says that the
+	// statistic must not be above it, otherwise it must not be below.
 	Threshold float64
+	AtMost    bool
 	// CI is the confidence interval of the statistic; nil if the criterion has none.
 	CI *Interval
 	// N is the number of rows behind the statistic; Needed, if not 0, is how many would
 	// have decided.
 	N, Needed int
 	// Segments is what was found of each segment; nil if the criterion is about none.
+	// Omitted is how many more there are, which were not compared.
 	Segments []SegmentResult
+	Omitted  int
 	// Reason is a sentence a person can read.
 	Reason string
 }
@@ -94,12 +122,15 @@ type checkJSON struct {
 	Proof        Proof           `json:"proof,omitempty"`
 	Precondition bool            `json:"precondition,omitempty"`
 	Metric       Metric          `json:"metric,omitempty"`
+	Unit         Unit            `json:"unit,omitempty"`
 	Statistic    number          `json:"statistic"`
 	Threshold    number          `json:"threshold"`
+	AtMost       bool            `json:"at_most,omitempty"`
 	CI           *intervalJSON   `json:"ci,omitempty"`
 	N            int             `json:"n"`
 	Needed       int             `json:"needed,omitempty"`
 	Segments     []SegmentResult `json:"segments,omitempty"`
+	Omitted      int             `json:"omitted,omitempty"`
 	Reason       string          `json:"reason"`
 }
 
@@ -113,8 +144,8 @@ type intervalJSON struct {
 func (c Check) MarshalJSON() ([]byte, error) {
 	wire := checkJSON{
 		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
-		Statistic: number(c.Statistic), Threshold: number(c.Threshold), N: c.N, Needed: c.Needed,
-		Segments: c.Segments, Reason: c.Reason,
+		Unit: c.Unit, Statistic: number(c.Statistic), Threshold: number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
+		Segments: c.Segments, Omitted: c.Omitted, Reason: c.Reason,
 	}
 	if c.CI != nil {
 		wire.CI = &intervalJSON{number(c.CI.Lo), number(c.CI.Hi), number(c.CI.Level)}
@@ -132,13 +163,27 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 	}
 	*c = Check{
 		Criterion: wire.Criterion, Verdict: wire.Verdict, Proof: wire.Proof, Precondition: wire.Precondition, Metric: wire.Metric,
-		Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), N: wire.N, Needed: wire.Needed,
-		Segments: wire.Segments, Reason: wire.Reason,
+		Unit: wire.Unit, Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), AtMost: wire.AtMost, N: wire.N, Needed: wire.Needed,
+		Segments: wire.Segments, Omitted: wire.Omitted, Reason: wire.Reason,
 	}
 	if wire.CI != nil {
 		c.CI = &Interval{Lo: wire.CI.Lo.or(math.Inf(-1)), Hi: wire.CI.Hi.or(math.Inf(1)), Level: float64(wire.CI.Level)}
 	}
 	return nil
+}
+
+// readable returns the check of a criterion, which may be a host's, with texts that JSON
+// can hold.
+func (c Check) readable() Check {
+	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), Metric(text(string(c.Metric))), text(c.Reason)
+	c.Unit = Unit(text(string(c.Unit)))
+	if slices.ContainsFunc(c.Segments, func(s SegmentResult) bool { return isNotText(s.Segment) }) {
+		c.Segments = slices.Clone(c.Segments)
+		for i := range c.Segments {
+			c.Segments[i].Segment = text(c.Segments[i].Segment)
+		}
+	}
+	return c
 }
 
 // with returns the check with a verdict and the sentence that explains it.

@@ -31,7 +31,7 @@ func (c MinSamples) Validate() error {
 func (c MinSamples) Check(e *Evidence) Check {
 	n := e.N()
 	check := Check{
-		Criterion: "samples", Proof: Condition, Precondition: true,
+		Criterion: "samples", Proof: Condition, Precondition: true, Unit: UnitRows,
 		Statistic: float64(n), Threshold: float64(c.Rows), N: n,
 	}
 	if n < c.Rows {
@@ -89,7 +89,7 @@ func (c MinCoverage) Validate() error {
 func (c MinCoverage) Check(e *Evidence) Check {
 	have := e.Coverage
 	check := Check{
-		Criterion: "label coverage", Proof: Condition, Precondition: true,
+		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
 	}
 	of := fmt.Sprintf("%s of %s predictions are labelled (%.1f %%), at least %.1f %% wanted",
@@ -134,11 +134,16 @@ func (c Cooldown) Validate() error {
 	return f.err()
 }
 
-// Check passes if nothing was promoted yet, or long enough ago.
+// Check passes if the last promotion was long enough ago. It is skipped if that is not
+// known, or nothing was promoted yet.
 func (c Cooldown) Check(e *Evidence) Check {
-	check := Check{Criterion: "cooldown", Proof: Condition, Threshold: c.Period.Hours(), N: e.N()}
+	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: e.N()}
 	if e.LastPromotion.IsZero() {
-		return check.with(Pass, "no model was promoted before")
+		check.Statistic = math.NaN()
+		if e.First() {
+			return check.with(Skipped, "no model was promoted before")
+		}
+		return check.with(Skipped, "the last promotion is not known")
 	}
 	since := e.At.Sub(e.LastPromotion)
 	check.Statistic = since.Hours()

@@ -89,7 +89,10 @@ func TestCooldown(t *testing.T) {
 	e.LastPromotion = day0.Add(time.Hour)
 	verdict(t, gate.Undecided, week, e)
 	e.LastPromotion = time.Time{}
-	verdict(t, gate.Pass, week, e)
+	check = verdict(t, gate.Skipped, week, e)
+	require.Equal(t, "the last promotion is not known", check.Reason)
+	check = verdict(t, gate.Skipped, week, alone(e))
+	require.Equal(t, "no model was promoted before", check.Reason)
 	require.ErrorContains(t, gate.Cooldown{}.Validate(), "Period is 0s")
 	require.ErrorContains(t, gate.Cooldown{Period: -1}.Validate(), "Period is -1ns")
 }

@@ -91,10 +91,11 @@ func (d Decision) Reasons() []string {
 
 // String returns one line, such as
 //
-//	promote: F1 0.710 -> 0.742 (90 % CI +0.011..+0.053), 6 of 6 checks passed
+//	promote: F1 0.710 -> 0.742 (gain 90 % CI +0.011..+0.053), 6 of 6 checks passed
 //
-// It names the checks that did not pass, and does not count those that were skipped. The
-// interval is that of the difference, if a check has one.
+// It names the checks that did not pass, and counts those apart that were skipped. The
+// interval is that of the gain, if a check has one: positive is better, also of a metric
+// whose lower values are.
 func (d Decision) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", d.Outcome)
@@ -112,15 +113,19 @@ func (d Decision) String() string {
 	return b.String()
 }
 
-// tally says how many checks passed, such as "6 of 6 checks passed".
+// tally says how many checks passed, such as "6 of 6 checks passed, 1 skipped".
 func (d Decision) tally() string {
-	applied := 0
+	skipped := 0
 	for _, c := range d.Checks {
-		if c.Verdict != Skipped {
-			applied++
+		if c.Verdict == Skipped {
+			skipped++
 		}
 	}
-	return fmt.Sprintf("%d of %d checks passed", d.Passed(), applied)
+	tally := fmt.Sprintf("%d of %d checks passed", d.Passed(), len(d.Checks)-skipped)
+	if skipped > 0 {
+		tally += fmt.Sprintf(", %d skipped", skipped)
+	}
+	return tally
 }
 
 // change returns the primary metric before and after, "" if it was not measured.
@@ -138,10 +143,10 @@ func (d Decision) change() string {
 		return primary.Title() + " " + primary.format(after)
 	}
 	s := fmt.Sprintf("%s %s -> %s", primary.Title(), primary.format(before), primary.format(after))
-	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.CI != nil })
+	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
 	if i >= 0 {
 		ci := d.Checks[i].CI
-		s += fmt.Sprintf(" (%.4g %% CI %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
+		s += fmt.Sprintf(" (gain %.4g %% CI %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
 	}
 	return s
 }

@@ -30,7 +30,7 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
 	e.facts = newFacts(map[string]Fact{})
 	d := Decision{
-		Policy: policy.Name,
+		Policy: text(policy.Name),
 		First:  e.FirstDeployment,
 		At:     instant(e.At),
 		N:      e.N(),
@@ -106,7 +106,7 @@ func judge(c Criterion, index int, e *Evidence) Check {
 	if err := validate(c); err != nil {
 		return failed(name, err)
 	}
-	check := c.Check(e)
+	check := c.Check(e).readable()
 	if check.Criterion == "" {
 		check.Criterion = name
 	}

@@ -57,6 +57,19 @@ func wild(seed uint64, n int) gate.Evidence {
 			}
 			a.Probability = append(a.Probability, p)
 		}
+		for i := range n {
+			var sum float64
+			for _, p := range a.Probability {
+				if i < len(p) {
+					sum += p[i]
+				}
+			}
+			for _, p := range a.Probability {
+				if i < len(p) && !odd() {
+					p[i] /= sum
+				}
+			}
+		}
 		return a
 	}
 	for i := range n {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -143,7 +144,8 @@ func (e *Evidence) hash(rowSet string) string {
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
 // malformed: columns that have not one value for each ID, a NaN or infinity, a
 // probability outside [0, 1], a class that the target does not have, an ID that occurs
-// twice, counts that cannot be, no production model in what is not said to be a first
+// twice, a text that is not UTF-8 and so would change in JSON, a negative latency, counts
+// that cannot be, no production model in what is not said to be a first
 // deployment. No rows at all are valid: there is just nothing to decide from.
 func (e *Evidence) Validate() error {
 	var errs []error
@@ -172,8 +174,14 @@ func (e *Evidence) Validate() error {
 	}
 	add("shadow", e.Shadow.validate(e.Target, n))
 	for _, name := range sortedKeys(e.Segments) {
+		if isNotText(name) {
+			add("segments", fmt.Errorf("the name %q is not UTF-8", name))
+		}
 		if have := len(e.Segments[name]); have != n {
 			add("segments", fmt.Errorf("%q has %d values, want %d", name, have, n))
+		}
+		if i := slices.IndexFunc(e.Segments[name], isNotText); i >= 0 {
+			add("segments", fmt.Errorf("%q of row %d is %q, which is not UTF-8", name, i, e.Segments[name][i]))
 		}
 	}
 	if e.TrainingRows < 0 || e.TrainingRows > n {
@@ -216,11 +224,16 @@ func checkTarget(t predictlog.Target) error {
 		return fmt.Errorf("regression with the classes %q, want none", t.Classes)
 	case t.Task > predictlog.Regression:
 		return fmt.Errorf("unknown task %d", t.Task)
+	case slices.ContainsFunc(t.Classes, isNotText):
+		return fmt.Errorf("the classes %q are not UTF-8", t.Classes)
 	}
 	return nil
 }
 
-// checkIDs returns an error if an ID is empty or occurs twice.
+// isNotText reports whether JSON would hold another text.
+func isNotText(s string) bool { return !utf8.ValidString(s) }
+
+// checkIDs returns an error if an ID is empty, not UTF-8 or occurs twice.
 func checkIDs(ids []string) error {
 	// A map takes ten times as long, and was the larger part of a decision on a million
 	// rows. Here the IDs are first divided by their hash into parts of which each fits the
@@ -234,6 +247,9 @@ func checkIDs(ids []string) error {
 	for i, id := range ids {
 		if id == "" {
 			return fmt.Errorf("row %d has none", i)
+		}
+		if isNotText(id) {
+			return fmt.Errorf("%q of row %d is not UTF-8", id, i)
 		}
 		hashes[i] = maphash.String(seed, id)
 		ends[part(hashes[i])]++

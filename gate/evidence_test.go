@@ -72,6 +72,7 @@ func TestEvidence_Validate(t *testing.T) {
 		"class":         {func(e *gate.Evidence) { e.Shadow.Class[7] = 2 }, "shadow: Class[7] is 2, want 0 to 1"},
 		"value":         {func(e *gate.Evidence) { e.Truth.Value = []float64{1} }, "Value has 1 values, want none"},
 		"probabilities": {func(e *gate.Evidence) { e.Shadow.Probability = e.Shadow.Probability[:1] }, "probabilities of 1 classes, want 2"},
+		"sum":           {func(e *gate.Evidence) { e.Shadow.Probability[0][9] += 2e-5 }, "shadow: the probabilities of row 9 sum up to 1.0000"},
 		"segments":      {func(e *gate.Evidence) { e.Segments["region"] = nil }, `segments: "region" has 0 values, want 2000`},
 		"coverage":      {func(e *gate.Evidence) { e.Coverage = labels.Count{} }, "coverage: 0 of 0 predictions labelled"},
 		"labels":        {func(e *gate.Evidence) { e.Coverage.Labelled *= 2 }, "coverage: 4000 of 2000"},

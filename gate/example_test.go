@@ -36,7 +36,7 @@ func Example() {
 	}
 	decision := gate.Evaluate(gate.Standard(), evidence)
 	fmt.Println(decision)
-	// Output: promote: F1 0.679 -> 0.836 (90 % CI +0.132..+0.187), 8 of 8 checks passed
+	// Output: promote: F1 0.679 -> 0.836 (gain 90 % CI +0.131..+0.187), 6 of 6 checks passed, 4 skipped
 }
 
 func ExampleReplay() {
@@ -82,7 +82,7 @@ func ExampleReplay() {
 		return
 	}
 	fmt.Println(gate.Evaluate(gate.Classic(), evidence))
-	// Output: promote: F1 0.824 -> 0.974, 6 of 6 checks passed
+	// Output: promote: F1 0.824 -> 0.974, 4 of 4 checks passed, 2 skipped
 }
 
 // maxMemory is a host's own criterion: one method, and a second for policies in JSON.
@@ -162,7 +162,7 @@ func ExampleParsePolicy() {
 	fmt.Println(err)
 	// Output:
 	// pass samples
-	// pass cooldown
+	// skipped cooldown
 	// pass f1 superiority
 	// pass memory
 	// gate: policy "loans": criteria[0]: cooldown: unknown field "days", want one of ["period"]
@@ -295,13 +295,13 @@ func ExampleDecision() {
 		fmt.Printf("%s %s: %s\n", c.Verdict, c.Criterion, c.Reason)
 	}
 	// Output:
-	// inconclusive: F1 0.679 -> 0.836, 5 of 6 checks passed; samples: undecided
+	// inconclusive: F1 0.679 -> 0.836, 3 of 4 checks passed, 2 skipped; samples: undecided
 	// undecided samples: 100 labelled rows are too few, at least 200 wanted
 	// pass label coverage: 100 of 100 predictions are labelled (100.0 %), at least 30.0 % wanted
-	// pass cooldown: no model was promoted before
+	// skipped cooldown: the last promotion is not known
 	// pass f1 improvement: F1 rises from 0.679 to 0.836 (+23.3 %), at least +2.0 % wanted, on 100 rows
 	// pass brier not worse: Brier falls from 0.126 to 0.099, at most 0.010 higher wanted, on 100 rows
-	// pass f1 by segment: no segment to compare
+	// skipped f1 by segment: the evidence has no segments
 }
 
 func ExampleMetric_Measure() {

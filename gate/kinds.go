@@ -150,7 +150,7 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 		return nil, err
 	}
 	value := reflect.New(valueType(known))
-	value.Elem().Set(reflect.Indirect(reflect.ValueOf(known)))
+	value.Elem().Set(cloned(reflect.Indirect(reflect.ValueOf(known))))
 	read := unmarshalOver
 	if _, ok := value.Interface().(json.Unmarshaler); ok {
 		read = json.Unmarshal // which is as strict as the type makes it
@@ -164,6 +164,50 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 		value = value.Elem()
 	}
 	return value.Interface().(Criterion), nil
+}
+
+// cloned returns a copy of a value that shares nothing with it that decoding JSON could
+// write to: package json decodes into the maps, slices and pointers that are there.
+func cloned(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c.Set(reflect.New(v.Type().Elem()))
+			c.Elem().Set(cloned(v.Elem()))
+		}
+	case reflect.Interface:
+		if !v.IsNil() {
+			c.Set(cloned(v.Elem()))
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+			for key, element := range v.Seq2() {
+				c.SetMapIndex(key, cloned(element))
+			}
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+			for i := range v.Len() {
+				c.Index(i).Set(cloned(v.Index(i)))
+			}
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			c.Index(i).Set(cloned(v.Index(i)))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			// JSON does not reach the other fields.
+			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("json") != "-" {
+				c.Field(i).Set(cloned(v.Field(i)))
+			}
+		}
+	}
+	return c
 }
 
 // valueType returns the type of a criterion, or of what it points to.

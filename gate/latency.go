@@ -61,7 +61,7 @@ func (c MaxLatency) Validate() error {
 
 // Check passes if the shadow is within the limit.
 func (c MaxLatency) Check(e *Evidence) Check {
-	check := Check{Criterion: "latency", Proof: PointEstimate, N: e.N(), Threshold: c.Absolute.Seconds()}
+	check := Check{Criterion: "latency", Proof: PointEstimate, N: e.N(), Unit: UnitSeconds, Threshold: c.Absolute.Seconds(), AtMost: true}
 	production, shadow := e.ProductionLatency.P95, e.ShadowLatency.P95
 	takes := "95 % of the shadow's batches take at most"
 	if c.Mean {

@@ -56,7 +56,7 @@ func (c Maturity) Validate() error {
 // Check passes if enough of the rows are mature. The statistic is their share.
 func (c Maturity) Check(e *Evidence) Check {
 	n := e.N()
-	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Threshold: c.Share, N: n}
+	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
 	mature, ok := e.mature(c.Age)
 	if !ok {
 		return check.absent(c.Optional, "the evidence does not say how old the rows are")

@@ -24,7 +24,8 @@ type pairing struct {
 
 // subset is a part of the evidence's rows. The zero subset is all of them.
 type subset struct {
-	segment string // such as "region=north"
+	segment string // such as "region=north", which another may spell alike
+	key     string // of the segment, unlike any other's
 	n       int
 	// What a metric of classes needs is in tallies, what another needs in rows.
 	tallies []Tally
@@ -95,8 +96,8 @@ func (p pairing) measure(e *Evidence, s subset) (production, shadow float64, err
 // fact returns so many numbers that are found of single rows.
 func (p pairing) fact(e *Evidence, s subset, what string, n int, find func(e *Evidence, truth, production, shadow Answers) ([]float64, error)) ([]float64, error) {
 	key := string(p.metric) + " " + what
-	if s.segment != "" {
-		key += " in " + s.segment
+	if s.key != "" {
+		key += " in " + s.key
 	}
 	return e.fact(key, n, func() ([]float64, error) {
 		if s.rows == nil {
@@ -235,7 +236,8 @@ func (p pairing) statistic(c *cells, classes int, share float64) paired.Statisti
 	}
 }
 
-// ofTallies measures a metric of classes for both models.
+// ofTallies measures a metric of classes for both models. Production's is returned with a
+// [*shadowError] too.
 func (p pairing) ofTallies(tallies []Tally, classes int) (production, shadow float64, err error) {
 	a, b := newMatrix(classes), newMatrix(classes)
 	for _, t := range tallies {
@@ -246,10 +248,18 @@ func (p pairing) ofTallies(tallies []Tally, classes int) (production, shadow flo
 		return 0, 0, fmt.Errorf("production: %w", err)
 	}
 	if shadow, err = p.metric.ofMatrix(b); err != nil {
-		return 0, 0, fmt.Errorf("shadow: %w", err)
+		return production, 0, &shadowError{err}
 	}
 	return production, shadow, nil
 }
+
+// shadowError says why a metric has no value for the shadow where it has one for
+// production.
+type shadowError struct{ err error }
+
+func (e *shadowError) Error() string { return "shadow: " + e.err.Error() }
+
+func (e *shadowError) Unwrap() error { return e.err }
 
 // measureRows measures another metric for both models.
 func (p pairing) measureRows(e *Evidence, truth, production, shadow Answers) ([]float64, error) {

@@ -43,14 +43,14 @@ func (c Improvement) Check(e *Evidence) Check {
 	verdict := Fail
 	var wanted, change string
 	if c.Relative > 0 && isRelative {
-		check.Statistic = relative
+		check.Unit, check.Statistic = UnitRelativeGain, relative
 		wanted = percent(c.Relative)
 		if relative >= c.Relative {
 			verdict = Pass
 		}
 	} else {
 		least := max(c.Relative, c.Absolute)
-		check.Statistic = gain
+		check.Unit, check.Statistic = UnitGain, gain
 		wanted = m.format(least)
 		if gain > 0 && gain >= least {
 			verdict = Pass
@@ -83,7 +83,7 @@ func (c NotWorse) Validate() error {
 // Check passes if the loss is small enough.
 func (c NotWorse) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " not worse", Proof: PointEstimate, Metric: m, Threshold: -c.Margin, N: e.N()}
+	check := Check{Criterion: string(m) + " not worse", Proof: PointEstimate, Metric: m, Unit: UnitGain, Threshold: -c.Margin, N: e.N()}
 	production, shadow, check, ok := measureBoth(e, m, check)
 	if !ok {
 		return check
@@ -119,7 +119,7 @@ func (c Floor) Validate() error {
 // Check passes if the shadow is good enough.
 func (c Floor) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " floor", Proof: PointEstimate, Metric: m, Threshold: c.Bound, N: e.N()}
+	check := Check{Criterion: string(m) + " floor", Proof: PointEstimate, Metric: m, Unit: UnitMetric, Threshold: c.Bound, AtMost: !m.HigherIsBetter(), N: e.N()}
 	value, err := m.Measure(e.Target, e.Truth, e.Shadow)
 	if err != nil {
 		return check.unmeasured(err)

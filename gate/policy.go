@@ -44,7 +44,8 @@ type Policy struct {
 }
 
 // Validate returns everything that is wrong with the policy: no criteria, a nil one, one
-// whose own Validate method objects, or a MaxAlpha that the criteria cannot keep.
+// whose own Validate method objects, a MaxAlpha that the criteria cannot keep, or a Name
+// that is not UTF-8.
 func (p Policy) Validate() error {
 	_, err := p.capped(p.Criteria)
 	errs := []error{err}
@@ -60,6 +61,9 @@ func (p Policy) Validate() error {
 				errs = append(errs, fmt.Errorf("%s[%d]: %w", list.name, i, err))
 			}
 		}
+	}
+	if isNotText(p.Name) {
+		errs = append(errs, errors.New("Name is not UTF-8"))
 	}
 	if err = errors.Join(errs...); err != nil {
 		return fmt.Errorf("gate: invalid policy %q: %w", p.Name, err)

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ type policyJSON struct {
 //
 //	{"schema_version": 1, "name": "mine", "criteria": [{"type": "min_samples", "rows": 500}], "first": []}
 //
-// A criterion that is not [Kinded], such as a [CriterionFunc], is an error.
+// A criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is a
+// text that is not UTF-8.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	all, err := newKinds()
 	if err != nil {
@@ -32,7 +34,14 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
 	}
-	return json.Marshal(wire)
+	data, err := json.Marshal(wire)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(data, []byte(`\ufffd`)) { // what package json makes of such a byte
+		return nil, fmt.Errorf("gate: policy %q: a text of it is not UTF-8", p.Name)
+	}
+	return data, nil
 }
 
 func (ks kinds) marshalList(list string, criteria []Criterion) ([]json.RawMessage, error) {
@@ -59,7 +68,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 
 // ParsePolicy reads what [Policy.MarshalJSON] wrote, or a person in the same form.
 // Criteria of the host's own are read if a value of each kind is given: what the JSON
-// does not name is as in that value, which may be a pointer.
+// does not name is as in that value, which may be a pointer. The value is only read, and
+// shares nothing with the criterion that JSON holds.
 //
 // The error names every criterion of an unknown type or with an unknown, missing or
 // malformed field, and what there is instead. A threshold of this package's criteria must

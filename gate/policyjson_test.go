@@ -122,6 +122,42 @@ func (c budgeted) Check(*gate.Evidence) gate.Check {
 	return check
 }
 
+// listed is a host's criterion that holds what package json decodes into.
+type listed struct {
+	Limits map[string]float64 `json:"limits"`
+	Names  []string           `json:"names"`
+	Deep   *[1]map[string]int `json:"deep"`
+	Shared map[string]int     `json:"-"`
+}
+
+func (c listed) Kind() string { return "listed" }
+
+func (c listed) Check(*gate.Evidence) gate.Check {
+	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
+}
+
+// Reading a policy does not change the value that was given for a kind.
+func TestParsePolicy_HostUnchanged(t *testing.T) {
+	t.Parallel()
+	of := func() listed {
+		return listed{
+			Limits: map[string]float64{"a": 1}, Names: []string{"x", "y"}, Deep: &[1]map[string]int{{"d": 1}},
+			Shared: map[string]int{"s": 1},
+		}
+	}
+	host := of()
+	const criterion = `{"type":"listed","limits":{"a":2,"b":3},"names":["z"],"deep":[{"d":2}]}`
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`,{"type":"listed"}],"first":[]}`), host)
+	require.NoError(t, err)
+	require.Equal(t, of(), host)
+	require.Equal(t, listed{
+		Limits: map[string]float64{"a": 2, "b": 3}, Names: []string{"z"}, Deep: &[1]map[string]int{{"d": 2}}, Shared: host.Shared,
+	}, p.Criteria[0])
+	require.Equal(t, of(), p.Criteria[1])
+	p.Criteria[1].(listed).Limits["a"] = 7
+	require.Equal(t, of(), host)
+}
+
 // pointed is a host's criterion that is a pointer, in a form of its own.
 type pointed struct{ limit int }
 

@@ -145,7 +145,10 @@ type hypothesis struct {
 
 // check fills the check of the hypothesis.
 func (h hypothesis) check(e *Evidence, check Check) Check {
-	check.Threshold, check.N = h.bound, e.N()
+	check.Unit, check.Threshold, check.N = UnitGain, h.bound, e.N()
+	if h.relative {
+		check.Unit = UnitRelativeGain
+	}
 	if e.First() {
 		return check.noProduction()
 	}

@@ -98,7 +98,8 @@ type ReplayConfig struct {
 	// BatchSize is how many rows a model is asked at once. Default 1000.
 	BatchSize int
 	// Segments names the categorical columns whose categories are judged one by one. A
-	// row without a value belongs to the segment "(missing)".
+	// row without a value belongs to the segment "(missing)". What is not UTF-8 in a
+	// category becomes U+FFFD.
 	Segments []string
 	// At is when the comparison is made, LastPromotion when a model was last promoted.
 	// Both are passed on to the evidence; At is needed if LastPromotion is set.
@@ -265,7 +266,7 @@ func segment(examples []labels.Example, column int) []string {
 		if !ok {
 			category = missingSegment
 		}
-		values[i] = category
+		values[i] = text(category)
 	}
 	return values
 }
@@ -371,11 +372,16 @@ func (r *run) add(o predictlog.Output) (what string) {
 	if first {
 		r.answers.Probability = make([][]float64, len(r.target.Classes))
 	}
+	var sum float64
 	for k, p := range o.Probabilities {
+		sum += p
 		if !(p >= 0 && p <= 1) { // also true of NaN
 			return fmt.Sprintf("gives %q the probability %v, want 0 to 1", r.target.Classes[k], p)
 		}
 		r.answers.Probability[k] = append(r.answers.Probability[k], p)
+	}
+	if !sumsUp(sum) {
+		return fmt.Sprintf("gives probabilities that sum up to %v, want 1", sum)
 	}
 	return ""
 }

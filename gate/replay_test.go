@@ -244,6 +244,7 @@ func TestReplay_Outputs(t *testing.T) {
 		"length":       {binary, answering(predictlog.Output{Class: "yes", Probabilities: []float64{1}}), "gives 1 probabilities"},
 		"range":        {binary, answering(predictlog.Output{Class: "yes", Probabilities: []float64{0, 1.1}}), `gives "yes" the probability 1.1, want 0 to 1`},
 		"NaN":          {binary, answering(predictlog.Output{Class: "yes", Probabilities: []float64{math.NaN(), 1}}), "NaN"},
+		"sum":          {binary, answering(predictlog.Output{Class: "yes", Probabilities: []float64{1, 1}}), "gives probabilities that sum up to 2, want 1"},
 		"regression":   {number, yes, "answers a class, want a value"},
 		"infinite":     {number, answering(predictlog.Output{Value: math.Inf(1)}), "answers +Inf, want a finite number"},
 		"some of them": {binary, sometimes, "gives probabilities for some rows only"},

@@ -2,9 +2,11 @@ package gate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -25,14 +27,22 @@ import (
 // [Superior].
 //
 // A segment that is too small to tell does not veto: one of fewer than MinRows rows, or
-// with the metric undefined, and with Alpha one where a drop of more than MaxDrop is
-// neither proven nor ruled out. The reason names it, with the drop that would have been
-// proven with a power of 80 % and the rows at which MaxDrop itself would; so does
-// [Check.Segments] for all. So evidence that has no segments passes, and says so: name in
-// Columns what must not be missing.
+// with the metric undefined for production, and with Alpha one where a drop of more than
+// MaxDrop is neither proven nor ruled out. The reason names it, with the drop that would
+// have been proven with a power of 80 % and the rows at which MaxDrop itself would; so
+// does [Check.Segments].
 //
-// The statistic is the worst drop, as a share of production's value, positive if worse; 0
-// if no segment could be compared. N is the number of rows of that segment.
+// Where the metric is defined for production but not for the shadow, as Precision and MCC
+// are not if it answers a single class, the check is Undecided: the drop has no value. F1
+// and Recall have one there.
+//
+// Evidence that has no segment to compare is Skipped: name in Columns what must not be
+// missing.
+//
+// The statistic is the worst drop, as a share of production's value unless it is
+// absolute, positive if worse.
+// N is the number of rows of that segment. Of segments that were not compared
+// [Check.Segments] holds the first thousand only.
 type Segments struct {
 	Metric Metric `json:"metric"`
 	// MaxDrop is the drop that is accepted: 0.05 is 5 %.
@@ -80,12 +90,18 @@ type SegmentResult struct {
 	// number of rows at which a drop of MaxDrop would.
 	Detectable float64 `json:"detectable,omitempty"`
 	Needed     int     `json:"needed,omitempty"`
+	// Undefined says that the metric has no value for the shadow, although it has one for
+	// production.
+	Undefined bool `json:"undefined,omitempty"`
 }
+
+// maxUncompared is how many segments that were not compared a check holds.
+const maxUncompared = 1000
 
 // Check passes if no segment gets worse.
 func (c Segments) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " by segment", Proof: PointEstimate, Metric: m, Threshold: c.MaxDrop}
+	check := Check{Criterion: string(m) + " by segment", Proof: PointEstimate, Metric: m, Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true}
 	if c.Alpha > 0 {
 		check.Proof = VetoIfWorse
 	}
@@ -102,19 +118,41 @@ func (c Segments) Check(e *Evidence) Check {
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	var compared, vetoes []SegmentResult
+	if len(all) == 0 {
+		check.Statistic = math.NaN()
+		return check.with(Skipped, "the evidence has no segments")
+	}
+	var results, compared, vetoes, undefined []SegmentResult
 	for _, s := range all {
-		check.Segments = append(check.Segments, s.SegmentResult)
-		if s.compared {
+		results = append(results, s.SegmentResult)
+		switch {
+		case s.compared:
 			compared = append(compared, s.SegmentResult)
+		case s.Undefined:
+			undefined = append(undefined, s.SegmentResult)
+		case len(results)-len(compared)-len(undefined) > maxUncompared:
+			check.Omitted++
+			continue
 		}
+		check.Segments = append(check.Segments, s.SegmentResult)
 		if s.Verdict == Fail {
 			vetoes = append(vetoes, s.SegmentResult)
 		}
 	}
-	small := tooSmall(m, check.Segments)
+	small := tooSmall(m, results)
+	if len(vetoes) == 0 && len(undefined) > 0 {
+		first := undefined[0]
+		check.Statistic, check.N = math.NaN(), first.Rows
+		others := ""
+		if n := len(undefined) - 1; n > 0 {
+			others = fmt.Sprintf(", and so in %d more", n)
+		}
+		return check.with(Undecided, "%s has no value for the shadow in %s (%s rows), where production's is %s: it leaves out a class there%s",
+			m.Title(), first.Segment, count(first.Rows), m.format(first.Production), others)
+	}
 	if len(compared) == 0 {
-		return check.with(Pass, "no segment to compare%s", small)
+		check.Statistic = math.NaN()
+		return check.with(Skipped, "no segment can be compared%s", small)
 	}
 	verdict, among := Pass, compared
 	if len(vetoes) > 0 {
@@ -124,6 +162,9 @@ func (c Segments) Check(e *Evidence) Check {
 		return cmp.Or(cmp.Compare(a.Drop, b.Drop), strings.Compare(b.Segment, a.Segment)) // the first of equals
 	})
 	check.Statistic, check.N = worst.Drop, worst.Rows
+	if worst.Absolute {
+		check.Unit = UnitDrop
+	}
 	worse := "worse"
 	if c.Alpha > 0 {
 		worse = "proven worse"
@@ -159,7 +200,7 @@ func tooSmall(m Metric, all []SegmentResult) string {
 	var named []string
 	n := 0
 	for _, s := range all {
-		if s.Verdict != Undecided {
+		if s.Verdict != Undecided || s.Undefined {
 			continue
 		}
 		if n++; n > most {
@@ -216,6 +257,8 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 		errs[i] = all[i].measure(p, e, c.Alpha > 0)
 	})
 	for i, err := range errs {
+		var of *shadowError
+		all[i].Undefined = errors.As(err, &of)
 		if err != nil && !isUndefined(err) {
 			return nil, fmt.Errorf("segment %s: %w", all[i].Segment, err)
 		}
@@ -233,6 +276,7 @@ func (s *comparedSegment) measure(p pairing, e *Evidence, infer bool) (err error
 		production, shadow, err = p.measure(e, s.rows)
 	}
 	if err != nil {
+		s.Production = production
 		return err
 	}
 	gain, relative := relativeGain(p.metric, production, shadow)
@@ -301,7 +345,7 @@ func subsets(e *Evidence, column string, m Metric) ([]subset, error) {
 	}
 	var found []subset
 	add := func(category string, s subset) {
-		s.segment = column + "=" + category
+		s.segment, s.key = column+"="+category, strconv.Quote(column)+"="+strconv.Quote(category)
 		found = append(found, s)
 	}
 	if m.info().source == fromClasses {

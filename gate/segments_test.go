@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,8 +69,8 @@ func TestSegments_TooSmall(t *testing.T) {
 	t.Parallel()
 	c := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 700}
 	e := better(t)
-	check := verdict(t, gate.Pass, c, e)
-	require.Equal(t, "no segment to compare; too small to tell: region=east (666 rows), region=north (667 rows), region=south (667 rows)", check.Reason)
+	check := verdict(t, gate.Skipped, c, e)
+	require.Equal(t, "no segment can be compared; too small to tell: region=east (666 rows), region=north (667 rows), region=south (667 rows)", check.Reason)
 	require.Zero(t, check.N)
 
 	// One segment has no positive row, so that its F1 is undefined.
@@ -86,7 +87,7 @@ func TestSegments_TooSmall(t *testing.T) {
 	for i := range many.Segments["region"] {
 		many.Segments["region"][i] = string(rune('a' + i%20))
 	}
-	check = verdict(t, gate.Pass, gate.Segments{Metric: gate.F1, MinRows: 101}, many)
+	check = verdict(t, gate.Skipped, gate.Segments{Metric: gate.F1, MinRows: 101}, many)
 	require.Contains(t, check.Reason, "region=e (100 rows) and 15 more")
 }
 
@@ -200,6 +201,71 @@ func TestSegments_OtherMetrics(t *testing.T) {
 	verdict(t, gate.Fail, gate.Segments{Metric: gate.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, numbers)
 }
 
+// A shadow that answers a single class in a segment has no MCC there, which must not be
+// taken for a segment too small to tell.
+func TestSegments_OneClassAnswered(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	for i, r := range e.Segments["region"] {
+		if r == "south" {
+			e.Shadow.Class[i] = 0
+		}
+	}
+	for _, m := range []gate.Metric{gate.MCC, gate.Precision} {
+		for _, alpha := range []float64{0, 0.05} {
+			c := gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
+			check := verdict(t, gate.Undecided, c, e)
+			require.Contains(t, check.Reason, m.Title()+" has no value for the shadow in region=south (667 rows), where production's is 0.")
+			require.Contains(t, check.Reason, "it leaves out a class there")
+			require.True(t, check.Segments[2].Undefined)
+			require.Positive(t, check.Segments[2].Production)
+			c.MinRows = 1000
+			verdict(t, gate.Skipped, c, e)
+		}
+	}
+	verdict(t, gate.Fail, gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, e)
+}
+
+// Segments that spell alike are not taken for each other.
+func TestSegments_SpelledAlike(t *testing.T) {
+	t.Parallel()
+	e := regression(400, 0.5)
+	e.Segments = map[string][]string{"a": make([]string, 400), "a=b": make([]string, 400)}
+	for i := range 400 {
+		e.Segments["a"][i] = []string{"b=c", "x"}[i%2]
+		e.Segments["a=b"][i] = []string{"y", "c"}[i%2]
+		if i%2 == 1 {
+			e.Shadow.Value[i] += 3
+		}
+	}
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.Segments{Metric: gate.RMSE, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}}}
+	first := gate.Evaluate(policy, e)
+	require.Equal(t, gate.Reject, first.Outcome)
+	for range 20 {
+		require.Equal(t, hash(t, first), hash(t, gate.Evaluate(policy, e)))
+	}
+	again, err := gate.Recompute(stored(t, first))
+	require.NoError(t, err)
+	require.Equal(t, hash(t, first), hash(t, again))
+}
+
+// A decision does not grow with the segments that say nothing.
+func TestSegments_Omitted(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	e, err := gate.FromValues(make([]float64, n), repeat(1, n), repeat(0.5, n))
+	require.NoError(t, err)
+	e.Segments = map[string][]string{"id": slices.Clone(e.IDs)}
+	for i := range 40 {
+		e.Segments["id"][i] = "many"
+	}
+	check := verdict(t, gate.Pass, gate.Segments{Metric: gate.RMSE, MinRows: 30}, e)
+	require.Len(t, check.Segments, 1001)
+	require.Equal(t, n-40-1000, check.Omitted)
+	require.Contains(t, check.Reason, " and 2955 more")
+	require.True(t, slices.ContainsFunc(check.Segments, func(s gate.SegmentResult) bool { return s.Segment == "id=many" }))
+}
+
 func TestSegments_Repeatable(t *testing.T) {
 	t.Parallel()
 	e := better(t)
@@ -216,8 +282,8 @@ func TestSegments_Columns(t *testing.T) {
 	check := verdict(t, gate.Error, gate.Segments{Metric: gate.F1, Columns: []string{"region", "age"}}, e)
 	require.Equal(t, `the evidence has no segments by "age"`, check.Reason)
 	e.Segments = nil
-	check = verdict(t, gate.Pass, gate.Segments{Metric: gate.F1}, e)
-	require.Equal(t, "no segment to compare", check.Reason)
+	check = verdict(t, gate.Skipped, gate.Segments{Metric: gate.F1}, e)
+	require.Equal(t, "the evidence has no segments", check.Reason)
 	e = alone(e)
 	verdict(t, gate.Error, gate.Segments{Metric: gate.F1}, e)
 }

@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
+
+// text returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // count writes a number of rows with commas, such as "1,204".
 func count(n int) string {

@@ -9,8 +9,8 @@
 //
 //   - Weights nil means that every row weighs 1. Otherwise there is one weight for each
 //     row: 0, for a row that counts for nothing, or a number from 1e-100 to 1e100.
-//   - Malformed input (slices of different length, a NaN, a probability outside [0, 1])
-//     is an error that wraps [ErrInput] and names the argument and the index.
+//   - Malformed input (slices of different length, a NaN, a probability outside [0, 1],
+//     those of a row's classes that do not sum up to 1 within [SumTolerance]) is an error that wraps [ErrInput] and names the argument and the index.
 //   - A measure that has no value on well-formed input (no rows, one class only) is an
 //     error that wraps [ErrUndefined] and says why. It is never replaced by 0 or NaN.
 //

@@ -182,6 +182,10 @@ func TestMulticlassProbabilitiesInput(t *testing.T) {
 		require.ErrorContains(t, err, "truth[1] is class 2, want 0 to 1", name)
 		_, err = f([]int{0, 1}, [][]float64{{1, 0}, {0, nan}}, nil)
 		require.ErrorContains(t, err, "probability[1][1] is NaN", name)
+		_, err = f([]int{0, 1}, [][]float64{{1, 1}, {0, 1}}, nil)
+		require.ErrorContains(t, err, "the probabilities of row 1 sum up to 2, want 1", name)
+		_, err = f([]int{0}, [][]float64{{0.5}, {0.5 + 0.99*metrics.SumTolerance}}, nil)
+		require.NoError(t, err, name)
 		_, err = f(nil, nil, nil)
 		require.ErrorIs(t, err, metrics.ErrUndefined, name)
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -51,7 +52,7 @@ type testCase struct {
 }
 
 var cases = []testCase{
-	{"Outputs", "Predict returns one output for each row, of the target's kind.", checkOutputs},
+	{"Outputs", "Predict returns one output for each row, of the target's kind, with probabilities that sum up to 1.", checkOutputs},
 	{"Order", "The outputs are in the order of the rows.", checkOrder},
 	{"Batches", "The outputs depend on the rows alone, not on which rows share a call.", checkBatches},
 	{"Empty", "A call with no rows returns no outputs and no error.", checkEmpty},
@@ -98,10 +99,15 @@ func checkOutput(o predictlog.Output, target predictlog.Target) error {
 	if have, want := len(o.Probabilities), len(target.Classes); have != want {
 		return fmt.Errorf("%d probabilities, want %d", have, want)
 	}
+	var sum float64
 	for k, p := range o.Probabilities {
+		sum += p
 		if !(p >= 0 && p <= 1) { // also true of NaN
 			return fmt.Errorf("probability of %q is %v, want 0 to 1", target.Classes[k], p)
 		}
+	}
+	if math.Abs(sum-1) > metrics.SumTolerance {
+		return fmt.Errorf("probabilities sum up to %v, want 1", sum)
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func TestFindsBrokenPromises(t *testing.T) {
 		"value":          {each(func(o *output) { o.Value = 1 }), target, "Outputs", "value 1, want a class only"},
 		"NaN":            {each(func(o *output) { o.Probabilities[0] = math.NaN() }), target, "Outputs", `probability of "no" is NaN`},
 		"probabilities":  {each(func(o *output) { o.Probabilities = o.Probabilities[:1] }), target, "Outputs", "1 probabilities, want 2"},
+		"sum":            {each(func(o *output) { o.Probabilities[0] += 1e-4 * (1 - o.Probabilities[0]) }), target, "Outputs", "probabilities sum up to 1.0"},
 		"class answered": {classifyAll, regression, "Outputs", "want a value only"},
 		"infinite": {func(_ context.Context, rows []row) ([]output, error) {
 			return slices.Repeat([]output{{Value: math.Inf(1)}}, len(rows)), nil
