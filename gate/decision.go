@@ -91,7 +91,7 @@ func (d Decision) Reasons() []string {
 
 // String returns one line, such as
 //
-//	promote: F1 0.710 -> 0.742 (gain 90 % CI +0.011..+0.053), 6 of 6 checks passed
+//	promote: F1 0.710 -> 0.742 (90 % CI of the gain +0.011..+0.053), 6 of 6 checks passed
 //
 // It names the checks that did not pass, and counts those apart that were skipped. The
 // interval is that of the gain, if a check has one: positive is better, also of a metric
@@ -146,7 +146,7 @@ func (d Decision) change() string {
 	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
 	if i >= 0 {
 		ci := d.Checks[i].CI
-		s += fmt.Sprintf(" (gain %.4g %% CI %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
+		s += fmt.Sprintf(" (%.4g %% CI of the gain %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
 	}
 	return s
 }

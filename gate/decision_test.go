@@ -20,9 +20,9 @@ func sample() gate.Decision {
 		Production: map[gate.Metric]float64{gate.F1: 0.71, gate.Brier: 0.2},
 		Shadow:     map[gate.Metric]float64{gate.F1: 0.742, gate.Brier: 0.19},
 		Checks: []gate.Check{
-			{Criterion: "samples", Verdict: gate.Pass, Proof: gate.Condition, Precondition: true, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
-			{Criterion: "f1 superiority", Verdict: gate.Pass, Proof: gate.ProveBetter, Metric: gate.F1, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
-			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, Reason: "Brier is 0.190"},
+			{Criterion: "samples", Verdict: gate.Pass, Proof: gate.Condition, Precondition: true, Unit: gate.UnitRows, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
+			{Criterion: "f1 superiority", Verdict: gate.Pass, Proof: gate.ProveBetter, Metric: gate.F1, Unit: gate.UnitGain, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
+			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, AtMost: true, Reason: "Brier is 0.190"},
 			{Criterion: "latency", Verdict: gate.Undecided, Statistic: math.NaN(), Threshold: math.NaN(), Needed: 9},
 		},
 	}
@@ -30,9 +30,9 @@ func sample() gate.Decision {
 
 const sampleJSON = `{"schema_version":1,"outcome":"reject","policy":"mine","first":false,"at":"2025-03-01T00:00:00Z",` +
 	`"n":1204,"row_set":"ab12","production":{"brier":0.2,"f1":0.71},"shadow":{"brier":0.19,"f1":0.742},"checks":[` +
-	`{"criterion":"samples","verdict":"pass","proof":"condition","precondition":true,"statistic":1204,"threshold":200,"n":1204,"reason":"enough"},` +
-	`{"criterion":"f1 superiority","verdict":"pass","proof":"prove better","metric":"f1","statistic":0.032,"threshold":0,"ci":{"lo":0.01,"hi":null,"level":0.9},"n":1204,"reason":"better"},` +
-	`{"criterion":"brier floor","verdict":"fail","statistic":0.19,"threshold":0.1,"n":0,"reason":"Brier is 0.190"},` +
+	`{"criterion":"samples","verdict":"pass","proof":"condition","precondition":true,"unit":"rows","statistic":1204,"threshold":200,"n":1204,"reason":"enough"},` +
+	`{"criterion":"f1 superiority","verdict":"pass","proof":"prove better","metric":"f1","unit":"gain","statistic":0.032,"threshold":0,"ci":{"lo":0.01,"hi":null,"level":0.9},"n":1204,"reason":"better"},` +
+	`{"criterion":"brier floor","verdict":"fail","statistic":0.19,"threshold":0.1,"at_most":true,"n":0,"reason":"Brier is 0.190"},` +
 	`{"criterion":"latency","verdict":"undecided","statistic":null,"threshold":null,"n":0,"needed":9,"reason":""}]}`
 
 func TestDecision_JSON(t *testing.T) {
@@ -105,7 +105,7 @@ func TestDecision_ByteIdentical(t *testing.T) {
 
 func TestDecision_String(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "reject: F1 0.710 -> 0.742 (90 % CI +0.010..unbounded), 2 of 4 checks passed; brier floor: fail, latency: undecided", sample().String())
+	require.Equal(t, "reject: F1 0.710 -> 0.742 (90 % CI of the gain +0.010..unbounded), 2 of 4 checks passed; brier floor: fail, latency: undecided", sample().String())
 	require.Equal(t, "inconclusive: 0 of 0 checks passed", gate.Decision{}.String())
 	d := sample()
 	d.Outcome, d.Production, d.Checks = gate.Promote, nil, d.Checks[:2]

@@ -36,7 +36,7 @@ func Example() {
 	}
 	decision := gate.Evaluate(gate.Standard(), evidence)
 	fmt.Println(decision)
-	// Output: promote: F1 0.679 -> 0.836 (gain 90 % CI +0.131..+0.187), 6 of 6 checks passed, 4 skipped
+	// Output: promote: F1 0.679 -> 0.836 (90 % CI of the gain +0.131..+0.187), 6 of 6 checks passed, 4 skipped
 }
 
 func ExampleReplay() {
@@ -267,8 +267,8 @@ func ExampleDecision_WriteMarkdown() {
 	//
 	// | Verdict | Check | Proof | Measured | Wanted | Interval | Rows | Needed | |
 	// | --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |
-	// | **undecided** | samples | condition | 1,000 | 1,200 |   | 1,000 | 1,200 | 1,000 labelled rows are too few, at least 1,200 wanted |
-	// | pass | f1 improvement | point estimate | 0.2325 | 0.02 |   | 1,000 |   | F1 rises from 0.679 to 0.836 (+23.3 %), at least +2.0 % wanted, on 1,000 rows |
+	// | **undecided** | samples | condition | 1,000 | ≥ 1,200 |   | 1,000 | 1,200 | 1,000 labelled rows are too few, at least 1,200 wanted |
+	// | pass | f1 improvement | point estimate | gain +23.3 % | ≥ +2.0 % |   | 1,000 |   | F1 rises from 0.679 to 0.836 (+23.3 %), at least +2.0 % wanted, on 1,000 rows |
 }
 
 // A decision was stored as JSON and is read by someone on call.

@@ -34,16 +34,20 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		if interval != "" {
 			interval += " (" + c.Level + ")"
 		}
-		row(&b, verdict, escaped(c.Criterion), escaped(c.Proof), c.Statistic, c.Threshold, interval, c.Rows, c.Needed, escaped(c.Reason))
+		measured := c.Statistic
+		if c.Measure != "measured" && measured != none {
+			measured = c.Measure + " " + measured
+		}
+		row(&b, verdict, escaped(c.Criterion), escaped(c.Proof), measured, c.Wanted, interval, c.Rows, c.Needed, escaped(c.Reason))
 	}
 	for _, c := range p.Checks {
 		if len(c.Segments) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n<details><summary>%s: %d segments</summary>\n\n", escaped(c.Criterion), len(c.Segments))
-		b.WriteString("| Segment | Verdict | Rows | Production | Shadow | Worse by | Would show | Needed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+		fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n", escaped(c.Criterion), c.Counted)
+		b.WriteString("| Segment | Verdict | Rows | Production | Shadow | Change | Detectable drop | Rows needed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, s := range c.Segments {
-			row(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Drop, s.Detects, s.Needed)
+			row(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Change, s.Detects, s.Needed)
 		}
 		b.WriteString("\n</details>\n")
 	}
@@ -54,6 +58,9 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		row(&b, m.Name, m.Production, m.Shadow, m.Change)
 	}
 	b.WriteString("\n")
+	for _, f := range p.Legend {
+		fmt.Fprintf(&b, "<sub><b>%s</b> %s</sub><br>\n", escaped(f.Name), escaped(f.Value))
+	}
 	for _, f := range p.Prints {
 		fmt.Fprintf(&b, "<sub>%s <code>%s</code></sub><br>\n", f.Name, escaped(f.Value))
 	}

@@ -150,7 +150,7 @@ func (m Metric) Title() string { return m.info().title }
 // format returns v with the digits that people expect of the metric.
 func (m Metric) format(v float64) string {
 	if m.info().unit {
-		return fmt.Sprintf("%.4g", v)
+		return figure(v)
 	}
 	return fmt.Sprintf("%.3f", v)
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type page struct {
 	Checks   []pageCheck
 	Metrics  []pageMetric
 	Prints   []pageFact // hashes
+	Legend   []pageFact // what the words mean that occur
 }
 
 // pageFact is a name and what it is.
@@ -27,24 +29,23 @@ type pageFact struct{ Name, Value, Note string }
 type pageCheck struct {
 	Verdict                  Verdict
 	Criterion, Proof, Reason string
-	Statistic, Threshold     string
+	Measure                  string // what is measured, such as "gain"
+	Statistic, Wanted        string
 	Interval, Level          string // empty if there is none
 	Rows, Needed             string
 	Picture                  *picture
 	Segments                 []pageSegment
-	Vetoed                   bool // by a segment
+	Counted                  string // the segments
+	Vetoed                   bool   // by a segment
 }
 
 // pageSegment is what was found of a segment.
 type pageSegment struct {
-	Verdict                                               Verdict
-	Name, Rows, Production, Shadow, Drop, Detects, Needed string
+	Verdict                                                 Verdict
+	Name, Rows, Production, Shadow, Change, Detects, Needed string
 }
 
 type pageMetric struct{ Name, Production, Shadow, Change string }
-
-// none is shown where there is no number.
-const none = "–"
 
 func newPage(d Decision) *page {
 	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead()}
@@ -66,6 +67,7 @@ func newPage(d Decision) *page {
 	if hash, err := d.Hash(); err == nil {
 		p.Prints = append(p.Prints, pageFact{Name: "Decision", Value: hash})
 	}
+	p.Legend = legend(d.Checks)
 	for _, f := range []pageFact{{Name: "Rows", Value: d.RowSet}, {Name: "Evidence", Value: d.Evidence}, {Name: "Follows", Value: d.Prev}} {
 		if f.Value != "" {
 			p.Prints = append(p.Prints, f)
@@ -83,7 +85,7 @@ func (d Decision) headline() string {
 		what = "Reject the shadow"
 	}
 	if change := d.change(); change != "" {
-		return what + ": " + strings.ReplaceAll(change, "->", "→")
+		return what + ": " + strings.NewReplacer("->", "→", "..", " to ").Replace(change)
 	}
 	return what
 }
@@ -122,9 +124,13 @@ func (d Decision) facts() []pageFact {
 		facts = append(facts, pageFact{Name: "Decided", Value: d.At.UTC().Format(time.DateOnly), Note: d.At.UTC().Format("15:04:05 UTC")})
 	}
 	if b := d.Basis; b != nil && b.ShadowLatency != (Latency{}) {
-		l := pageFact{Name: "Latency", Value: readable(b.ShadowLatency.P95), Note: "per row, 95 % of batches"}
-		if !d.First {
-			l.Note += "; production " + readable(b.ProductionLatency.P95)
+		shadow, production, of := b.ShadowLatency.P95, b.ProductionLatency.P95, "at most, in 95 % of batches"
+		if shadow == 0 {
+			shadow, production, of = b.ShadowLatency.Mean, b.ProductionLatency.Mean, "on average"
+		}
+		l := pageFact{Name: "Latency of a row", Value: readable(shadow), Note: of}
+		if production > 0 {
+			l.Note += "; production " + readable(production)
 		}
 		facts = append(facts, l)
 	}
@@ -137,17 +143,28 @@ func newPageCheck(c Check) pageCheck {
 		Criterion: c.Criterion,
 		Proof:     string(c.Proof),
 		Reason:    c.Reason,
-		Statistic: figure(c.Statistic),
-		Threshold: figure(c.Threshold),
+		Measure:   "measured",
+		Statistic: c.show(c.Statistic),
+		Wanted:    c.wanted(),
 		Rows:      count(c.N),
 		Picture:   newPicture(c),
 	}
+	switch c.Unit {
+	case UnitGain, UnitRelativeGain:
+		p.Measure = "gain"
+	case UnitDrop, UnitRelativeDrop:
+		p.Measure = "worst segment"
+	}
 	if c.CI != nil {
-		p.Interval = figure(c.CI.Lo) + " to " + figure(c.CI.Hi)
+		p.Interval = c.show(c.CI.Lo) + " to " + c.show(c.CI.Hi)
 		p.Level = figure(100*c.CI.Level) + " %"
 	}
 	if c.Needed > 0 {
 		p.Needed = count(c.Needed)
+	}
+	p.Counted = count(len(c.Segments)+c.Omitted) + " segments"
+	if c.Omitted > 0 {
+		p.Counted += fmt.Sprintf(", %s of them not compared and not shown", count(c.Omitted))
 	}
 	for _, s := range c.Segments {
 		p.Segments = append(p.Segments, newPageSegment(c.Metric, s))
@@ -157,9 +174,17 @@ func newPageCheck(c Check) pageCheck {
 }
 
 func newPageSegment(m Metric, s SegmentResult) pageSegment {
-	p := pageSegment{Verdict: s.Verdict, Name: s.Segment, Rows: count(s.Rows), Production: none, Shadow: none, Drop: none, Detects: none, Needed: none}
-	if s.Production != 0 || s.Shadow != 0 {
-		p.Production, p.Shadow, p.Drop = m.format(s.Production), m.format(s.Shadow), s.amount(m, s.Drop)
+	p := pageSegment{Verdict: s.Verdict, Name: s.Segment, Rows: count(s.Rows), Production: none, Shadow: none, Change: none, Detects: none, Needed: none}
+	switch {
+	case s.Undefined:
+		p.Production = m.format(s.Production)
+	case s.Production != 0 || s.Shadow != 0:
+		p.Production, p.Shadow = m.format(s.Production), m.format(s.Shadow)
+		if s.Absolute {
+			p.Change = m.signed(s.Shadow - s.Production)
+		} else {
+			p.Change = percent((s.Shadow - s.Production) / math.Abs(s.Production))
+		}
 	}
 	if s.Detectable > 0 {
 		p.Detects = s.amount(m, s.Detectable)
@@ -168,19 +193,6 @@ func newPageSegment(m Metric, s SegmentResult) pageSegment {
 		p.Needed = count(s.Needed)
 	}
 	return p
-}
-
-// figure writes a number with four digits, or all of those before the point.
-func figure(v float64) string {
-	switch {
-	case math.IsNaN(v):
-		return none
-	case math.IsInf(v, 0):
-		return "unbounded"
-	case math.Abs(v) >= 1000 && math.Abs(v) < 1e9:
-		return count(int(math.Round(v)))
-	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
 // picture shows an interval, what was measured and the threshold on a line of the length
@@ -216,8 +228,43 @@ func newPicture(c Check) *picture {
 	decimals := func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 	return &picture{
 		Lo: decimals(from), Width: decimals(to - from), Statistic: decimals(place(c.Statistic)), Threshold: decimals(place(c.Threshold)),
-		Label: fmt.Sprintf("measured %s, interval %s to %s, threshold %s", figure(c.Statistic), figure(c.CI.Lo), figure(c.CI.Hi), figure(c.Threshold)),
+		Label: fmt.Sprintf("measured %s, interval %s to %s, threshold %s", c.show(c.Statistic), c.show(c.CI.Lo), c.show(c.CI.Hi), c.show(c.Threshold)),
 	}
+}
+
+// legend explains the words that occur in the checks.
+func legend(checks []Check) []pageFact {
+	occurs := func(ok func(c Check) bool) bool { return slices.ContainsFunc(checks, ok) }
+	var legend []pageFact
+	for _, f := range []struct {
+		proof Proof
+		means string
+	}{
+		{Condition, "is about the circumstances, not about how good the models are."},
+		{PointEstimate, "compares what was measured, which chance alone can pass."},
+		{ProveBetter, "passes only if the whole interval is above the wanted gain: few rows cannot pass."},
+		{ProveNotWorse, "passes only if the whole interval is above the loss that is put up with: few rows cannot pass."},
+		{VetoIfWorse, "fails only if the shadow is proven worse: few rows cannot fail."},
+	} {
+		if occurs(func(c Check) bool { return c.Proof == f.proof }) {
+			legend = append(legend, pageFact{Name: string(f.proof), Value: f.means})
+		}
+	}
+	if occurs(func(c Check) bool { return c.Unit == UnitGain || c.Unit == UnitRelativeGain }) {
+		legend = append(legend, pageFact{Name: "gain", Value: "is positive if the shadow is better, also in a metric of which less is better."})
+	}
+	if occurs(func(c Check) bool { return c.CI != nil }) {
+		legend = append(legend, pageFact{Name: "interval", Value: "holds the true value with the probability of its level (CI: confidence interval)."})
+	}
+	if occurs(func(c Check) bool { return c.Needed > 0 }) {
+		legend = append(legend, pageFact{Name: "needed", Value: "rows would decide, if they are like these."})
+	}
+	if occurs(func(c Check) bool { return len(c.Segments) > 0 }) {
+		legend = append(legend,
+			pageFact{Name: "detectable drop", Value: "is the least that rows like these of the segment prove in 80 % of cases."},
+			pageFact{Name: "rows needed", Value: "of a segment would prove a drop of the size that is allowed in 80 % of cases."})
+	}
+	return legend
 }
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

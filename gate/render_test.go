@@ -90,8 +90,8 @@ func TestDecision_WriteHTML(t *testing.T) {
 		wellFormed(t, page)
 	}
 	page := html(t, sample())
-	require.Contains(t, page, `<title>Reject the shadow: F1 0.710 → 0.742 (90 % CI &#43;0.010..unbounded)</title>`)
-	require.Contains(t, page, `aria-label="measured 0.032, interval 0.01 to unbounded, threshold 0"`)
+	require.Contains(t, page, `<title>Reject the shadow: F1 0.710 → 0.742 (90 % CI of the gain &#43;0.010 to unbounded)</title>`)
+	require.Contains(t, page, `aria-label="measured &#43;0.032, interval &#43;0.010 to unbounded, threshold 0"`)
 	require.Contains(t, page, `<rect class="span" x="33.1" y="6" width="66.9" height="8"/>`, "an open end reaches the edge")
 }
 
