@@ -84,6 +84,9 @@ func wild(seed uint64, n int) gate.Evidence {
 	segment := make([]string, length())
 	for i := range segment {
 		segment[i] = strconv.Itoa(rng.IntN(4))
+		if odd() {
+			segment[i] = "\xfc"
+		}
 	}
 	e.Segments = map[string][]string{"k": segment}
 	if rng.IntN(3) > 0 {

@@ -83,6 +83,10 @@ func TestEvidence_Validate(t *testing.T) {
 		}, "coverage: "},
 		"training rows": {func(e *gate.Evidence) { e.TrainingRows = 2001 }, "training rows: 2001, want 0 to the 2000 rows"},
 		"year":          {func(e *gate.Evidence) { e.At = e.At.AddDate(9000, 0, 0) }, "at: year 11025"},
+		"class text":    {func(e *gate.Evidence) { e.Target.Classes = []string{"no", "\xff"} }, `target: the classes ["no" "\xff"] are not UTF-8`},
+		"segment text":  {func(e *gate.Evidence) { e.Segments["region"][7] = "\xfc" }, `segments: "region" of row 7 is "\xfc", which is not UTF-8`},
+		"column text":   {func(e *gate.Evidence) { e.Segments["\xf6"] = e.Segments["region"] }, `segments: the name "\xf6" is not UTF-8`},
+		"ID text":       {func(e *gate.Evidence) { e.IDs[3] = "\xff" }, `ids: "\xff" of row 3 is not UTF-8`},
 		"no production": {func(e *gate.Evidence) { e.Production = nil }, "production: missing"},
 		"first of two":  {func(e *gate.Evidence) { e.FirstDeployment = true }, "production: present, although FirstDeployment is set"},
 		"promoted before the first": {func(e *gate.Evidence) {

@@ -51,11 +51,18 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		}
 		b.WriteString("\n</details>\n")
 	}
-	if len(p.Metrics) > 0 {
+	switch {
+	case len(p.Metrics) > 0 && p.Compared:
 		b.WriteString("\n| Metric | Production | Shadow | Change |\n| --- | ---: | ---: | ---: |\n")
+	case len(p.Metrics) > 0:
+		b.WriteString("\n| Metric | Shadow |\n| --- | ---: |\n")
 	}
 	for _, m := range p.Metrics {
-		row(&b, m.Name, m.Production, m.Shadow, m.Change)
+		if p.Compared {
+			row(&b, m.Name, m.Production, m.Shadow, m.Change)
+		} else {
+			row(&b, m.Name, m.Shadow)
+		}
 	}
 	b.WriteString("\n")
 	for _, f := range p.Legend {

@@ -180,7 +180,7 @@ func (h hypothesis) check(e *Evidence, check Check) Check {
 
 // signed writes a gain in its unit.
 func (p pairing) signed(gain float64) string {
-	if p.relative {
+	if p.relative && isFinite(gain) {
 		return percent(gain)
 	}
 	return p.metric.signed(gain)

@@ -74,6 +74,39 @@ func TestRecompute_Chained(t *testing.T) {
 	}
 }
 
+// What is not UTF-8 would become another text in JSON, and so another decision.
+func TestDecision_NotUTF8(t *testing.T) {
+	t.Parallel()
+	bad := better(t)
+	bad.Segments["region"][0] = "\xfc"
+	odd := gate.CriterionFunc(func(*gate.Evidence) gate.Check {
+		return gate.Check{
+			Criterion: "\xff", Verdict: gate.Pass, Proof: "\xfe", Metric: "\xfd", Unit: "\xfc", Reason: "\xfb",
+			Segments: []gate.SegmentResult{{Segment: "\xfa"}},
+		}
+	})
+	named := gate.Standard()
+	named.Name = "\xff"
+	require.ErrorContains(t, named.Validate(), "Name is not UTF-8")
+	_, err := json.Marshal(named)
+	require.ErrorContains(t, err, "is not UTF-8")
+	var chain gate.Chain
+	var decisions []gate.Decision
+	for _, d := range []gate.Decision{
+		gate.Evaluate(gate.Standard(), bad), gate.Evaluate(named, better(t)), gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{odd}}, better(t)),
+	} {
+		d, err := chain.Append(d)
+		require.NoError(t, err)
+		decisions = append(decisions, stored(t, d))
+	}
+	end, err := gate.Chain{}.Verify(decisions...)
+	require.NoError(t, err)
+	require.Equal(t, chain, end)
+	require.Equal(t, gate.Inconclusive, decisions[0].Outcome)
+	require.Nil(t, decisions[1].Rules)
+	require.Equal(t, "\uFFFD", decisions[1].Policy)
+}
+
 func TestRecompute_Tampered(t *testing.T) {
 	t.Parallel()
 	e := timed(better(t))

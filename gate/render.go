@@ -18,6 +18,7 @@ type page struct {
 	Lead     string // what stands in the way, or that nothing does
 	Facts    []pageFact
 	Checks   []pageCheck
+	Compared bool // there is a production model
 	Metrics  []pageMetric
 	Prints   []pageFact // hashes
 	Legend   []pageFact // what the words mean that occur
@@ -48,7 +49,7 @@ type pageSegment struct {
 type pageMetric struct{ Name, Production, Shadow, Change string }
 
 func newPage(d Decision) *page {
-	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead()}
+	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead(), Compared: d.Production != nil}
 	p.Facts = d.facts()
 	for _, c := range d.Checks {
 		p.Checks = append(p.Checks, newPageCheck(c))
@@ -58,7 +59,11 @@ func newPage(d Decision) *page {
 		if !ok {
 			continue
 		}
-		m := pageMetric{Name: info.title, Production: none, Shadow: info.metric.format(after), Change: none}
+		name := info.title
+		if info.loss {
+			name += " (less is better)"
+		}
+		m := pageMetric{Name: name, Production: none, Shadow: info.metric.format(after), Change: none}
 		if before, ok := d.Production[info.metric]; ok {
 			m.Production, m.Change = info.metric.format(before), info.metric.signed(after-before)
 		}
@@ -154,6 +159,8 @@ func newPageCheck(c Check) pageCheck {
 		p.Measure = "gain"
 	case UnitDrop, UnitRelativeDrop:
 		p.Measure = "worst segment"
+	case UnitProbability:
+		p.Measure = "granted"
 	}
 	if c.CI != nil {
 		p.Interval = c.show(c.CI.Lo) + " to " + c.show(c.CI.Hi)
@@ -254,7 +261,7 @@ func legend(checks []Check) []pageFact {
 		legend = append(legend, pageFact{Name: "gain", Value: "is positive if the shadow is better, also in a metric of which less is better."})
 	}
 	if occurs(func(c Check) bool { return c.CI != nil }) {
-		legend = append(legend, pageFact{Name: "interval", Value: "holds the true value with the probability of its level (CI: confidence interval)."})
+		legend = append(legend, pageFact{Name: "interval", Value: "holds the true value in as many of 100 comparisons as its level says (CI: confidence interval). In its picture the dot is what was measured, and the line across the bound that is wanted."})
 	}
 	if occurs(func(c Check) bool { return c.Needed > 0 }) {
 		legend = append(legend, pageFact{Name: "needed", Value: "rows would decide, if they are like these."})

@@ -140,6 +140,16 @@ func taking(each ...time.Duration) gate.Model {
 	})
 }
 
+// A category that JSON cannot hold is still a segment.
+func TestReplay_SegmentNotUTF8(t *testing.T) {
+	t.Parallel()
+	data := dataset(t, 9, binary)
+	data.Examples[0].Record.Row[1] = predictlog.Category("\xfc")
+	e, err := gate.Replay(t.Context(), yes, yes, data, gate.ReplayConfig{Segments: []string{"region"}})
+	require.NoError(t, err)
+	require.Equal(t, "\uFFFD", e.Segments["region"][0])
+}
+
 func TestReplay_Latency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

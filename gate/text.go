@@ -74,7 +74,7 @@ func (c Check) show(v float64) string {
 	case UnitShare:
 		return fmt.Sprintf("%.1f %%", 100*v)
 	case UnitProbability:
-		return fmt.Sprintf("%.3g %%", 100*v)
+		return fmt.Sprintf("%.3g", v)
 	case UnitHours:
 		return days(time.Duration(v * float64(time.Hour)))
 	case UnitSeconds:
@@ -104,11 +104,12 @@ func direction(drop float64) string {
 	return "worse"
 }
 
-// wanted says what the statistic, or its interval, is to be.
+// wanted says what the statistic, or its interval, is to be; nothing if there is no
+// threshold.
 func (c Check) wanted() string {
 	switch bound := c.show(c.Threshold); {
 	case math.IsNaN(c.Threshold):
-		return none
+		return ""
 	case c.CI != nil:
 		return "interval above " + bound
 	case c.AtMost:
