@@ -26,3 +26,26 @@ func ExampleRecompute() {
 	// promote <nil>
 	// true
 }
+
+// An auditor who has the rows too learns whether they are what the decision rests on. The
+// host's own criteria are read as by ParsePolicy.
+func ExampleRecomputeFrom() {
+	truth, production, shadow := columns()
+	evidence, err := gate.FromScores(truth, production, shadow)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy := gate.Classic()
+	policy.Criteria = append(policy.Criteria, maxMemory{Megabytes: 500, used: 120})
+	decision := gate.Evaluate(policy, evidence)
+	again, err := gate.RecomputeFrom(decision, evidence, maxMemory{used: 120})
+	fmt.Println(again.Outcome, err)
+
+	evidence.Shadow.Class[0] = 1
+	_, err = gate.RecomputeFrom(decision, evidence, maxMemory{used: 120})
+	fmt.Println(err != nil)
+	// Output:
+	// promote <nil>
+	// true
+}
