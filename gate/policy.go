@@ -63,7 +63,7 @@ func (p Policy) Validate() error {
 		}
 	}
 	if isNotText(p.Name) {
-		errs = append(errs, errors.New("Name is not UTF-8"))
+		errs = append(errs, fmt.Errorf("the Name %q is not UTF-8", p.Name))
 	}
 	if err = errors.Join(errs...); err != nil {
 		return fmt.Errorf("gate: invalid policy %q: %w", p.Name, err)

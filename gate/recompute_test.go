@@ -87,7 +87,7 @@ func TestDecision_NotUTF8(t *testing.T) {
 	})
 	named := gate.Standard()
 	named.Name = "\xff"
-	require.ErrorContains(t, named.Validate(), "Name is not UTF-8")
+	require.ErrorContains(t, named.Validate(), `the Name "\xff" is not UTF-8`)
 	_, err := json.Marshal(named)
 	require.ErrorContains(t, err, "is not UTF-8")
 	var chain gate.Chain

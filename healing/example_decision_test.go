@@ -20,12 +20,12 @@ func Example_decision() {
 
 	evidence, err := gate.Replay(ctx, production, shadow, rows, gate.ReplayConfig{}) // or gate.FromScores(truth, a, b)
 	decision := gate.Evaluate(gate.Standard(), evidence)
-	fmt.Println(decision) // promote: F1 0.767 -> 0.824 (90 % CI +0.045..+0.071), 9 of 9 checks passed
+	fmt.Println(decision) // promote: F1 0.767 -> 0.824 (90 % CI of the gain +0.045..+0.071), 7 of 7 checks passed, 3 skipped
 
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Output: promote: F1 0.767 -> 0.824 (90 % CI +0.045..+0.071), 9 of 9 checks passed
+	// Output: promote: F1 0.767 -> 0.824 (90 % CI of the gain +0.045..+0.071), 7 of 7 checks passed, 3 skipped
 }
 
 // judgedRows are applicants of whom about every second was accepted, the more often the
