@@ -77,8 +77,8 @@ func TestLoop_BudgetConfig(t *testing.T) {
 	w := newWorld(t)
 	for want, cfg := range map[string]healing.Config{
 		"no criterion that proves the shadow better has an error rate that it could lower": {Budget: &gate.Budget{}},
-		"Total is 2, want between 0 and 1":                   {Budget: &gate.Budget{Total: 2}, Policy: gate.Standard()},
-		"First is empty":                                     {Budget: &gate.Budget{}, Policy: gate.Policy{Criteria: gate.Standard().Criteria}},
+		"Total is 2, want between 0 and 1":                                                 {Budget: &gate.Budget{Total: 2}, Policy: gate.Standard()},
+		"First is empty":                                                                   {Budget: &gate.Budget{}, Policy: gate.Policy{Criteria: gate.Standard().Criteria}},
 	} {
 		_, err := healing.New(w.parts, cfg)
 		require.ErrorContains(t, err, want)
