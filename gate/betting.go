@@ -89,11 +89,14 @@ func (b *Betting) Config() BettingConfig {
 	return c
 }
 
+// errNoBets is what the zero Betting says.
+var errNoBets = errors.New("gate: betting: no bets, want a Betting made by NewBetting")
+
 // Add takes the next value. A value outside [0, 1] or NaN is an error and changes
 // nothing, as is any value for the zero Betting.
 func (b *Betting) Add(x float64) error {
 	if len(b.logs) == 0 {
-		return errors.New("gate: betting: no bets, want a Betting made by NewBetting")
+		return errNoBets
 	}
 	if !(x >= 0 && x <= 1) { // also true of NaN
 		return fmt.Errorf("gate: betting: value %d is %v, want 0 to 1", b.n, x)
@@ -142,8 +145,11 @@ type bettingJSON struct {
 	Highest       float64       `json:"highest_log_wealth"`
 }
 
-// MarshalJSON writes the config and the state.
+// MarshalJSON writes the config and the state. The zero Betting has none, which is an error.
 func (b *Betting) MarshalJSON() ([]byte, error) {
+	if len(b.logs) == 0 {
+		return nil, errNoBets
+	}
 	return json.Marshal(bettingJSON{schemaVersion, b.cfg, b.n, b.logs, b.highest})
 }
 

@@ -18,7 +18,6 @@ func newBetting(t testing.TB, cfg gate.BettingConfig) *gate.Betting {
 	return b
 }
 
-// TestBetting_Vector is a product of eight factors computed by hand.
 func TestBetting_Zero(t *testing.T) {
 	t.Parallel()
 	var b gate.Betting
@@ -27,8 +26,11 @@ func TestBetting_Zero(t *testing.T) {
 	require.Equal(t, 1.0, b.PValue())
 	require.False(t, b.Rejected())
 	require.Zero(t, b.N())
+	_, err := json.Marshal(&b)
+	require.ErrorContains(t, err, "want a Betting made by NewBetting")
 }
 
+// TestBetting_Vector is a product of eight factors computed by hand.
 func TestBetting_Vector(t *testing.T) {
 	t.Parallel()
 	b := newBetting(t, gate.BettingConfig{Null: 0.5, Lambdas: []float64{0.5}})

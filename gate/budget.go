@@ -114,7 +114,7 @@ func (b Budget) grants(at time.Time) bool {
 }
 
 // Apply returns the policy for a decision at a time: with the share granted as its
-// MaxAlpha and an [ErrorBudget] before its Criteria, which passes if something was
+// MaxAlpha, unless that is lower, and an [ErrorBudget] before its Criteria, which passes if something was
 // granted. A first deployment is not a comparison and needs no budget. The error names
 // what is wrong with the budget, a time that is not later than the last charge, or why
 // the policy's Criteria cannot keep the share, as if none of them proves the shadow
@@ -130,7 +130,9 @@ func (b Budget) Apply(policy Policy, at time.Time) (Policy, error) {
 	c := ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
 	if b.grants(at) {
 		c.Alpha = b.share()
-		policy.MaxAlpha = c.Alpha
+		if policy.MaxAlpha == 0 || policy.MaxAlpha > c.Alpha {
+			policy.MaxAlpha = c.Alpha
+		}
 	} else {
 		c.Next = b.next(at)
 	}

@@ -69,6 +69,16 @@ func TestBudget(t *testing.T) {
 	require.Equal(t, day0.Add(day), b.Charges[0].At, "and is forgotten")
 }
 
+// A policy that is stricter than the budget stays so.
+func TestBudget_StricterPolicy(t *testing.T) {
+	t.Parallel()
+	policy := gate.Standard()
+	policy.MaxAlpha = 0.001
+	applied, err := gate.Budget{Total: 0.06, Decisions: 3}.Apply(policy, day0)
+	require.NoError(t, err)
+	require.Equal(t, 0.001, applied.MaxAlpha)
+}
+
 func TestBudget_Uncharged(t *testing.T) {
 	t.Parallel()
 	e := better(t)
