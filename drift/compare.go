@@ -42,7 +42,7 @@ func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison
 		k.report.Histogram = histogram(c, ref, cur)
 	}
 	rows := [2]int{k.report.Reference.Rows, k.report.Current.Rows}
-	if k.n == 0 || min(rows[0], rows[1]) < cfg.MinRows {
+	if k.empty() || min(rows[0], rows[1]) < cfg.MinRows {
 		return k
 	}
 	if min(k.n, k.m) >= cfg.MinRows {
@@ -53,6 +53,9 @@ func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison
 	k.testRate(TestUnseen, [2]int64{expectedUnseen(c, ref), cur.Unseen}, [2]int{k.n, k.m})
 	return k
 }
+
+// empty says that neither side has values, so that there is nothing to judge.
+func (k *comparison) empty() bool { return k.n == 0 && k.m == 0 }
 
 // expectedUnseen is the number of values of a reference that stand for those to be unseen
 // without any change.
@@ -68,20 +71,34 @@ func (k *comparison) testValues() {
 	if k.method.onTable() {
 		k.table = newTable(k.cells, k.ref, k.cur)
 		t.Statistic, t.PValue = k.table.test(t.Name)
-		t.EffectSize, t.CI = k.table.effect(t.Name, k.cfg.Alpha)
+		t.Observed, t.EffectSize, t.CI = k.table.effect(t.Name, k.cfg.Alpha)
 	} else {
 		d := cellDistance(k.ref, k.cur)
 		t.Statistic, t.PValue = d, ksPValue(d, k.n, k.m)
-		t.EffectSize, t.CI = d, k.band(d)
+		t.Observed, t.EffectSize, t.CI = d, k.distance(d), k.band(d)
 		if t.Name == TestWasserstein {
-			effect, deviation := scaledWasserstein(k.cells, k.ref, k.cur)
-			t.EffectSize, t.CI = effect, around(effect, deviation, k.cfg.Alpha, math.MaxFloat64)
+			var deviation float64
+			t.Observed, t.EffectSize, deviation = scaledWasserstein(k.cells, k.ref, k.cur)
+			t.CI = around(t.Observed, deviation, k.cfg.Alpha, math.MaxFloat64)
+			t.CI.Lo = min(t.CI.Lo, t.EffectSize)
 		}
 	}
-	if t.PValue > k.cfg.Alpha {
-		t.CI.Lo = 0 // nothing may have changed
-	}
+	t.openBelow(k.cfg.Alpha)
 	k.report.Tests = append(k.report.Tests, t)
+}
+
+// openBelow makes the interval agree with the p-value: nothing may have changed.
+func (t *Test) openBelow(alpha float64) {
+	if t.PValue > alpha {
+		t.CI.Lo = 0
+	}
+}
+
+// distance returns an estimate of the true D. Without any change the mean square of D is π²/12
+// over the effective size (that of the Kolmogorov distribution), which is taken from its
+// square.
+func (k *comparison) distance(d float64) float64 {
+	return math.Sqrt(withoutNoise(d*d, math.Pi*math.Pi/12/k.effective()))
 }
 
 // band returns the interval of D. The difference of the two empirical processes is no
@@ -114,9 +131,11 @@ func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
 		NCurrent:   rows[1],
 	}
 	t.EffectSize = math.Abs(t.Statistic)
+	t.Observed = t.EffectSize
 	if name == TestUnseen {
 		t.PValue = max(t.PValue, k.surprise(t.Statistic, float64(c)))
 	}
+	t.openBelow(k.cfg.Alpha)
 	k.report.Tests = append(k.report.Tests, t)
 }
 
@@ -178,11 +197,11 @@ func (k *comparison) judge(family []float64) {
 	}
 	r.Detectable = k.detectable(level)
 	switch {
-	case k.n == 0:
-		r.Verdict, r.Reason = Invalid, "The reference holds no value of this column."
+	case k.empty():
+		r.Verdict, r.Reason = Invalid, "Neither side holds a value of this column."
 	case r.Verdict == Drifted:
 		r.Reason = k.driftReason()
-	case r.Detectable <= wanted:
+	case r.Detectable <= wanted || k.n == 0 && len(r.Tests) > 0: // without values only their rate counts
 		r.Verdict, r.Reason = Stable, k.stableReason()
 	default:
 		r.Verdict = Insufficient
@@ -206,30 +225,47 @@ func (k *comparison) detectable(level float64) float64 {
 // neededRows returns about how many current rows make the wanted effect detectable, if the
 // share of missing values stays; 0 if the reference is too small for any number.
 func (k *comparison) neededRows(level, wanted float64) int {
-	// Both detectable effects fall with the square root of the effective size.
-	var effective float64
-	if !k.method.onTable() {
-		unit := math.Log(2/level) / 2
-		effective = unit / (wanted * wanted)
-	} else {
-		unit := chiSquareDetectable(level, 1e9, max(tableSize(k.cells)-1, 1))
-		visible := max(wanted-k.table.rare, wanted/2)
-		effective = 1e9 * unit * unit / (visible * visible)
+	least := float64(k.cfg.MinRows)
+	if k.n == 0 {
+		if k.report.Reference.Rows < k.cfg.MinRows {
+			return 0
+		}
+		return k.cfg.MinRows
 	}
-	n := float64(k.n)
-	if effective >= n || k.n < k.cfg.MinRows {
+	// Beyond, more current values hardly make the effective size larger.
+	most := max(1e4*float64(k.n), 2*least)
+	if k.n < k.cfg.MinRows || k.detectableAt(most, level) > wanted {
 		return 0
 	}
-	values := max(effective*n/(n-effective), float64(k.cfg.MinRows))
+	for most > 1.001*least {
+		if middle := math.Sqrt(least * most); k.detectableAt(middle, level) > wanted {
+			least = middle
+		} else {
+			most = middle
+		}
+	}
 	present := 1.0
 	if k.m > 0 {
 		present = float64(k.m) / float64(k.report.Current.Rows)
 	}
-	needed, rows := roundUp(values/present), k.report.Current.Rows
+	needed, rows := roundUp(least/present), k.report.Current.Rows
 	if needed <= rows {
-		return 2 * rows // what hides the change is rare levels, and more rows make fewer of them
+		return roundUp(1.5 * float64(rows)) // the rare levels have fewer rows than was to be expected
 	}
 	return needed
+}
+
+// detectableAt is about the detectable effect at a number of current values.
+func (k *comparison) detectableAt(values, level float64) float64 {
+	effective := float64(k.n) / (float64(k.n) + values) * values
+	switch {
+	case !k.method.onTable():
+		return ksDetectable(level, effective)
+	case k.cells.kind == KindNumeric:
+		return chiSquareDetectable(level, effective, tableGroups-1)
+	}
+	rare, kept := expectedMerging(k.ref.Cells, float64(k.n), values)
+	return min(rare+chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1)), 1)
 }
 
 // roundUp returns the next integer of two significant digits.
@@ -254,13 +290,19 @@ func (k *comparison) driftReason() string {
 
 // sentence says what a test found.
 func (k *comparison) sentence(t Test) string {
-	found := fmt.Sprintf("(floor %s, adjusted p %s).", formatNumber(t.Floor), formatP(t.AdjustedPValue))
+	found := fmt.Sprintf("floor %s, adjusted p %s).", formatNumber(t.Floor), formatP(t.AdjustedPValue))
+	observed, effect := formatNumber(t.Observed), formatNumber(t.EffectSize)
+	if effect == observed {
+		found = "(" + found
+	} else {
+		found = "(" + effect + " without noise, " + found
+	}
 	ref, cur := k.report.Reference, k.report.Current
 	switch t.Name {
 	case TestKS:
-		return fmt.Sprintf("%s: a distance D of %s %s", k.movedValues(), formatNumber(t.EffectSize), found)
+		return fmt.Sprintf("%s: a distance D of %s %s", k.movedValues(), observed, found)
 	case TestWasserstein:
-		s := fmt.Sprintf("The values moved by %s standard deviations", formatNumber(t.EffectSize))
+		s := fmt.Sprintf("The values moved by %s standard deviations", observed)
 		if ref.Numbers != nil && cur.Numbers != nil {
 			s += fmt.Sprintf(", their mean from %s to %s", formatNumber(ref.Numbers.Mean), formatNumber(cur.Numbers.Mean))
 		}
@@ -290,7 +332,7 @@ func (k *comparison) groups() string {
 
 // measure is the effect of a table with the name of its scale.
 func (k *comparison) measure(t Test) string {
-	effect := formatNumber(t.EffectSize)
+	effect := formatNumber(t.Observed)
 	switch t.Name {
 	case TestPSI:
 		return "a PSI of " + effect
@@ -309,7 +351,44 @@ func (k *comparison) stableReason() string {
 			return "A real change, but too small to matter: " + lowerFirst(k.sentence(t))
 		}
 	}
-	return fmt.Sprintf("No significant change; an effect of %s or more would have shown.", formatNumber(k.report.Detectable))
+	var bounds []string
+	for _, t := range k.report.Tests {
+		bounds = append(bounds, k.bound(t))
+	}
+	return fmt.Sprintf("No significant change: with %s confidence, %s.", percent(1-k.cfg.Alpha), strings.Join(bounds, ", and "))
+}
+
+// bound says how large a change can be that a test did not find.
+func (k *comparison) bound(t Test) string {
+	most := formatNumber(t.CI.Hi)
+	switch t.Name {
+	case TestKS:
+		return "D is at most " + most
+	case TestWasserstein:
+		return "values moved by at most " + most + " standard deviations"
+	case TestMissing:
+		return "the rate of missing values changed by at most " + percentagePoints(t.CI.Hi)
+	case TestInfinite:
+		return "the rate of infinite values changed by at most " + percentagePoints(t.CI.Hi)
+	case TestUnseen:
+		return "the rate of unseen values changed by at most " + percentagePoints(t.CI.Hi)
+	case TestPSI:
+		if t.CI.Hi == math.MaxFloat64 {
+			return "the levels are too rare to bound the PSI"
+		}
+		return "the PSI is at most " + most
+	case TestJensenShannon:
+		return "the Jensen-Shannon distance is at most " + most
+	case TestHellinger:
+		return "the Hellinger distance is at most " + most
+	default:
+		return "the total variation is at most " + most
+	}
+}
+
+// percentagePoints is a difference of shares in percentage points.
+func percentagePoints(difference float64) string {
+	return strings.TrimSuffix(percent(difference), " %") + " percentage points"
 }
 
 func (k *comparison) insufficientReason() string {

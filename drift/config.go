@@ -41,13 +41,14 @@ type Config struct {
 	NumericEffect float64 `json:"numeric_effect"`
 	// CategoricalEffect is the smallest effect, on the scale of CategoricalMethod, that is
 	// called drift of a categorical column. Default 0.1: ten percent of the rows changed
-	// category.
+	// category. Floors are compared with what is left of an effect without noise, see
+	// [Test].EffectSize.
 	CategoricalEffect float64 `json:"categorical_effect"`
 	// RateEffect is the smallest change of the rate of missing, infinite or unseen values
 	// that is called drift. Default 0.02: two percentage points.
 	RateEffect float64 `json:"rate_effect"`
-	// Detectable is the D, or the total variation, that must be certain to be significant
-	// before a column is called stable; with fewer rows it is insufficient. A column
+	// Detectable is the observed D, or total variation, that must be certain to be
+	// significant before a column is called stable; with fewer rows it is insufficient. A column
 	// whose own floor on that scale is larger uses that. Default 0.2.
 	Detectable float64 `json:"detectable"`
 	// MinRows is the number of rows below which no column is judged, however clear the

@@ -40,8 +40,9 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 // [TestName]). Within the column their p-values are multiplied by the number of tests made
 // (Bonferroni); the columns' smallest p-values are then adjusted by Config.Correction. A
 // column is drifted if one of its tests has both an adjusted p-value of at most Alpha and an
-// effect of at least its floor. One that is not drifted is stable if any effect of
-// Config.Detectable would have been significant, else insufficient.
+// effect of at least its floor. One that is not drifted is stable if any change of its values
+// by Config.Detectable would have been significant, else insufficient. Of a column without
+// values in the reference, only the rate of missing values is tested.
 //
 // A column that cannot be judged is part of the report. An error means that nothing could be
 // compared: a nil profile, or [ErrReferenceMismatch].
@@ -73,7 +74,7 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 	compared = slices.DeleteFunc(compared, func(k *comparison) bool { return k == nil })
 	var family []float64 // the p-values of all columns
 	for _, k := range compared {
-		if k.n > 0 {
+		if !k.empty() {
 			family = append(family, k.pValue())
 		}
 	}
@@ -101,19 +102,17 @@ func (r *Report) judge() {
 		}
 		judged++
 	}
-	limit := r.Config.DriftShare * float64(judged)
-	if judged > 0 {
-		r.Share = float64(drifted) / float64(judged)
-	}
+	share := func(columns int) float64 { return float64(columns) / float64(max(judged, 1)) }
+	r.Share = share(drifted)
 	switch {
 	case judged == 0:
 		r.Verdict = Insufficient
 		r.Reason = "No column can be judged."
-	case float64(drifted) >= limit:
+	case r.Share >= r.Config.DriftShare:
 		r.Verdict = Drifted
 		r.Reason = fmt.Sprintf("%d of %d columns drifted; %s or more are called drift of the data set.",
 			drifted, judged, percent(r.Config.DriftShare))
-	case float64(drifted+undecided) >= limit:
+	case share(drifted+undecided) >= r.Config.DriftShare:
 		r.Verdict = Insufficient
 		r.Reason = fmt.Sprintf("%d of %d columns have too few rows to tell.", undecided, judged)
 		if r.NeededRows > 0 {

@@ -23,8 +23,8 @@ func column(t *testing.T, ref *drift.Reference, method drift.TestName, p *drift.
 	return detect(t, ref, cfg, p).Columns[0]
 }
 
-// On levels, and on numbers that each have a cell, the effect is what the function of that
-// name says.
+// On levels, and on numbers that each have a cell, the observed effect is what the function of
+// that name says.
 func TestMethods_AgreeWithTheFunctions(t *testing.T) {
 	t.Parallel()
 	reference, current := []int{500, 300, 150, 50}, []int{200, 150, 100, 50}
@@ -51,7 +51,8 @@ func TestMethods_AgreeWithTheFunctions(t *testing.T) {
 			require.Equal(t, want.Statistic, got.Statistic)
 			requireClose(t, want.PValue, got.PValue, 0.1) // G has Williams' correction here
 		}
-		require.Equal(t, effect, got.EffectSize, method)
+		require.Equal(t, effect, got.Observed, method)
+		require.Less(t, got.EffectSize, got.Observed, method)
 	}
 
 	rng := rand.New(rand.NewPCG(60, 1))
@@ -60,7 +61,7 @@ func TestMethods_AgreeWithTheFunctions(t *testing.T) {
 	want, err := drift.Wasserstein1(x, y)
 	require.NoError(t, err)
 	got := column(t, numbers, drift.TestWasserstein, profileOf(t, numbers, drift.Numeric("x", y)))
-	requireClose(t, want.Statistic/got.Reference.Numbers.Std, got.Tests[0].EffectSize, 0.02)
+	requireClose(t, want.Statistic/got.Reference.Numbers.Std, got.Tests[0].Observed, 0.02)
 	require.Equal(t, drift.Drifted, got.Verdict)
 	require.Contains(t, got.Reason, "standard deviations, their mean from")
 }
@@ -177,14 +178,8 @@ func TestMethods_Properties(t *testing.T) {
 	props.TestingRun(t)
 }
 
-// The interval holds the true effect in about 95 of 100 cases or more, changed or not.
-func TestIntervals_Coverage(t *testing.T) {
-	t.Parallel()
-	runs := 60
-	if full() {
-		runs = 4000
-	}
-	p, q := []float64{0.4, 0.3, 0.2, 0.1}, []float64{0.3, 0.25, 0.2, 0.25}
+// effects are the true effects of a change of shares, by the methods on levels.
+func effects(p, q []float64) map[drift.TestName]float64 {
 	var variation, psi, divergence, affinity float64
 	for i := range p {
 		middle := (p[i] + q[i]) / 2
@@ -192,6 +187,19 @@ func TestIntervals_Coverage(t *testing.T) {
 		psi += (q[i] - p[i]) * math.Log(q[i]/p[i])
 		divergence += p[i]*math.Log2(p[i]/middle)/2 + q[i]*math.Log2(q[i]/middle)/2
 		affinity += math.Sqrt(p[i] * q[i])
+	}
+	return map[drift.TestName]float64{
+		drift.TestChiSquare: variation, drift.TestG: variation, drift.TestPSI: psi,
+		drift.TestJensenShannon: math.Sqrt(max(divergence, 0)), drift.TestHellinger: math.Sqrt(max(1-affinity, 0)),
+	}
+}
+
+// The interval holds the true effect in about 95 of 100 cases or more, changed or not.
+func TestIntervals_Coverage(t *testing.T) {
+	t.Parallel()
+	runs := 60
+	if full() {
+		runs = 2000
 	}
 	levels := func(shares []float64) population { return population{shares: shares} }
 	// missing is a population of normal numbers of which a share is missing.
@@ -203,34 +211,50 @@ func TestIntervals_Coverage(t *testing.T) {
 			return rng.NormFloat64()
 		}}
 	}
-	cases := []struct {
+	type comparison struct {
 		method             drift.TestName
 		test               int // position in the report
 		reference, current population
+		rows               [2]int
 		want               float64
-	}{
-		{drift.TestKS, 0, shifted(0), shifted(0), 0},
-		{drift.TestKS, 0, shifted(0), shifted(0.3), 2*normalBelow(0.15) - 1},
-		{drift.TestWasserstein, 0, shifted(0), shifted(0), 0},
-		{drift.TestWasserstein, 0, shifted(0), shifted(0.3), 0.3},
-		{drift.TestChiSquare, 0, levels(p), levels(p), 0},
-		{drift.TestChiSquare, 0, levels(p), levels(q), variation},
-		{drift.TestG, 0, levels(p), levels(q), variation},
-		{drift.TestPSI, 0, levels(p), levels(p), 0},
-		{drift.TestPSI, 0, levels(p), levels(q), psi},
-		{drift.TestJensenShannon, 0, levels(p), levels(q), math.Sqrt(divergence)},
-		{drift.TestHellinger, 0, levels(p), levels(q), math.Sqrt(1 - affinity)},
-		{drift.TestKS, 1, missing(0.05), missing(0.05), 0},
-		{drift.TestKS, 1, missing(0.02), missing(0.06), 0.04},
+	}
+	sizes := [2]int{1000, 600}
+	cases := []comparison{
+		{drift.TestKS, 0, shifted(0), shifted(0), sizes, 0},
+		{drift.TestKS, 0, shifted(0), shifted(0.3), sizes, 2*normalBelow(0.15) - 1},
+		{drift.TestWasserstein, 0, shifted(0), shifted(0), sizes, 0},
+		{drift.TestWasserstein, 0, shifted(0), shifted(0.3), sizes, 0.3},
+		{drift.TestKS, 1, missing(0.05), missing(0.05), sizes, 0},
+		{drift.TestKS, 1, missing(0.02), missing(0.06), sizes, 0.04},
+	}
+	few := equalShares(4)
+	for _, change := range [][2][]float64{
+		{{0.4, 0.3, 0.2, 0.1}, {0.3, 0.25, 0.2, 0.25}},
+		{few, few},
+		{equalShares(30), equalShares(30)},
+		{equalShares(30), tilted(equalShares(30), 0.4)},
+		{equalShares(100), equalShares(100)},
+		{equalShares(100), tilted(equalShares(100), 0.4)},
+		{harmonicShares(100), tilted(harmonicShares(100), 0.4)},
+	} {
+		p, q := change[0], change[1]
+		for i, rows := range [][2]int{{2000, 300}, {2000, 2000}, {300, 5000}} {
+			if i > 0 && !full() {
+				break
+			}
+			for method, want := range effects(p, q) {
+				cases = append(cases, comparison{method, 0, levels(p), levels(q), rows, want})
+			}
+		}
 	}
 	for i, c := range cases {
-		t.Run(fmt.Sprintf("%d %s %.2g", i, c.method, c.want), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/levels=%d/%v/%.2g", c.method, len(c.current.shares), c.rows, c.want), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(62, uint64(i)))
 			misses := 0
 			for range runs {
-				ref := newReference(t, c.reference.sample(rng, "x", 1000))
-				test := column(t, ref, c.method, profileOf(t, ref, c.current.sample(rng, "x", 600))).Tests[c.test]
+				ref := newReference(t, c.reference.sample(rng, "x", c.rows[0]))
+				test := column(t, ref, c.method, profileOf(t, ref, c.current.sample(rng, "x", c.rows[1]))).Tests[c.test]
 				require.LessOrEqual(t, test.CI.Lo, test.EffectSize)
 				require.GreaterOrEqual(t, test.CI.Hi, test.EffectSize)
 				require.Equal(t, 0.95, test.CI.Level)

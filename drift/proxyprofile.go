@@ -31,9 +31,10 @@ type ProxyColumns struct {
 // ProxyProfiles is [ProxyMetrics] for answers that were counted in profiles, all of one
 // reference, such as one for every five minutes. Buckets may come in any order.
 //
-// Mean, Std, Min, Max, the shares of classes and the volume are exact. Quartiles, entropy
-// and the rates beyond a threshold or a range spread the values of a cell evenly over it:
-// they are off by no more than the share of the cells that a boundary falls into.
+// Min, Max, the shares of classes and the volume are exact; Mean and Std are as in [Numbers].
+// Quartiles, entropy and the rates beyond a threshold or a range spread the values of a cell
+// evenly over it: they are off by no more than the share of the cells that a boundary falls
+// into.
 //
 // The windows of the trends end at the latest To. A bucket that does not lie in a window as
 // a whole is left out of it. Changes are slopes over the middles of the buckets, weighted

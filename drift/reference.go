@@ -39,7 +39,7 @@ type Reference struct {
 }
 
 // NewReference freezes the columns, all of the same length. The columns' order is kept. A
-// column that is constant or holds missing values only is not an error: see [Invalid].
+// column that is constant or holds missing values only is not an error.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: no columns or no
 // rows, a name that is empty or used twice, columns of different lengths, a code that is

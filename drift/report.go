@@ -14,10 +14,17 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Invalid      Verdict = iota // cannot be judged: see the reason
-	Insufficient                // too few rows to tell: see the rows needed
-	Stable                      // no change of a size that matters, on enough rows to have seen one
-	Drifted                     // a change that is both significant and large enough to matter
+	// Invalid columns cannot be judged: neither side has values.
+	Invalid Verdict = iota
+	// Insufficient is too few rows to tell: see the rows needed.
+	Insufficient
+	// Stable is no change that is both significant and large enough to matter, on enough
+	// rows to find one of [Config].Detectable in the values. Smaller ones, also those between
+	// the floor and Detectable, and changes of the rates, may have been missed: the reason
+	// says how large they can be, from the intervals of the tests.
+	Stable
+	// Drifted is a change that is both significant and large enough to matter.
+	Drifted
 )
 
 var verdictNames = [...]string{Invalid: "invalid", Insufficient: "insufficient", Stable: "stable", Drifted: "drifted"}
@@ -88,8 +95,8 @@ type ColumnReport struct {
 	// NeededRows, of an insufficient column, is about how many current rows would decide;
 	// 0 if no number would, because the reference has too few.
 	NeededRows int `json:"needed_rows,omitempty"`
-	// Detectable is the smallest effect of the distribution test that is certain to be
-	// significant at this number of rows; 1 if there is none.
+	// Detectable is the smallest observed D, or total variation, that is certain to be
+	// significant at these numbers of rows; 1 if there is none.
 	Detectable float64 `json:"detectable"`
 	// Tests are those that were made, that of the distribution first. A rate that is 0 on
 	// both sides is not tested.
@@ -150,15 +157,29 @@ type Test struct {
 	// AdjustedPValue is the p-value after Bonferroni's correction over the tests of the
 	// column and Config.Correction over the columns.
 	AdjustedPValue float64 `json:"adjusted_p_value"`
-	// EffectSize is D, the total variation, the distance that the name says, or the
-	// absolute difference of the rates.
+	// EffectSize is an estimate of the true D, total variation, distance that the name says,
+	// or absolute difference of the rates: what is compared with the floor. Observed is the
+	// same measure of the observed shares, which noise makes larger, the more so the fewer
+	// the rows and the more the levels. EffectSize is without that: it is about 0 if nothing
+	// changed, whatever the numbers of rows and levels, and Observed if there are many rows.
+	// In between it rather says too little than too much. The total variation and the
+	// Wasserstein distance are cross-validated (one part of the rows says which levels gained,
+	// the other how much, on average over all divisions); of PSI, and of the squares of D and
+	// of the other distances, the mean without any change is subtracted. Rates need none of
+	// it.
 	EffectSize float64 `json:"effect_size"`
-	// CI is an interval of the effect at the level 1-Config.Alpha, without correction for
-	// the number of columns. Lo is 0 if the p-value, also without correction, is above
-	// Alpha. It is that of TestKS from the limit of the largest error of two empirical
-	// distribution functions, of TestChiSquare from Scheffé's simultaneous intervals (both
-	// hold at least the level), of the other methods on values from the delta method, and
-	// of a rate by Newcombe's method 10.
+	Observed   float64 `json:"observed"`
+	// CI is an interval of the true effect at the level 1-Config.Alpha, without correction
+	// for the number of columns; it holds EffectSize. Lo is 0 if the p-value, also without
+	// correction, is above Alpha. Hi is the largest float64 if nothing bounds a PSI from
+	// above, because levels are rare.
+	//
+	// That of TestKS is from the limit of the largest error of two empirical distribution
+	// functions. That of TestChiSquare and TestG ends above at Observed and McDiarmid's bound
+	// on its error, and below at EffectSize less its normal error; both hold more than the
+	// level. For TestPSI, TestJensenShannon and TestHellinger it is the interval of the
+	// noncentrality of X² that makes Observed likely, for TestWasserstein from the delta
+	// method, and for a rate by Newcombe's method 10.
 	CI         CI      `json:"ci"`
 	Floor      float64 `json:"floor"` // the smallest effect that is called drift
 	NReference int     `json:"n_reference"`
@@ -186,8 +207,10 @@ type Side struct {
 	Numbers        *Numbers `json:"numbers,omitempty"` // nil without finite values
 }
 
-// Numbers summarises finite values. Mean, Std, Min and Max are exact, rounded once; the
-// quantiles are interpolated within cells, so they lie in the right cell.
+// Numbers summarises finite values. Min and Max are exact. Mean and Std are of values that
+// are rounded to a unit of about 2^-47 of the reference's spread, which is all the error they
+// have beside their own rounding. The quantiles are interpolated within cells, so they lie in
+// the right cell.
 type Numbers struct {
 	Mean float64 `json:"mean"`
 	Std  float64 `json:"std"` // divisor n

@@ -35,8 +35,10 @@ type Result struct {
 	// PValue is the probability, if both samples come from one distribution, of a
 	// statistic at least as extreme. It is NaN if the method has no null distribution.
 	PValue float64
-	// EffectSize is the size of the change on a scale from 0, none, to 1, the largest
-	// possible. It estimates the same quantity whatever the sample sizes.
+	// EffectSize is the size of the observed change on a scale from 0, none, to 1, the
+	// largest possible. With more rows it settles at the true size; with few, or with many
+	// cells, noise makes it larger on average even if nothing changed. A [Test] of a
+	// [Detector] corrects for that.
 	EffectSize float64
 	// NReference and NCurrent are the numbers of observations.
 	NReference, NCurrent int

@@ -132,11 +132,20 @@ var calibrationCases = []struct {
 	{"yes or no", categoricalLaw(0.7, 0.3), rateMethods},
 }
 
-// alarms simulates pairs of samples and returns, for each method, the share that is
-// significant at 5 %, among those of which the method does not warn, and their number.
-func alarms(t *testing.T, seed uint64, runs int, s size, reference, current law, methods []calibratedMethod) (rates []float64, judged []int) {
+// alarmRate is how often a method is significant at 5 %.
+type alarmRate struct {
+	rate   float64 // among the pairs of which it does not warn
+	judged int     // their number
+	all    float64 // among all pairs
+}
+
+// excluded says that the method warns of most pairs, so that its rate is held to nothing.
+func (a alarmRate) excluded(runs int) bool { return a.judged < runs/2 }
+
+// alarms simulates pairs of samples and returns the rates of the methods.
+func alarms(t *testing.T, seed uint64, runs int, s size, reference, current law, methods []calibratedMethod) []alarmRate {
 	t.Helper()
-	found, counted := make([]atomic.Int64, len(methods)), make([]atomic.Int64, len(methods))
+	found, counted, warned := make([]atomic.Int64, len(methods)), make([]atomic.Int64, len(methods)), make([]atomic.Int64, len(methods))
 	var next atomic.Int64
 	var group sync.WaitGroup
 	failed := make(chan error, runs*len(methods))
@@ -151,11 +160,15 @@ func alarms(t *testing.T, seed uint64, runs int, s size, reference, current law,
 						failed <- err
 						continue
 					}
+					significant := got.PValue <= calibrationAlpha
 					if len(got.Warnings) > 0 {
+						if significant {
+							warned[i].Add(1)
+						}
 						continue
 					}
 					counted[i].Add(1)
-					if got.PValue <= calibrationAlpha {
+					if significant {
 						found[i].Add(1)
 					}
 				}
@@ -167,53 +180,59 @@ func alarms(t *testing.T, seed uint64, runs int, s size, reference, current law,
 	for err := range failed {
 		require.NoError(t, err)
 	}
-	for i := range methods {
-		n := int(counted[i].Load())
-		rates, judged = append(rates, float64(found[i].Load())/float64(n)), append(judged, n)
+	rates := make([]alarmRate, len(methods))
+	for i := range rates {
+		alarms, judged := float64(found[i].Load()), int(counted[i].Load())
+		rates[i] = alarmRate{
+			rate:   alarms / float64(judged),
+			judged: judged,
+			all:    (alarms + float64(warned[i].Load())) / float64(runs),
+		}
 	}
-	return rates, judged
+	return rates
 }
 
 // TestCalibration_FalseAlarms prints the rate of false alarms at 5 % of each method with a
 // p-value for each kind of data and pair of sizes, and fails where it is outside the
 // binomial band around 5 %, only above it for exact tests on a discrete scale and at 20
-// against 20 values. Pairs of which a method on counts warns are left out: it has said that
-// its p-value is a rough guide. Methods on values judge all pairs.
+// against 20 values. Methods on values judge all pairs. Pairs of which a method on counts warns
+// are left out: it has said that its p-value is a rough guide. Where it warns of most pairs,
+// as the tests on four categories do at 20 against 20, nothing is required, and the table
+// has the rate of all pairs with a star.
 //
 // It simulates 200 pairs for each rate, or with -v 2000, which takes half a minute on two
 // cores.
 func TestCalibration_FalseAlarms(t *testing.T) {
 	runs := calibrationRuns()
 	for kind, c := range calibrationCases {
-		rates := map[size][]float64{}
+		rates := map[size][]alarmRate{}
 		var outside []string
 		for i, s := range calibrationSizes {
-			got, judged := alarms(t, calibrationSeed+uint64(10*kind+i), runs, s, c.law, c.law, c.methods)
-			rates[s] = got
+			rates[s] = alarms(t, calibrationSeed+uint64(10*kind+i), runs, s, c.law, c.law, c.methods)
 			for j, m := range c.methods {
+				got := rates[s][j]
 				if c.name != "categorical" && c.name != "yes or no" {
-					require.Equal(t, runs, judged[j], "%s at %v", m.name, s)
+					require.Equal(t, runs, got.judged, "%s at %v", m.name, s)
 				}
-				if judged[j] < runs/2 {
-					rates[s][j] = math.NaN()
+				if got.excluded(runs) {
 					continue
 				}
-				band := calibrationDeviations * math.Sqrt(calibrationAlpha*(1-calibrationAlpha)/float64(judged[j]))
+				band := calibrationDeviations * math.Sqrt(calibrationAlpha*(1-calibrationAlpha)/float64(got.judged))
 				// Of so few values all exact tests have few p-values, and Epps and
 				// Singleton's correction is too strong.
 				cautious := m.cautious || s == size{20, 20}
-				if got[j] > calibrationAlpha+band || !cautious && got[j] < calibrationAlpha-band {
-					outside = append(outside, fmt.Sprintf("%s at %v: %.2f %%", m.name, s, 100*got[j]))
+				if got.rate > calibrationAlpha+band || !cautious && got.rate < calibrationAlpha-band {
+					outside = append(outside, fmt.Sprintf("%s at %v: %.2f %%", m.name, s, 100*got.rate))
 				}
 			}
 		}
-		t.Logf("%s, %d pairs, false alarms in %%:\n%s", c.name, runs, rateTable(c.methods, rates))
+		t.Logf("%s, %d pairs, false alarms in %% (*: warns of most pairs, not required):\n%s", c.name, runs, rateTable(c.methods, runs, rates))
 		require.Empty(t, outside, "%s: outside the band around 5 %%", c.name)
 	}
 }
 
 // rateTable has a line for each method and a column for each pair of sizes.
-func rateTable(methods []calibratedMethod, rates map[size][]float64) string {
+func rateTable(methods []calibratedMethod, runs int, rates map[size][]alarmRate) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-18s", "")
 	for _, s := range calibrationSizes {
@@ -222,10 +241,10 @@ func rateTable(methods []calibratedMethod, rates map[size][]float64) string {
 	for i, m := range methods {
 		fmt.Fprintf(&b, "\n%-18s", m.name)
 		for _, s := range calibrationSizes {
-			if rate := rates[s][i]; rate == rate {
-				fmt.Fprintf(&b, "%11.2f", 100*rate)
+			if r := rates[s][i]; r.excluded(runs) {
+				fmt.Fprintf(&b, "%10.2f*", 100*r.all)
 			} else {
-				fmt.Fprintf(&b, "%11s", "warns")
+				fmt.Fprintf(&b, "%11.2f", 100*r.rate)
 			}
 		}
 	}
@@ -245,10 +264,10 @@ func TestCalibration_MMD(t *testing.T) {
 			cfg.Features = 16
 		}
 		method := calibratedMethod{"MMD", onRows(cfg), false}
-		rates, _ := alarms(t, calibrationSeed+100+uint64(i), runs, s, normalLaw(0), normalLaw(0), []calibratedMethod{method})
-		t.Logf("normal, %v, %d features, %d pairs: %.2f %% false alarms", s, cfg.Features, runs, 100*rates[0])
+		rates := alarms(t, calibrationSeed+100+uint64(i), runs, s, normalLaw(0), normalLaw(0), []calibratedMethod{method})
+		t.Logf("normal, %v, %d features, %d pairs: %.2f %% false alarms", s, cfg.Features, runs, 100*rates[0].rate)
 		band := calibrationDeviations * math.Sqrt(calibrationAlpha*(1-calibrationAlpha)/float64(runs))
-		require.InDelta(t, calibrationAlpha, rates[0], band)
+		require.InDelta(t, calibrationAlpha, rates[0].rate, band)
 	}
 }
 
@@ -292,21 +311,21 @@ func TestCalibration_Power(t *testing.T) {
 			methods, change = rateMethods, fmt.Sprintf("a rate of 0.3 to %v", c.Change.Rate)
 		}
 		s := size{c.N, c.M}
-		rates, judged := alarms(t, calibrationSeed+200+uint64(i), runs, s, before, after, methods)
+		rates := alarms(t, calibrationSeed+200+uint64(i), runs, s, before, after, methods)
 		var b strings.Builder
 		for j, m := range methods {
 			theirs, ok := c.Power[m.name]
 			require.True(t, ok, m.name)
-			if judged[j] < runs/2 {
+			if rates[j].excluded(runs) {
 				fmt.Fprintf(&b, "\n%-18s  warns   (SciPy %5.1f)", m.name, 100*theirs)
 				continue
 			}
-			fmt.Fprintf(&b, "\n%-18s %5.1f    (SciPy %5.1f)", m.name, 100*rates[j], 100*theirs)
+			fmt.Fprintf(&b, "\n%-18s %5.1f    (SciPy %5.1f)", m.name, 100*rates[j].rate, 100*theirs)
 			if m.name == "EppsSingleton" && s.n != s.m {
 				continue // theirs owes its power to false alarms
 			}
-			noise := math.Sqrt(theirs * (1 - theirs) * (1/float64(judged[j]) + 1/float64(v.PowerRuns)))
-			require.InDelta(t, theirs, rates[j], 4*noise, "%s at %v", m.name, s)
+			noise := math.Sqrt(theirs * (1 - theirs) * (1/float64(rates[j].judged) + 1/float64(v.PowerRuns)))
+			require.InDelta(t, theirs, rates[j].rate, 4*noise, "%s at %v", m.name, s)
 		}
 		t.Logf("%v, %s, power in %%:%s", s, change, b.String())
 	}

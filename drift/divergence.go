@@ -1,0 +1,209 @@
+package drift
+
+import "math"
+
+// divergence is a measure of two vectors of shares, a sum over the cells that is 0 if they
+// are equal.
+type divergence struct {
+	// term is what a cell adds, slopes its derivatives by the two shares. The shares are
+	// not negative, and positive for a measure with the zero rule of [PSI].
+	term   func(r, c float64) float64
+	slopes func(r, c float64) (byReference, byCurrent float64)
+	filled bool // has the zero rule of PSI
+	// curvature times the effective number of rows times the divergence is X² of the
+	// chi-square test, near equal shares.
+	curvature float64
+	// root says that the effect is the square root of the divergence, which is at most 1.
+	root bool
+}
+
+var (
+	psiDivergence = divergence{
+		term: func(r, c float64) float64 { return (c - r) * math.Log(c/r) },
+		slopes: func(r, c float64) (float64, float64) {
+			l := math.Log(r / c)
+			return l + 1 - c/r, -l + 1 - r/c
+		},
+		filled:    true,
+		curvature: 1,
+	}
+	jensenShannonDivergence = divergence{
+		term: func(r, c float64) float64 {
+			middle := (r + c) / 2
+			return (divergenceTerm(r, middle) + divergenceTerm(c, middle)) / 2
+		},
+		slopes: func(r, c float64) (float64, float64) {
+			middle := (r + c) / 2
+			return math.Log2(r/middle) / 2, math.Log2(c/middle) / 2
+		},
+		curvature: 8 * math.Ln2,
+		root:      true,
+	}
+	hellingerDivergence = divergence{
+		term: func(r, c float64) float64 {
+			d := math.Sqrt(r) - math.Sqrt(c)
+			return d * d / 2
+		},
+		slopes: func(r, c float64) (float64, float64) {
+			return (1 - math.Sqrt(c/r)) / 2, (1 - math.Sqrt(r/c)) / 2
+		},
+		curvature: 8,
+		root:      true,
+	}
+)
+
+// effect returns an estimate of the true measure and an interval of it at the level 1-alpha.
+// Fair is p with cells pooled where single ones would look like a change without any, so it
+// gives all but the upper end.
+//
+// Noise adds to a divergence what it is on average without any change. Beyond that it varies
+// like X² with the noncentrality that the true divergence gives, which the interval inverts,
+// so that it behaves at equal shares too. In cells of few rows the noise is not known well:
+// for the upper end nothing is subtracted there, because noise never makes a divergence
+// smaller on average. That of PSI has no upper end then: a level that is missing on one
+// side altogether would make it infinite.
+func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci CI) {
+	scale := d.curvature * p.n / (p.n + p.m) * p.m
+	found, of := d.of(fair), d.noise(fair)
+	effect = max(found-of.all, 0)
+	if d.root {
+		effect = withoutNoise(found, of.all)
+	}
+	lo := d.quadratic(fair, found, of.all, of.all, scale).noncentrality(scale*found, 1-alpha/2) / scale
+	found, of = d.of(p), d.noise(p)
+	hi := d.quadratic(p, found, of.known, of.all, scale).noncentrality(scale*found, alpha/2) / scale
+	if d.filled && (len(fair.r) < len(p.r) || p.lowestExpected() < minExpected) {
+		hi = math.MaxFloat64
+	}
+	ci = CI{Lo: min(lo, effect), Hi: max(hi, effect), Level: 1 - alpha}
+	if d.root {
+		effect, ci.Lo, ci.Hi = math.Sqrt(effect), math.Sqrt(ci.Lo), math.Sqrt(min(ci.Hi, 1))
+	}
+	return effect, ci
+}
+
+// quadratic returns the distribution of the divergence times scale, of which noise makes up
+// so much on average, a part of all of it.
+func (d divergence) quadratic(p countPair, found, noise, all, scale float64) quadratic {
+	return quadratic{
+		mean:    scale * noise,
+		weight:  scale * all / float64(max(len(p.r)-1, 1)),
+		stretch: d.stretch(p, found, scale),
+	}
+}
+
+// noise is what noise adds to a divergence on average, and how much of it is in cells that
+// have enough rows on both sides to know that well.
+type noise struct{ all, known float64 }
+
+// withoutNoise takes from a square of at most 1 what noise alone adds to it, in such a way
+// that the largest possible change stays that (as in the adjusted R²).
+func withoutNoise(square, noise float64) float64 {
+	if noise >= 1 {
+		return 0
+	}
+	return max((square-noise)/(1-noise), 0)
+}
+
+// of returns the divergence of the observed shares.
+func (d divergence) of(p countPair) float64 {
+	sum := 0.0
+	if d.filled {
+		for r, c := range p.filledShares() {
+			sum += d.term(r, c)
+		}
+		return max(sum, 0)
+	}
+	for i := range p.r {
+		sum += d.term(p.r[i]/p.n, p.c[i]/p.m)
+	}
+	if d.root {
+		sum = min(sum, 1)
+	}
+	return max(sum, 0)
+}
+
+func (d divergence) noise(p countPair) noise {
+	var sum noise
+	// Cells of small counts are often alike, and far from normal.
+	const listed = 100
+	var without [listed + 1]float64
+	for i := range p.r {
+		r, c := p.r[i], p.c[i]
+		mean := (1/p.n + 1/p.m) / d.curvature
+		if r+c <= listed {
+			at := int(r + c)
+			if without[at] == 0 {
+				without[at] = d.meanTerm(at, p.n, p.m)
+			}
+			mean = without[at]
+		}
+		mean *= 1 - (r+c)/(p.n+p.m) // the shares sum to 1
+		if min(r, c) >= minExpected {
+			sum.all += mean
+			sum.known += mean
+			continue
+		}
+		sum.all += max(mean, d.fewNoise(r, c, p.n, p.m))
+	}
+	return sum
+}
+
+// meanTerm returns the mean of the term of a cell of so many rows without any change: each
+// is then of either side with the probability of that side's size.
+func (d divergence) meanTerm(count int, n, m float64) float64 {
+	odds := m / n
+	probability := math.Pow(n/(n+m), float64(count))
+	sum := 0.0
+	for c := range count + 1 {
+		sum += probability * d.counted(float64(count-c), float64(c), n, m)
+		probability *= float64(count-c) / float64(c+1) * odds
+	}
+	return sum
+}
+
+// fewNoise returns what the noise of the smaller of two counts adds to the term, if that is
+// few: it is a Poisson variable of about that mean.
+func (d divergence) fewNoise(r, c, n, m float64) float64 {
+	term := func(few float64) float64 { return d.counted(r, few, n, m) }
+	if r/n < c/m {
+		term = func(few float64) float64 { return d.counted(few, c, n, m) }
+	}
+	few := min(r, c)
+	if (r < c) != (r/n < c/m) || few >= minExpected {
+		return 0
+	}
+	mean := few + 0.5
+	probability, sum := math.Exp(-mean), 0.0
+	for k := range 4 * minExpected {
+		sum += probability * term(float64(k))
+		probability *= mean / float64(k+1)
+	}
+	return sum - term(mean)
+}
+
+// counted is the term of two counts.
+func (d divergence) counted(r, c, n, m float64) float64 {
+	if d.filled {
+		r, c = max(r, 0.5), max(c, 0.5)
+	}
+	return d.term(r/n, c/m)
+}
+
+// stretch is how many times the variance of a divergence, by the delta method, is that of X²
+// with the same noncentrality. A cell that is empty on one side counts as half an
+// observation there.
+func (d divergence) stretch(p countPair, found, scale float64) float64 {
+	if found == 0 {
+		return 1
+	}
+	var meanR, meanC, squareR, squareC float64
+	for i := range p.r {
+		r, c := (p.r[i]+0.5)/p.n, (p.c[i]+0.5)/p.m
+		byR, byC := d.slopes(r, c)
+		meanR, squareR = meanR+r*byR, squareR+r*byR*byR
+		meanC, squareC = meanC+c*byC, squareC+c*byC*byC
+	}
+	variance := max(squareR-meanR*meanR, 0)/p.n + max(squareC-meanC*meanC, 0)/p.m
+	return max(variance*scale/(4*found), 1)
+}
