@@ -448,7 +448,7 @@ func TestMiddleware_Concurrently(t *testing.T) {
 	)
 	schema := applicantSchema(t)
 	store := predictlog.NewMemoryStore(schema)
-	recorder := newRecorder(t, store, predictlog.Config{QueueSize: 16, FlushInterval: time.Millisecond})
+	recorder := newRecorder(t, store, predictlog.Config{QueueSize: 16, BlockTimeout: time.Minute, FlushInterval: time.Millisecond})
 	handler := recorder.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ Income float64 }
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {

@@ -329,7 +329,7 @@ func TestRun_LosesNothing(t *testing.T) {
 			return errDisk
 		}
 		return nil
-	}), predictlog.Config{QueueSize: 64, BatchSize: 10, RetryBackoff: time.Microsecond, FlushInterval: time.Millisecond})
+	}), predictlog.Config{QueueSize: 64, BlockTimeout: time.Minute, BatchSize: 10, RetryBackoff: time.Microsecond, FlushInterval: time.Millisecond})
 	stop := start(t, recorder)
 	var wg sync.WaitGroup
 	for g := range goroutines {
