@@ -56,6 +56,7 @@ func FuzzCounts(f *testing.F) {
 	f.Add(bytesOf(1e308, 1), bytesOf(5e-324, 0))
 	f.Add(bytesOf(1e200, 1), bytesOf(1e200, 1e-200))
 	f.Add(bytesOf(-1, 1), bytesOf(math.NaN(), 1))
+	f.Add(bytesOf(1, 1e10), bytesOf(5e-324, 1e10))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		reference, current := floats(a), floats(b)
 		for name, method := range map[string]func(r, c []float64) (drift.Result, error){

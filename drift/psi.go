@@ -56,7 +56,8 @@ func (p countPair) filledShares() iter.Seq2[float64, float64] {
 			if c == 0 {
 				c = half
 			}
-			if !yield(r/n, c/m) {
+			// The share of a fractional count may be less than the least number above 0.
+			if !yield(max(r/n, math.SmallestNonzeroFloat64), max(c/m, math.SmallestNonzeroFloat64)) {
 				return
 			}
 		}

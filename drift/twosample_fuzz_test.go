@@ -55,6 +55,7 @@ func FuzzMoreCounts(f *testing.F) {
 	f.Add(bytesOf(1, 2, 3), bytesOf(2, 0, 4))
 	f.Add(bytesOf(1e308, 1), bytesOf(5e-324, 0))
 	f.Add(bytesOf(1e15, 1e-300), bytesOf(1e-300, 1e15))
+	f.Add(bytesOf(1, 1e10), bytesOf(5e-324, 1e10))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		for name, method := range map[string]func(r, c []float64) (drift.Result, error){
 			"GTest":           drift.GTest[float64],
