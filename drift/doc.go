@@ -29,7 +29,7 @@
 // be judged is [Invalid], with the reason; neither stops the others.
 //
 // The package reads no clock and never modifies what it is given. [NewReference],
-// [Profile.Add] and [Detector.Detect] use a second processor while they run, if there is
-// enough to do, and leave no goroutine behind. Functions, a Reference and a Detector are
+// [Profile.Add], [Detector.Detect] and a [FittedSample] use a second processor while they
+// run, if there is enough to do, and leave no goroutine behind. Functions, a Reference and a Detector are
 // safe for concurrent use; a Profile is not.
 package drift

@@ -172,13 +172,38 @@ type openBin struct {
 	next   int // place of its next value; when all are gathered, its end
 }
 
-// add counts the values, or returns false if one is NaN.
+// add counts the values, or returns false if one is NaN. Many values are counted in two
+// halves, on two processors if there are as many.
 func (k *binCount) add(s *FittedSample, values []float64) bool {
+	n := len(s.starts) - 1
 	k.bins = slices.Grow(k.bins[:0], len(values))[:len(values)]
-	k.counts = slices.Grow(k.counts[:0], len(s.starts)-1)[:len(s.starts)-1]
+	k.counts = slices.Grow(k.counts[:0], 2*n)[:2*n]
 	clear(k.counts)
+	first, second := k.counts[:n], k.counts[n:]
+	k.counts = first
+	if len(values) < worthwhile {
+		return s.count(first, k.bins, values)
+	}
+	var numbers [2]bool
+	half := len(values) / 2
+	work(2, len(values), func(i int) {
+		if i == 0 {
+			numbers[i] = s.count(first, k.bins[:half], values[:half])
+		} else {
+			numbers[i] = s.count(second, k.bins[half:], values[half:])
+		}
+	})
+	for i, c := range second {
+		first[i] += c
+	}
+	return numbers[0] && numbers[1]
+}
+
+// count adds the values to the counts of their bins, which it writes down, or returns false
+// if one is NaN.
+func (s *FittedSample) count(counts []int32, bins []uint16, values []float64) bool {
 	var cells [gridBlock]uint32
-	table, counts, bins := s.bins, k.counts, k.bins
+	table := s.bins
 	for len(values) > 0 {
 		n := min(len(values), gridBlock)
 		if !s.grid.locate(&cells, values[:n]) && slices.ContainsFunc(values[:n], math.IsNaN) {

@@ -71,6 +71,30 @@ func TestFittedSample_KolmogorovSmirnovIsExact(t *testing.T) {
 	}
 }
 
+// So many values are counted in two halves.
+func TestFittedSample_ManyValues(t *testing.T) {
+	t.Parallel()
+	reference := drawn("log-normal", 1, 50_000)
+	fitted, err := drift.NewFittedSample(reference)
+	require.NoError(t, err)
+	for _, m := range []int{65_535, 65_536, 100_001} {
+		current := moved(drawn("log-normal", 2, m))
+		got, err := fitted.KolmogorovSmirnov(current)
+		require.NoError(t, err)
+		require.InDelta(t, largestDistance(reference, current), got.Statistic, 1e-12)
+		plain, err := drift.KolmogorovSmirnov(reference, current)
+		require.NoError(t, err)
+		require.Equal(t, plain, got)
+		for _, at := range []int{0, m / 2, m - 1} {
+			x := current[at]
+			current[at] = math.NaN()
+			_, err = fitted.KolmogorovSmirnov(current)
+			require.EqualError(t, err, fmt.Sprintf("drift: current: index %d: is NaN, want a number", at))
+			current[at] = x
+		}
+	}
+}
+
 func moved(values []float64) []float64 {
 	for i, x := range values {
 		values[i] = max(min(x*1.05+0.01, math.MaxFloat64), -math.MaxFloat64)
