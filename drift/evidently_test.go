@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
@@ -26,10 +25,8 @@ type evidentlyCase struct {
 
 func readEvidently(t *testing.T) map[string]evidentlyCase {
 	t.Helper()
-	data, err := os.ReadFile("testdata/evidently_vectors.json")
-	require.NoError(t, err)
 	var v struct{ Cases map[string]evidentlyCase }
-	require.NoError(t, json.Unmarshal(data, &v))
+	readTestdata(t, "evidently_vectors.json", &v)
 	require.NotEmpty(t, v.Cases)
 	return v.Cases
 }

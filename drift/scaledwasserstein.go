@@ -28,10 +28,10 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 	for i := range ref.Cells {
 		r += ref.Cells[i]
 		k += cur.Cells[i]
-		after := float64(r)/n - float64(k)/m
+		f, g := float64(r)/n, float64(k)/m
+		after := f - g
 		from, to := c.bounds(i, lo, hi)
 		step := to/scale - from/scale
-		f, g := float64(r)/n, float64(k)/m
 		crossedAfter := crossed(after, f*(1-f)/n+g*(1-g)/m)
 		effect += step * (crossedBefore + crossedAfter) / 2
 		crossedBefore = crossedAfter

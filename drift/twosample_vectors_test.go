@@ -1,10 +1,8 @@
 package drift_test
 
 import (
-	"encoding/json"
 	"math"
 	"math/bits"
-	"os"
 	"slices"
 	"testing"
 
@@ -61,10 +59,8 @@ type powerCase struct {
 
 func readTwoSampleVectors(t *testing.T) twoSampleVectors {
 	t.Helper()
-	data, err := os.ReadFile("testdata/scipy_two_sample.json")
-	require.NoError(t, err)
 	var v twoSampleVectors
-	require.NoError(t, json.Unmarshal(data, &v))
+	readTestdata(t, "scipy_two_sample.json", &v)
 	require.NotEmpty(t, v.Samples)
 	require.NotEmpty(t, v.KSLarge)
 	require.NotEmpty(t, v.AndersonLimit)

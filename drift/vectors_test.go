@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,12 +39,18 @@ type ksVector struct {
 	PValue             float64 `json:"p_value"`
 }
 
+// readTestdata reads a JSON file of testdata into v.
+func readTestdata(t *testing.T, name string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, v))
+}
+
 func readVectors(t *testing.T) vectors {
 	t.Helper()
-	data, err := os.ReadFile("testdata/scipy_vectors.json")
-	require.NoError(t, err)
 	var v vectors
-	require.NoError(t, json.Unmarshal(data, &v))
+	readTestdata(t, "scipy_vectors.json", &v)
 	require.NotEmpty(t, v.KS)
 	require.NotEmpty(t, v.KSLarge)
 	require.Len(t, v.Wasserstein, len(v.KS))
