@@ -36,7 +36,7 @@ func Example() {
 	}
 	decision := gate.Evaluate(gate.Standard(), evidence)
 	fmt.Println(decision)
-	// Output: promote: F1 0.679 -> 0.836 (90 % CI of the gain +0.132..+0.187), 6 of 6 checks passed, 4 skipped
+	// Output: promote: F1 0.679 -> 0.836 (90 % CI of the gain +0.131..+0.187), 6 of 6 checks passed, 4 skipped
 }
 
 func ExampleReplay() {

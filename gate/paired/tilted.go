@@ -24,7 +24,8 @@ type Statistic func(counts []float64) (value float64, ok bool)
 // division a test at a small level errs twice as often as it says where few rows decide.
 // Because the draws come from the middle between the hypotheses that matter, small
 // p-values are nearly as exact as large ones, and a few thousand draws serve any level.
-// The standard error that so few draws leave is added to the p-value.
+// Twice the standard error that so few draws leave is added to the p-value: the draws
+// alone must not carry a test beyond its level.
 //
 // A Tilted is not modified by its methods, which are safe for concurrent use if the
 // Statistic is.
@@ -373,7 +374,7 @@ func (t *Tilted) atMost(lambda float64) float64 {
 
 // probability adds up the weights that the draws of an event have under the tilted cells,
 // or those of its complement if the tilt is towards the event, because weights above 1
-// vary too much. The standard error of the sum is added to the probability. An undefined
+// vary too much. Twice the standard error of the sum is added to the probability. An undefined
 // draw belongs to the event, and so counts against whatever is to be shown.
 func (t *Tilted) probability(lambda float64, away bool, direction float64) float64 {
 	hypothesis, ok := t.value(lambda)
@@ -403,5 +404,5 @@ func (t *Tilted) probability(lambda float64, away bool, direction float64) float
 	if !away {
 		p = 1 - min(p, 1)
 	}
-	return min(p+stdErr, 1)
+	return min(p+2*stdErr, 1)
 }
