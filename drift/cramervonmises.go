@@ -27,7 +27,7 @@ const cvmExactSize = 20
 // loses its digits to a subtraction from 1. With ties neither T nor the p-value is SciPy's,
 // on purpose: its midranks make T grow with unequal sizes though nothing changed, and its
 // p-value takes no account of ties. Here T stays what it is, 0 for equal distributions, and
-// the p-value is that of these ties.
+// the p-value is that of these ties. For SciPy's numbers see [CramerVonMisesSciPy].
 //
 // Equal or constant samples give a p-value of 1. Infinities are values like others, -0
 // equals 0. A NaN or a sample of fewer than two values is an [*InputError].
@@ -53,7 +53,8 @@ func CramerVonMises[F constraints.Float](reference, current []F) (Result, error)
 	t := float64(n) * float64(m) / (size * size) * sum
 	pValue := 0.0
 	if max(n, m) <= cvmExactSize {
-		pValue = cvmExact(sum, n, m, groups)
+		lcm := float64(n / gcd(n, m) * m)
+		pValue = cvmExact(int(math.Round(sum*lcm*lcm)), n, m, groups)
 	} else {
 		pValue = cvmAsymptotic(t, float64(n), float64(m), groups)
 	}
@@ -66,22 +67,21 @@ func CramerVonMises[F constraints.Float](reference, current []F) (Result, error)
 	}, nil
 }
 
-// cvmExact returns the share of all regroupings in which the sum of ((im - jn)/(nm))² is at
-// least as large. A regrouping is a walk from (0, 0) to (n, m), with a cost where a group of
-// equal values ends.
+// cvmExact returns the share of all regroupings in which the sum of (ia - jb)² is at least
+// limit, a and b being m and n over their greatest common divisor. A regrouping is a walk
+// from (0, 0) to (n, m), with a cost where a group of equal values ends.
 //
 // Walks are counted as far as the middle, where they meet those from the other end. There
 // are at most C(40, 20) of them, so a float64 counts exactly.
-func cvmExact(sum float64, n, m int, groups []int) float64 {
+func cvmExact(limit, n, m int, groups []int) float64 {
+	if limit <= 0 {
+		return 1
+	}
 	g := gcd(n, m)
-	walk := cvmWalk{n: n, m: m, a: m / g, b: n / g, weights: make([]int, 1, n+m+1)}
+	walk := cvmWalk{n: n, m: m, a: m / g, b: n / g, limit: limit, weights: make([]int, 1, n+m+1)}
 	for _, size := range groups {
 		walk.weights = append(walk.weights, make([]int, size)...)
 		walk.weights[len(walk.weights)-1] = size
-	}
-	walk.limit = int(math.Round(sum * float64(n/g*m) * float64(n/g*m)))
-	if walk.limit == 0 {
-		return 1
 	}
 	half := (n + m) / 2
 	first := walk.count(half)
@@ -181,28 +181,24 @@ func gcd(a, b int) int {
 	return a
 }
 
-// cvmAsymptotic brings T to the mean and the variance of the limit distribution, that of
-// Σ Z²(j)/(jπ)². The mean is that over all regroupings; the variance is Anderson's (1962,
-// equation 14), times what the ties change of it in the limit.
+// cvmAsymptotic returns P(T >= t) by the limit distribution of T, that of Σ Z²(j)/(jπ)².
 func cvmAsymptotic(t, n, m float64, groups []int) float64 {
 	const smallest = 0.003 // of which the distribution function is below 1e-17
 	size := n + m
-	mean := 0.0
-	variance := tiedVariance(groups, func(below, _ float64) (before, after, square float64) {
+	tied := tiedVariance(groups, func(below, _ float64) (before, after, square float64) {
 		above := size - below
 		return below * below, above * above, below * above * below * above
 	})
-	at := 0.0
+	if tied == 0 { // all values are equal
+		return 1
+	}
+	at, mean := 0.0, 0.0
 	for _, g := range groups {
 		at += float64(g)
 		mean += float64(g) * at * (size - at)
 	}
 	mean /= size * size * (size - 1)
-	variance *= (size + 1) / (45 * size * size) * (size - 3*(n/m+m/n)/4 - 0.5)
-	if variance == 0 { // all values are equal
-		return 1
-	}
-	x := 1.0/6 + (t-mean)/math.Sqrt(45*variance)
+	x := cvmArgument(t, n, m, mean, tied)
 	if x < smallest {
 		return 1
 	}
@@ -210,4 +206,13 @@ func cvmAsymptotic(t, n, m float64, groups []int) float64 {
 		root := math.Pi * (2*float64(k) - 0.5 + s/2)
 		return root * root, 1 / math.Sqrt(root)
 	})
+}
+
+// cvmArgument brings T to the mean and the variance of its limit. The mean is that over all
+// regroupings, (1+1/N)/6 without ties; the variance is Anderson's (1962, equation 14), times
+// what the ties change of it in the limit.
+func cvmArgument(t, n, m, mean, tied float64) float64 {
+	size := n + m
+	variance := tied * (size + 1) / (45 * size * size) * (size - 3*(n/m+m/n)/4 - 0.5)
+	return 1.0/6 + (t-mean)/math.Sqrt(45*variance)
 }

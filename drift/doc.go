@@ -13,7 +13,9 @@
 // [ProxyProfiles] describe what the model answers, which needs no labels either.
 //
 // [DomainClassifier] and [PCAReconstruction] look at all columns of two batches at once,
-// and [EvidentlyPreset] says what Evidently would have said.
+// and [EvidentlyPreset] says what Evidently would have said. [AndersonDarlingSciPy],
+// [CramerVonMisesSciPy] and [EppsSingletonSciPy] are SciPy's where it deviates from the tests
+// named after them.
 //
 // # What is guaranteed
 //

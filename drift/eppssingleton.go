@@ -48,72 +48,92 @@ var (
 // The limit is slow to come: where sizes differ, W takes the covariance from the smaller
 // sample for far too well known (26 % false alarms at 5 % for 50 normal values against 500).
 // So where, with d = (n-m)/(n+m), d²/min(n, m) is above 1/4000, and where a sample of fewer
-// than 50 values is not corrected, PValue is another than in SciPy: that of the same
-// distance in terms of the covariance matrix of both samples together. Its mean and variance
-// over all regroupings of the values are known exactly, and the gamma distribution that has
-// them gives the p-value, as chi-square does in the limit. Below ten values in a sample there
-// is a warning, as the distribution then has more in its tail.
+// than 50 values is not corrected, PValue is another than in SciPy, whose numbers
+// [EppsSingletonSciPy] has: that of the same distance in terms of the covariance matrix of
+// both samples together. Its mean and variance over all regroupings of the values are known
+// exactly, and the gamma distribution that has them gives the p-value, as chi-square does in
+// the limit. Below ten values in a sample there is a warning, as the distribution then has
+// more in its tail.
 //
 // If the interquartile range is 0, the standard deviation takes its place, as it would be
 // for a normal distribution, with a warning; if all values are equal, W is 0 and the
 // p-value 1. A NaN, an infinity or a sample of fewer than five values is an [*InputError].
 func EppsSingleton[F constraints.Float](reference, current []F) (Result, error) {
+	e, err := newEppsComparison(reference, current)
+	if err != nil || e.rank == 0 {
+		return e.result, err
+	}
+	n, m := float64(len(e.reference)), float64(len(e.current))
+	imbalance := (n - m) / (n + m)
+	if imbalance*imbalance/min(n, m) > eppsImbalance || !e.corrected && min(n, m) < eppsUncorrectedLeast {
+		var ok bool
+		if e.result.PValue, ok = eppsRegrouped(e.reference, e.current, e.difference); !ok {
+			return Result{}, errEppsEigen
+		}
+	}
+	return e.result, nil
+}
+
+// eppsComparison is the test with the limit of W, and what it takes to do without that.
+type eppsComparison struct {
+	result             Result
+	reference, current [][4]float64 // waves
+	difference         [4]float64   // of their means
+	rank               int          // of the covariance matrix; 0 if all values are equal
+	corrected          bool
+}
+
+func newEppsComparison[F constraints.Float](reference, current []F) (eppsComparison, error) {
 	if err := requireSizes(len(reference), len(current), eppsLeast); err != nil {
-		return Result{}, err
+		return eppsComparison{}, err
 	}
 	r, c, err := sortedFinitePair(reference, current)
 	if err != nil {
-		return Result{}, err
+		return eppsComparison{}, err
 	}
 	n, m := float64(len(r)), float64(len(c))
-	result := Result{PValue: 1, EffectSize: ksEffect(r, c), NReference: len(r), NCurrent: len(c)}
+	e := eppsComparison{result: Result{PValue: 1, EffectSize: ksEffect(r, c), NReference: len(r), NCurrent: len(c)}}
 	if min(n, m) < eppsReliable {
-		result.Warnings = append(result.Warnings,
-			fmt.Errorf("drift: Epps-Singleton: a sample of %v values is small for the p-value", min(n, m)))
+		e.warn(fmt.Errorf("drift: Epps-Singleton: a sample of %v values is small for the p-value", min(n, m)))
 	}
 	unit, err := eppsUnitOf(r, c)
 	if err != nil {
-		result.Warnings = append(result.Warnings, err)
+		e.warn(err)
 	}
 	if unit.scale == 0 {
-		return result, nil
+		return e, nil
 	}
-	wavesR, wavesC := eppsWaves(r, unit), eppsWaves(c, unit)
-	meanR, covR := eppsMoments(wavesR)
-	meanC, covC := eppsMoments(wavesC)
-	var difference [4]float64
+	e.reference, e.current = eppsWaves(r, unit), eppsWaves(c, unit)
+	meanR, covR := eppsMoments(e.reference)
+	meanC, covC := eppsMoments(e.current)
 	var covariance [4][4]float64
 	for a := range 4 {
-		difference[a] = meanR[a] - meanC[a]
+		e.difference[a] = meanR[a] - meanC[a]
 		for b := a; b < 4; b++ {
 			covariance[a][b] = (n + m) * (covR[a][b]/n + covC[a][b]/m)
 		}
 	}
 	metric, ok := newEppsMetric(covariance)
 	if !ok {
-		return Result{}, errEppsEigen
+		return eppsComparison{}, errEppsEigen
 	}
-	w := (n + m) * metric.square(difference)
-	corrected := max(n, m) < eppsCorrected
-	if corrected {
+	w := (n + m) * metric.square(e.difference)
+	e.corrected = max(n, m) < eppsCorrected
+	if e.corrected {
 		w /= 1 + math.Pow(n+m, -0.45) + 10.1*(math.Pow(n, -1.7)+math.Pow(m, -1.7))
 	}
-	result.Statistic = w
-	imbalance := (n - m) / (n + m)
-	switch {
-	case len(metric) == 0: // all waves are equal
-	case imbalance*imbalance/min(n, m) > eppsImbalance || !corrected && min(n, m) < eppsUncorrectedLeast:
-		if result.PValue, ok = eppsRegrouped(wavesR, wavesC, difference); !ok {
-			return Result{}, errEppsEigen
-		}
-	default:
-		result.PValue = chiSquareSurvival(w, len(metric))
+	e.result.Statistic = w
+	e.rank = len(metric)
+	if e.rank > 0 {
+		e.result.PValue = chiSquareSurvival(w, e.rank)
 	}
-	if len(metric) < 4 {
-		result.Warnings = append(result.Warnings, errEppsRank)
+	if e.rank < 4 {
+		e.warn(errEppsRank)
 	}
-	return result, nil
+	return e, nil
 }
+
+func (e *eppsComparison) warn(err error) { e.result.Warnings = append(e.result.Warnings, err) }
 
 // eppsMetric holds the directions of a covariance matrix that vary, each divided by its
 // standard deviation.

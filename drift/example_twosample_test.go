@@ -2,6 +2,7 @@ package drift_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -29,7 +30,49 @@ func ExampleAndersonDarling() {
 		return
 	}
 	fmt.Printf("(A² - 1)/σ = %.2f, p = %.4f\n", r.Statistic, r.PValue)
-	// Output: (A² - 1)/σ = 3.45, p = 0.0133
+	// Output: (A² - 1)/σ = 3.45, p = 0.0149
+}
+
+// As many answers of each rating as of any other, in both samples, which differ in size: the
+// calibrated test says that nothing changed, the old number that everything did.
+func ExampleCramerVonMisesSciPy() {
+	ratedBefore := slices.Repeat([]float64{1, 2, 3}, 100)
+	ratedAfter := slices.Repeat([]float64{1, 2, 3}, 20)
+	r, err := drift.CramerVonMisesSciPy(ratedBefore, ratedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ours, err := drift.CramerVonMises(ratedBefore, ratedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("SciPy: T = %.2f, p = %.0e\n", r.Statistic, r.PValue)
+	fmt.Printf("here:  T = %.2f, p = %.1g\n", ours.Statistic, ours.PValue)
+	// Output:
+	// SciPy: T = 10.67, p = 1e-10
+	// here:  T = 0.00, p = 1
+}
+
+func ExampleAndersonDarlingSciPy() {
+	r, err := drift.AndersonDarlingSciPy(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("(A² - 1)/σ = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: (A² - 1)/σ = 3.45, p = 0.0131
+}
+
+func ExampleEppsSingletonSciPy() {
+	r, err := drift.EppsSingletonSciPy(waitedBefore, waitedAfter)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("W = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: W = 5.53, p = 0.237
 }
 
 func ExampleMannWhitney() {

@@ -4,7 +4,9 @@ scipy_vectors.py does not cover, and the power of SciPy's tests by simulation.
 Needs numpy, scipy and mpmath. Run: python scipy_two_sample.py > scipy_two_sample.json
 """
 
+import itertools
 import json
+import math
 import sys
 import warnings
 
@@ -16,6 +18,7 @@ from scipy import stats
 SEED = 20250201
 POWER_RUNS = 2000
 rng = np.random.default_rng(SEED)
+more_rng = np.random.default_rng(SEED + 1)
 warnings.simplefilter("ignore")
 
 
@@ -31,6 +34,20 @@ def samples():
     for shift in (0.4, 0.8, 1.1):
         yield f"far out {shift}", rng.normal(0, 1, 120).round(4), rng.normal(shift, 1, 90).round(4)
     yield "equal", np.arange(8.0), np.arange(8.0)
+
+
+def more_samples():
+    """Those of the methods that treat ties otherwise than SciPy or are exact up to a size."""
+    for n, m in [(4, 4), (5, 9), (8, 8), (6, 20), (14, 16), (20, 20), (18, 12), (21, 21), (22, 20), (25, 24), (5, 60), (40, 90), (70, 300), (300, 300), (600, 250)]:
+        for few in (2, 4, 9):
+            yield f"{few} values {n} {m}", more_rng.integers(0, few, n), more_rng.integers(0, few + 1, m)
+        a, b = more_rng.normal(0, 1, n).round(1), more_rng.normal(0.4, 1.3, m).round(1)
+        yield f"rounded {n} {m}", a, b
+    yield "half in common 9 7", np.arange(9.0), np.array([0, 2, 4, 4.5, 6, 8, 8.5])
+    for n, m in [(16, 15), (16, 16), (10, 21), (9, 31)]:
+        for shift in (0.3, 0.8, 1.2):
+            yield f"normal {n} {m} shift {shift}", more_rng.normal(0, 1, n).round(6), more_rng.normal(shift, 1, m).round(6)
+    yield "without overlap 60 60", np.arange(60.0), 100 + np.arange(60.0)
 
 
 def tied(a, b):
@@ -50,9 +67,15 @@ def methods(a, b):
         "welch": pair(stats.ttest_ind(b, a, equal_var=False)),
         "student": pair(stats.ttest_ind(b, a)),
         "energy": [float(stats.energy_distance(a, b)), None],
-        "normalized_wasserstein": [float(stats.wasserstein_distance(a, b) / np.std(a)), None],
         "anderson": pair(stats.anderson_ksamp([a, b], variant="midrank")),
+        "cramer_von_mises_scipy": pair(stats.cramervonmises_2samp(a, b)),
     }
+    if np.std(a) > 0:
+        out["normalized_wasserstein"] = [float(stats.wasserstein_distance(a, b) / np.std(a)), None]
+    if anderson_is_exact(a, b):
+        out["anderson_exact"] = [out["anderson"][0], anderson_regrouped(a, b)]
+    elif len(a) + len(b) <= 40 and not tied(a, b):
+        out["anderson_near"] = [out["anderson"][0], anderson_regrouped(a, b)]  # to the border
     if tied(a, b):
         # With ties and unequal sizes SciPy's statistic grows with the sizes whatever the
         # values are: its midranks no longer measure the distance of the two functions.
@@ -60,12 +83,65 @@ def methods(a, b):
         del out["cramer_von_mises"]
     elif max(len(a), len(b)) > 20:  # the limit again, without SciPy's cut-off at 1e-7
         out["cramer_von_mises"][1] = float(cvm_survival(cvm_argument(out["cramer_von_mises"][0], len(a), len(b))))
-    if min(len(a), len(b)) >= 5:
+    if min(len(a), len(b)) >= 5 and stats.iqr(np.concatenate([a, b])) > 0:  # else SciPy fails
+        out["epps_singleton_scipy"] = pair(stats.epps_singleton_2samp(a, b))
         out["epps_singleton"] = pair(stats.epps_singleton_2samp(a, b))
         if not epps_limit_is_near(len(a), len(b)):
             out["epps_singleton_limit"] = out["epps_singleton"].copy()
             out["epps_singleton"][1] = epps_regrouped(a, b)
     return out
+
+
+def anderson_is_exact(a, b):
+    """Says of these samples whether AndersonDarling counts out the regroupings."""
+    distinct = len(np.unique(np.concatenate([a, b])))
+    size = len(a) + len(b)
+    return size <= 30 or size <= 40 and distinct <= 10 or size <= 130 and distinct <= 5
+
+
+def anderson_regrouped(a, b):
+    """The share of the regroupings of the values whose A² with midranks is at least as
+    large: walks over the groups of equal values from either end meet in the middle. Where
+    SciPy can go through all regroupings, it must agree."""
+    n, m = len(a), len(b)
+    total = n + m
+    values, sizes = np.unique(np.concatenate([a, b]), return_counts=True)
+
+    def term(i, j, x, y):  # of x + y equal values above i of a and j of b
+        middle = i + j + (x + y) / 2
+        return (x + y) * (m * (i + x / 2) - n * (j + y / 2)) ** 2 / (middle * (total - middle) - total * (x + y) / 4)
+
+    def walks(sizes):
+        ends = {(0, 0): (np.zeros(1), np.ones(1))}
+        for size in sizes:
+            ahead = {}
+            for (i, j), (sums, ways) in ends.items():
+                for x in range(max(0, size - (m - j)), min(size, n - i) + 1):
+                    y = size - x
+                    ahead.setdefault((i + x, j + y), []).append((sums + term(i, j, x, y), ways * math.comb(size, x)))
+            ends = {k: tuple(np.concatenate(parts) for parts in zip(*v)) for k, v in ahead.items()}
+        return ends
+
+    measured, i, j = 0.0, 0, 0
+    for v, size in zip(values, sizes):
+        x = int(np.sum(a == v))
+        measured += term(i, j, x, size - x)
+        i, j = i + x, j + size - x
+    sizes = [int(s) for s in sizes]
+    half = len(sizes) // 2
+    second = walks(sizes[half:][::-1])
+    reached = 0.0
+    for (i, j), (sums, ways) in walks(sizes[:half]).items():
+        rest, rest_ways = second[n - i, m - j]
+        order = np.argsort(rest)
+        above = np.append(np.cumsum(rest_ways[order][::-1])[::-1], 0)
+        reached += np.sum(ways * above[np.searchsorted(rest[order], measured * (1 - 1e-12) - sums)])
+    p = reached / math.comb(total, n)
+    if math.comb(total, n) <= 13000:
+        exact = stats.PermutationMethod(n_resamples=np.inf, batch=1)
+        theirs = stats.anderson_ksamp([a, b], variant="midrank", method=exact).pvalue
+        assert abs(theirs - p) <= 1e-9 * p, (n, m, theirs, p)
+    return float(p)
 
 
 def epps_limit_is_near(n, m):
@@ -96,7 +172,7 @@ def epps_regrouped(a, b):
 
 
 def sample_cases():
-    for name, a, b in samples():
+    for name, a, b in itertools.chain(samples(), more_samples()):
         yield {"name": name, "reference": a.astype(float).tolist(), "current": b.astype(float).tolist(), "methods": methods(a, b)}
 
 
