@@ -159,9 +159,9 @@ func (w *encoder) numbers(f *numericFit) {
 	w.integer(int64(f.Grid.Size))
 	w.float(f.Grid.Centre)
 	w.float(f.Grid.Rate)
-	w.float(f.Grid.Scale)
 	w.integer(int64(f.Grid.Shift))
 	w.integer(f.Grid.Base)
+	w.integer(int64(f.Grid.Tails))
 	w.float(f.Unit.Centre)
 	w.integer(int64(f.Unit.Exponent))
 }
@@ -288,8 +288,8 @@ func (d *decoder) numbers() *numericFit {
 	for range d.length(8) {
 		f.Edges = append(f.Edges, d.float())
 	}
-	f.Grid = grid{Size: int(d.integer()), Centre: d.float(), Rate: d.float(), Scale: d.float(),
-		Shift: uint(d.integer()), Base: d.integer()}
+	f.Grid = grid{Size: int(d.integer()), Centre: d.float(), Rate: d.float(),
+		Shift: uint(d.integer()), Base: d.integer(), Tails: int(d.integer())}
 	f.Unit = unit{Centre: d.float(), Exponent: int(d.integer())}
 	return f
 }

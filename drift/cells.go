@@ -67,21 +67,35 @@ func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
 
 func (t *tally) countNumbers(c *cells, values []float64) {
 	var located [gridBlock]uint32
+	lo, hi := t.Moments.ordinary(c.unit)
 	for len(values) > 0 {
 		block := values[:min(len(values), gridBlock)]
 		values = values[len(block):]
-		lo, hi, ok := extremes(block)
-		if !ok {
-			var kept [gridBlock]float64
-			block = t.setAside(kept[:0], block)
-			if len(block) == 0 {
-				continue
-			}
-			lo, hi, _ = extremes(block)
+		n := t.Moments.addOrdinary(c.unit, block, lo, hi)
+		c.locator.count(t.Cells, block[:n], &located)
+		if n == len(block) {
+			continue
 		}
-		c.locator.count(t.Cells, block, &located)
-		t.Moments.addBlock(c.unit, block, lo, hi)
+		var kept [gridBlock]float64
+		rest := t.extend(kept[:0], block[n:])
+		c.locator.count(t.Cells, rest, &located)
+		t.Moments.addBlock(c.unit, rest, false)
+		lo, hi = t.Moments.ordinary(c.unit)
 	}
+}
+
+// extend counts what is not finite in a block, and has the extremes take in the rest, which
+// it returns: the block itself, or appended to kept.
+func (t *tally) extend(kept, block []float64) []float64 {
+	lo, hi, ok := extremes(block)
+	if !ok {
+		if block = t.setAside(kept, block); len(block) == 0 {
+			return nil
+		}
+		lo, hi, _ = extremes(block)
+	}
+	t.Moments.extend(lo, hi)
+	return block
 }
 
 // extremes returns the smallest and the largest of the values, at least one, or false if one

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"crypto/sha256"
+	"math"
 	"slices"
 )
 
@@ -30,7 +31,8 @@ func (r *Reference) CountsOf(column int) (counts []int64, single []bool) {
 	counts = r.tallies[column].Cells
 	single = make([]bool, len(counts))
 	for i := range counts {
-		single[i] = r.cells[column].locator.single(i)
+		b := r.cells[column].locator.bounds
+		single[i] = b[i] == math.Nextafter(b[i+1], math.Inf(-1))
 	}
 	return counts, single
 }

@@ -11,36 +11,46 @@ import (
 // above. It only says where to look; what belongs together is said by edges, or by a table
 // of the cells.
 //
-// A linear grid has cells of one width. The cells of the other kind are about as wide within
-// Scale of Centre, and beyond widen in proportion to the distance, so that one grid resolves
-// the bulk of a distribution and its tails, be they as heavy as they may. It uses that the
-// bits of a positive float64, read as an integer, are a piecewise linear approximation of
-// its logarithm.
+// A number is measured as its distance from Centre, times Rate, so that the unit it is given
+// in makes no difference. The cells of a linear grid are one wide. Those of another kind
+// widen in proportion to the distance, so that one grid resolves the bulk of a distribution
+// and its tails, be they as heavy as they may. It uses that the bits of a positive float64,
+// read as an integer, are a piecewise linear approximation of its logarithm.
 type grid struct {
 	Size   int     `json:"size"`
-	Centre float64 `json:"centre"` // the lower end of a linear grid
-	// Rate is the number of cells of a linear grid in a unit; 0 marks the other kind.
-	Rate float64 `json:"rate,omitempty"`
-	// Scale is above 0. Shift is the logarithm of the number of keys in a cell, at least
-	// 1; cell i holds the keys from (Base+i) << Shift.
-	Scale float64 `json:"scale,omitempty"`
-	Shift uint    `json:"shift,omitempty"`
-	Base  int64   `json:"base,omitempty"`
+	Centre float64 `json:"centre"` // of a linear grid, the lower end
+	Rate   float64 `json:"rate"`   // above 0
+	// Shift is 0 for a linear grid. Else it is the logarithm of the number of keys in a
+	// cell; cell i holds the keys from (Base+i) << Shift.
+	Shift uint  `json:"shift,omitempty"`
+	Base  int64 `json:"base,omitempty"`
+	// Tails is the number of sides on which the cells widen. If it is 1, what is below
+	// Centre is below the grid; if it is 2, the cells within a distance of 1 are about as
+	// wide as each other.
+	Tails int `json:"tails,omitempty"`
 }
 
 // maxGrid is the largest Size.
 const maxGrid = 1 << 20
 
-func (g *grid) linear() bool { return g.Rate != 0 }
+// tooFar is a number of cells that is above any grid and below any overflow.
+const tooFar = 1 << 62
+
+func (g *grid) linear() bool { return g.Shift == 0 }
+
+// aside keeps quantiles off the ends of cells, where the rounding of one unit or another
+// would move them across. It is no binary fraction.
+const aside = 1 + 1.0/73
 
 func newLinearGrid(lo, hi float64, size int) grid {
-	return grid{Size: size, Centre: lo, Rate: float64(size) / (hi - lo)}
+	return grid{Size: size, Centre: lo, Rate: float64(size) / aside / (hi - lo)}
 }
 
 // newLogGrid returns a grid of at most size cells from lo to hi, and at least half as many
-// if there are so many numbers.
-func newLogGrid(centre, scale, lo, hi float64, size int) grid {
-	g := grid{Centre: centre, Scale: scale, Shift: 1}
+// if there are so many numbers. Cells widen from a distance of scale on; if there is one
+// tail, that is from lo on.
+func newLogGrid(tails int, centre, scale, lo, hi float64, size int) grid {
+	g := grid{Centre: centre, Rate: 1 / scale, Shift: 1, Tails: tails}
 	low, high := g.key(lo), g.key(hi)
 	for high>>g.Shift-low>>g.Shift >= int64(size) {
 		g.Shift++
@@ -52,25 +62,33 @@ func newLogGrid(centre, scale, lo, hi float64, size int) grid {
 
 // check returns an error if locate could go wrong on the grid.
 func (g *grid) check() error {
-	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 	switch {
 	case g.Size < 1 || g.Size > maxGrid:
 		return fmt.Errorf("a grid of %d cells, want 1 to %d", g.Size, maxGrid)
 	case math.IsNaN(g.Centre) || math.IsInf(g.Centre, 0):
 		return errors.New("a grid without a centre")
-	case g.linear() && (!positive(g.Rate) || g.Scale != 0 || g.Shift != 0 || g.Base != 0),
-		!g.linear() && (!positive(g.Scale) || g.Shift < 1 || g.Shift > 63):
+	case !(g.Rate > 0) || math.IsInf(g.Rate, 0):
+		return fmt.Errorf("a grid with the rate %v, want above 0 and finite", g.Rate)
+	case g.linear() && (g.Base != 0 || g.Tails != 0),
+		!g.linear() && (g.Shift > 63 || g.Tails != 1 && g.Tails != 2):
 		return errors.New("a grid that is neither linear nor logarithmic")
 	}
 	return nil
 }
 
+// one is the key of a distance of 1, of which a grid with two tails takes the logarithm at
+// its centre.
+const one = 0x3ff << 52
+
 // key maps numbers to integers in the same order. Equal numbers, 0 and -0 among them, have
 // equal keys.
 func (g *grid) key(x float64) int64 {
-	z := x - g.Centre
-	k := int64(math.Float64bits(math.Abs(z)+g.Scale) - math.Float64bits(g.Scale))
-	sign := int64(math.Float64bits(z)) >> 63
+	t := float64((x - g.Centre) * g.Rate)
+	if g.Tails == 1 {
+		return max(int64(math.Float64bits(t)), 0)
+	}
+	k := int64(math.Float64bits(math.Abs(t)+1)) - one
+	sign := int64(math.Float64bits(t)) >> 63
 	return (k ^ sign) - sign
 }
 
@@ -88,30 +106,35 @@ func (g *grid) locate(cells *[gridBlock]uint32, values []float64) (numbers bool)
 		return false
 	}
 	numbers = true
-	lo, rate, size := g.Centre, g.Rate, float64(g.Size)
+	lo, rate, last := g.Centre, g.Rate, int64(g.Size)+1
 	for i, x := range values {
-		t := (x - lo) * rate
-		switch {
-		case t >= 0 && t < size:
-			cells[i] = uint32(int64(t)) + 1
-		case t >= size:
-			cells[i] = uint32(g.Size) + 1
-		default:
-			cells[i] = 0
-			numbers = numbers && t < 0
+		t := float64((x-lo)*rate) + 1
+		if !(t < tooFar) {
+			numbers = numbers && t >= tooFar
+			t = tooFar
 		}
+		// Of what overflows below, the integer is negative all the same.
+		cells[i] = uint32(min(max(int64(t), 0), last))
 	}
 	return numbers
 }
 
 // locateLog has key written out, which is too long to be inlined.
 func (g *grid) locateLog(cells *[gridBlock]uint32, values []float64) {
-	centre, scale, origin := g.Centre, g.Scale, math.Float64bits(g.Scale)
+	values = values[:min(len(values), gridBlock)]
+	centre, rate := g.Centre, g.Rate
 	shift, base, last := g.Shift&63, g.Base, int64(g.Size)+1
-	for i, x := range values[:min(len(values), gridBlock)] {
-		z := x - centre
-		k := int64(math.Float64bits(math.Abs(z)+scale) - origin)
-		sign := int64(math.Float64bits(z)) >> 63
+	if g.Tails == 1 {
+		for i, x := range values {
+			k := max(int64(math.Float64bits((x-centre)*rate)), 0)
+			cells[i] = uint32(min(max(k>>shift-base, 0), last))
+		}
+		return
+	}
+	for i, x := range values {
+		t := float64((x - centre) * rate)
+		k := int64(math.Float64bits(math.Abs(t)+1)) - one
+		sign := int64(math.Float64bits(t)) >> 63
 		cells[i] = uint32(min(max(((k^sign)-sign)>>shift-base, 0), last))
 	}
 }
@@ -121,14 +144,8 @@ func (g *grid) index(x float64) int {
 	if !g.linear() {
 		return int(min(max(g.key(x)>>(g.Shift&63)-g.Base, 0), int64(g.Size)+1))
 	}
-	switch t := (x - g.Centre) * g.Rate; {
-	case t >= float64(g.Size):
-		return g.Size + 1
-	case t >= 0:
-		return int(t) + 1
-	default:
-		return 0
-	}
+	t := min(float64((x-g.Centre)*g.Rate)+1, tooFar)
+	return int(min(max(int64(t), 0), int64(g.Size)+1))
 }
 
 // middle returns about the middle of a cell from 1 to Size.
@@ -140,36 +157,44 @@ func (g *grid) at(cell int, share float64) float64 {
 		return g.Centre + (float64(cell-1)+share)/g.Rate
 	}
 	k := (g.Base+int64(cell))<<g.Shift + int64(share*float64(int64(1)<<(g.Shift&63)-1))
-	sign := k >> 63
-	z := math.Float64frombits(math.Float64bits(g.Scale)+uint64((k^sign)-sign)) - g.Scale
-	if sign < 0 {
-		z = -z
+	if g.Tails == 1 {
+		return g.Centre + math.Float64frombits(uint64(max(k, 0)))/g.Rate
 	}
-	return g.Centre + z
+	sign := k >> 63
+	t := math.Float64frombits(uint64((k^sign)-sign)+one) - 1
+	if sign < 0 {
+		t = -t
+	}
+	return g.Centre + t/g.Rate
 }
 
 // fitGrid returns the grid of at most size cells on which the fullest cell holds the
 // fewest of the values, which must be sorted, finite and at least one, and the share of
 // them in that cell. The outermost k-th part of the values on either side may be outside.
 func fitGrid(sorted []float64, k, size int) (best grid, fullest float64) {
-	q := func(share float64) float64 { return sorted[int(share*float64(len(sorted)-1))] }
-	lo, hi, median := q(1/float64(k)), q(1-1/float64(k)), q(0.5)
+	last := len(sorted) - 1
+	q := func(share float64) float64 { return sorted[int(share*float64(last))] }
+	lo, hi, median := q(1/float64(k)), sorted[last-int(float64(last)/float64(k))], q(0.5)
 	grids := make([]grid, 0, 5)
 	if rate := float64(size) / (hi - lo); rate > 0 && !math.IsInf(rate, 0) {
 		grids = append(grids, newLinearGrid(lo, hi, size))
 	}
-	for _, c := range [...]struct{ centre, scale float64 }{
-		{median, q(0.75)/2 - q(0.25)/2}, // two tails
-		{lo, median - lo},               // an upper tail
-		{lo, q(0.1) - lo},               // over orders of magnitude
-		{hi, hi - median},               // a lower tail
+	for _, c := range [...]struct {
+		tails         int
+		centre, scale float64
+	}{
+		{2, median, q(0.75)/2 - q(0.25)/2},       // two tails
+		{1, lo - aside*(median-lo), median - lo}, // an upper tail
+		{1, lo - aside*(q(0.1)-lo), q(0.1) - lo}, // over orders of magnitude
+		{2, hi, aside * (hi - median)},           // a lower tail
 	} {
-		if c.scale > 0 && !math.IsInf(c.scale, 0) {
-			grids = append(grids, newLogGrid(c.centre, c.scale, lo, hi, size))
+		if rate := 1 / c.scale; rate > 0 && !math.IsInf(rate, 0) && !math.IsInf(c.centre, 0) {
+			grids = append(grids, newLogGrid(c.tails, c.centre, c.scale, lo, hi, size))
 		}
 	}
 	if len(grids) == 0 { // nearly all values are the same
-		grids = append(grids, newLogGrid(median, max(math.Abs(median), 1), lo, hi, size))
+		const least, most = 1e-307, 1e307 // whose inverses are finite
+		grids = append(grids, newLogGrid(2, median, min(max(math.Abs(median), least), most), lo, hi, size))
 	}
 	step := max(len(sorted)/(8*k), 1) // some quantiles stand for all
 	fullest = math.Inf(1)
@@ -179,6 +204,10 @@ func fitGrid(sorted []float64, k, size int) (best grid, fullest float64) {
 		if share < fullest && !(best.linear() && fullest < 4/float64(k)) {
 			best, fullest = g, share
 		}
+	}
+	if fullest > coarse/float64(k) && grids[0].linear() {
+		// None is fine enough: what is in a cell will be divided again, on any grid.
+		best, fullest = grids[0], grids[0].fullest(sorted, step)
 	}
 	return best, fullest
 }

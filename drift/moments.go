@@ -22,18 +22,18 @@ type moments struct {
 
 // add counts x, which must be finite, as its distance from 0 without any rounding.
 func (m *moments) add(x float64) {
-	m.extend(x, x, 1)
+	m.extend(x, x)
+	m.N++
 	m.Sum.add(x)
 	m.Squares.addSquare(x)
 }
 
-// extend counts n values from lo to hi.
-func (m *moments) extend(lo, hi float64, n int64) {
+// extend has the extremes take in lo and hi, before the values between are counted.
+func (m *moments) extend(lo, hi float64) {
 	lo, hi = unsignedZero(lo), unsignedZero(hi) // so that they do not depend on the order
 	if m.N == 0 {
 		m.Min, m.Max = lo, hi
 	}
-	m.N += n
 	m.Min, m.Max = min(m.Min, lo), max(m.Max, hi)
 }
 
@@ -108,6 +108,42 @@ func (m *moments) check() error {
 		return errors.New("has a negative variance")
 	}
 	return nil
+}
+
+// checkRange returns an error if the sums contradict the extremes, given the unit that values
+// were counted in. To round, and to bound a distance that overflows, keeps the order of
+// values, so no mean lies beyond the extremes that are so rounded, and no deviation is above
+// half their distance (Popoviciu, "Sur les équations algébriques ayant toutes leurs racines
+// réelles", 1935). One unit of slack leaves open how a tie is rounded.
+func (m *moments) checkRange(u unit) error {
+	if m.N == 0 {
+		return nil
+	}
+	var lo, hi moments
+	lo.addBlock(u, []float64{m.Min}, false)
+	hi.addBlock(u, []float64{m.Max}, false)
+	least, most, sum := units(&lo.Sum), units(&hi.Sum), units(&m.Sum)
+	one := new(big.Int).Lsh(big.NewInt(1), uint(u.Exponent-sumUnit))
+	least.Sub(least, one)
+	most.Add(most, one)
+	n := big.NewInt(m.N)
+	width := new(big.Int).Sub(most, least)
+	if sum.Cmp(least.Mul(least, n)) < 0 || sum.Cmp(most.Mul(most, n)) > 0 {
+		return fmt.Errorf("has a mean that is not between its minimum %v and maximum %v", m.Min, m.Max)
+	}
+	// n² times the variance is at most (n·width/2)².
+	scatter, exponent := m.scatter()
+	scatter.Lsh(scatter, uint(exponent-2*sumUnit+2))
+	if width.Mul(width, n); scatter.Cmp(width.Mul(width, width)) > 0 {
+		return fmt.Errorf("has a standard deviation above half of the range from %v to %v", m.Min, m.Max)
+	}
+	return nil
+}
+
+// units returns the sum in units of 2^sumUnit.
+func units(s *exactSum) *big.Int {
+	sum, exponent := s.integer()
+	return sum.Lsh(sum, uint(exponent-sumUnit))
 }
 
 // quotient returns x/n times 2^exponent.

@@ -205,8 +205,13 @@ func (c *profileContent) check(ref *Reference) error {
 		return fmt.Errorf("has %d columns, want %d", len(c.Columns), len(ref.cells))
 	}
 	for i := range c.Columns {
-		if err := c.Columns[i].check(ref.cells[i].kind, ref.cells[i].size(), c.Rows); err != nil {
-			return fmt.Errorf("column %q %w", ref.cells[i].name, err)
+		t, on := &c.Columns[i], &ref.cells[i]
+		err := t.check(on.kind, on.size(), c.Rows)
+		if err == nil {
+			err = t.Moments.checkRange(on.unit)
+		}
+		if err != nil {
+			return fmt.Errorf("column %q %w", on.name, err)
 		}
 	}
 	return nil

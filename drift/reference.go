@@ -236,7 +236,10 @@ func (c *columnContent) check(rows int64) error {
 		}
 		size = len(c.Numbers.Edges) + 1
 	}
-	return c.Counts.check(c.Kind, size, rows)
+	if err := c.Counts.check(c.Kind, size, rows); err != nil || !numeric {
+		return err
+	}
+	return c.Counts.Moments.checkRange(c.Numbers.Unit)
 }
 
 func ascending[T cmp.Ordered](values []T) bool {

@@ -28,7 +28,7 @@ const (
 )
 
 // fitUnit returns the unit for sorted finite values, at least one: the median, and the
-// distance from it to the farther of the first and the last percentile.
+// distance from it beyond which one in a thousand lies on either side.
 func fitUnit(sorted []float64) unit {
 	n := len(sorted)
 	u := unit{Centre: unsignedZero(sorted[n/2])}
@@ -36,7 +36,7 @@ func fitUnit(sorted []float64) unit {
 		u.Centre = 0 // no distance overflows
 	}
 	distance := func(i int) float64 { return max(u.Centre-sorted[i], sorted[n-1-i]-u.Centre) }
-	spread := distance(n / 100)
+	spread := distance(n / 1000)
 	if spread == 0 {
 		spread = distance(0)
 	}
@@ -54,27 +54,64 @@ func (u unit) valid() bool {
 	return !math.IsNaN(u.Centre) && !math.IsInf(u.Centre, 0) && u.Exponent >= minUnit && u.Exponent <= maxUnit
 }
 
-// addBlock counts finite values, 1 to gridBlock, of which lo and hi are the extremes.
-func (m *moments) addBlock(u unit, values []float64, lo, hi float64) {
-	m.extend(lo, hi, int64(len(values)))
+// ordinary returns the range of values that are near and leave the extremes as they are. It
+// is empty if none are.
+func (m *moments) ordinary(u unit) (lo, hi float64) {
+	if m.N == 0 {
+		return math.Inf(1), math.Inf(-1)
+	}
+	reach := math.Ldexp(countable/2, u.Exponent)
+	return max(m.Min, u.Centre-reach), min(m.Max, u.Centre+reach)
+}
+
+// addOrdinary counts values, at most gridBlock, up to the first that is not in the ordinary
+// range, and returns how many.
+func (m *moments) addOrdinary(u unit, values []float64, lo, hi float64) int {
+	var s unitSums
+	n := s.add(u, values, lo, hi)
+	m.addSums(u, s, n)
+	return n
+}
+
+// addBlock counts finite values, at most gridBlock, which are within the extremes, and near
+// if so said.
+func (m *moments) addBlock(u unit, values []float64, near bool) {
 	inverse := math.Ldexp(1, -u.Exponent)
-	if !(math.Abs((lo-u.Centre)*inverse) < countable && math.Abs((hi-u.Centre)*inverse) < countable) {
-		var near [gridBlock]float64
+	if !near {
+		var nearby [gridBlock]float64
 		n := 0
 		for _, x := range values[:min(len(values), gridBlock)] {
 			if math.Abs((x-u.Centre)*inverse) < countable {
-				near[n] = x
+				nearby[n] = x
 				n++
 			} else {
 				m.addFar(u, x)
+				m.N++
 			}
 		}
-		values = near[:n]
+		values = nearby[:n]
 	}
-	// To each number of units countable is added, so that it is not negative, and taken off
-	// the sums at the end. Integers may wrap around meanwhile.
-	var sum, low, high uint64 // of the numbers, and of their squares
-	for _, x := range values {
+	var s unitSums
+	n := s.add(u, values, -math.MaxFloat64, math.MaxFloat64)
+	m.addSums(u, s, n)
+}
+
+// unitSums are sums of numbers of units and of their squares. To each number countable is
+// added, so that it is not negative, and taken off the sums at the end. Integers may wrap
+// around meanwhile.
+type unitSums struct{ sum, low, high uint64 }
+
+// add adds values that are near up to the first that is not in the range, and returns how
+// many.
+func (s *unitSums) add(u unit, values []float64, lo, hi float64) int {
+	inverse := math.Ldexp(1, -u.Exponent)
+	sum, low, high := s.sum, s.low, s.high
+	n := len(values)
+	for i, x := range values {
+		if !(x >= lo && x <= hi) { // so is NaN
+			n = i
+			break
+		}
 		k := math.Float64bits((x-u.Centre)*inverse+rounder) - math.Float64bits(2*countable)
 		sum += k
 		h, l := bits.Mul64(k, k)
@@ -82,8 +119,18 @@ func (m *moments) addBlock(u unit, values []float64, lo, hi float64) {
 		low, carry = bits.Add64(low, l, 0)
 		high, _ = bits.Add64(high, h, carry)
 	}
-	low, high = shiftSquares(low, high, sum, uint64(len(values)))
-	units := int64(sum - uint64(len(values))*countable)
+	*s = unitSums{sum, low, high}
+	return n
+}
+
+// addSums adds the sums of n values.
+func (m *moments) addSums(u unit, s unitSums, n int) {
+	if n == 0 {
+		return
+	}
+	m.N += int64(n)
+	low, high := shiftSquares(s.low, s.high, s.sum, uint64(n))
+	units := int64(s.sum - uint64(n)*countable)
 	m.Sum.addBits(0, uint64(max(units, -units)), u.Exponent-sumUnit, units < 0)
 	m.Squares.addBits(high, low, 2*u.Exponent-sumUnit, false)
 }
