@@ -79,41 +79,31 @@ func (p countPair) lowestExpected() float64 {
 	return low
 }
 
-// mergeRare pools the cells whose expected count is below 5 into one, with the last cell
-// if pooled says so; if the pool is still too small, it takes in the smallest of the
-// others. Which cells are pooled for their count depends on the two samples' sum alone, so
-// the test stays valid. The total variation falls by no more than rare, the larger of the
-// two shares that the pooled cells hold.
-func (p countPair) mergeRare(lastPooled bool) (merged countPair, rare float64) {
-	merged = countPair{n: p.n, m: p.m}
+// splitRare returns the cells whose expected count is at least 5, and those below pooled
+// into one, with the last cell if pooled says so. Which cells are pooled for their count
+// depends on the two samples' sum alone, so a test of either part stays valid. The total
+// variation within the pool, which only its sum remains of, is at most hidden.
+func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
 	var r, c float64
+	cells := 0
 	for i := range p.r {
 		if p.expected(i) < minExpected || lastPooled && i == len(p.r)-1 {
 			r += p.r[i]
 			c += p.c[i]
+			cells++
 			continue
 		}
-		merged.r = append(merged.r, p.r[i])
-		merged.c = append(merged.c, p.c[i])
+		kept.r, kept.c = append(kept.r, p.r[i]), append(kept.c, p.c[i])
 	}
-	if r+c == 0 {
-		return merged, 0
+	kept.n, kept.m = p.n-r, p.m-c
+	if cells == 0 {
+		return kept, pool, 0
 	}
-	pool := len(merged.r)
-	merged.r = append(merged.r, r)
-	merged.c = append(merged.c, c)
-	if pool > 0 && merged.expected(pool) < minExpected {
-		smallest := 0
-		for i := range pool {
-			if merged.expected(i) < merged.expected(smallest) {
-				smallest = i
-			}
-		}
-		merged.r[smallest] += r
-		merged.c[smallest] += c
-		merged.r, merged.c = merged.r[:pool], merged.c[:pool]
+	pool = countPair{r: []float64{r, kept.n}, c: []float64{c, kept.m}, n: p.n, m: p.m}
+	if cells > 1 {
+		hidden = min(r/p.n, c/p.m)
 	}
-	return merged, max(r/p.n, c/p.m)
+	return kept, pool, hidden
 }
 
 // chiSquareDetectable returns a total variation t that is significant at level alpha

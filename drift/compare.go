@@ -51,6 +51,9 @@ func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison
 	k.testRate(TestMissing, [2]int64{ref.Missing, cur.Missing}, rows)
 	k.testRate(TestInfinite, [2]int64{ref.infinite(), cur.infinite()}, [2]int{k.n, k.m})
 	k.testRate(TestUnseen, [2]int64{expectedUnseen(c, ref), cur.Unseen}, [2]int{k.n, k.m})
+	if c.kind == KindNumeric {
+		k.testRange()
+	}
 	return k
 }
 
@@ -139,6 +142,48 @@ func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
 	k.report.Tests = append(k.report.Tests, t)
 }
 
+// testRange tests the rate of numbers outside of the reference's range. It does so where
+// there are none too: whether there are is not for both sides' sum to say.
+func (k *comparison) testRange() {
+	n, m := int64(k.n)-k.ref.infinite(), int64(k.m)-k.cur.infinite()
+	if n == 0 || m == 0 {
+		return
+	}
+	below, above := k.cur.Cells[0], k.cur.Cells[len(k.cur.Cells)-1]
+	if k.ref.Cells[0] > 0 { // it holds the least of all numbers, which has no cell above it
+		below = 0
+	}
+	outside := float64(below+above) / float64(m)
+	t := Test{
+		Name:       TestOutOfRange,
+		Statistic:  outside,
+		PValue:     min(2*min(extremeProbability(below, n, m), extremeProbability(above, n, m)), 1),
+		EffectSize: max(outside-2/float64(n+1), 0),
+		Observed:   outside,
+		Floor:      k.cfg.rateFloor(k.cells),
+		CI:         rateChangeCI(0, float64(n), float64(below+above), float64(m), k.cfg.Alpha),
+		NReference: int(n),
+		NCurrent:   int(m),
+	}
+	t.CI.Lo = min(t.CI.Lo, t.EffectSize)
+	t.openBelow(k.cfg.Alpha)
+	k.report.Tests = append(k.report.Tests, t)
+}
+
+// extremeProbability returns the probability that the x most extreme values on one side, of
+// n and m together in any order, are all among the m: the product of (m-i)/(n+m-i) for i
+// below x. Equal values only make that many rarer.
+func extremeProbability(x, n, m int64) float64 {
+	if x == 0 {
+		return 1
+	}
+	lgamma := func(v int64) float64 {
+		l, _ := math.Lgamma(float64(v) + 1)
+		return l
+	}
+	return math.Exp(min(lgamma(n+m-x)-lgamma(m-x)-(lgamma(n+m)-lgamma(m)), 0))
+}
+
 // surprise returns the p-value of so many unseen values, with the rate above that expected,
 // by the normal limit. The expected rate is an estimate, with a larger variance than that of
 // a count if many levels occur twice (Esty, "A normal limit law for a nonparametric
@@ -217,7 +262,7 @@ func (k *comparison) detectable(level float64) float64 {
 		return 1
 	}
 	if k.method.onTable() {
-		return min(k.table.rare+chiSquareDetectable(level, k.effective(), k.table.degrees()), 1)
+		return k.table.detectable(level)
 	}
 	return ksDetectable(level, k.effective())
 }
@@ -264,8 +309,17 @@ func (k *comparison) detectableAt(values, level float64) float64 {
 	case k.cells.kind == KindNumeric:
 		return chiSquareDetectable(level, effective, tableGroups-1)
 	}
-	rare, kept := expectedMerging(k.ref.Cells, float64(k.n), values)
-	return min(rare+chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1)), 1)
+	share, rare, kept := expectedSplit(k.ref.Cells, float64(k.n), values)
+	most := chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1))
+	if rare > 0.5 {
+		// The rare levels are a pool, whose count is about a Poisson variable.
+		z, mean := normalQuantile(level), share*values
+		most += (z*z/2 + z*math.Sqrt(mean+z*z/4)) / values
+	}
+	if rare > 1.5 {
+		most += share // which may differ within
+	}
+	return min(most, 1)
 }
 
 // roundUp returns the next integer of two significant digits.
@@ -303,8 +357,10 @@ func (k *comparison) sentence(t Test) string {
 		return fmt.Sprintf("%s: a distance D of %s %s", k.movedValues(), observed, found)
 	case TestWasserstein:
 		s := fmt.Sprintf("The values moved by %s standard deviations", observed)
-		if ref.Numbers != nil && cur.Numbers != nil {
-			s += fmt.Sprintf(", their mean from %s to %s", formatNumber(ref.Numbers.Mean), formatNumber(cur.Numbers.Mean))
+		// Means that differ by less than a millionth of the deviation stayed, but for rounding.
+		if a, b := ref.Numbers, cur.Numbers; a != nil && b != nil && math.Abs(b.Mean-a.Mean) > 1e-6*max(a.Std, b.Std) {
+			means := formatApart(a.Mean, b.Mean)
+			s += fmt.Sprintf(", their mean from %s to %s", means[0], means[1])
 		}
 		return s + " " + found
 	case TestChiSquare, TestG, TestPSI, TestJensenShannon, TestHellinger:
@@ -314,11 +370,16 @@ func (k *comparison) sentence(t Test) string {
 		}
 		return s
 	case TestMissing:
-		return fmt.Sprintf("Missing values went from %s to %s of the rows %s", percent(ref.MissingRate), percent(cur.MissingRate), found)
+		from, to := percentsApart(ref.MissingRate, cur.MissingRate)
+		return fmt.Sprintf("Missing values went from %s to %s of the rows %s", from, to, found)
 	case TestInfinite:
-		return fmt.Sprintf("Infinite values went from %s to %s %s", percent(ref.InfiniteRate), percent(cur.InfiniteRate), found)
+		from, to := percentsApart(ref.InfiniteRate, cur.InfiniteRate)
+		return fmt.Sprintf("Infinite values went from %s to %s %s", from, to, found)
+	case TestOutOfRange:
+		return fmt.Sprintf("%s of the values are outside of the reference's range %s", percent(t.Observed), found)
 	default:
-		return fmt.Sprintf("Values unseen in the reference went from %s to %s %s", percent(ref.UnseenRate), percent(cur.UnseenRate), found)
+		from, to := percentsApart(ref.UnseenRate, cur.UnseenRate)
+		return fmt.Sprintf("Values unseen in the reference went from %s to %s %s", from, to, found)
 	}
 }
 
@@ -353,7 +414,9 @@ func (k *comparison) stableReason() string {
 	}
 	var bounds []string
 	for _, t := range k.report.Tests {
-		bounds = append(bounds, k.bound(t))
+		if t.Name != TestOutOfRange || t.Observed > 0 {
+			bounds = append(bounds, k.bound(t))
+		}
 	}
 	return fmt.Sprintf("No significant change: with %s confidence, %s.", percent(1-k.cfg.Alpha), strings.Join(bounds, ", and "))
 }
@@ -372,9 +435,11 @@ func (k *comparison) bound(t Test) string {
 		return "the rate of infinite values changed by at most " + percentagePoints(t.CI.Hi)
 	case TestUnseen:
 		return "the rate of unseen values changed by at most " + percentagePoints(t.CI.Hi)
+	case TestOutOfRange:
+		return "at most " + percent(t.CI.Hi) + " of the values are outside of the reference's range"
 	case TestPSI:
 		if t.CI.Hi == math.MaxFloat64 {
-			return "the levels are too rare to bound the PSI"
+			return "the " + k.groups() + " are too rare to bound the PSI"
 		}
 		return "the PSI is at most " + most
 	case TestJensenShannon:
@@ -396,16 +461,19 @@ func (k *comparison) insufficientReason() string {
 	var have string
 	switch {
 	case r.Current.Values < r.Current.Rows:
-		have = fmt.Sprintf("%d values in %d rows are too few to tell", r.Current.Values, r.Current.Rows)
+		have = fmt.Sprintf("%s in %s are too few to tell", counted(r.Current.Values, "value"), counted(r.Current.Rows, "row"))
+		if r.Current.Values == 1 {
+			have = fmt.Sprintf("1 value in %s is too few to tell", counted(r.Current.Rows, "row"))
+		}
 	case r.Current.Rows == 1:
 		have = "1 row is too few to tell"
 	default:
 		have = fmt.Sprintf("%d rows are too few to tell", r.Current.Rows)
 	}
 	if r.NeededRows == 0 {
-		have = fmt.Sprintf("%d values", k.n)
+		have = counted(k.n, "value")
 		if k.cells.kind == KindCategorical {
-			have += fmt.Sprintf(" of %d levels", len(k.cells.levels))
+			have += " of " + counted(len(k.cells.levels), "level")
 		}
 		return fmt.Sprintf("The reference has only %s, too few to tell whatever the number of current rows.", have)
 	}

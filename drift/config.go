@@ -14,7 +14,11 @@ type Correction string
 const (
 	// BenjaminiHochberg bounds the expected share of false alarms among the alarms by
 	// Alpha, and the chance of any alarm by Alpha if nothing drifted (Benjamini and
-	// Hochberg, "Controlling the false discovery rate", 1995). It is the default.
+	// Hochberg, "Controlling the false discovery rate", 1995). It is the default. The bound
+	// is proven for columns that are independent or rise together (Benjamini and Yekutieli,
+	// "The control of the false discovery rate in multiple testing under dependency", 2001);
+	// under any dependence whatever it is larger by a factor of at most 1 + 1/2 + ... + 1/m
+	// for m columns.
 	BenjaminiHochberg Correction = "bh"
 	// NoCorrection tests every column at Alpha, so that the more columns there are, the
 	// likelier is a false alarm.
@@ -44,8 +48,9 @@ type Config struct {
 	// category. Floors are compared with what is left of an effect without noise, see
 	// [Test].EffectSize.
 	CategoricalEffect float64 `json:"categorical_effect"`
-	// RateEffect is the smallest change of the rate of missing, infinite or unseen values
-	// that is called drift. Default 0.02: two percentage points.
+	// RateEffect is the smallest change of the rate of missing, infinite or unseen values,
+	// or of numbers outside of the reference's range, that is called drift. Default 0.02:
+	// two percentage points.
 	RateEffect float64 `json:"rate_effect"`
 	// Detectable is the observed D, or total variation, that must be certain to be
 	// significant before a column is called stable; with fewer rows it is insufficient. A column
@@ -55,7 +60,10 @@ type Config struct {
 	// change. Default 30.
 	MinRows int `json:"min_rows"`
 	// DriftShare is the share of drifted columns from which the data set is called
-	// drifted. Default 0.3.
+	// drifted. Default 0.3. Of ten columns or more so many hardly ever drift by chance (in
+	// less than 0.1 % of passes, if they are independent); of one to three columns a single
+	// one is enough, and then a false alarm of the column, in up to Alpha of the passes, is
+	// one of the data set.
 	DriftShare float64 `json:"drift_share"`
 	// Columns overrides settings of single columns, by name.
 	Columns map[string]ColumnConfig `json:"columns,omitempty"`

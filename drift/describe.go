@@ -80,7 +80,7 @@ func distances(c *cells, ref, cur *tally) *Distances {
 	if c.kind == KindCategorical {
 		pair = levelCounts(ref, cur)
 	} else {
-		pair = pairCounts(groupCells(ref, cur, tableGroups))
+		pair = pairCounts(c.group(ref, cur, tableGroups))
 		if ref.Moments.N > 0 && cur.Moments.N > 0 {
 			w := cellWasserstein(c, ref, cur)
 			d.Wasserstein1 = &w
@@ -90,51 +90,116 @@ func distances(c *cells, ref, cur *tally) *Distances {
 	return d
 }
 
-// groupCells adds up neighbouring cells to at most so many groups of about the same reference
-// count. What is out of range or infinite belongs to the first or the last group.
-func groupCells(ref, cur *tally, groups int64) (r, c []int64) {
-	n := ref.values()
-	r, c = make([]int64, 1, groups), make([]int64, 1, groups)
-	var seen, whole int64 // values, and whole shares of n/groups in them
-	open := false         // the next cell starts a group
-	add := func(i, k int64) {
-		if open && seen < n {
-			r, c = append(r, 0), append(c, 0)
-		}
-		seen += i
-		r[len(r)-1] += i
-		c[len(c)-1] += k
-		if open = seen*groups >= (whole+1)*n; open {
-			whole = seen * groups / n
-		}
-	}
-	add(ref.NegInf, cur.NegInf)
+// group adds up neighbouring cells to at most so many groups of about the same reference
+// count, and to further ones without any that hold what the reference lacks, where it is no
+// chance that it does: see grouping.
+func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
+	g := grouping{n: ref.values(), groups: groups, open: true}
+	g.add(ref.NegInf, cur.NegInf, true)
 	for i := range ref.Cells {
-		add(ref.Cells[i], cur.Cells[i])
+		g.add(ref.Cells[i], cur.Cells[i], c.single(i))
 	}
-	add(ref.PosInf, cur.PosInf)
-	return r, c
+	g.add(ref.PosInf, cur.PosInf, true)
+	return g.finish()
+}
+
+// single reports whether the cell holds one value.
+func (c *cells) single(cell int) bool {
+	lo, hi := c.bounds(cell, -math.MaxFloat64, math.MaxFloat64)
+	return lo == hi
+}
+
+// grouping divides a row of cells into groups, see cells.group.
+//
+// Where the values are continuous, chance drew the extremes of the reference, and what lies
+// beyond them belongs to the outermost groups: a group of its own would be one chosen for
+// being empty. That many rows share the extreme is no chance, so beyond such an atom begins
+// another group. Else a constant, or the upper value of a flag, could move anywhere without
+// a change of the counts. For the same reason what lies between two atoms is a group, if each
+// of them is one: 0 and 1 are not 0.5. Where there are more values than groups, those between
+// them are of the group that they lie in, as in a histogram.
+type grouping struct {
+	n, groups   int64
+	r, c        []int64 // of the groups
+	seen, whole int64   // reference values, and whole shares of n/groups in them
+	open        bool    // the next cell with reference values starts a group
+	edge, alone bool    // the last group ends with an atom, and is nothing else
+	gap         int64   // current values since the last cell with reference values
+}
+
+// add takes in the next cell, which is of a single value or not.
+func (g *grouping) add(r, c int64, single bool) {
+	if r == 0 {
+		g.gap += c
+		return
+	}
+	atom := single && r >= minExpected // a value of fewer rows may be the last by chance
+	full := (g.seen+r)*g.groups >= (g.whole+1)*g.n
+	alone := atom && g.open && full
+	if atom && g.seen == 0 || alone && g.alone {
+		g.split()
+	}
+	if g.open {
+		g.r, g.c = append(g.r, 0), append(g.c, 0)
+	}
+	g.seen += r
+	last := len(g.r) - 1
+	g.r[last] += r
+	g.c[last] += c + g.gap
+	g.gap, g.edge, g.alone = 0, atom, alone
+	if g.open = full; full {
+		g.whole = g.seen * g.groups / g.n
+	}
+}
+
+// split makes the gap a group.
+func (g *grouping) split() {
+	g.r, g.c = append(g.r, 0), append(g.c, g.gap)
+	g.gap = 0
+}
+
+// finish returns the groups. There must have been reference values.
+func (g *grouping) finish() (r, c []int64) {
+	if g.edge {
+		g.split()
+	}
+	g.c[len(g.c)-1] += g.gap
+	return g.r, g.c
 }
 
 // cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
-// within their cells: in each cell the difference of the distribution functions is linear.
+// within their cells: in each cell the difference of the distribution functions is linear. A
+// cell of one value begins after the one before it ends, by the least that numbers can differ.
 func cellWasserstein(c *cells, ref, cur *tally) float64 {
 	lo := min(ref.Moments.Min, cur.Moments.Min)
 	hi := max(ref.Moments.Max, cur.Moments.Max)
 	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var area, before float64
+	var sum, before float64
 	var r, k int64
+	end := lo
 	for i := range ref.Cells {
 		r += ref.Cells[i]
 		k += cur.Cells[i]
 		after := float64(r)/n - float64(k)/m
 		from, to := c.bounds(i, lo, hi)
-		height := (math.Abs(before) + math.Abs(after)) / 2
-		if before*after < 0 { // two triangles that meet on the axis
-			height = (before*before + after*after) / (4 * height)
-		}
-		area += 2 * (height * (to/2 - from/2)) // halves, because to-from may overflow
-		before = after
+		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
+		before, end = after, to
 	}
-	return min(area, math.MaxFloat64)
+	return min(sum, math.MaxFloat64)
+}
+
+// meanSize returns the mean size of what goes from one value to another linearly.
+func meanSize(from, to float64) float64 {
+	if from*to < 0 { // two triangles that meet on the axis
+		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
+	}
+	return (math.Abs(from) + math.Abs(to)) / 2
+}
+
+// area returns height times the distance of two numbers, which itself may overflow.
+func area(height, from, to float64) float64 {
+	if width := to - from; !math.IsInf(width, 0) {
+		return height * width
+	}
+	return 2 * (height * (to/2 - from/2))
 }

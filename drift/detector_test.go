@@ -1,6 +1,7 @@
 package drift_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -78,7 +79,7 @@ func TestDetector_Verdicts(t *testing.T) {
 		{"constant stays", drift.Numeric("x", repeat(500, 7.0)), drift.Numeric("x", repeat(500, 7.0)), drift.Config{},
 			drift.Stable, "No significant change: with 95 % confidence, D is at most 0.0859."},
 		{"constant moves", drift.Numeric("x", repeat(500, 7.0)), drift.Numeric("x", repeat(500, 7.1)), drift.Config{},
-			drift.Drifted, "Values up to 7 went from 100 % to 0 %, the median from 7 to 7.1: a distance D of 1 (floor 0.1, adjusted p < 1e-15)."},
+			drift.Drifted, "Values up to 7 went from 100 % to 0 %, the median from 7 to 7.1: a distance D of 1 (floor 0.1, adjusted p < 1e-15). 100 % of the values are outside of the reference's range (0.996 without noise, floor 0.02, adjusted p < 1e-15)."},
 		{"a value between two known ones", drift.Numeric("x", repeat(250, 0.0, 1)), drift.Numeric("x", repeat(500, 0.5)), drift.Config{},
 			drift.Drifted, "Values up to 0 went from 50 % to 0 %, the median from 0 to 0.5: a distance D of 0.5 (0.498 without noise, floor 0.1, adjusted p < 1e-15)."},
 		{"reference without values", drift.Numeric("x", repeat(500, nan)), drift.Numeric("x", repeat(500, 1.0)), drift.Config{},
@@ -92,21 +93,28 @@ func TestDetector_Verdicts(t *testing.T) {
 		{"current without values", drift.Numeric("x", repeat(500, 1.0)), drift.Numeric("x", repeat(500, nan)), drift.Config{},
 			drift.Drifted, "Missing values went from 0 % to 100 % of the rows (floor 0.02, adjusted p < 1e-15)."},
 		{"infinite", drift.Numeric("x", repeat(500, 1.0)), drift.Numeric("x", append(repeat(450, 1.0), repeat(50, math.Inf(1))...)), drift.Config{},
-			drift.Drifted, "Infinite values went from 0 % to 10 % (floor 0.02, adjusted p < 1e-15)."},
+			drift.Drifted, "Infinite values went from 0 % to 10 % (floor 0.02, adjusted p = 1.5e-15)."},
 		{"real but small", drift.Numeric("x", normals(rng, 50000, 0)), drift.Numeric("x", normals(rng, 50000, 0.1)), drift.Config{},
-			drift.Stable, "A real change, but too small to matter: values up to 0.139 went from 55.9 % to 51.6 %, the median from -0.00485 to 0.0991: a distance D of 0.0429 (0.0425 without noise, floor 0.1, adjusted p < 1e-15)."},
+			drift.Stable, "A real change, but too small to matter: values up to 0.109 went from 54.7 % to 50.4 %, the median from -0.00498 to 0.099: a distance D of 0.0429 (0.0425 without noise, floor 0.1, adjusted p < 1e-15)."},
 		{"an override lowers the floor", drift.Numeric("x", normals(rng, 50000, 0)), drift.Numeric("x", normals(rng, 50000, 0.1)),
 			drift.Config{Columns: map[string]drift.ColumnConfig{"x": {Effect: 0.03}}},
-			drift.Drifted, "Values up to 0.105 went from 54 % to 50.3 %, the median from 0.0047 to 0.0973: a distance D of 0.0367 (0.0363 without noise, floor 0.03, adjusted p < 1e-15)."},
+			drift.Drifted, "Values up to 0.105 went from 54 % to 50.3 %, the median from 0.00469 to 0.0973: a distance D of 0.0368 (0.0364 without noise, floor 0.03, adjusted p < 1e-15)."},
 		{"too few rows, however clear", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", normals(rng, 20, 50)), drift.Config{},
 			drift.Insufficient, "20 rows are too few to tell; about 51 would do."},
 		{"few rows but clear", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", normals(rng, 40, 2)), drift.Config{},
-			drift.Drifted, "Values up to 0.8 went from 82.2 % to 15 %, the median from -0.0326 to 2.09: a distance D of 0.672 (0.663 without noise, floor 0.1, adjusted p < 1e-15)."},
+			drift.Drifted, "Values up to 0.8 went from 82.2 % to 15 %, the median from -0.0326 to 2.09: a distance D of 0.672 (0.663 without noise, floor 0.1, adjusted p < 1e-15). 25 % of the values are outside of the reference's range (0.246 without noise, floor 0.02, adjusted p = 6.3e-12)."},
 		{"few values in many rows", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", append(repeat(20, nan), normals(rng, 20, 0)...)),
 			drift.Config{RateEffect: 1},
-			drift.Insufficient, "20 values in 40 rows are too few to tell; about 110 would do."},
+			drift.Insufficient, "20 values in 40 rows are too few to tell; about 130 would do."},
 		{"too small a reference", drift.Numeric("x", normals(rng, 40, 0)), drift.Numeric("x", normals(rng, 5000, 0)), drift.Config{},
 			drift.Insufficient, "The reference has only 40 values, too few to tell whatever the number of current rows."},
+		{"one value", drift.Categorical("x", []string{"a"}), drift.Categorical("x", repeat(500, "a")), drift.Config{},
+			drift.Insufficient, "The reference has only 1 value of 1 level, too few to tell whatever the number of current rows."},
+		{"one value in two rows", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", []float64{0, nan}), drift.Config{},
+			drift.Insufficient, "1 value in 2 rows is too few to tell; about 110 would do."},
+		{"means that differ by little", drift.Numeric("x", repeat(500, 1_701_260_997.0, 1_701_260_999)), drift.Numeric("x", repeat(500, 1_701_260_997.0, 1_701_261_001)),
+			drift.Config{NumericMethod: drift.TestWasserstein, RateEffect: 1},
+			drift.Drifted, "The values moved by 0.5 standard deviations, their mean from 1701260998 to 1701260999 (0.429 without noise, floor 0.25, adjusted p < 1e-15)."},
 		{"no rows", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", nil), drift.Config{},
 			drift.Insufficient, "0 rows are too few to tell; about 51 would do."},
 		{"levels stay", drift.Categorical("x", repeat(100, "a", "b", "c")), drift.Categorical("x", repeat(100, "a", "b", "c")), drift.Config{},
@@ -177,6 +185,9 @@ func TestDetector_NeededRowsOfManyLevels(t *testing.T) {
 			s := simulated{[]population{p}, newReference(t, p.sample(rng, "x", c.rows))}
 			for _, rows := range []int{20, 100} {
 				first := detect(t, s.ref, drift.Config{}, s.profile(rng, rows)).Columns[0]
+				if first.Verdict == drift.Drifted {
+					continue // a false alarm, of which one in twenty may be
+				}
 				require.Equal(t, drift.Insufficient, first.Verdict)
 				if first.NeededRows == 0 {
 					continue
@@ -241,7 +252,7 @@ func TestDetector_StableSaysWhatIsRuledOut(t *testing.T) {
 			continue
 		}
 		hi := c.Tests[1].CI.Hi
-		require.Contains(t, c.Reason, fmt.Sprintf("the rate of missing values changed by at most %v percentage points.", math.Round(1000*hi)/10))
+		require.Contains(t, c.Reason, fmt.Sprintf("the rate of missing values changed by at most %v percentage points", math.Round(1000*hi)/10))
 		if hi < 0.05 {
 			ruledOut++
 		}
@@ -385,24 +396,32 @@ func TestDetector_Correction(t *testing.T) {
 	profile := profileOf(t, ref, current...)
 	plain := detect(t, ref, drift.Config{Correction: drift.NoCorrection}, profile)
 	adjusted := detect(t, ref, drift.Config{}, profile)
-	for i := range plain.Columns {
-		p := plain.Columns[i].Tests[0]
-		require.Equal(t, p.PValue, p.AdjustedPValue)
+	// The p-value of a column is that of its strongest test, times their number.
+	strongest := func(report *drift.Report, column int) drift.Test {
+		return slices.MinFunc(report.Columns[column].Tests, func(a, b drift.Test) int { return cmp.Compare(a.PValue, b.PValue) })
+	}
+	var family []float64
+	for i, c := range plain.Columns {
+		test := strongest(plain, i)
+		require.Len(t, c.Tests, 2)
+		require.Equal(t, min(2*test.PValue, 1), test.AdjustedPValue)
+		family = append(family, test.AdjustedPValue)
+	}
+	for i, p := range family {
 		want := 1.0
-		for j := range plain.Columns {
-			threshold := plain.Columns[j].Tests[0].PValue
-			if threshold < p.PValue {
+		for _, threshold := range family {
+			if threshold < p {
 				continue
 			}
 			rank := 0
-			for k := range plain.Columns {
-				if plain.Columns[k].Tests[0].PValue <= threshold {
+			for _, other := range family {
+				if other <= threshold {
 					rank++
 				}
 			}
 			want = min(want, threshold*6/float64(rank))
 		}
-		requireClose(t, want, adjusted.Columns[i].Tests[0].AdjustedPValue, 1e-12)
+		requireClose(t, want, strongest(adjusted, i).AdjustedPValue, 1e-12)
 	}
 }
 

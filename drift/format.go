@@ -9,8 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// formatNumber returns three significant digits, without an exponent where that stays
-// short: "0.0123", "1520", "1.2e+09".
+// formatNumber returns three significant digits of a statistic, without an exponent where
+// that stays short: "0.0123", "1520", "1.2e+09". Values of a column, which may differ by
+// little for their size, are for [formatApart].
 func formatNumber(x float64) string {
 	if a := math.Abs(x); a >= 1000 && a < 1e7 {
 		return strconv.FormatFloat(x, 'f', 0, 64)
@@ -39,6 +40,29 @@ func percent(share float64) string {
 	}
 }
 
+// percentsApart is percent for two shares that are read against each other. Shares that
+// differ look different: they have as many decimals as that takes.
+func percentsApart(a, b float64) (string, string) { return tellApart(percent, a, b) }
+
+// percentCellsApart is percentsApart for a table.
+func percentCellsApart(a, b float64) (string, string) { return tellApart(percentCell, a, b) }
+
+func tellApart(short func(float64) string, a, b float64) (string, string) {
+	s, t := short(a), short(b)
+	long := func(share float64, digits int) (text string, isNoneOrAll bool) {
+		text = decimals(100*share, digits)
+		return text + " %", text == decimals(0, digits) || text == decimals(100, digits)
+	}
+	for digits := 2; a != b && s == t && digits <= mostDigits; digits++ {
+		x, xRounded := long(a, digits)
+		y, yRounded := long(b, digits)
+		if x != y && !xRounded && !yRounded {
+			s, t = x, y
+		}
+	}
+	return s, t
+}
+
 // percentCell is percent for a table: always with a decimal, but for none and all.
 func percentCell(share float64) string {
 	p := percent(share)
@@ -48,27 +72,89 @@ func percentCell(share float64) string {
 	return strings.TrimSuffix(p, " %") + ".0 %"
 }
 
-// formatQuantity returns a value of a column for a table or an axis: five significant digits,
-// groups of three digits from a thousand on, an exponent only for what is very small or large.
-func formatQuantity(x float64) string {
-	a := math.Abs(x)
-	if a != 0 && (a < 1e-4 || a >= 1e12) {
-		return strconv.FormatFloat(x, 'g', 4, 64)
+// What it takes to write values of a column.
+const (
+	proseDigits = 3    // significant digits in a sentence, at least
+	tableDigits = 5    // and in a table or on an axis
+	mostDigits  = 17   // which tell any two float64s apart
+	smallest    = 1e-4 // below, a value has an exponent
+	longest     = 1e15 // from here on it has one, too: not all of its whole digits are known
+)
+
+// formatApart returns values of a column that are read against each other in a sentence, to
+// the same place: all whole digits, and two digits of the smallest difference between any
+// two, so that a change does not vanish because it is small against the values. Each has
+// at least three significant digits.
+func formatApart(values ...float64) []string { return writeApart(proseDigits, values) }
+
+// formatQuantities is formatApart for a table or an axis: at least five significant digits,
+// and groups of three digits from a thousand on.
+func formatQuantities(values ...float64) []string {
+	return groupAll(writeApart(tableDigits, values))
+}
+
+// formatQuantity is formatQuantities for a value on its own.
+func formatQuantity(x float64) string { return formatQuantities(x)[0] }
+
+func writeApart(least int, values []float64) []string {
+	place := math.MaxInt // the power of ten of the last digit that the differences take
+	for i, x := range values {
+		for _, y := range values[:i] {
+			if d := x - y; d != 0 && !math.IsNaN(d) {
+				place = min(place, powerOfTen(d)-1)
+			}
+		}
 	}
-	digits := 4
-	if a > 0 {
-		digits = min(max(4-int(math.Floor(math.Log10(a))), 0), 8)
+	texts := make([]string, len(values))
+	for i, x := range values {
+		texts[i] = writeTo(place, least, x)
 	}
-	text := strconv.FormatFloat(x, 'f', digits, 64)
+	return texts
+}
+
+// powerOfTen is that of the first digit of a number that is not 0.
+func powerOfTen(x float64) int {
+	return int(math.Floor(math.Log10(min(math.Abs(x), math.MaxFloat64))))
+}
+
+// writeTo returns a number to a place, or to the least number of significant digits if that
+// goes further, without zeros at the end.
+func writeTo(place, least int, x float64) string {
+	switch {
+	case x == 0:
+		return "0"
+	case math.IsNaN(x - x): // of a report that no detector made
+		return decimals(x, 0)
+	}
+	first := powerOfTen(x)
+	last := max(min(place, first-least+1), first-mostDigits+1)
+	if a := math.Abs(x); a < smallest || a >= longest {
+		return shorter(strconv.FormatFloat(x, 'g', first-last+1, 64), strconv.FormatFloat(x, 'g', -1, 64))
+	}
+	text := decimals(x, max(-last, 0))
 	if strings.Contains(text, ".") {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	whole, decimal, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
-	sign := text[:len(text)-len(strings.TrimPrefix(text, "-"))]
-	if decimal != "" {
-		decimal = "." + decimal
+	return shorter(text, decimals(x, -1))
+}
+
+// shorter prefers the digits that identify a float64 to more digits, which say nothing.
+func shorter(text, identifying string) string {
+	if len(identifying) < len(text) {
+		return identifying
 	}
-	return sign + groupDigits(whole) + decimal
+	return text
+}
+
+// groupAll puts thin spaces between the whole digits of numbers, in groups of three.
+func groupAll(numbers []string) []string {
+	grouped := make([]string, len(numbers))
+	for i, text := range numbers {
+		unsigned := strings.TrimPrefix(text, "-")
+		digits := len(unsigned) - len(strings.TrimLeft(unsigned, "0123456789"))
+		grouped[i] = text[:len(text)-len(unsigned)] + groupDigits(unsigned[:digits]) + unsigned[digits:]
+	}
+	return grouped
 }
 
 // thousands returns n with thin spaces between groups of three digits.
@@ -86,8 +172,24 @@ func groupDigits(digits string) string {
 	return b.String()
 }
 
+// counted returns a number of things, "1 value" or "2 values".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // lowerFirst returns s with a lower-case first letter.
 func lowerFirst(s string) string {
 	r, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(r)) + s[size:]
+}
+
+// shorten cuts a text that has more than so many letters.
+func shorten(s string, most int) string {
+	if letters := []rune(s); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return s
 }

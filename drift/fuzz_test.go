@@ -3,7 +3,9 @@ package drift_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,7 +130,7 @@ func FuzzDetect(f *testing.F) {
 				requireUnit(t, test.PValue, test.AdjustedPValue, test.EffectSize)
 			}
 		}
-		require.NotContains(t, html(t, report), "NaN")
+		requireFiniteReports(t, ref, p)
 	})
 }
 
@@ -159,8 +161,19 @@ func FuzzReference_UnmarshalJSON(f *testing.F) {
 		var same drift.Reference
 		require.NoError(t, same.UnmarshalJSON(again))
 		require.Equal(t, r.Fingerprint(), same.Fingerprint())
-		detect(t, &r, drift.Config{}, r.NewProfile())
+		requireFiniteReports(t, &r, r.NewProfile())
 	})
+}
+
+// requireFiniteReports requires that what was decoded gives a report of finite numbers by
+// each of the methods.
+func requireFiniteReports(t *testing.T, ref *drift.Reference, p *drift.Profile) {
+	t.Helper()
+	for _, method := range numericMethods {
+		report := detect(t, ref, drift.Config{NumericMethod: method, MinRows: 1}, p)
+		requireFinite(t, report, "%s", method)
+		require.NotContains(t, html(t, report), "NaN")
+	}
 }
 
 func FuzzProfile_UnmarshalJSON(f *testing.F) {
@@ -176,6 +189,44 @@ func FuzzProfile_UnmarshalJSON(f *testing.F) {
 			return
 		}
 		require.NoError(t, p.Merge(p))
-		detect(t, ref, drift.Config{}, p)
+		requireFiniteReports(t, ref, p)
+	})
+}
+
+// With a fitting checksum too, what is read is refused or gives a report of finite numbers,
+// whatever the sums and extremes say: of a profile, and of a reference that is compared with
+// others.
+func FuzzProfile_Moments(f *testing.F) {
+	f.Add(1.0, 2.0, "1p1040", "1p2080", 0.0)
+	f.Add(1.0, 2.0, "-1p0", "1p0", 2.0)
+	f.Add(-math.MaxFloat64, math.MaxFloat64, "0p0", "0p0", 0.0)
+	f.Add(math.MaxFloat64, math.MaxFloat64, "1fffffffffffffp971", "3ffffffffffffc00000000000001p1942", 1e308)
+	f.Add(0.0, 5e-324, "1p-1020", "1p-2040", 0.0)
+	f.Fuzz(func(t *testing.T, lo, hi float64, sum, squares string, centre float64) {
+		extremes, err := json.Marshal([]float64{lo, hi})
+		if err != nil {
+			return // no JSON, and no extremes
+		}
+		number := strings.Split(strings.Trim(string(extremes), "[]"), ",")
+		moments := fmt.Sprintf(`{"n":2,"min":%s,"max":%s,"sum":%q,"squares":%q}`, number[0], number[1], sum, squares)
+
+		ref := newReference(t, drift.Numeric("x", []float64{0, 1, 2, 3}))
+		if p := ref.NewProfile(); p.UnmarshalJSON(profileWith(ref, moments)) == nil {
+			requireFiniteReports(t, ref, p)
+			require.NoError(t, p.Merge(profileOf(t, ref, drift.Numeric("x", []float64{lo, hi, centre}))))
+			requireFiniteReports(t, ref, p)
+		}
+
+		centres, err := json.Marshal(centre)
+		if err != nil {
+			return
+		}
+		content := fmt.Sprintf(`{"rows":2,"columns":[{"name":"x","kind":"numeric","numbers":{"edges":[0,1],`+
+			`"grid":{"size":1,"centre":0,"rate":1},"unit":{"centre":%s,"exponent":-47}},`+
+			`"counts":{"cells":[0,1,1],"missing":0,"moments":%s}}]}`, centres, moments)
+		var read drift.Reference
+		if read.UnmarshalJSON(seal("drift.reference", content)) == nil {
+			requireFiniteReports(t, &read, profileOf(t, &read, drift.Numeric("x", []float64{lo, hi, centre})))
+		}
 	})
 }

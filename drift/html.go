@@ -31,12 +31,20 @@ func (r *Report) WriteHTML(w io.Writer) error {
 // page is what the template shows. Everything is text by now.
 type page struct {
 	Title, Label, Headline, Reason, Window, Reference string
-	Level                                             string // of the intervals
+	Level, Alpha                                      string // of the intervals, and what is left to 1
 	Verdict                                           Verdict
+	Named                                             []link // the drifted columns, the last may stand for several
 	Facts                                             []fact
+	Measures                                          []measure
 	Rows                                              []row
 	Drifted, Others                                   []*section
 }
+
+// link is a name in an enumeration, and what precedes it there.
+type link struct{ Before, ID, Name string }
+
+// measure explains the effect and the interval of tests that occur on the page.
+type measure struct{ Name, Text string }
 
 // fact is a name and what it is.
 type fact struct{ Name, Value, Note string }
@@ -45,6 +53,7 @@ type fact struct{ Name, Value, Note string }
 type row struct {
 	Section  *section
 	Change   string // what the leading test looked at
+	Needed   string // how many rows would decide
 	P        string
 	Missing  string
 	Effect   string
@@ -120,6 +129,7 @@ func newPage(r *Report) *page {
 		Verdict:   r.Verdict,
 		Window:    window(r.From, r.To),
 		Reference: r.Reference,
+		Alpha:     percent(r.Config.Alpha),
 	}
 	if r.Label != "" {
 		p.Title += ": " + r.Label
@@ -149,22 +159,112 @@ func newPage(r *Report) *page {
 	p.Facts = []fact{
 		{"Drifted columns", fmt.Sprintf("%d of %d", count[Drifted], len(r.Columns)-count[Invalid]), percent(r.Share) + ", limit " + percent(r.Config.DriftShare)},
 		{"Current rows", thousands(r.NCurrent), "against " + thousands(r.NReference) + " in the reference"},
-		{"Not decided", fmt.Sprint(count[Insufficient]), "with too few rows"},
+		{"Not decided", fmt.Sprint(count[Insufficient]), "with too few rows" + needed(r.Columns)},
 		{"Risk of a false alarm", percent(r.Config.Alpha), correctionName(r.Config.Correction)},
 	}
 	if n := count[Invalid]; n > 0 {
-		p.Facts[2].Note = fmt.Sprintf("with too few rows; %d more cannot be judged", n)
+		p.Facts[2].Note += fmt.Sprintf("; %d more cannot be judged", n)
 	}
 	if r.Verdict == Stable && count[Drifted] > 0 {
 		p.Headline = "The data are stable on the whole."
 	}
+	p.Named = enumerate(p.Drifted)
 	for i := range r.Columns {
 		if len(r.Columns[i].Tests) > 0 {
 			p.Level = percent(r.Columns[i].Tests[0].CI.Level)
 			break
 		}
 	}
+	p.Measures = measures(r.Columns)
 	return p
+}
+
+// enumerate links the first sections by name.
+func enumerate(sections []*section) []link {
+	const (
+		most    = 5
+		letters = 60 // of a name
+	)
+	shown := min(len(sections), most)
+	if len(sections) == most+1 {
+		shown++ // what would say that there is one more may as well be its name
+	}
+	var links []link
+	for _, s := range sections[:shown] {
+		links = append(links, link{Before: ", ", ID: s.ID, Name: shorten(s.Name, letters)})
+	}
+	if more := len(sections) - shown; more > 0 {
+		links = append(links, link{ID: "columns", Name: fmt.Sprintf("%d more", more)})
+	}
+	if n := len(links); n > 0 {
+		links[n-1].Before = " and "
+		links[0].Before = ""
+	}
+	return links
+}
+
+// needed says how many rows would decide the insufficient columns. It goes on after a phrase,
+// and is empty if there are none.
+func needed(columns []ColumnReport) string {
+	rows, decidable, hopeless := 0, 0, 0
+	for _, c := range columns {
+		switch {
+		case c.Verdict != Insufficient:
+		case c.NeededRows > 0:
+			rows = max(rows, c.NeededRows)
+			decidable++
+		default:
+			hopeless++
+		}
+	}
+	switch {
+	case decidable+hopeless == 0:
+		return ""
+	case decidable == 0:
+		return " in the reference, whatever the current ones"
+	case hopeless == 0:
+		return fmt.Sprintf("; about %s would do", thousands(rows))
+	default:
+		return fmt.Sprintf("; about %s would do, but for %d the reference has too few", thousands(rows), hopeless)
+	}
+}
+
+// measures explains the tests that were made, in the order of their constants.
+func measures(columns []ColumnReport) []measure {
+	made := make(map[TestName]bool)
+	for _, c := range columns {
+		for _, t := range c.Tests {
+			made[t.Name] = true
+		}
+	}
+	var explained []measure
+	for _, m := range []struct {
+		tests []TestName
+		text  string
+	}{
+		{[]TestName{TestKS}, "D is the largest difference between the shares of values up to any one point, from 0 to 1. " +
+			"Its interval is the observed D and, on either side, the limit of the largest error of two empirical distribution functions."},
+		{[]TestName{TestChiSquare, TestG}, "The effect is the total variation: the share of rows that would have to change their level, or their group of numbers, from 0 to 1. " +
+			"The interval is one of the change without noise: down from the effect by its normal error, and up from the observed variation by McDiarmid’s bound on its error, so that it holds more than its level. " +
+			"It may start at 0 beside a tiny p, because p is about any difference at all, and the interval about how large it is."},
+		{[]TestName{TestWasserstein}, "The effect is how far values moved on average, in standard deviations of the reference. " +
+			"Its interval is the observed distance and, on either side, its normal error by the delta method, and reaches down to the effect."},
+		{[]TestName{TestPSI, TestJensenShannon, TestHellinger}, "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
+			"That of a PSI has no upper end if levels are rare."},
+		{[]TestName{TestMissing, TestInfinite, TestUnseen}, "The effect is the difference of the rates, and the interval Newcombe’s (method 10)."},
+		{[]TestName{TestOutOfRange}, "The effect is the rate of numbers beyond those of the reference, less what is to be expected without a change. The interval is that of the rate itself, as of a change from 0, and Newcombe’s (method 10)."},
+	} {
+		var titles []string
+		for _, name := range m.tests {
+			if made[name] {
+				titles = append(titles, testTitle(name))
+			}
+		}
+		if len(titles) > 0 {
+			explained = append(explained, measure{strings.Join(titles, ", "), m.text})
+		}
+	}
+	return explained
 }
 
 func correctionName(c Correction) string {
@@ -229,6 +329,13 @@ func newRow(c *ColumnReport, s *section) row {
 	if c.Reference.Rows > 0 && c.Current.Rows > 0 {
 		r.Missing = change(c.Reference.MissingRate, c.Current.MissingRate)
 	}
+	switch {
+	case c.Verdict != Insufficient:
+	case c.NeededRows > 0:
+		r.Needed = fmt.Sprintf("about %s rows would do", thousands(c.NeededRows))
+	default:
+		r.Needed = "the reference has too few rows"
+	}
 	if len(c.Tests) > 0 {
 		t := c.Leading()
 		r.Change, r.Effect, r.P = unbroken.Replace(whatChanged(c, t.Name)), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
@@ -245,15 +352,18 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 		return "missing " + change(c.Reference.MissingRate, c.Current.MissingRate)
 	case TestInfinite:
 		return "infinite " + change(c.Reference.InfiniteRate, c.Current.InfiniteRate)
+	case TestOutOfRange:
+		return "out of range " + change(c.Reference.OutOfRangeRate, c.Current.OutOfRangeRate)
 	case TestUnseen:
 		return "unseen " + change(c.Reference.UnseenRate, c.Current.UnseenRate)
 	}
 	if c.Kind == KindNumeric {
 		if n := len(c.Histogram); n == 2 && isValue(c.Histogram[0]) && isValue(c.Histogram[1]) {
-			return c.Histogram[1].Label + ": " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
+			values := groupAll(formatApart(*c.Histogram[0].Hi, *c.Histogram[1].Hi))
+			return values[1] + ": " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
 		}
 		if r, k := c.Reference.Numbers, c.Current.Numbers; r != nil && k != nil {
-			return "median " + arrow(formatNumber(r.P50), formatNumber(k.P50))
+			return movedNumber(r, k, leading)
 		}
 		return ""
 	}
@@ -269,15 +379,41 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 	return moved.Label + ": " + change(moved.Reference, moved.Current)
 }
 
+// movedNumber shows the mean for a test of distances, else the median, unless another quantile
+// moved so much further that the spread is what changed.
+func movedNumber(r, k *Numbers, leading TestName) string {
+	type pair struct {
+		name               string
+		reference, current float64
+	}
+	shown := pair{"median", r.P50, k.P50}
+	if leading == TestWasserstein {
+		shown = pair{"mean", r.Mean, k.Mean}
+	}
+	const further = 4
+	furthest := further * math.Abs(shown.current-shown.reference)
+	for _, other := range []pair{
+		{"25 % quantile", r.P25, k.P25}, {"75 % quantile", r.P75, k.P75},
+		{"5 % quantile", r.P05, k.P05}, {"95 % quantile", r.P95, k.P95},
+	} {
+		if moved := math.Abs(other.current - other.reference); moved > furthest {
+			shown, furthest = other, moved
+		}
+	}
+	texts := groupAll(formatApart(shown.reference, shown.current))
+	return shown.name + " " + arrow(texts[0], texts[1])
+}
+
 // isValue reports whether the bin is one of a single number.
 func isValue(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
 
-// change shows a rate on both sides, or once if it looks the same.
+// change shows a rate on both sides, or once if it is the same.
 func change(reference, current float64) string {
-	return arrow(percentCell(reference), percentCell(current))
+	return arrow(percentCellsApart(reference, current))
 }
 
-// arrow shows a text of both sides, or once if it is the same.
+// arrow shows a text of both sides, or once if it is the same. Texts of values that differ
+// must differ.
 func arrow(reference, current string) string {
 	if reference == current {
 		return current
@@ -305,6 +441,8 @@ func testTitle(name TestName) string {
 		return "Missing rate"
 	case TestInfinite:
 		return "Infinite rate"
+	case TestOutOfRange:
+		return "Out of range"
 	default:
 		return "Unseen rate"
 	}
@@ -355,26 +493,28 @@ func newSection(c *ColumnReport, position int) *section {
 
 func numberRows(c *ColumnReport) []numberRow {
 	r, k := &c.Reference, &c.Current
-	rows := []numberRow{
-		{"Rows", thousands(r.Rows), thousands(k.Rows)},
-		{"Missing", percentCell(r.MissingRate), percentCell(k.MissingRate)},
+	rows := []numberRow{{"Rows", thousands(r.Rows), thousands(k.Rows)}}
+	share := func(name string, reference, current float64) {
+		a, b := percentCellsApart(reference, current)
+		rows = append(rows, numberRow{name, a, b})
 	}
+	share("Missing", r.MissingRate, k.MissingRate)
 	if c.Kind == KindCategorical {
-		rows = append(rows, numberRow{"Unseen", percentCell(r.UnseenRate), percentCell(k.UnseenRate)})
+		share("Unseen", r.UnseenRate, k.UnseenRate)
 	} else {
-		rows = append(rows,
-			numberRow{"Infinite", percentCell(r.InfiniteRate), percentCell(k.InfiniteRate)},
-			numberRow{"Out of range", percentCell(r.OutOfRangeRate), percentCell(k.OutOfRangeRate)})
+		share("Infinite", r.InfiniteRate, k.InfiniteRate)
+		share("Out of range", r.OutOfRangeRate, k.OutOfRangeRate)
 	}
 	value := func(name string, of func(*Numbers) float64) {
-		show := func(n *Numbers) string {
-			if n == nil {
-				return "–"
-			}
-			return formatQuantity(of(n))
-		}
-		if r.Numbers != nil || k.Numbers != nil {
-			rows = append(rows, numberRow{name, show(r.Numbers), show(k.Numbers)})
+		switch {
+		case r.Numbers != nil && k.Numbers != nil:
+			// The rows are read against each other, too: the spread says how many digits matter.
+			texts := formatQuantities(of(r.Numbers), of(k.Numbers), r.Numbers.P05, r.Numbers.P95)
+			rows = append(rows, numberRow{name, texts[0], texts[1]})
+		case r.Numbers != nil:
+			rows = append(rows, numberRow{name, formatQuantity(of(r.Numbers)), "–"})
+		case k.Numbers != nil:
+			rows = append(rows, numberRow{name, "–", formatQuantity(of(k.Numbers))})
 		}
 	}
 	value("Mean", func(n *Numbers) float64 { return n.Mean })
@@ -394,10 +534,11 @@ func levelRows(bins []Bin) []levelRow {
 	width := func(share float64) string { return decimals(min(100*share/highest, 100), 2) }
 	var rows []levelRow
 	for _, b := range bins {
+		reference, current := percentCellsApart(b.Reference, b.Current)
 		rows = append(rows, levelRow{
 			Label:          b.Label,
-			Reference:      percentCell(b.Reference),
-			Current:        percentCell(b.Current),
+			Reference:      reference,
+			Current:        current,
 			ReferenceWidth: width(b.Reference),
 			CurrentWidth:   width(b.Current),
 			Rest:           b.Levels > 0,

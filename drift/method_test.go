@@ -49,7 +49,9 @@ func TestMethods_AgreeWithTheFunctions(t *testing.T) {
 		if method == drift.TestChiSquare || method == drift.TestG {
 			effect = want.EffectSize
 			require.Equal(t, want.Statistic, got.Statistic)
-			requireClose(t, want.PValue, got.PValue, 0.1) // G has Williams' correction here
+			// The larger one of X² and of G with Williams' correction.
+			require.GreaterOrEqual(t, got.PValue, 0.9*want.PValue)
+			require.Less(t, got.PValue, 1.5*want.PValue)
 		}
 		require.Equal(t, effect, got.Observed, method)
 		require.Less(t, got.EffectSize, got.Observed, method)

@@ -39,9 +39,11 @@ func (k *comparison) movedLevels() string {
 	if bins[0].change() <= rate(k.cur.Unseen, k.cur.values()) {
 		return ""
 	}
-	named := []string{fmt.Sprintf("%q went from %s to %s", bins[0].Label, percent(bins[0].Reference), percent(bins[0].Current))}
+	from, to := percentsApart(bins[0].Reference, bins[0].Current)
+	named := []string{fmt.Sprintf("%q went from %s to %s", bins[0].Label, from, to)}
 	if len(bins) > 1 && bins[1].change() >= bins[0].change()/2 {
-		named = append(named, fmt.Sprintf("%q from %s to %s", bins[1].Label, percent(bins[1].Reference), percent(bins[1].Current)))
+		from, to = percentsApart(bins[1].Reference, bins[1].Current)
+		named = append(named, fmt.Sprintf("%q from %s to %s", bins[1].Label, from, to))
 	}
 	return strings.Join(named, " and ")
 }
@@ -49,36 +51,50 @@ func (k *comparison) movedLevels() string {
 // movedValues says in words what D and the medians show.
 func (k *comparison) movedValues() string {
 	at, r, c := widestGap(k.ref, k.cur)
-	if value, single := k.upperOfTwo(); single {
-		return fmt.Sprintf("The value %s went from %s to %s", formatNumber(value), percent(1-r), percent(1-c))
+	if values := k.twoValues(); values != nil {
+		from, to := percentsApart(1-r, 1-c)
+		return fmt.Sprintf("The value %s went from %s to %s", formatApart(values...)[1], from, to)
 	}
-	var s string
+	a, b := k.report.Reference.Numbers, k.report.Current.Numbers
+	medians := a != nil && b != nil
+	var compared []float64 // all of them to the same place
+	if medians {
+		compared = []float64{a.P50, b.P50}
+		if a.P50 == b.P50 { // then the spread says how many digits matter
+			compared = append(compared, a.P05, a.P95)
+		}
+	}
+	var values string
 	switch {
 	case at < 0:
-		s = fmt.Sprintf("Values of minus infinity went from %s to %s", percent(r), percent(c))
+		values = "of minus infinity"
 	case at == len(k.cells.edges):
-		s = fmt.Sprintf("Values of plus infinity went from %s to %s", percent(1-r), percent(1-c))
+		values, r, c = "of plus infinity", 1-r, 1-c
 	default:
-		s = fmt.Sprintf("Values up to %s went from %s to %s", formatNumber(k.cells.edges[at]), percent(r), percent(c))
+		compared = append(compared, k.cells.edges[at])
+		values = "up to " + formatApart(compared...)[len(compared)-1]
 	}
-	if a, b := k.report.Reference.Numbers, k.report.Current.Numbers; a != nil && b != nil && a.P50 != b.P50 {
-		s += fmt.Sprintf(", the median from %s to %s", formatNumber(a.P50), formatNumber(b.P50))
+	from, to := percentsApart(r, c)
+	s := fmt.Sprintf("Values %s went from %s to %s", values, from, to)
+	if medians && a.P50 != b.P50 {
+		texts := formatApart(compared...)
+		s += fmt.Sprintf(", the median from %s to %s", texts[0], texts[1])
 	}
 	return s
 }
 
-// upperOfTwo returns the larger of the values of a column that holds two, as a flag does.
-func (k *comparison) upperOfTwo() (value float64, ok bool) {
+// twoValues returns the values of a column that holds two, as a flag does, else nil.
+func (k *comparison) twoValues() []float64 {
 	values := k.cells.fewValues(k.ref)
 	if len(values) != 2 || k.ref.infinite()+k.cur.infinite() > 0 {
-		return 0, false
+		return nil
 	}
 	for i, n := range k.cur.Cells {
 		if n > 0 && k.ref.Cells[i] == 0 {
-			return 0, false
+			return nil
 		}
 	}
-	return values[1], true
+	return values
 }
 
 // widestGap returns the cell up to whose end the shares of the values, r and c, differ by D:

@@ -3,6 +3,7 @@ package drift
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,6 +49,7 @@ func newPlot(bins []Bin) *plot {
 	y := func(share float64) string { return decimals(plotHeight-(plotHeight-plotTop)*share/highest, 1) }
 	var bars, steps, grid strings.Builder
 	x := 0
+	written := writtenEnds(bins)
 	for i, b := range bins {
 		if i == 0 || !adjacent(bins[i-1], b) {
 			if i > 0 {
@@ -55,7 +57,7 @@ func newPlot(bins []Bin) *plot {
 			}
 			fmt.Fprintf(&steps, "M%d %d", x, plotHeight)
 		}
-		p.Slots = append(p.Slots, slot{X: x, Title: fmt.Sprintf("%s: reference %s, current %s", b.Label, percentCell(b.Reference), percentCell(b.Current))})
+		p.Slots = append(p.Slots, slot{X: x, Title: slotTitle(b, written)})
 		fmt.Fprintf(&bars, "M%d %dV%sH%dV%dZ", x+plotGap, plotHeight, y(b.Reference), x+plotUnit-plotGap, plotHeight)
 		x += plotUnit
 		fmt.Fprintf(&steps, "V%sH%d", y(b.Current), x)
@@ -70,8 +72,41 @@ func newPlot(bins []Bin) *plot {
 		p.Shares = append(p.Shares, tick{At: decimals((100-100.0*plotTop/plotHeight)*share/highest, 2), Label: formatNumber(100*share) + "\u00a0%"})
 	}
 	p.Width, p.Bars, p.Steps, p.Grid = x, bars.String(), steps.String(), grid.String()
-	p.tick(bins)
+	p.tick(bins, written)
 	return p
+}
+
+// writtenEnds returns the ends of all bins as they are written, so that they look different.
+func writtenEnds(bins []Bin) map[float64]string {
+	var ends []float64
+	for _, b := range bins {
+		for _, end := range []*float64{b.Lo, b.Hi} {
+			if end != nil && !slices.Contains(ends, *end) {
+				ends = append(ends, *end)
+			}
+		}
+	}
+	written := make(map[float64]string)
+	for i, text := range formatQuantities(ends...) {
+		written[ends[i]] = text
+	}
+	return written
+}
+
+func slotTitle(b Bin, written map[float64]string) string {
+	name := b.Label
+	switch {
+	case isValue(b):
+		name = written[*b.Hi]
+	case b.Lo != nil && b.Hi != nil:
+		name = written[*b.Lo] + " to " + written[*b.Hi]
+	case b.Hi != nil:
+		name = "below " + written[*b.Hi]
+	case b.Lo != nil:
+		name = "above " + written[*b.Lo]
+	}
+	reference, current := percentCellsApart(b.Reference, b.Current)
+	return fmt.Sprintf("%s: reference %s, current %s", name, reference, current)
 }
 
 // roundStep returns the smallest of 1, 2 and 5 times a power of ten of which at most so many
@@ -96,7 +131,7 @@ func isInterval(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo < *b.Hi
 
 // tick labels the lower axis: open bins always, and as many ends of intervals, or single
 // values, as there is room for on a small screen.
-func (p *plot) tick(bins []Bin) {
+func (p *plot) tick(bins []Bin, written map[float64]string) {
 	var taken [][2]float64 // what labels take of the axis
 	add := func(at float64, label string, always bool) {
 		at *= 100 / float64(p.Width)
@@ -120,9 +155,9 @@ func (p *plot) tick(bins []Bin) {
 	for i, b := range bins {
 		switch {
 		case b.Lo == nil && b.Hi != nil:
-			add(middle(i), "< "+formatQuantity(*b.Hi), true)
+			add(middle(i), "< "+written[*b.Hi], true)
 		case b.Lo != nil && b.Hi == nil:
-			add(middle(i), "> "+formatQuantity(*b.Lo), true)
+			add(middle(i), "> "+written[*b.Lo], true)
 		}
 	}
 	step := p.tickStep(bins)
@@ -132,13 +167,13 @@ func (p *plot) tick(bins []Bin) {
 			add(middle(i), "other", false)
 		case b.Lo == nil || b.Hi == nil:
 		case !isInterval(b):
-			add(middle(i), formatQuantity(*b.Lo), false)
+			add(middle(i), written[*b.Lo], false)
 		default:
 			if isMultiple(*b.Lo, step) {
-				add(float64(p.Slots[i].X), formatQuantity(*b.Lo), false)
+				add(float64(p.Slots[i].X), written[*b.Lo], false)
 			}
 			if isMultiple(*b.Hi, step) && (i == len(bins)-1 || !adjacent(b, bins[i+1])) {
-				add(float64(p.Slots[i].X)+plotUnit, formatQuantity(*b.Hi), false)
+				add(float64(p.Slots[i].X)+plotUnit, written[*b.Hi], false)
 			}
 		}
 	}

@@ -108,14 +108,15 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	hi := max(ref.Moments.Max, cur.Moments.Max)
 	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
 	var r, k float64
+	end := lo
 	for i := range ref.Cells {
 		nextR, nextK := r+float64(ref.Cells[i]), k+float64(cur.Cells[i])
 		highest, lowest := nextR/n-k/m, r/n-nextK/m
 		from, to := c.bounds(i, lo, hi)
-		half := to/2 - from/2 // because to-from may overflow
-		most += 2 * (half * max(highest, -lowest))
-		least += 2 * (half * max(lowest, -highest, 0))
-		r, k = nextR, nextK
+		between := area(math.Abs(r/n-k/m), end, from)
+		most += between + area(max(highest, -lowest), from, to)
+		least += between + area(max(lowest, -highest, 0), from, to)
+		r, k, end = nextR, nextK, to
 	}
 	means := math.Abs(ref.Moments.mean() - cur.Moments.mean())
 	// The means are of values rounded to the unit.
@@ -125,7 +126,9 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 
 // PSI compares the rows counted with the reference by [PSI]: of a categorical column on its
 // levels and a cell for unseen values; of a numeric one on at most ten groups of cells with
-// about the same share of the reference, infinities belonging to the first or the last.
+// about the same share of the reference, infinities belonging to the first or the last. Where
+// at least five rows of the reference share its smallest or its largest value, what lies
+// beyond is a group of its own, and so is what lies between two values that are each a group.
 // Missing values are left out. It is exactly that of the rows on these cells, so Lo and Hi
 // are Statistic.
 //
@@ -157,7 +160,7 @@ func (p *Profile) onTable(column string, method func(countPair) Result) (Profile
 	}
 	pair := levelCounts(ref, cur)
 	if c.kind == KindNumeric {
-		pair = pairCounts(groupCells(ref, cur, tableGroups))
+		pair = pairCounts(c.group(ref, cur, tableGroups))
 	}
 	result := method(pair)
 	return ProfileResult{Result: result, Lo: result.Statistic, Hi: result.Statistic}, nil

@@ -2,6 +2,7 @@ package drift_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -96,7 +97,7 @@ func TestProfile_Tables(t *testing.T) {
 		drift.Numeric("x", repeat(8, 1, 1, 1, 99, math.Inf(1))))
 	counts := map[string][2][]int{
 		"c": {{100, 50, 50, 0}, {10, 20, 0, 10}},
-		"x": {{20, 20, 20, 20, 20, 20, 20, 20, 20, 20}, {24, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
+		"x": {{20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 0}, {24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
 	}
 	for column, sides := range counts {
 		for name, method := range map[string]struct {
@@ -116,6 +117,106 @@ func TestProfile_Tables(t *testing.T) {
 			require.Equal(t, want.Warnings, got.Warnings)
 			require.Equal(t, got.Statistic, got.Lo)
 			require.Equal(t, got.Statistic, got.Hi)
+		}
+	}
+}
+
+// A value that many rows share is a group of its own, and so is what lies beyond it, or
+// between two such values. Elsewhere what the reference lacks belongs to the group that it
+// lies in.
+func TestProfile_Groups(t *testing.T) {
+	t.Parallel()
+	ramp := func(from, n int) []float64 {
+		values := make([]float64, n)
+		for i := range values {
+			values[i] = float64(from+i) / 100
+		}
+		return values
+	}
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		name               string
+		reference, current []float64
+		r, c               []int
+	}{
+		{"a constant that stays", repeat(50, 7.0), repeat(40, 7.0), []int{50}, []int{40}},
+		{"a constant that moves up", repeat(50, 7.0), repeat(40, 8.0), []int{50, 0}, []int{0, 40}},
+		{"a constant that moves down", repeat(50, 7.0), repeat(40, 6.0), []int{0, 50}, []int{40, 0}},
+		{"a constant that moves both ways", repeat(50, 7.0), repeat(20, 6.0, 7, 8), []int{0, 50, 0}, []int{20, 20, 20}},
+		{"a constant of few rows", repeat(4, 7.0), repeat(40, 8.0), []int{4}, []int{40}},
+		{"a constant that becomes infinite", repeat(50, 7.0), repeat(40, inf), []int{50, 0}, []int{0, 40}},
+		{"an infinity that becomes finite", repeat(50, inf), repeat(40, 7.0), []int{0, 50}, []int{40, 0}},
+		{"a flag with another upper value", repeat(50, 0.0, 1), repeat(20, 0.0, 5), []int{50, 50, 0}, []int{20, 0, 20}},
+		{"a rare flag with another upper value", append(repeat(95, 0.0), repeat(5, 1.0)...), repeat(20, 0.0, 5), []int{95, 5, 0}, []int{20, 0, 20}},
+		{"a flag with another lower value", repeat(50, 0.0, 1), repeat(20, -5.0, 1), []int{0, 50, 50}, []int{20, 0, 20}},
+		{"a flag with a value between", repeat(50, 0.0, 1), repeat(20, 0.0, 0.5), []int{50, 0, 50}, []int{20, 20, 0}},
+		{"values between those of a group", repeat(5, ramp(1, 20)...), repeat(5, ramp(1, 19)...),
+			repeat(10, 10), append(repeat(9, 10), 5)},
+		{"a clipped end", append(ramp(0, 90), repeat(10, 1.0)...), append(ramp(0, 90), repeat(10, 2.0)...),
+			append(repeat(10, 10), 0), append(repeat(9, 10), 0, 10)},
+		{"a continuous end", ramp(0, 100), append(ramp(0, 90), repeat(10, 2.0)...), repeat(10, 10), repeat(10, 10)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := profileOf(t, newReference(t, drift.Numeric("x", c.reference)), drift.Numeric("x", c.current)).ChiSquare("x")
+			require.NoError(t, err)
+			want, err := drift.ChiSquare(c.r, c.c)
+			require.NoError(t, err)
+			requireClose(t, want.Statistic, got.Statistic, 1e-12)
+			requireClose(t, want.PValue, got.PValue, 1e-12)
+			require.Equal(t, want.EffectSize, got.EffectSize)
+		})
+	}
+}
+
+// A constant, or one of the values of a flag, that becomes another is drift by every method.
+func TestMethods_AnotherValue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name               string
+		reference, current []float64
+	}{
+		{"a constant, up", repeat(500, 7.0), repeat(500, 8.0)},
+		{"a constant, down", repeat(500, 7.0), repeat(500, 6.0)},
+		{"the upper value of a flag", repeat(250, 0.0, 1), repeat(250, 0.0, 5)},
+		{"the lower value of a flag", repeat(250, 0.0, 1), repeat(250, -5.0, 1)},
+		{"to between those of a flag", repeat(250, 0.0, 1), repeat(250, 0.0, 0.25)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ref := newReference(t, drift.Numeric("x", c.reference))
+			p := profileOf(t, ref, drift.Numeric("x", c.current))
+			for _, method := range numericMethods {
+				got := detect(t, ref, drift.Config{NumericMethod: method}, p).Columns[0]
+				require.Equal(t, drift.Drifted, got.Verdict, "%s: %s", method, got.Reason)
+				require.Equal(t, method, got.Tests[0].Name)
+				require.True(t, got.Tests[0].Drifted, "%s: %s", method, got.Reason)
+				require.Greater(t, got.Distances.PSI, 1.0)
+				require.Greater(t, got.Distances.JensenShannon, 0.4)
+			}
+			for name, method := range map[string]func(string) (drift.ProfileResult, error){
+				"PSI": p.PSI, "JensenShannon": p.JensenShannon, "ChiSquare": p.ChiSquare,
+			} {
+				got, err := method("x")
+				require.NoError(t, err)
+				require.Greater(t, got.Statistic, 0.4, name)
+				require.GreaterOrEqual(t, got.EffectSize, 0.5, name)
+			}
+		})
+	}
+}
+
+// Numbers of which some are shared by many rows raise no more false alarms than others,
+// although chance may have the reference end on such a number.
+func TestMethods_FalseAlarmsOfAtoms(t *testing.T) {
+	t.Parallel()
+	geometric := func(ratio float64) population {
+		return population{
+			draw:  func(rng *rand.Rand) float64 { return math.Floor(rng.ExpFloat64() / -math.Log(ratio)) },
+			below: func(x float64) float64 { return max(0, 1-math.Pow(ratio, math.Floor(x)+1)) },
+		}
+	}
+	for _, p := range []population{geometric(0.05), geometric(0.5), geometric(0.9)} {
+		for _, reference := range []int{200, 2_000} {
+			requireNoAlarms(t, p, reference, []int{50, 1_000, 20_000}, numericMethods, noFloor)
 		}
 	}
 }

@@ -38,23 +38,24 @@ type ProxyColumns struct {
 //
 // The windows of the trends end at the latest To. A bucket that does not lie in a window as
 // a whole is left out of it. Changes are slopes over the middles of the buckets, weighted
-// by their answers. Class shares are of the answers that are not missing; a class "" stands
-// for those that the reference does not have. No buckets, or no rows, give a Volume of 0.
+// by the answers that have a score, or a class. Class shares are of the answers that are not
+// missing; a class "" stands for those that the reference does not have. No buckets, or no
+// rows, give a Volume of 0.
 //
 // Every mistake is reported, joined: a bucket without a profile or with To not after From,
-// profiles of different references ([ErrReferenceMismatch]), a column that the reference
-// does not have or is of the other kind, a Positive that is none of its levels, a range or
-// a threshold as in [ProxyMetrics].
+// profiles of different references ([ErrReferenceMismatch]), neither Score nor Class, a
+// column that the reference does not have or is of the other kind, a Positive that is none
+// of its levels, a range or a threshold as in [ProxyMetrics]. Without any profile there is no
+// reference to find columns and levels in, so their names are not checked.
 func ProxyProfiles(buckets []ProxyBucket, columns ProxyColumns) (Proxy, error) {
-	if err := checkBuckets(buckets); err != nil {
+	ref, errs := checkBuckets(buckets)
+	errs = append(errs, columns.check()...)
+	a, wrong := newProxyAnswers(ref, columns)
+	if err := errors.Join(append(errs, wrong...)...); err != nil {
 		return Proxy{}, err
 	}
 	if len(buckets) == 0 {
 		return Proxy{}, nil
-	}
-	a, err := newProxyAnswers(buckets[0].Profile.ref, columns)
-	if err != nil {
-		return Proxy{}, err
 	}
 	for _, b := range buckets {
 		a.add(b.Profile)
@@ -63,7 +64,7 @@ func ProxyProfiles(buckets []ProxyBucket, columns ProxyColumns) (Proxy, error) {
 	if p.Volume == 0 {
 		return p, nil
 	}
-	p.PositiveRate = a.positiveRate()
+	p.PositiveRate, _ = a.positiveRate()
 	p.Classes = a.classShares()
 	p.Scores = a.summarise()
 	end := slices.MaxFunc(buckets, func(x, y ProxyBucket) int { return x.To.Compare(y.To) }).To
@@ -73,9 +74,8 @@ func ProxyProfiles(buckets []ProxyBucket, columns ProxyColumns) (Proxy, error) {
 	return p, nil
 }
 
-func checkBuckets(buckets []ProxyBucket) error {
-	var errs []error
-	var ref *Reference
+// checkBuckets returns the first reference of the profiles, nil without any.
+func checkBuckets(buckets []ProxyBucket) (ref *Reference, errs []error) {
 	for i, b := range buckets {
 		wrong := func(format string, args ...any) {
 			errs = append(errs, &InputError{Sample: "buckets", Index: i, What: fmt.Sprintf(format, args...)})
@@ -94,7 +94,16 @@ func checkBuckets(buckets []ProxyBucket) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return ref, errs
+}
+
+// check returns what is wrong with the columns whatever the reference.
+func (c ProxyColumns) check() []error {
+	errs := checkScale("ProxyColumns", c.Lo, c.Hi, c.Threshold)
+	if c.Score == "" && c.Class == "" {
+		errs = append(errs, &InputError{Sample: "ProxyColumns", Index: -1, What: "has neither Score nor Class, want at least one"})
+	}
+	return errs
 }
 
 // proxyAnswers adds up the answers of profiles.
@@ -108,9 +117,13 @@ type proxyAnswers struct {
 	classes      tally
 }
 
-func newProxyAnswers(ref *Reference, columns ProxyColumns) (*proxyAnswers, error) {
-	a := &proxyAnswers{columns: columns, score: -1, class: -1}
-	errs := checkScale("ProxyColumns", columns.Lo, columns.Hi, columns.Threshold)
+// newProxyAnswers finds the columns in the reference, if there is one. It returns what is
+// wrong with their names.
+func newProxyAnswers(ref *Reference, columns ProxyColumns) (a *proxyAnswers, errs []error) {
+	a = &proxyAnswers{columns: columns, score: -1, class: -1}
+	if ref == nil {
+		return a, nil
+	}
 	find := func(field, name string, kind Kind) int {
 		at, known := ref.index[name]
 		switch {
@@ -127,9 +140,6 @@ func newProxyAnswers(ref *Reference, columns ProxyColumns) (*proxyAnswers, error
 		}
 		return at
 	}
-	if columns.Score == "" && columns.Class == "" {
-		errs = append(errs, &InputError{Sample: "ProxyColumns", Index: -1, What: "has neither Score nor Class, want at least one"})
-	}
 	if a.score = find("Score", columns.Score, KindNumeric); a.score >= 0 {
 		a.scoreCells = &ref.cells[a.score]
 	}
@@ -140,10 +150,7 @@ func newProxyAnswers(ref *Reference, columns ProxyColumns) (*proxyAnswers, error
 				What: fmt.Sprintf("is %q, want one of %q", columns.Positive, a.classCells.levels)})
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return a.empty(), nil
+	return a.empty(), errs
 }
 
 // empty returns the same without answers.
@@ -172,12 +179,13 @@ func (a *proxyAnswers) add(p *Profile) {
 // scored reports whether there are finite scores.
 func (a *proxyAnswers) scored() bool { return a.score >= 0 && a.scores.Moments.N > 0 }
 
-// positiveRate is nil if it is not known.
-func (a *proxyAnswers) positiveRate() *float64 {
+// positiveRate returns the rate, nil if it is not known, and of how many answers it is.
+func (a *proxyAnswers) positiveRate() (share *float64, answers int64) {
 	switch {
 	case a.class >= 0 && a.columns.Positive != "" && a.classes.values() > 0:
-		share := rate(a.classes.Cells[a.classCells.codes[a.columns.Positive]], a.classes.values())
-		return &share
+		known := a.classes.values()
+		positive := rate(a.classes.Cells[a.classCells.codes[a.columns.Positive]], known)
+		return &positive, known
 	case a.class < 0 && a.columns.Lo == 0 && a.columns.Hi == 0 && a.scored():
 		threshold := a.columns.Threshold
 		if threshold == 0 {
@@ -185,9 +193,9 @@ func (a *proxyAnswers) positiveRate() *float64 {
 		}
 		// A threshold belongs to what is above it, an edge to what is below.
 		shares := a.scoreCells.spread(&a.scores, []float64{math.Nextafter(threshold, math.Inf(-1))})
-		return &shares[1]
+		return &shares[1], a.scores.values()
 	}
-	return nil
+	return nil, 0
 }
 
 func (a *proxyAnswers) classShares() []ClassShare {
@@ -254,18 +262,18 @@ func bucketTrend(buckets []ProxyBucket, total *proxyAnswers, end time.Time, hour
 		if one.scored() {
 			scores.add(at, one.scores.Moments.mean(), float64(one.scores.Moments.N))
 		}
-		if rate := one.positiveRate(); rate != nil {
-			rates.add(at, *rate, float64(one.rows))
+		if positive, answers := one.positiveRate(); positive != nil {
+			rates.add(at, *positive, float64(answers))
 		}
 	}
 	t := Trend{
 		Hours:                     hours,
 		N:                         int(total.rows),
 		VolumePerHour:             float64(total.rows) / float64(hours),
-		PositiveRate:              total.positiveRate(),
 		ScoreChangePerHour:        scores.slope(),
 		PositiveRateChangePerHour: rates.slope(),
 	}
+	t.PositiveRate, _ = total.positiveRate()
 	if total.scored() {
 		mean := total.scores.Moments.mean()
 		t.MeanScore = &mean

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -75,6 +76,52 @@ func TestProxyProfiles_AgreesWithRecords(t *testing.T) {
 	}
 }
 
+// Rows without an answer do not take part in the change of the positive rate, whether that is
+// of classes or of scores.
+func TestProxyProfiles_RatesAreOfKnownAnswers(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	ref := newReference(t, drift.Numeric("score", []float64{0, 1}), drift.Categorical("class", []string{"a", "b"}))
+	for _, c := range []struct {
+		name    string
+		classes [][]int32 // of 20 minutes each, -1 is missing
+	}{
+		{"up and down", [][]int32{{0, 0, -1, -1, -1, -1, -1, -1, -1, -1}, {1, 1}, {0, 0}}},
+		{"up", [][]int32{{0, 0, 1}, {0, 1, -1, -1}, {1, 1, 1, -1, -1, -1, -1}}},
+		{"nothing known in one", [][]int32{{0, 0}, {-1, -1, -1}, {0, 1}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sample := drift.ProxySample{Positive: "b", End: end}
+			var buckets []drift.ProxyBucket
+			for i, codes := range c.classes {
+				from := end.Add(time.Duration(i-len(c.classes)) * 20 * time.Minute)
+				scores := make([]float64, len(codes))
+				for j, code := range codes {
+					if scores[j] = float64(code); code < 0 {
+						scores[j] = math.NaN()
+						continue
+					}
+					sample.Scores = append(sample.Scores, scores[j])
+					sample.Classes = append(sample.Classes, []string{"a", "b"}[code])
+					sample.Times = append(sample.Times, from.Add(10*time.Minute))
+				}
+				buckets = append(buckets, drift.ProxyBucket{From: from, To: from.Add(20 * time.Minute),
+					Profile: profileOf(t, ref, drift.Numeric("score", scores), drift.CategoricalCodes("class", codes, []string{"a", "b"}))})
+			}
+			want, err := drift.ProxyMetrics(sample)
+			require.NoError(t, err)
+			for _, columns := range []drift.ProxyColumns{{Class: "class", Positive: "b"}, {Score: "score"}, {Score: "score", Class: "class", Positive: "b"}} {
+				got, err := drift.ProxyProfiles(buckets, columns)
+				require.NoError(t, err)
+				for i, trend := range want.Trends {
+					require.InDelta(t, *trend.PositiveRate, *got.Trends[i].PositiveRate, 1e-12)
+					require.InDelta(t, *trend.PositiveRateChangePerHour, *got.Trends[i].PositiveRateChangePerHour, 1e-12)
+				}
+			}
+		})
+	}
+}
+
 // requireProxyClose compares all numbers, within what a cell can hide.
 func requireProxyClose(t *testing.T, want, got drift.Proxy) {
 	t.Helper()
@@ -138,6 +185,30 @@ func TestProxyProfiles_Errors(t *testing.T) {
 		require.ErrorIs(t, err, drift.ErrInvalidInput)
 		require.Equal(t, c.want, strings.Split(err.Error(), "\n"))
 	}
+	// Without a profile there is no reference to find columns in, but the rest is checked,
+	// and beside mistakes in the buckets.
+	for _, buckets := range [][]drift.ProxyBucket{nil, {{From: now, To: now}}} {
+		for _, c := range []struct {
+			columns drift.ProxyColumns
+			want    string
+		}{
+			{drift.ProxyColumns{}, `drift: ProxyColumns: has neither Score nor Class, want at least one`},
+			{drift.ProxyColumns{Score: "score", Lo: 2, Hi: 1}, `drift: ProxyColumns.Lo: and Hi are 2 and 1, want a finite range, or both 0 for probabilities`},
+			{drift.ProxyColumns{Score: "score", Threshold: -1}, `drift: ProxyColumns.Threshold: is -1, want 0 (0.5) to 1`},
+		} {
+			_, err := drift.ProxyProfiles(buckets, c.columns)
+			require.ErrorIs(t, err, drift.ErrInvalidInput)
+			lines := strings.Split(err.Error(), "\n")
+			require.Equal(t, c.want, lines[len(lines)-1])
+			require.Len(t, lines, 1+2*len(buckets))
+		}
+	}
+	_, err = drift.ProxyProfiles([]drift.ProxyBucket{{From: now, To: now, Profile: ref.NewProfile()}}, drift.ProxyColumns{Score: "scor"})
+	require.ErrorContains(t, err, "want an end after the beginning")
+	require.ErrorContains(t, err, `drift: ProxyColumns.Score: is "scor", want one of ["score" "class"]`)
+	_, err = drift.ProxyProfiles(nil, drift.ProxyColumns{Score: "nobody knows"})
+	require.NoError(t, err)
+
 	for _, none := range [][]drift.ProxyBucket{nil, {bucket}} {
 		got, err := drift.ProxyProfiles(none, drift.ProxyColumns{Score: "score"})
 		require.NoError(t, err)

@@ -118,23 +118,29 @@ const (
 	// TestKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities
 	// count as values.
 	TestKS TestName = "kolmogorov_smirnov"
-	// TestChiSquare is the chi-square test of homogeneity on the levels of a categorical
-	// column. For the p-value, levels whose expected count is below 5 are pooled with the
-	// unseen values; the effect is the total variation over all levels and unseen values.
+	// TestChiSquare is the test of homogeneity on the levels of a categorical column.
+	// Statistic is X², PValue the larger one of those of X² and of G with Williams'
+	// correction, for X² alone errs too often at the small levels of many columns. Levels
+	// whose expected count is below 5 are pooled with the unseen values. If that of the pool
+	// is below 5 too, it is compared with the rest by Fisher's exact test, and PValue is
+	// twice the smaller one of both tests. Two levels are compared by Fisher's test alone,
+	// unless there are thousands of both. The effect is the total variation over all levels
+	// and unseen values.
 	TestChiSquare TestName = "chi_square"
 	// TestWasserstein takes the p-value of TestKS; the effect is the Wasserstein distance of
 	// the finite values, spread evenly within their cells, in standard deviations of the
 	// reference; of a constant reference, in those of both sides together.
 	TestWasserstein TestName = "wasserstein"
-	// TestG is the G-test on the same counts as TestChiSquare, with Williams' correction of
-	// the p-value, and the same effect.
+	// TestG has G for its statistic, and the p-value and the effect of TestChiSquare.
 	TestG TestName = "g_test"
 	// TestPSI, TestJensenShannon and TestHellinger take the p-value of TestChiSquare; the
 	// effect is the population stability index, the Jensen-Shannon distance (base 2), or
 	// the Hellinger distance.
 	//
 	// Numbers are compared by these, and by TestChiSquare, on at most ten groups of cells
-	// that hold about equally much of the reference, and at least 5 of the rows to be expected.
+	// that hold about equally much of the reference, and at least 5 of the rows to be
+	// expected. What lies beyond an extreme that five rows share, or between two values that
+	// are each a group, is a further group.
 	TestPSI           TestName = "psi"
 	TestJensenShannon TestName = "jensen_shannon"
 	TestHellinger     TestName = "hellinger"
@@ -146,6 +152,11 @@ const (
 	TestMissing  TestName = "missing_rate"
 	TestInfinite TestName = "infinite_rate"
 	TestUnseen   TestName = "unseen_rate"
+	// TestOutOfRange is about the rate of finite numbers that are below all of the reference
+	// or above all of it. The p-value is twice the smaller of the exact ones of either side:
+	// the chance that so many of the extreme numbers of both samples together are current
+	// ones. The effect is the rate, less the 2/(n+1) to be expected of n numbers.
+	TestOutOfRange TestName = "out_of_range_rate"
 )
 
 // Test is one comparison of a column with its reference.
@@ -291,12 +302,13 @@ func (r *Report) String() string {
 }
 
 // Leading returns the test that best explains the verdict: of those that drifted the one
-// with the largest effect in terms of its floor, else the first. It is the zero Test if
-// none was made.
+// with the largest effect in terms of its floor, but that of the range only if it is alone;
+// else the first. It is the zero Test if none was made.
 func (c *ColumnReport) Leading() Test {
 	var leading Test
 	for i, t := range c.Tests {
-		if i == 0 || t.Drifted && (!leading.Drifted || t.severity() > leading.severity()) {
+		explains := !leading.Drifted || t.severity() > leading.severity() && t.Name != TestOutOfRange
+		if i == 0 || t.Drifted && explains {
 			leading = t
 		}
 	}

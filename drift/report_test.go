@@ -158,6 +158,140 @@ func TestReport_WriteHTML_ShowsIntervals(t *testing.T) {
 	require.Contains(t, page, "with its 95 % confidence interval")
 }
 
+// A change that is small against the values does not vanish between the digits: neither in
+// the reason, nor in the overview, the table, the picture's labels or a rate.
+func TestReport_TellsValuesApart(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(71, 1))
+	scaled := func(n int, location, scale, shift float64, digits int) []float64 {
+		x := normals(rng, n, shift)
+		unit := math.Pow10(digits)
+		for i := range x {
+			x[i] = math.Round(unit*(location+scale*x[i])) / unit
+		}
+		return x
+	}
+	const number = `(-?[\d.]+(?:e[-+]\d+)?)`
+	median := regexp.MustCompile(`Values up to ` + number + ` went from .* the median from ` + number + ` to ` + number + `: `)
+	for _, c := range []struct {
+		name            string
+		location, scale float64
+		digits          int
+		want            string // of the numbers
+	}{
+		{"pressure", 1013.25, 0.1, 4, `^1013\.\d{1,4}$`},
+		{"timestamp", 1_701_260_997, 10_000, 0, `^17012\d{5}$`},
+		{"ratio", 0.999, 1e-4, 9, `^0\.99[89]\d*$`},
+		{"serial", 123_456_789_012_345, 50, 0, `^123456789012\d{3}$`},
+		{"large", 1e20, 1e16, 0, `^1(\.\d+)?e\+20$`},
+		{"small", 3e-7, 1e-10, 14, `^(2\.9\d*|3(\.\d+)?)e-07$`},
+	} {
+		ref := newReference(t, drift.Numeric(c.name, scaled(3000, c.location, c.scale, 0, c.digits)))
+		report := detect(t, ref, drift.Config{}, profileOf(t, ref, drift.Numeric(c.name, scaled(1000, c.location, c.scale, 1, c.digits))))
+		require.Equal(t, drift.Drifted, report.Verdict)
+		found := median.FindStringSubmatch(report.Columns[0].Reason)
+		require.Len(t, found, 4, report.Columns[0].Reason)
+		require.NotEqual(t, found[2], found[3])
+		for _, text := range found[1:] {
+			require.Regexp(t, c.want, text, c.name)
+		}
+
+		page := strings.ReplaceAll(html(t, report), "\u202f", "")
+		row := regexp.MustCompile(`>median (\S+) → (\S+)</td>`).FindStringSubmatch(page)
+		require.Len(t, row, 3, "%s: no arrow in the overview", c.name)
+		require.NotEqual(t, row[1], row[2])
+		cells := regexp.MustCompile(`>Median</th><td class="number">([^<]*)</td><td class="number">([^<]*)</td>`).FindStringSubmatch(page)
+		require.Len(t, cells, 3)
+		require.NotEqual(t, cells[1], cells[2], c.name)
+		titles := make(map[string]bool)
+		for _, title := range regexp.MustCompile(`<title>([^<]*): reference`).FindAllStringSubmatch(page, -1) {
+			require.False(t, titles[title[1]], "two bins are called %q", title[1])
+			titles[title[1]] = true
+		}
+	}
+
+	two := func(n int, upper int) drift.Column {
+		return drift.Numeric("x", append(repeat(n-upper, 1_701_260_997.0), repeat(upper, 1_701_347_397.0)...))
+	}
+	ref := newReference(t, two(1000, 500))
+	report := detect(t, ref, drift.Config{}, profileOf(t, ref, two(1000, 800)))
+	require.Contains(t, report.Columns[0].Reason, "The value 1701347397 went from 50 % to 80 %: ")
+	require.Contains(t, html(t, report), ">1\u202f701\u202f347\u202f397: 50.0\u00a0% → 80.0\u00a0%<")
+
+	page := html(t, &drift.Report{Columns: []drift.ColumnReport{{
+		Name: "x", Kind: drift.KindNumeric, Tests: []drift.Test{{Name: drift.TestMissing}},
+		Reference: drift.Side{Rows: 1e6, MissingRate: 0.1}, Current: drift.Side{Rows: 1e6, MissingRate: 0.10004},
+	}}})
+	require.Contains(t, page, ">missing 10.000\u00a0% → 10.004\u00a0%<")
+}
+
+// Where the spread changed and the median hardly, the overview shows what did move.
+func TestReport_WriteHTML_ShowsTheSpread(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(73, 1))
+	narrow, wide := normals(rng, 3000, 0), normals(rng, 3000, 0)
+	for i := range wide {
+		wide[i] *= 1.5
+	}
+	ref := newReference(t, drift.Numeric("x", narrow))
+	page := html(t, detect(t, ref, drift.Config{}, profileOf(t, ref, drift.Numeric("x", wide))))
+	require.Regexp(t, `>(5|95)\x{a0}% quantile -?1\.\d+ → -?2\.\d+<`, page)
+}
+
+// The head of the page names the columns that drifted, and says how many rows would decide
+// the others.
+func TestReport_WriteHTML_HeadSaysWhich(t *testing.T) {
+	t.Parallel()
+	head := func(r *drift.Report) string {
+		before, _, _ := strings.Cut(html(t, r), "</header>")
+		return before
+	}
+	report := smallReport(t)
+	require.Contains(t, head(report), `Drifted: <a href="#column-1">income</a> and <a href="#column-3">region</a></p>`)
+	report.Columns[4].NeededRows = 2500 // of the only insufficient column
+	require.Contains(t, head(report), ">with too few rows; about 2\u202f500 would do; 1 more cannot be judged<")
+	require.Contains(t, html(t, report), "<span class=\"needed\">about 2\u202f500 rows would do</span>")
+
+	columns := func(n int) *drift.Report {
+		r := new(drift.Report)
+		for i := range n {
+			r.Columns = append(r.Columns, drift.ColumnReport{Name: fmt.Sprintf("<%d>", i), Verdict: drift.Drifted})
+		}
+		return r
+	}
+	require.NotContains(t, head(columns(0)), "Drifted: ")
+	require.Contains(t, head(columns(1)), `Drifted: <a href="#column-1">&lt;0&gt;</a></p>`)
+	require.Contains(t, head(columns(6)), ` and <a href="#column-6">&lt;5&gt;</a></p>`)
+	require.Contains(t, head(columns(7)), `>&lt;4&gt;</a> and <a href="#columns">2 more</a></p>`)
+	long := columns(1)
+	long.Columns[0].Name = strings.Repeat("é", 1000)
+	require.Contains(t, head(long), ">"+strings.Repeat("é", 59)+"…</a></p>")
+
+	undecided := &drift.Report{Columns: []drift.ColumnReport{{Verdict: drift.Insufficient}}}
+	require.Contains(t, head(undecided), ">with too few rows in the reference, whatever the current ones<")
+	require.Contains(t, html(t, undecided), `<span class="needed">the reference has too few rows</span>`)
+	undecided.Columns = append(undecided.Columns, drift.ColumnReport{Verdict: drift.Insufficient, NeededRows: 1200})
+	require.Contains(t, head(undecided), ">with too few rows; about 1\u202f200 would do, but for 1 the reference has too few<")
+}
+
+// The page explains the effect and the interval of every test that it shows, and of no other.
+func TestReport_WriteHTML_ExplainsWhatItShows(t *testing.T) {
+	t.Parallel()
+	const divergence, rates = "noncentral", "difference of the rates"
+	explained := map[drift.TestName]string{
+		drift.TestKS: "empirical distribution functions", drift.TestChiSquare: "McDiarmid’s bound", drift.TestG: "McDiarmid’s bound",
+		drift.TestWasserstein: "delta method", drift.TestPSI: divergence, drift.TestJensenShannon: divergence,
+		drift.TestHellinger: divergence, drift.TestMissing: rates, drift.TestInfinite: rates, drift.TestUnseen: rates,
+		drift.TestOutOfRange: "beyond those of the reference",
+	}
+	for name, want := range explained {
+		page := html(t, &drift.Report{Columns: []drift.ColumnReport{{Name: "x", Tests: []drift.Test{{Name: name, CI: drift.CI{Level: 0.95}}}}}})
+		for _, text := range explained {
+			require.Equal(t, text == want, strings.Contains(page, text), "%s: %s", name, text)
+		}
+	}
+}
+
 // A page begins with what needs attention most.
 func TestReport_WriteHTML_StartsWithTheMostSevere(t *testing.T) {
 	t.Parallel()

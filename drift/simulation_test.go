@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,6 +90,8 @@ func populations() []population {
 		{name: "30 uneven categories", shares: harmonicShares(30)},
 		{name: "100 categories", shares: equalShares(100)},
 		{name: "100 uneven categories", shares: harmonicShares(100)},
+		{name: "2 uneven categories", shares: []float64{0.9, 0.1}},
+		{name: "3 uneven categories", shares: []float64{0.8, 0.1, 0.1}},
 	}
 }
 
@@ -265,11 +268,11 @@ func (a *setAlarms) bound() float64 {
 func TestSimulation_FalseAlarms(t *testing.T) {
 	t.Parallel()
 	type size struct{ columns, rows, runs int }
-	sizes := []size{{10, 50, 60}, {10, 1_000, 60}, {10, 100_000, 30}, {100, 200, 5}, {100, 100_000, 3}}
+	sizes := []size{{12, 50, 60}, {12, 1_000, 60}, {12, 100_000, 30}, {100, 200, 5}, {100, 100_000, 3}, {1000, 50, 1}}
 	if full() {
 		sizes = nil
 		for _, rows := range []int{50, 100, 200, 500, 1_000, 10_000, 100_000} {
-			sizes = append(sizes, size{10, rows, 4000}, size{100, rows, 400}, size{1000, rows, 200})
+			sizes = append(sizes, size{12, rows, 4000}, size{100, rows, 600}, size{1000, rows, 300})
 		}
 	}
 	for _, s := range sizes {
@@ -289,6 +292,46 @@ func TestSimulation_FalseAlarms(t *testing.T) {
 				require.LessOrEqual(t, found.bound(), 0.001)
 			}
 		})
+	}
+}
+
+// At the small levels of many columns no approximation may be off, least of all where the
+// expected counts are small and differ and one side is far larger.
+func TestSimulation_FewLevels(t *testing.T) {
+	t.Parallel()
+	const columns = 1000
+	populations := [][]float64{{0.9, 0.1}, {0.7, 0.1, 0.1, 0.1}}
+	runs, references := 6, 1
+	if full() {
+		populations = append(populations, []float64{0.99, 0.01}, []float64{0.8, 0.1, 0.1}, harmonicShares(8))
+		runs, references = 400, 8
+	}
+	for _, shares := range populations {
+		for _, size := range [][2]int{{1_000, 50}, {20_000, 50}, {20_000, 300}, {100, 2_000}} {
+			t.Run(fmt.Sprintf("levels=%.2g/%d against %d", shares, size[1], size[0]), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(75, uint64(size[0]+size[1])))
+				p := population{shares: shares}
+				alarms := 0
+				var sim simulated
+				for run := range runs {
+					if run%(runs/references) == 0 {
+						sim = simulated{}
+						var data []drift.Column
+						for i := range columns {
+							sim.populations = append(sim.populations, p)
+							data = append(data, p.sample(rng, fmt.Sprint(i), size[0]))
+						}
+						sim.ref = newReference(t, data...)
+					}
+					if len(detect(t, sim.ref, drift.Config{}, sim.profile(rng, size[1])).DriftedColumns()) > 0 {
+						alarms++
+					}
+				}
+				t.Logf("any of %d columns: %d of %d runs", columns, alarms, runs)
+				require.LessOrEqual(t, alarms, mostAlarms(runs, 0.05))
+			})
+		}
 	}
 }
 
@@ -346,6 +389,12 @@ func TestSimulation_Power(t *testing.T) {
 		{name: "0.5 sigma at 200 rows", rows: 200, change: shifted(0.5), found: true},
 		{name: "2 sigma and a value of a million at 200 rows", rows: 200, change: shifted(2), found: true,
 			spoil: func(counts []int64, _ int) { moveOne(counts, len(counts)-2) }},
+		{name: "5 % missing at 1000 rows", rows: 1_000, change: shifted(0), found: true,
+			spoil: func(counts []int64, rows int) {
+				for range rows / 20 {
+					counts[slices.Index(counts, slices.Max(counts))]--
+				}
+			}},
 		{name: "0.01 sigma at a million rows", rows: 1_000_000, change: shifted(0.01)},
 		{name: "5 % unseen categories at 1000 rows", column: 6, rows: 1_000, change: populations()[6], found: true,
 			spoil: func(counts []int64, rows int) {

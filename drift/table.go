@@ -2,19 +2,25 @@ package drift
 
 import (
 	"math"
+	"slices"
+	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// table is a column's counts as a table of two rows, and what the chi-square test makes of
-// it.
+// table is a column's counts as a table of two rows, and what the tests make of it.
 type table struct {
-	pair, merged countPair
+	pair countPair
+	// kept are the cells with enough observations to be compared by the chi-square
+	// distribution, one of them being the pool of all others, if that has enough. If it has
+	// not, it is compared with the rest by Fisher's exact test.
+	kept countPair
+	pool countPair
+	// hidden is the total variation that pooling may hide.
+	hidden float64
 	// fair is pair with the unseen values and the levels that may as well have been unseen in
 	// one cell.
 	fair countPair
-	// rare is the share that merging may hide, see countPair.mergeRare.
-	rare float64
 }
 
 // tableGroups is the largest number of groups that the cells of numbers are added up to.
@@ -33,18 +39,25 @@ func newTable(c *cells, ref, cur *tally) table {
 	} else {
 		n, m := float64(ref.values()), float64(cur.values())
 		groups := min(max(n/(n+m)*m/minExpected, 2), tableGroups)
-		t.pair = pairCounts(groupCells(ref, cur, int64(groups)))
+		t.pair = pairCounts(c.group(ref, cur, int64(groups)))
 	}
 	// Unseen values are rare levels of the reference that happen to have a count of 0
 	// there; on their own they would be a cell chosen for being empty.
 	unseen := c.kind == KindCategorical && cur.Unseen > 0
-	t.merged, t.rare = t.pair.mergeRare(unseen)
+	t.kept, t.pool, t.hidden = t.pair.splitRare(unseen)
+	if t.pooled() && t.pool.expected(0) >= minExpected {
+		t.kept = countPair{r: append(t.kept.r, t.pool.r[0]), c: append(t.kept.c, t.pool.c[0]), n: t.pair.n, m: t.pair.m}
+		t.pool = countPair{}
+	}
 	t.fair = t.pair
 	if unseen {
 		t.fair = t.pair.poolMissable()
 	}
 	return t
 }
+
+// pooled says that rare cells are a pool of their own.
+func (t *table) pooled() bool { return len(t.pool.r) > 0 }
 
 // poolMissable adds to the last cell, of unseen values, the levels of so few rows on both
 // sides together that without any change all of them could be current ones. The unseen ones
@@ -67,49 +80,146 @@ func (p countPair) poolMissable() countPair {
 	return pooled
 }
 
-// expectedMerging returns the share that countPair.mergeRare is to pool, and the number of
-// cells that it is to keep, if so many current values have the reference's shares. The share
-// is one that chance seldom exceeds.
-func expectedMerging(reference []int64, n, m float64) (rare, kept float64) {
+// expectedSplit returns the share of the reference that countPair.splitRare is to pool, in
+// so many cells, and the number of cells that it is to keep, if so many current values have
+// the reference's shares. The share is one that chance seldom exceeds.
+func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) {
 	for _, count := range reference {
 		r := float64(count)
 		// The current count is about a Poisson variable.
 		mean := r / n * m
 		least := minExpected * (n + m) / min(n, m)
 		pooled := distuv.UnitNormal.CDF((least - r - mean) / math.Sqrt(max(mean, 0.5)))
-		rare += pooled * r / n
+		share += pooled * r / n
+		rare += pooled
 		kept += 1 - pooled
 	}
-	return rare + 2*math.Sqrt(rare/m), kept
+	return share + 2*math.Sqrt(share/m), rare, kept
 }
 
-// test returns the statistic and the p-value of the method: those of the G-test, or else of
-// the chi-square test.
-func (t table) test(name TestName) (statistic, pValue float64) {
-	if name != TestG || len(t.merged.r) < 2 {
-		return t.merged.chiSquare()
+// exactBelow is the expected count below which a table of two cells is tested exactly.
+// Above, the limit is as good, and exact sums are long.
+const exactBelow = 1000
+
+// test returns the statistic of the method, X² or G, and the p-value of all that the table
+// shows: the smaller one of the cells that are kept and of the pool, twice if there are
+// both.
+//
+// X² is too large too often where expected counts are small and differ: at 10 of 50 a level
+// of 1e-5 is one of 5e-5. G with Williams' correction is not, so the larger of both p-values
+// holds.
+func (t *table) test(name TestName) (statistic, pValue float64) {
+	whole := t.kept
+	if t.pooled() {
+		whole = countPair{r: append(slices.Clone(t.kept.r), t.pool.r[0]), c: append(slices.Clone(t.kept.c), t.pool.c[0]), n: t.pair.n, m: t.pair.m}
 	}
-	result, _ := GTest(t.merged.r, t.merged.c) // counts are valid
-	return result.Statistic, chiSquareSurvival(result.Statistic/t.williams(), t.degrees())
+	if statistic, _ = whole.chiSquare(); name == TestG && len(whole.r) > 1 {
+		result, _ := GTest(whole.r, whole.c) // counts are valid
+		statistic = result.Statistic
+	}
+	switch both := t.bothTests(); {
+	case !t.pooled():
+		return statistic, t.kept.homogeneity()
+	case both:
+		return statistic, min(2*min(t.kept.homogeneity(), t.pool.fisher()), 1)
+	default:
+		return statistic, t.pool.fisher()
+	}
+}
+
+// bothTests says that both the kept cells and the pool are tested.
+func (t *table) bothTests() bool {
+	return t.pooled() && len(t.kept.r) > 1 && t.kept.n > 0 && t.kept.m > 0
+}
+
+// homogeneity returns the p-value of equal shares.
+func (p countPair) homogeneity() float64 {
+	if len(p.r) < 2 || p.n == 0 || p.m == 0 {
+		return 1
+	}
+	if p.exact() {
+		return p.fisher()
+	}
+	_, pValue := p.chiSquare()
+	result, _ := GTest(p.r, p.c) // counts are valid
+	return max(pValue, chiSquareSurvival(result.Statistic/p.williams(), len(p.r)-1))
+}
+
+// exact says that Fisher's test takes the place of the limit.
+func (p countPair) exact() bool { return len(p.r) == 2 && p.lowestExpected() < exactBelow }
+
+// fisher returns the p-value of Fisher's exact test of two cells.
+func (p countPair) fisher() float64 {
+	return fisherPValue(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
 }
 
 // williams returns the factor by which G is too large on average (Williams, "Improved
 // likelihood ratio tests for complete contingency tables", 1976).
-func (t table) williams() float64 {
-	n, m := t.merged.n, t.merged.m
-	total := n + m
+func (p countPair) williams() float64 {
+	total := p.n + p.m
 	sum := 0.0
-	for i := range t.merged.r {
-		sum += total / (t.merged.r[i] + t.merged.c[i])
+	for i := range p.r {
+		sum += total / (p.r[i] + p.c[i])
 	}
-	return 1 + (total/n+total/m-1)*(sum-1)/(6*total*float64(t.degrees()))
+	return 1 + (total/p.n+total/p.m-1)*(sum-1)/(6*total*float64(len(p.r)-1))
 }
 
-func (t table) degrees() int { return max(len(t.merged.r)-1, 1) }
+// detectable returns a total variation that is certain to be significant at the level: the
+// sum of what the kept cells, the pool and the cells within it may each hide.
+func (t *table) detectable(level float64) float64 {
+	both := t.bothTests()
+	if both {
+		level /= 2
+	}
+	most := 1.0
+	switch {
+	case both:
+		most = t.kept.detectable(level) + t.pool.fisherDetectable(level)
+	case t.pooled():
+		most = t.pool.fisherDetectable(level)
+	default:
+		most = t.kept.detectable(level)
+	}
+	return min(most+t.hidden, 1)
+}
+
+func (p countPair) detectable(level float64) float64 {
+	switch {
+	case len(p.r) < 2:
+		return p.firstDetectable(level)
+	case p.exact():
+		return p.fisherDetectable(level)
+	}
+	return chiSquareDetectable(level, p.n/(p.n+p.m)*p.m/p.williams(), len(p.r)-1)
+}
+
+// firstDetectable returns the smallest share of current values in a cell of which the
+// reference has none that is significant at the level; 1 if none is.
+func (p countPair) firstDetectable(level float64) float64 {
+	n, m := int(p.n), int(p.m)
+	x := 1 + sort.Search(m-1, func(k int) bool { return fisherPValue(k+1, m, k+1, n+m) <= level })
+	return float64(x) / float64(m)
+}
+
+// fisherDetectable returns the largest difference of the shares of two cells that is not
+// significant at the level, their sums given.
+func (p countPair) fisherDetectable(level float64) float64 {
+	drawn, marked, total := int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m)
+	h := hypergeometric{drawn: drawn, marked: marked, total: total}
+	mean := int(math.Round(float64(drawn) / float64(total) * float64(marked)))
+	mean = min(max(mean, h.lowest()), h.highest())
+	significant := func(x int) bool { return fisherPValue(x, drawn, marked, total) <= level }
+	above := mean + sort.Search(h.highest()-mean, func(k int) bool { return significant(mean + 1 + k) })
+	below := mean - sort.Search(mean-h.lowest(), func(k int) bool { return significant(mean - 1 - k) })
+	difference := func(x int) float64 {
+		return math.Abs(shareDifference(float64(x), p.m, float64(marked-x), p.n))
+	}
+	return max(difference(above), difference(below))
+}
 
 // effect returns the method's measure as it is found, an estimate of the true one, and an
 // interval of that at the level 1-alpha.
-func (t table) effect(name TestName, alpha float64) (observed, effect float64, ci CI) {
+func (t *table) effect(name TestName, alpha float64) (observed, effect float64, ci CI) {
 	switch name {
 	case TestPSI:
 		effect, ci = psiDivergence.effect(t.pair, t.fair, alpha)
@@ -136,10 +246,10 @@ const crossedInflation = 1.85
 // the one and the lower from the other, and neither depends on the number of cells. One row
 // more or less moves the observed one by at most its weight, which bounds its error
 // (McDiarmid, "On the method of bounded differences", 1989).
-func (t table) variationCI(observed, effect, alpha float64) CI {
+func (t *table) variationCI(observed, effect, alpha float64) CI {
 	below := normalQuantile(alpha) * math.Sqrt(crossedInflation/(4*t.effective()))
 	above := ksDetectable(alpha, t.effective())
 	return CI{Lo: max(effect-below, 0), Hi: min(observed+above, 1), Level: 1 - alpha}
 }
 
-func (t table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
+func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }

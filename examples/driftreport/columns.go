@@ -14,7 +14,7 @@ import (
 )
 
 // settings say how the columns of the files are read, by name. A column is of numbers if all
-// values of the reference are, unless it is set.
+// values of the reference are numbers or spellings of a missing one, unless it is set.
 type settings struct {
 	ignore, numeric, categorical []string
 }
@@ -44,7 +44,25 @@ func (s *settings) check(header []string) error {
 type reference struct {
 	reference *drift.Reference
 	kinds     map[string]drift.Kind
+	numeric   []string // the columns that are of numbers because they are set to be
 	unread    map[string]unread
+	mixed     map[string]mixed
+}
+
+// mixed is a column of names most of which are numbers.
+type mixed struct {
+	numbers, others int    // values
+	first           unread // of the others
+}
+
+// note says so in a sentence, of a file.
+func (m mixed) note(file, column string) string {
+	are := "are no numbers"
+	if m.others == 1 {
+		are = "is no number"
+	}
+	return fmt.Sprintf("%s: read as names, because line %d holds %.40q; %d of %d values %s. Use -numeric %s to count such values as missing.",
+		file, m.first.line, m.first.text, m.others, m.numbers+m.others, are, column)
 }
 
 // unread counts the values of a column of numbers that are none. They count as missing.
@@ -74,12 +92,28 @@ func (u unread) note(file string) string {
 type column struct {
 	name    string
 	kind    drift.Kind
+	strict  bool // of numbers: what spells a missing one is counted as unread
 	numbers []float64
 	parts   [][]float64 // more numbers
 	unread  unread
 	codes   []int32
 	levels  []string
+	lines   []int            // of the first of each level
 	code    map[string]int32 // of the levels
+}
+
+// isMissing reports whether a text is a usual spelling of a missing number.
+func isMissing(text []byte) bool {
+	// Few numbers, of which there are many, get further than this.
+	return (len(text) < 2 || text[0] > '9') && spellsMissing(text)
+}
+
+func spellsMissing(text []byte) bool {
+	switch string(text) {
+	case "", "-", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None":
+		return true
+	}
+	return false
 }
 
 // add appends the value that text stands for.
@@ -90,10 +124,13 @@ func (c *column) add(line int, text []byte) {
 	case c.kind == drift.KindCategorical:
 		code, known := c.code[string(text)]
 		if !known {
-			code = c.level(strings.ToValidUTF8(string(text), "\ufffd"))
+			code = c.level(strings.ToValidUTF8(string(text), "\ufffd"), line)
 		}
 		c.codes = append(c.codes, code)
-	case len(text) == 0:
+	case isMissing(text):
+		if c.strict && len(text) > 0 {
+			c.unread.add(unread{count: 1, line: line, text: string(text)})
+		}
 		c.numbers = append(c.numbers, math.NaN())
 	default:
 		x, err := strconv.ParseFloat(string(text), 64)
@@ -112,15 +149,40 @@ func (c *column) addMissing(n int) {
 	}
 }
 
-// level returns the code of a level, which may be new.
-func (c *column) level(name string) int32 {
+// level returns the code of a level that a line has, and which may be new.
+func (c *column) level(name string, line int) int32 {
 	code, known := c.code[name]
 	if !known {
 		code = int32(len(c.levels))
 		c.levels = append(c.levels, name)
+		c.lines = append(c.lines, line)
 		c.code[name] = code
 	}
+	c.lines[code] = min(c.lines[code], line)
 	return code
+}
+
+// mixed counts the numbers among the names. Missing ones are neither.
+func (c *column) mixed() mixed {
+	counts := make([]int, len(c.levels))
+	for _, code := range c.codes {
+		if code >= 0 {
+			counts[code]++
+		}
+	}
+	var m mixed
+	for i, level := range c.levels {
+		if isMissing([]byte(level)) {
+			continue
+		}
+		if _, err := strconv.ParseFloat(level, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+			m.numbers += counts[i]
+			continue
+		}
+		m.others += counts[i]
+		m.first.add(unread{count: counts[i], line: c.lines[i], text: level})
+	}
+	return m
 }
 
 func (c *column) drift() drift.Column {
@@ -132,14 +194,15 @@ func (c *column) drift() drift.Column {
 
 // reset forgets the values.
 func (c *column) reset() {
-	c.numbers, c.codes, c.levels, c.unread = c.numbers[:0], c.codes[:0], c.levels[:0], unread{}
+	c.numbers, c.codes, c.levels, c.lines, c.unread = c.numbers[:0], c.codes[:0], c.levels[:0], c.lines[:0], unread{}
 	clear(c.code)
 }
 
 // layout says which columns of a file are read, and as what.
 type layout struct {
-	kinds  map[string]drift.Kind
-	header []string
+	kinds   map[string]drift.Kind
+	numeric []string // as of [reference]
+	header  []string
 }
 
 // begin takes the header of a file.
@@ -163,7 +226,8 @@ func (l *layout) columns() (columns []*column, place []int) {
 			continue
 		}
 		place = append(place, len(columns))
-		columns = append(columns, &column{name: name, kind: kind, code: make(map[string]int32)})
+		columns = append(columns, &column{
+			name: name, kind: kind, strict: slices.Contains(l.numeric, name), code: make(map[string]int32)})
 	}
 	return columns, place
 }
@@ -223,13 +287,21 @@ func readReference(ctx context.Context, path string, set settings) (*reference, 
 		if err != nil {
 			return nil, err
 		}
-		r := &reference{kinds: make(map[string]drift.Kind), unread: make(map[string]unread)}
+		r := &reference{
+			kinds: make(map[string]drift.Kind), numeric: set.numeric,
+			unread: make(map[string]unread), mixed: make(map[string]mixed),
+		}
 		batch := make([]drift.Column, len(columns))
 		for i, c := range columns {
 			c.numbers, c.parts = slices.Concat(c.parts...), nil
 			batch[i] = c.drift()
 			r.kinds[c.name] = c.kind
 			r.unread[c.name] = c.unread
+			if c.kind == drift.KindCategorical && !slices.Contains(set.categorical, c.name) {
+				if m := c.mixed(); m.numbers > m.others {
+					r.mixed[c.name] = m
+				}
+			}
 		}
 		if r.reference, err = drift.NewReference(batch, drift.ReferenceConfig{}); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -241,7 +313,7 @@ func readReference(ctx context.Context, path string, set settings) (*reference, 
 // readColumns reads all columns that are not ignored; texts are those that are not numbers.
 // If there are more, it adds them to texts and returns errTexts.
 func readColumns(ctx context.Context, path string, set settings, texts map[string]bool) ([]*column, error) {
-	l := &layout{kinds: make(map[string]drift.Kind)}
+	l := &layout{kinds: make(map[string]drift.Kind), numeric: set.numeric}
 	var mu sync.Mutex
 	var all []*column // guarded by mu, as is texts
 	var parsers sync.Pool
@@ -294,7 +366,7 @@ func (c *column) append(other *column) {
 	c.unread.add(other.unread)
 	codes := make([]int32, len(other.levels))
 	for i, level := range other.levels {
-		codes[i] = c.level(level)
+		codes[i] = c.level(level, other.lines[i])
 	}
 	for _, code := range other.codes {
 		if code >= 0 {
@@ -314,7 +386,7 @@ type current struct {
 // readProfile counts a file on the cells of the reference. Each worker fills a profile of
 // its own; that their sum is exact, whatever the order, is what profiles promise.
 func readProfile(ctx context.Context, path string, r *reference) (*current, error) {
-	l := &layout{kinds: r.kinds}
+	l := &layout{kinds: r.kinds, numeric: r.numeric}
 	counted := &current{profile: r.reference.NewProfile(), unread: make(map[string]unread)}
 	begin := func(header []string) error {
 		for _, name := range r.reference.Names() {

@@ -5,10 +5,13 @@
 //
 // Both files begin with a line of names. A column is one of numbers if every value that the
 // reference has is a number; -numeric and -categorical name columns that are read as numbers
-// or as names whatever they hold, such as codes of digits. An empty field is a missing value.
-// What is no number in a column of numbers counts as missing, too, and is named on the
-// standard error and in the report. A column that the current file lacks is invalid in the
-// report. Columns that only the current file has are ignored, as are those named with -ignore.
+// or as names whatever they hold, such as codes of digits. An empty field is a missing value,
+// and so is, in a column of numbers, one of -, NA, N/A, n/a, NaN, nan, null, NULL and None.
+// What else is no number in a column of numbers counts as missing, too, and is named on the
+// standard error and in the report; of a column named with -numeric, those spellings are as
+// well. A column that is read as names although most of its values are numbers is named there
+// with the first that is none. A column that the current file lacks is invalid in the report.
+// Columns that only the current file has are ignored, as are those named with -ignore.
 //
 // It reads blocks of a file on as many processors as there are, and keeps the numbers of the
 // reference but only counts of the current file, however long that is. The exit status is 0
@@ -63,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	output := flags.String("o", "", "`file` to write the HTML page to; without it only the summary is printed")
 	var set settings
 	flags.Var((*names)(&set.ignore), "ignore", "`names` of columns to leave out, separated by commas")
-	flags.Var((*names)(&set.numeric), "numeric", "`names` of columns of numbers, in which all else is missing")
+	flags.Var((*names)(&set.numeric), "numeric", "`names` of columns of numbers, in which all else is counted and is missing")
 	flags.Var((*names)(&set.categorical), "categorical", "`names` of columns whose values are names, even if they look like numbers")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -143,6 +146,9 @@ func compare(ctx context.Context, referencePath, currentPath string, set setting
 	report.Label = fmt.Sprintf("%s against %s", filepath.Base(currentPath), filepath.Base(referencePath))
 	for i := range report.Columns {
 		c := &report.Columns[i]
+		if m, ok := ref.mixed[c.Name]; ok {
+			c.Notes = append(c.Notes, m.note(filepath.Base(referencePath), c.Name))
+		}
 		if u := ref.unread[c.Name]; u.count > 0 {
 			c.Notes = append(c.Notes, u.note(filepath.Base(referencePath)))
 		}

@@ -213,6 +213,66 @@ column "gone" cannot be judged: rows.csv has no such column.
 	}
 }
 
+// A stray word does not turn a column of numbers into one of names, unless it may be a name;
+// and then that is said.
+func TestRun_StrayWords(t *testing.T) {
+	t.Parallel()
+	rows := func(seed uint64, n int, words map[int]string) string {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		all := [][]string{{"x", "y"}}
+		for i := range n {
+			x := strconv.FormatFloat(rng.NormFloat64(), 'g', -1, 64)
+			if word, ok := words[i]; ok {
+				x = word
+			}
+			all = append(all, []string{x, "a"})
+		}
+		return write(t, all...)
+	}
+	spellings := make(map[int]string)
+	for i, word := range []string{"", "-", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"} {
+		spellings[7*i+3] = word
+	}
+	today := rows(2, 2000, map[int]string{5: "n/a", 9: "?"})
+	const ofToday = "column \"x\": rows.csv: 1 value is not a number and counts as missing, \"?\" on line 11.\n"
+	for name, c := range map[string]struct {
+		reference string
+		args      []string
+		kind      drift.Kind
+		problems  string
+	}{
+		"missing": {rows(1, 3000, spellings), nil, drift.KindNumeric, ofToday},
+		"a word": {rows(1, 3000, map[int]string{3: "n/a", 2990: "abd", 2000: "abc"}), nil, drift.KindCategorical,
+			"column \"x\": rows.csv: read as names, because line 2002 holds \"abc\"; 2 of 2999 values are no numbers. Use -numeric x to count such values as missing.\n"},
+		"a word, but numeric": {rows(1, 3000, map[int]string{3: "n/a", 2000: "abc"}), []string{"-numeric", "x"}, drift.KindNumeric,
+			"column \"x\": rows.csv: 2 values are not numbers and count as missing, the first \"n/a\" on line 5.\n" +
+				"column \"x\": rows.csv: 2 values are not numbers and count as missing, the first \"n/a\" on line 7.\n"},
+		"a word, and meant": {rows(1, 3000, map[int]string{2000: "abc"}), []string{"-categorical", "x"}, drift.KindCategorical, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page := filepath.Join(t.TempDir(), "report.html")
+			var problems bytes.Buffer
+			args := append([]string{"-reference", c.reference, "-current", today, "-o", page}, c.args...)
+			_, err := run(t.Context(), args, io.Discard, &problems)
+			require.NoError(t, err)
+			require.Equal(t, c.problems, problems.String())
+			html, err := os.ReadFile(page)
+			require.NoError(t, err)
+			require.Contains(t, string(html), fmt.Sprintf(`<span class="name">x</span><span class="kind">%v</span>`, c.kind))
+			require.Equal(t, c.problems != "", strings.Contains(string(html), `<ul class="notes">`))
+		})
+	}
+}
+
+// Where the first word is does not depend on which block is read first.
+func TestReadReference_FirstWordOfManyBlocks(t *testing.T) {
+	t.Parallel()
+	r, err := readReference(t.Context(), writeText(t, "x\n"+strings.Repeat("1\n", blockSize)+"b\n"+strings.Repeat("2\n", 2*blockSize)+"a\nb\n"), settings{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]mixed{"x": {numbers: 3 * blockSize, others: 3, first: unread{count: 3, line: blockSize + 2, text: "b"}}}, r.mixed)
+}
+
 func TestReadReference_RepairsText(t *testing.T) {
 	t.Parallel()
 	r, err := readReference(t.Context(), writeText(t, "a,b\n1,\xe9\n2,\xe8\n3,x\n"), settings{})
