@@ -25,7 +25,7 @@ type Answers struct {
 }
 
 // UnmarshalJSON reads answers that were written as JSON. A member that is unknown or
-// occurs twice is an error, which leaves a as it was.
+// occurs twice and a null in a column are an error, which leaves a as it was.
 func (a *Answers) UnmarshalJSON(data []byte) error {
 	type plain Answers // without this method
 	var read plain

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -39,8 +40,7 @@ const (
 	maxTallies = 10_000
 	// maxTallyClasses keeps the number that stands for a tally within an int.
 	maxTallyClasses = 1000
-	// maxRestored bounds the memory that a Basis is put together again in, at 60 bytes a
-	// row or so.
+	// maxRestored bounds the memory that a decision is made again in, at 16 bytes a row.
 	maxRestored = 10_000_000
 )
 
@@ -67,11 +67,18 @@ func (t *Tally) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+func (t Tally) production() int { return t.Production }
+
+func (t Tally) shadow() int { return t.Shadow }
+
 // answers returns the tally without its number of rows.
 func (t Tally) answers() Tally {
 	t.Rows = 0
 	return t
 }
+
+// tallyClasses returns the number of classes, 1 for a regression.
+func tallyClasses(target predictlog.Target) int { return max(1, classCount(target)) }
 
 // newBasis sums up valid evidence, but for the facts.
 func newBasis(e *Evidence) *Basis {
@@ -93,15 +100,14 @@ func newBasis(e *Evidence) *Basis {
 
 // tally counts the rows, unless there are too many tallies.
 func (b *Basis) tally(e *Evidence) {
-	classes := tallyClasses(e.Target)
-	if classes > maxTallyClasses {
+	if tallyClasses(e.Target) > maxTallyClasses {
 		return
 	}
-	overall := tallies(e, nil, classes)[""]
-	n := len(overall)
+	all := overall(e)
+	n := len(all)
 	segments := make(map[string]map[string][]Tally, len(e.Segments))
 	for _, column := range sortedKeys(e.Segments) {
-		segments[column] = tallies(e, e.Segments[column], classes)
+		segments[column] = byCategory(e, column)
 		for _, t := range segments[column] {
 			n += len(t)
 		}
@@ -109,38 +115,15 @@ func (b *Basis) tally(e *Evidence) {
 	if n > maxTallies {
 		return
 	}
-	b.Tallies = overall
+	b.Tallies = all
 	if len(segments) > 0 {
 		b.Segments = segments
 	}
 }
 
-// tallyClasses returns the number of classes, 1 for a regression.
-func tallyClasses(target predictlog.Target) int { return max(1, classCount(target)) }
-
-// tallies counts the rows of each category, or of all under "" if column is nil. While a
-// decision is made, they are counted once.
-func tallies(e *Evidence, column []string, classes int) map[string][]Tally {
-	if e.facts == nil {
-		return countTallies(e, column, classes)
-	}
-	var key *string
-	if len(column) > 0 {
-		key = &column[0]
-	}
-	e.facts.mu.Lock()
-	defer e.facts.mu.Unlock()
-	found, ok := e.facts.tallies[key]
-	if !ok {
-		found = countTallies(e, column, classes)
-		e.facts.tallies[key] = found
-	}
-	return found
-}
-
 // evidence returns evidence on which the criteria of this package find what the decision
-// says. It has neither IDs nor times, of the answers only the classes, and the rows are
-// in an order of their own.
+// says. It has no rows but their number, so that what is made of it takes no more memory
+// than the decision does, and all that was counted or measured of them is known.
 func (b *Basis) evidence(d Decision) (*Evidence, error) {
 	if b.Tallies == nil && d.N > 0 {
 		return nil, fmt.Errorf("%w: there were too many combinations of answers to store", ErrNeedsRows)
@@ -148,12 +131,6 @@ func (b *Basis) evidence(d Decision) (*Evidence, error) {
 	if err := b.validate(d.N); err != nil {
 		return nil, fmt.Errorf("gate: basis: %w", err)
 	}
-	known := newFacts(b.Facts)
-	known.stored = true
-	answers := func(name string, values map[Metric]float64, probabilities bool) Answers {
-		return Answers{Class: make([]int, 0, d.N), measured: &measured{name, values, probabilities, known}}
-	}
-	production := answers(productionName, d.Production, b.ProductionProbabilities)
 	e := &Evidence{
 		Target:            b.Target,
 		FirstDeployment:   d.First,
@@ -164,44 +141,54 @@ func (b *Basis) evidence(d Decision) (*Evidence, error) {
 		ProductionLatency: b.ProductionLatency,
 		ShadowLatency:     b.ShadowLatency,
 		IDs:               make([]string, d.N),
-		Truth:             Answers{Class: make([]int, 0, d.N)},
-		Production:        &production,
-		Shadow:            answers(shadowName, d.Shadow, b.ShadowProbabilities),
 		Segments:          make(map[string][]string, len(b.Segments)),
-		facts:             known,
 	}
-	for _, t := range b.Tallies {
-		for range t.Rows {
-			e.Truth.Class = append(e.Truth.Class, t.Truth)
-			production.Class = append(production.Class, t.Production)
-			e.Shadow.Class = append(e.Shadow.Class, t.Shadow)
-		}
+	known := newFacts(e, b.Facts)
+	known.stored = true
+	e.facts = known
+	answers := func(name string, values map[Metric]float64, probabilities bool) Answers {
+		// One class says no more than that there are answers.
+		return Answers{Class: make([]int, min(1, d.N)), measured: &measured{name, values, probabilities, known}}
 	}
+	e.Truth.Class = make([]int, min(1, d.N))
+	e.Shadow = answers(shadowName, d.Shadow, b.ShadowProbabilities)
+	if !d.First {
+		production := answers(productionName, d.Production, b.ProductionProbabilities)
+		e.Production = &production
+	}
+	known.tallies[grouping{}] = map[string][]Tally{"": ordered(b.Tallies, d.First)}
 	for column, categories := range b.Segments {
-		e.Segments[column] = b.assign(categories, d.N)
-	}
-	if d.First {
-		e.Production = nil
+		found := make(map[string][]Tally, len(categories))
+		for category, tallies := range categories {
+			if len(tallies) > 0 {
+				found[category] = ordered(tallies, d.First)
+			}
+		}
+		e.Segments[column] = nil
+		known.tallies[grouping{column, true}] = found
 	}
 	return e, nil
 }
 
-// assign gives each row a category. Rows of a tally are all alike, so any of them may
-// have it as long as the numbers are right.
-func (b *Basis) assign(categories map[string][]Tally, n int) []string {
-	of := map[Tally][]string{}
-	for _, category := range sortedKeys(categories) {
-		for _, t := range categories[category] {
-			for range t.Rows {
-				of[t.answers()] = append(of[t.answers()], category)
-			}
+// ordered returns the tallies as they are when rows are counted: a bootstrap depends on
+// their order, which must not be up to who stored them.
+func ordered(tallies []Tally, first bool) []Tally {
+	rows := make(map[Tally]int, len(tallies))
+	for _, t := range tallies {
+		if first {
+			t.Production = 0
 		}
+		rows[t.answers()] += t.Rows
 	}
-	column := make([]string, 0, n)
-	for _, t := range b.Tallies {
-		column = append(column, of[t.answers()]...)
+	var found []Tally
+	for t, n := range rows {
+		t.Rows = n
+		found = append(found, t)
 	}
-	return column
+	slices.SortFunc(found, func(a, b Tally) int {
+		return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
+	})
+	return found
 }
 
 // validate returns an error unless the tallies are of n rows.

@@ -3,6 +3,7 @@ package gate_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +22,21 @@ func benchmarkEvidence(b *testing.B, n int) gate.Evidence {
 	return e
 }
 
+// replayed gives evidence what comes with a replay: times, latencies, and IDs of 32 bytes,
+// of which only the last ones differ.
+func replayed(e gate.Evidence) gate.Evidence {
+	e.At, e.LastPromotion = day0, day0.AddDate(0, 0, -8)
+	e.ProductionLatency = gate.Latency{Mean: time.Millisecond, P95: 2 * time.Millisecond}
+	e.ShadowLatency = e.ProductionLatency
+	e.Times = make([]time.Time, e.N())
+	for i := range e.Times {
+		e.Times[i] = day0.Add(-time.Duration(i) * time.Second)
+		e.IDs[i] = fmt.Sprintf("0195%028x", i)
+	}
+	return e
+}
+
+// A million replayed rows with twenty segments are to be judged in 300 ms.
 func BenchmarkEvaluate(b *testing.B) {
 	for _, policy := range []gate.Policy{gate.Classic(), gate.Standard()} {
 		for _, n := range []int{1000, 1_000_000} {
@@ -33,6 +49,14 @@ func BenchmarkEvaluate(b *testing.B) {
 			})
 		}
 	}
+	b.Run("policy=standard/replayed/n=1000000", func(b *testing.B) {
+		e := replayed(benchmarkEvidence(b, 1_000_000))
+		require.NoError(b, e.Validate())
+		b.ReportAllocs()
+		for b.Loop() {
+			gate.Evaluate(gate.Standard(), e)
+		}
+	})
 }
 
 func BenchmarkSuperior(b *testing.B) {

@@ -55,6 +55,8 @@ type Charge struct {
 const (
 	defaultHorizon   = 365 * 24 * time.Hour
 	defaultDecisions = 60
+	// rounding is by what share a sum of shares may exceed the whole.
+	rounding = 1e-9
 )
 
 func (b Budget) withDefaults() Budget {
@@ -79,7 +81,7 @@ func (b Budget) Validate() error {
 	f.want(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1")
 	f.want(b.Horizon > 0, "Horizon", b.Horizon, "above 0")
 	f.want(b.Decisions > 0, "Decisions", b.Decisions, "above 0")
-	f.want(!(b.share() < minAlpha), "Total/Decisions", b.share(), fmt.Sprintf("%v or more", minAlpha))
+	f.want(b.share() >= minAlpha && b.share() < 0.5, "Total/Decisions", b.share(), fmt.Sprintf("%v to 0.5", minAlpha))
 	for i, c := range b.Charges {
 		if !(c.Alpha > 0 && c.Alpha < 1) {
 			f.want(false, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1")
@@ -110,7 +112,7 @@ func (b Budget) spent(at time.Time) float64 {
 // grants reports whether a decision of that time may have its share. The sum of so many
 // equal shares may exceed the whole by a rounding error.
 func (b Budget) grants(at time.Time) bool {
-	return b.spent(at)+b.share() <= b.Total*(1+1e-9)
+	return b.spent(at)+b.share() <= b.Total*(1+rounding)
 }
 
 // Apply returns the policy for a decision at a time: with the share granted as its
@@ -171,7 +173,7 @@ func (b Budget) Charge(d Decision) (Budget, error) {
 		return b, nil
 	}
 	full := b.withDefaults()
-	if full.spent(d.At)+alpha > full.Total*(1+1e-9) {
+	if full.spent(d.At)+alpha > full.Total*(1+rounding) {
 		return b, fmt.Errorf("gate: budget: the decision was granted %v, but of %v %v is spent", alpha, full.Total, full.spent(d.At))
 	}
 	b.Charges = append(slices.DeleteFunc(slices.Clone(b.Charges), func(c Charge) bool {
@@ -225,8 +227,9 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 	return json.Marshal(budgetJSON{schemaVersion, b.Total, duration(b.Horizon), b.Decisions, b.Charges})
 }
 
-// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown or missing field,
-// another schema version or an invalid budget is an error and leaves b as it was.
+// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown or missing field, one
+// that occurs twice or is null, another schema version, an invalid budget and a 0 where
+// MarshalJSON fills in the default are an error and leave b as it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var wire budgetJSON
 	if err := unmarshalStrict(data, &wire); err != nil {
@@ -236,6 +239,9 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("gate: budget: schema_version is %d, want %d", wire.SchemaVersion, schemaVersion)
 	}
 	read := Budget{wire.Total, time.Duration(wire.Horizon), wire.Decisions, wire.Charges}
+	if read.Total == 0 || read.Horizon == 0 || read.Decisions == 0 {
+		return fmt.Errorf("gate: budget: total is %v, horizon %v and decisions %d, want none of them 0: only in Go that is a default", read.Total, read.Horizon, read.Decisions)
+	}
 	if wire.Charges == nil {
 		return errors.New("gate: budget: charges is null, want a list: without it all that was spent would be forgotten")
 	}
@@ -247,7 +253,8 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 }
 
 // ErrorBudget is what a [Budget] granted for one decision. It is undecided if that is
-// nothing. The statistic is what was granted.
+// nothing. The statistic is what was granted. A policy that has one is valid only if its
+// MaxAlpha holds the criteria to that.
 type ErrorBudget struct {
 	// At is the time of the decision, which must be that of the evidence.
 	At time.Time `json:"at"`
@@ -285,6 +292,37 @@ func (c *ErrorBudget) UnmarshalJSON(data []byte) error {
 		*c = ErrorBudget{wire.At, wire.Alpha, wire.Next, wire.Spent, wire.Total, time.Duration(wire.Horizon)}
 	}
 	return err
+}
+
+// Validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
+// the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
+// not above 0, a Next before At where nothing is granted.
+func (c ErrorBudget) Validate() error {
+	var f fields
+	f.want(c.Total > 0 && c.Total < 1, "Total", c.Total, "between 0 and 1")
+	f.want(finiteFrom(c.Spent, 0), "Spent", c.Spent, "0 or more")
+	f.want(c.Horizon > 0, "Horizon", c.Horizon, "above 0")
+	left := max(0, c.Total-c.Spent)
+	f.want(c.Alpha == 0 || c.Alpha >= minAlpha && c.Alpha <= left+c.Total*rounding, "Alpha", c.Alpha,
+		fmt.Sprintf("0, or %v to the %.3g that is left", minAlpha, left))
+	if c.Alpha == 0 {
+		f.want(!c.Next.Before(c.At), "Next", c.Next, "At or later")
+	}
+	return f.err()
+}
+
+// checkGrants returns an error if a criterion says what the decision may err with, and
+// the policy does not hold to it.
+func checkGrants(criteria []Criterion, maxAlpha float64) error {
+	for i, c := range criteria {
+		if p, ok := c.(*ErrorBudget); ok && p != nil {
+			c = *p
+		}
+		if b, ok := c.(ErrorBudget); ok && b.Alpha > 0 && !(maxAlpha > 0 && maxAlpha <= b.Alpha) {
+			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that", i+1, b.Alpha, maxAlpha)
+		}
+	}
+	return nil
 }
 
 // Check passes if something was granted for the time of the evidence.

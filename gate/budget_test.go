@@ -135,7 +135,7 @@ func TestBudget_Errors(t *testing.T) {
 		"Total is NaN":                     {Total: nan},
 		"Horizon is -1ns":                  {Horizon: -1},
 		"Decisions is -2":                  {Decisions: -2},
-		"Total/Decisions is 5.0000000000000004e-08, want 1e-05 or more": {Decisions: 1e6},
+		"Total/Decisions is 5.0000000000000004e-08, want 1e-05 to 0.5": {Decisions: 1e6},
 		"Charges[0].Alpha is 0":                 {Charges: []gate.Charge{{At: day0}}},
 		"Charges[1].At is 2025-03-01 00:00:00 ": {Charges: []gate.Charge{{day0, 0.1}, {day0, 0.1}}},
 	} {
@@ -251,10 +251,102 @@ func TestBudget_JSON(t *testing.T) {
 	again, err := json.Marshal(read)
 	require.NoError(t, err)
 	require.Equal(t, string(data), string(again))
-	for _, replace := range [][2]string{{`"total"`, `"sum"`}, {`,"charges":[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, ``}, {`[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, `null`}, {`:1,`, `:2,`}, {`0.05`, `7`}, {`8760h0m0s`, `a year`}, {`0.0008333333333333334`, `0`}} {
+	for _, replace := range [][2]string{{`"total"`, `"sum"`}, {`,"charges":[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, ``}, {`[{"at":"2025-03-01T00:00:00Z","alpha":0.0008333333333333334}]`, `null`}, {`:1,`, `:2,`}, {`0.05`, `7`}, {`8760h0m0s`, `a year`}, {`0.0008333333333333334`, `0`}, {`:0.05,`, `:0,`}, {`"8760h0m0s"`, `"0s"`}, {`:60,`, `:0,`}, {`:60,`, `:null,`}} {
 		kept := gate.Budget{Decisions: 7}
 		require.Error(t, json.Unmarshal([]byte(strings.Replace(string(data), replace[0], replace[1], 1)), &kept), replace)
 		require.Equal(t, gate.Budget{Decisions: 7}, kept)
+	}
+}
+
+// What has a default in Go has none in JSON, where it is written as it is.
+func TestBudget_JSONDefaults(t *testing.T) {
+	t.Parallel()
+	for _, fields := range []string{
+		`"total":0,"horizon":"8760h","decisions":60`, `"total":0.05,"horizon":"0s","decisions":60`, `"total":0.05,"horizon":"8760h","decisions":0`,
+	} {
+		var b gate.Budget
+		require.ErrorContains(t, json.Unmarshal([]byte(`{"schema_version":1,`+fields+`,"charges":[]}`), &b), "want none of them 0")
+	}
+}
+
+// A share that no test could tell from none is refused where it is made, not granted.
+func TestBudget_SmallShares(t *testing.T) {
+	t.Parallel()
+	least := gate.Budget{Total: 0.05, Decisions: 5000}
+	require.NoError(t, least.Validate())
+	policy, err := least.Apply(gate.Standard(), day0)
+	require.NoError(t, err)
+	require.NoError(t, policy.Validate(), "the criteria are not asked for less than they can")
+	e := better(t)
+	e.At, e.LastPromotion = day0, time.Time{}
+	d := gate.Evaluate(policy, e)
+	for _, c := range d.Checks {
+		require.NotEqual(t, gate.Error, c.Verdict, c.Reason)
+	}
+	_, err = gate.Budget{Total: 0.05, Decisions: 5001}.Apply(gate.Standard(), day0)
+	require.ErrorContains(t, err, "Total/Decisions is 9.99")
+}
+
+func TestErrorBudget_Validate(t *testing.T) {
+	t.Parallel()
+	good := gate.ErrorBudget{At: day0, Alpha: 0.01, Spent: 0.04, Total: 0.05, Horizon: 24 * time.Hour}
+	require.NoError(t, good.Validate())
+	for want, spoil := range map[string]func(c *gate.ErrorBudget){
+		"Alpha is 0.5, want 0, or 1e-05 to the 0.01 that is left": func(c *gate.ErrorBudget) { c.Alpha = 0.5 },
+		"Alpha is 1e-06, want 0, or 1e-05 to":                     func(c *gate.ErrorBudget) { c.Alpha = 1e-6 },
+		"Alpha is -0.01":                                          func(c *gate.ErrorBudget) { c.Alpha = -0.01 },
+		"Alpha is NaN":                                            func(c *gate.ErrorBudget) { c.Alpha = nan },
+		"Total is 0, want between 0 and 1":                        func(c *gate.ErrorBudget) { c.Total = 0 },
+		"Spent is NaN, want 0 or more":                            func(c *gate.ErrorBudget) { c.Spent = nan },
+		"Horizon is 0s, want above 0":                             func(c *gate.ErrorBudget) { c.Horizon = 0 },
+		"Next is 0001-01-01 00:00:00 +0000 UTC, want At or later": func(c *gate.ErrorBudget) { c.Alpha = 0 },
+	} {
+		bad := good
+		spoil(&bad)
+		require.ErrorContains(t, bad.Validate(), want)
+	}
+}
+
+// What a decision says that it may err with, its criteria must hold to.
+func TestPolicy_HoldsToTheErrorBudget(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	e.LastPromotion = time.Time{}
+	grant := gate.ErrorBudget{At: e.At, Alpha: 0.01, Total: 0.05, Horizon: 24 * time.Hour}
+	for _, budget := range []gate.Criterion{grant, &grant} {
+		policy := gate.Standard()
+		policy.Criteria = append([]gate.Criterion{budget}, policy.Criteria...)
+		for _, c := range []struct {
+			maxAlpha float64
+			ok       bool
+		}{{0, false}, {0.02, false}, {0.01, true}, {0.001, true}} {
+			policy.MaxAlpha = c.maxAlpha
+			d := gate.Evaluate(policy, e)
+			if c.ok {
+				require.NoError(t, policy.Validate())
+				require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
+				continue
+			}
+			want := fmt.Sprintf("criterion 1: the error budget grants 0.01, but MaxAlpha is %v, want above 0 and at most that", c.maxAlpha)
+			require.ErrorContains(t, policy.Validate(), want)
+			require.Equal(t, gate.Inconclusive, d.Outcome)
+			require.Equal(t, []string{want}, d.Reasons())
+		}
+	}
+}
+
+// Whatever a budget grants is valid, and so is the policy.
+func TestBudget_AppliedIsValid(t *testing.T) {
+	t.Parallel()
+	b := gate.Budget{Total: 0.07, Horizon: 30 * day, Decisions: 7}
+	for i := range 40 {
+		at := day0.Add(time.Duration(i) * day)
+		policy, err := b.Apply(gate.Standard(), at)
+		require.NoError(t, err)
+		require.NoError(t, policy.Validate(), i)
+		if i%3 > 0 {
+			b = charged(t, b, at)
+		}
 	}
 }
 

@@ -186,6 +186,44 @@ func (c Check) readable() Check {
 	return c
 }
 
+// judged returns the check of a criterion, which may be a host's, as an Error if it says
+// what no decision can hold.
+func (c Check) judged() Check {
+	if problem := c.problem(); problem != "" {
+		// Without the numbers, so that the decision can still be written.
+		c.Statistic, c.Threshold, c.CI, c.Segments = math.NaN(), math.NaN(), nil, nil
+		return c.with(Error, "%s: %s", problem, c.Reason)
+	}
+	if c.Verdict == Pass && math.IsNaN(c.Statistic) {
+		return c.with(Error, "passed on a statistic that is not a number: %s", c.Reason)
+	}
+	return c
+}
+
+// problem says what of the check no decision can hold, nothing if it can hold everything.
+func (c Check) problem() string {
+	if int(c.Verdict) >= len(verdictNames) {
+		return fmt.Sprintf("unknown verdict %d", c.Verdict)
+	}
+	if math.IsInf(c.Statistic, 0) || math.IsInf(c.Threshold, 0) {
+		return fmt.Sprintf("a statistic of %v and a threshold of %v", c.Statistic, c.Threshold)
+	}
+	if ci := c.CI; ci != nil && !(ci.Lo < math.Inf(1) && ci.Hi > math.Inf(-1) && isFinite(ci.Level)) {
+		return fmt.Sprintf("an interval of %v to %v at the level %v", ci.Lo, ci.Hi, ci.Level)
+	}
+	for _, s := range c.Segments {
+		if int(s.Verdict) >= len(verdictNames) {
+			return fmt.Sprintf("unknown verdict %d of segment %s", s.Verdict, s.Segment)
+		}
+		for _, v := range []float64{s.Production, s.Shadow, s.Drop, s.PValue, s.Detectable} {
+			if !isFinite(v) {
+				return fmt.Sprintf("%v among the numbers of segment %s", v, s.Segment)
+			}
+		}
+	}
+	return ""
+}
+
 // with returns the check with a verdict and the sentence that explains it.
 func (c Check) with(v Verdict, format string, args ...any) Check {
 	c.Verdict, c.Reason = v, fmt.Sprintf(format, args...)

@@ -59,9 +59,15 @@ func (c MinSamples) Check(e *Evidence) Check {
 // equals, and their number. A truth that is no class is of none.
 func rarest(e *Evidence) (class string, rows int) {
 	counts := make([]int, classCount(e.Target))
-	for _, k := range e.Truth.Class {
-		if k >= 0 && k < len(counts) {
-			counts[k]++
+	if known := e.memo(); known != nil && known.stored {
+		for _, t := range overall(e) {
+			counts[t.Truth] += t.Rows
+		}
+	} else {
+		for _, k := range e.Truth.Class {
+			if k >= 0 && k < len(counts) {
+				counts[k]++
+			}
 		}
 	}
 	k := slices.Index(counts, slices.Min(counts))
@@ -92,12 +98,13 @@ func (c MinCoverage) Check(e *Evidence) Check {
 		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
 	}
-	of := fmt.Sprintf("%s of %s predictions are labelled (%.1f %%), at least %.1f %% wanted",
-		count(have.Labelled), count(have.Predictions), 100*have.Share(), 100*c.Share)
+	more := tell(share, c.Share, have.Share())
+	of := fmt.Sprintf("%s of %s predictions are labelled (%s), at least %s wanted",
+		count(have.Labelled), count(have.Predictions), share(have.Share(), more), share(c.Share, more))
 	if have.Share() >= c.Share && have.Predictions > 0 {
 		return check.with(Pass, "%s", of)
 	}
-	check.Needed = int(math.Ceil(c.Share*float64(have.Predictions) - 1e-9)) // 0.07 * 100 is above 7
+	check.Needed = int(math.Ceil(float64(c.Share*float64(have.Predictions)) - 1e-9)) // 0.07 * 100 is above 7
 	return check.with(Undecided, "%s", of)
 }
 

@@ -42,6 +42,9 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 
 // Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does
 // not promote. Its JSON is the same to the byte for equal decisions.
+//
+// Metrics are rounded to twelve digits, p-values and intervals to eight, before anything
+// is decided from them: what is stored is what was decided from.
 type Decision struct {
 	Outcome Outcome
 	// Policy is the name of the policy, First whether it was applied as to a first
@@ -142,13 +145,15 @@ func (d Decision) change() string {
 	if !ok {
 		return primary.Title() + " " + primary.format(after)
 	}
-	s := fmt.Sprintf("%s %s -> %s", primary.Title(), primary.format(before), primary.format(after))
+	more := primary.tell(before, after)
 	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
+	interval := ""
 	if i >= 0 {
 		ci := d.Checks[i].CI
-		s += fmt.Sprintf(" (%.4g %% CI of the gain %s..%s)", 100*ci.Level, primary.signed(ci.Lo), primary.signed(ci.Hi))
+		more = max(more, primary.tell(0, ci.Lo, ci.Hi))
+		interval = fmt.Sprintf(" (%.4g %% CI of the gain %s..%s)", 100*ci.Level, primary.difference(ci.Lo, more), primary.difference(ci.Hi, more))
 	}
-	return s
+	return fmt.Sprintf("%s %s -> %s%s", primary.Title(), primary.write(before, more), primary.write(after, more), interval)
 }
 
 // Hash returns the SHA-256, in hexadecimal, of the decision's JSON. It fails only where

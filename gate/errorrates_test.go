@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -271,7 +272,12 @@ func workers(n int, do func(i int)) {
 // whole, by its proof of superiority alone, and by Classic, which has no error rate.
 // Beside them is what the best conceivable tests would do, which know the populations:
 // one of F1 at 5 %, the same if it must also promote at most 1 % of the worse models, and
-// one of whatever the answers tell at 5 %. Run it with -v for the table.
+// one of whatever the answers tell at 5 %. Each share has its standard error. Run it with
+// -v for the table.
+//
+// Below are Standard's two proofs about F1, which bound its error rates, by themselves: of
+// classes alone, so that many more comparisons can be made. Package paired's
+// TestTilted_SmallLevels is about the small levels that a budget grants.
 //
 // F1 is 0.443 for production's slope of 1.5, 0.425 for 1.4, which is 4.1 % worse, and
 // 0.490 for 1.8. The regressions with "rare errors" err less than production but for 0.5 %
@@ -279,11 +285,12 @@ func workers(n int, do func(i int)) {
 // bound keeps its level for them until such rows are many (Bahadur & Savage 1956).
 func TestErrorRates(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 40)
+	runs, full := simulations(t, 100)
+	proofRuns := max(runs, 2000)
 	standard, classic := gate.Standard(), gate.Classic()
-	draws := 2000
+	draws, proofDraws := 2000, 2000
 	if !full {
-		draws = 300
+		draws, proofDraws = 300, 100
 		standard.Criteria = withDraws(standard.Criteria, draws)
 	}
 	const alpha, harm = 0.05, 0.01 // what Standard promises of equal and of worse models
@@ -321,6 +328,24 @@ func TestErrorRates(t *testing.T) {
 			equals, worses, betters = append(equals, of("equal", equal)), append(worses, of("worse", worse)), append(betters, of("better", better))
 		}
 	}
+	superior := gate.Superior{Metric: gate.Primary, Alpha: alpha, Draws: proofDraws}
+	notWorse := gate.NonInferior{Metric: gate.Primary, Relative: 0.03, Alpha: harm, Draws: proofDraws}
+	var proofs []*proofLine
+	for _, e := range equals {
+		equal := e.population.(population)
+		proofs = append(proofs,
+			&proofLine{proof: "superior at 5 %", shadow: "equal", population: equal, n: e.n, alpha: alpha, criterion: func(seed uint64) gate.Criterion {
+				c := superior
+				c.Seed = seed
+				return c
+			}},
+			&proofLine{proof: "loss below 3 % at 1 %", shadow: "3 % worse", population: equal.lowered(0.97), n: e.n, alpha: harm, criterion: func(seed uint64) gate.Criterion {
+				c := notWorse
+				c.Seed = seed
+				return c
+			}})
+	}
+	slices.SortStableFunc(proofs, func(a, b *proofLine) int { return cmp.Compare(b.alpha, a.alpha) })
 	lines := slices.Concat(equals, worses, betters)
 	for _, c := range []struct {
 		shadow     string
@@ -333,7 +358,11 @@ func TestErrorRates(t *testing.T) {
 			lines = append(lines, &line{task: "regression", shadow: c.shadow, rho: 0.5, population: c.population, n: n, runs: runs})
 		}
 	}
-	workers(len(lines), func(i int) {
+	workers(len(lines)+len(proofs), func(i int) {
+		if i >= len(lines) {
+			proofs[i-len(lines)].run(proofRuns, uint64(i-len(lines)))
+			return
+		}
 		l := lines[i]
 		if l.n == 5000 && !full {
 			l.runs /= 2
@@ -355,19 +384,27 @@ func TestErrorRates(t *testing.T) {
 	})
 
 	var table strings.Builder
-	fmt.Fprintf(&table, "promoted, in %%; %d bootstrap draws, seeds (line, 9)\n", draws)
-	fmt.Fprintf(&table, "task       shadow             rho     n   runs | Standard Superior  Classic | best of F1, of F1 and 1 %% of worse, of any\n")
+	fmt.Fprintf(&table, "promoted, in %% ± its standard error; %d bootstrap draws, seeds (line, 9)\n", draws)
+	fmt.Fprintf(&table, "task       shadow             rho     n   runs |      Standard      Superior       Classic | best of F1, of F1 and 1 %% of worse, of any\n")
 	for _, l := range lines {
-		share := func(count int) float64 { return 100 * float64(count) / float64(l.runs) }
-		fmt.Fprintf(&table, "%-10s %-18s %3.1f %5d %6d | %8.2f %8.2f %8.2f |", l.task, l.shadow, l.rho, l.n, l.runs,
-			share(l.standard), share(l.superior), share(l.classic))
+		fmt.Fprintf(&table, "%-10s %-18s %3.1f %5d %6d | %s %s %s |", l.task, l.shadow, l.rho, l.n, l.runs,
+			rate(l.standard, l.runs), rate(l.superior, l.runs), rate(l.classic, l.runs))
 		if l.ofAny > 0 && l.shadow == "better" {
 			fmt.Fprintf(&table, " %10.1f %23.1f %7.1f", 100*l.ofF1, 100*l.ofBoth, 100*l.ofAny)
 		}
 		table.WriteByte('\n')
 	}
+	fmt.Fprintf(&table, "\nproven, in %% ± its standard error; binary, of classes alone, %d bootstrap draws, seeds line and run\n", proofDraws)
+	fmt.Fprintf(&table, "proof                 shadow    rho     n   runs |        proven\n")
+	for _, l := range proofs {
+		fmt.Fprintf(&table, "%-21s %-9s %3.1f %5d %6d | %s\n", l.proof, l.shadow, l.population.rho, l.n, proofRuns, rate(l.proven, proofRuns))
+	}
 	t.Log(table.String())
 
+	for _, l := range proofs {
+		what := fmt.Sprintf("%s, %s, rho=%.1f, n=%d", l.proof, l.shadow, l.population.rho, l.n)
+		atMost(t, l.alpha, l.proven, proofRuns, what)
+	}
 	for _, l := range lines {
 		what := fmt.Sprintf("%s, %s, rho=%.1f, n=%d", l.task, l.shadow, l.rho, l.n)
 		switch l.shadow {
@@ -401,46 +438,38 @@ func TestErrorRates(t *testing.T) {
 	}
 }
 
-// TestSuperior_ErrorRate is about the proof of superiority alone, of which many more
-// comparisons can be made. Package paired's TestTilted_SmallLevels is about the small
-// levels that a budget grants.
-func TestSuperior_ErrorRate(t *testing.T) {
-	t.Parallel()
-	runs, full := simulations(t, 2000)
-	draws := 2000
-	if !full {
-		draws = 100
-	}
-	const alpha = 0.05
-	type line struct {
-		population
-		n, proven int
-	}
-	var lines []*line
-	for _, rho := range []float64{0.5, 0.9} {
-		for _, n := range []int{200, 1000, 5000} {
-			lines = append(lines, &line{population: population{positive: 0.1, rho: rho, production: 1.5, shadow: 1.5}, n: n})
+// proofLine is how often one proof is given, whose chance of passing by luck is to be at
+// most alpha for a shadow of the population.
+type proofLine struct {
+	proof, shadow string
+	population    population
+	n             int
+	alpha         float64
+	criterion     func(seed uint64) gate.Criterion
+	proven        int
+}
+
+// run draws the cells of so many comparisons.
+func (l *proofLine) run(runs int, seed uint64) {
+	sampler, counts := multinomial.New(l.n, l.population.cells(), seed), make([]float64, 8)
+	for run := range runs {
+		sampler.Draw(counts)
+		var s segmented
+		s.add(counts, "all")
+		e := s.evidence()
+		if l.criterion(uint64(run)).Check(&e).Verdict == gate.Pass {
+			l.proven++
 		}
 	}
-	workers(len(lines), func(i int) {
-		l := lines[i]
-		sampler, counts := multinomial.New(l.n, l.cells(), uint64(i)), make([]float64, 8)
-		for run := range runs {
-			sampler.Draw(counts)
-			var s segmented
-			s.add(counts, "all")
-			e := s.evidence()
-			superior := gate.Superior{Metric: gate.F1, Alpha: alpha, Draws: draws, Seed: uint64(run)}
-			if superior.Check(&e).Verdict == gate.Pass {
-				l.proven++
-			}
-		}
-	})
-	for _, l := range lines {
-		what := fmt.Sprintf("rho=%.1f, n=%d", l.rho, l.n)
-		t.Logf("%s: an equal shadow is proven better in %.2f %% of %d", what, 100*float64(l.proven)/float64(runs), runs)
-		atMost(t, alpha, l.proven, runs, what)
-	}
+}
+
+// rate writes a share with its standard error, in %. Where none or all were counted, that of
+// one more or less is shown, because 0 would claim certainty.
+func rate(count, runs int) string {
+	n := float64(runs)
+	p := float64(count) / n
+	q := min(max(p, 1/n), max(1-1/n, 0.5))
+	return fmt.Sprintf("%6.2f ± %4.2f", 100*p, 100*math.Sqrt(q*(1-q)/n))
 }
 
 // TestNonInferior_ErrorRate has a shadow whose F1 is lower by just the margin, on as few
@@ -453,19 +482,14 @@ func TestNonInferior_ErrorRate(t *testing.T) {
 		draws = 100
 	}
 	const alpha, rows = 0.1, 200
-	lowered := population{positive: 0.1, rho: 0.5, production: 1.5, shadow: 1.5}.lowered(0.97)
-	sampler, counts := multinomial.New(rows, lowered.cells(), 1), make([]float64, 8)
-	passed := 0
-	for run := range runs {
-		sampler.Draw(counts)
-		var s segmented
-		s.add(counts, "all")
-		e := s.evidence()
-		c := gate.NonInferior{Metric: gate.F1, Relative: 0.03, Alpha: alpha, Draws: draws, Seed: uint64(run)}
-		if c.Check(&e).Verdict == gate.Pass {
-			passed++
-		}
+	l := proofLine{
+		population: population{positive: 0.1, rho: 0.5, production: 1.5, shadow: 1.5}.lowered(0.97), n: rows,
+		criterion: func(seed uint64) gate.Criterion {
+			return gate.NonInferior{Metric: gate.F1, Relative: 0.03, Alpha: alpha, Draws: draws, Seed: seed}
+		},
 	}
+	l.run(runs, 1)
+	passed := l.proven
 	t.Logf("a loss of just the margin is ruled out in %.2f %% of %d", 100*float64(passed)/float64(runs), runs)
 	atMost(t, alpha, passed, runs, "ruled out")
 	atLeast(t, 0.7*alpha, passed, runs, "ruled out")

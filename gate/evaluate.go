@@ -10,7 +10,9 @@ import (
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
-// decisions, to the byte of their JSON.
+// decisions, to the byte of their JSON, by the same build on the same kind of processor.
+// On another the last digits of what is computed may differ before it is rounded, and so,
+// seldom, the last digit of a rounded number: see [ErrRounding].
 //
 // All criteria are evaluated, whatever the others say: those of [Policy.First] if this is
 // said to be a first deployment, else [Policy.Criteria]. The outcome is
@@ -26,9 +28,11 @@ import (
 // Malformed evidence is Inconclusive with a single check, named "evidence", that says
 // what is wrong with it: no criterion is asked about it. Evidence of no rows is
 // Inconclusive whatever the criteria say. A malformed criterion is an Error of its own.
+//
+// Every decision can be written as JSON: what a criterion says that cannot is an Error.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	e.facts = newFacts(map[string]Fact{})
+	e.facts = newFacts(e, map[string]Fact{})
 	d := Decision{
 		Policy: text(policy.Name),
 		First:  e.FirstDeployment,
@@ -60,9 +64,9 @@ func (d *Decision) decide(policy Policy, e *Evidence) {
 	}
 	var measuring sync.WaitGroup
 	if !e.First() {
-		measuring.Go(func() { d.Production = measureAll(e, productionName, *e.Production) })
+		measuring.Go(func() { d.Production = measureSettled(e, productionName, *e.Production) })
 	}
-	measuring.Go(func() { d.Shadow = measureAll(e, shadowName, e.Shadow) })
+	measuring.Go(func() { d.Shadow = measureSettled(e, shadowName, e.Shadow) })
 	d.Basis = newBasis(e)
 	capped, unkept := policy.capped(criteria)
 	if unkept == nil {
@@ -110,13 +114,7 @@ func judge(c Criterion, index int, e *Evidence) Check {
 	if check.Criterion == "" {
 		check.Criterion = name
 	}
-	switch {
-	case int(check.Verdict) >= len(verdictNames):
-		return check.with(Error, "unknown verdict %d", check.Verdict)
-	case check.Verdict == Pass && math.IsNaN(check.Statistic):
-		return check.with(Error, "passed on a statistic that is not a number: %s", check.Reason)
-	}
-	return check
+	return check.judged()
 }
 
 // failed returns the check of something that could not be evaluated.

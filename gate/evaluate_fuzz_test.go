@@ -105,6 +105,10 @@ func checkDecision(t *testing.T, e gate.Evidence, d gate.Decision) {
 	if err != nil {
 		t.Fatalf("cannot be written: %v", err)
 	}
+	var chain gate.Chain
+	if _, err := chain.Append(d); err != nil {
+		t.Fatalf("cannot be chained: %v", err)
+	}
 	var read gate.Decision
 	if err := json.Unmarshal(data, &read); err != nil {
 		t.Fatalf("cannot be read: %v", err)
@@ -152,6 +156,7 @@ func FuzzEvaluateJSON(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"shadow":{"probability":[[],[]]},"production":{},"target":{"task":"binary"},"coverage":{},"ids":[],"truth":{}}`))
+	f.Add([]byte(`{"target":{"task":"regression"},"coverage":{"predictions":2,"labelled":2,"misfits":0},"ids":["a","b"],"truth":{"value":[1,null]},"production":{"value":[1,2]},"shadow":{"value":[1,0]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e gate.Evidence
 		if json.Unmarshal(data, &e) != nil {
@@ -185,6 +190,36 @@ func FuzzDecisionJSON(f *testing.F) {
 		}
 		if second, _ := json.Marshal(d); string(second) != string(first) {
 			t.Errorf("%s became %s", first, second)
+		}
+	})
+}
+
+// FuzzEvaluateHost checks that whatever a host's criterion fills in becomes a decision
+// that can be written, and promotes only by right.
+func FuzzEvaluateHost(f *testing.F) {
+	inf := math.Inf(1)
+	f.Add(uint8(1), uint8(1), 1.0, 0.0, 0.0, 1.0, 0.9, 0.1, "a", 3)
+	f.Add(uint8(1), uint8(9), 1.0, 0.0, 0.0, 1.0, 0.9, 0.1, "a", 3)
+	f.Add(uint8(9), uint8(1), 1.0, 0.0, 0.0, 1.0, 0.9, 0.1, "a", 3)
+	f.Add(uint8(1), uint8(1), inf, 0.0, 0.0, 1.0, 0.9, 0.1, "a", 3)
+	f.Add(uint8(1), uint8(1), 1.0, nan, -inf, inf, 0.9, 0.1, "\xff", -3)
+	f.Add(uint8(1), uint8(1), 1.0, inf, inf, -inf, nan, nan, "", 0)
+	f.Add(uint8(2), uint8(1), nan, nan, nan, nan, nan, -inf, "", 0)
+	e := tiny(f, []float64{0, 1}, []float64{0, 1}, []float64{0, 1})
+	f.Fuzz(func(t *testing.T, verdict, segment uint8, statistic, threshold, lo, hi, level, number float64, text string, n int) {
+		host := gate.CriterionFunc(func(*gate.Evidence) gate.Check {
+			return gate.Check{
+				Criterion: text, Verdict: gate.Verdict(verdict), Proof: gate.Proof(text), Metric: gate.Metric(text), Unit: gate.Unit(text),
+				Statistic: statistic, Threshold: threshold, CI: &gate.Interval{Lo: lo, Hi: hi, Level: level}, N: n, Needed: n, Omitted: n, Reason: "says " + text,
+				Segments: []gate.SegmentResult{{Segment: text, Rows: n, Verdict: gate.Verdict(segment), Production: number, Shadow: number, Drop: number, PValue: number, Detectable: number}},
+			}
+		})
+		for _, list := range [][]gate.Criterion{{host}, {gate.MinSamples{Rows: 1}, host}} {
+			d := gate.Evaluate(gate.Policy{Name: text, Criteria: list}, e)
+			checkDecision(t, e, d)
+			if d.WriteMarkdown(io.Discard) != nil || d.WriteHTML(io.Discard) != nil {
+				t.Error("cannot be shown")
+			}
 		}
 	})
 }

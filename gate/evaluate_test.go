@@ -103,6 +103,42 @@ func TestEvaluate_PassWithoutNumber(t *testing.T) {
 	require.Equal(t, "passed on a statistic that is not a number: looks fine", d.Checks[0].Reason)
 }
 
+// What a host's criterion fills in can be written, or is an Error.
+func TestEvaluate_WhatNoDecisionHolds(t *testing.T) {
+	t.Parallel()
+	inf := math.Inf(1)
+	good := gate.SegmentResult{Segment: "good", Verdict: gate.Pass}
+	for want, spoil := range map[string]func(c *gate.Check){
+		"unknown verdict 5":                                func(c *gate.Check) { c.Verdict = 5 },
+		"a statistic of +Inf and a threshold of 0":         func(c *gate.Check) { c.Statistic = inf },
+		"a statistic of 1 and a threshold of -Inf":         func(c *gate.Check) { c.Threshold = -inf },
+		"an interval of NaN to 1 at the level 0.9":         func(c *gate.Check) { c.CI = &gate.Interval{Lo: nan, Hi: 1, Level: 0.9} },
+		"an interval of +Inf to +Inf at the level 0.9":     func(c *gate.Check) { c.CI = &gate.Interval{Lo: inf, Hi: inf, Level: 0.9} },
+		"an interval of 0 to 1 at the level NaN":           func(c *gate.Check) { c.CI = &gate.Interval{Hi: 1, Level: nan} },
+		"unknown verdict 9 of segment a":                   func(c *gate.Check) { c.Segments = []gate.SegmentResult{good, {Segment: "a", Verdict: 9}} },
+		"NaN among the numbers of segment a":               func(c *gate.Check) { c.Segments = []gate.SegmentResult{good, {Segment: "a", Drop: nan}} },
+		"+Inf among the numbers of segment a":              func(c *gate.Check) { c.Segments = []gate.SegmentResult{{Segment: "a", Detectable: inf}} },
+		"passed on a statistic that is not a number: fine": func(c *gate.Check) { c.Statistic = nan },
+	} {
+		host := gate.CriterionFunc(func(*gate.Evidence) gate.Check {
+			c := gate.Check{Criterion: "host", Verdict: gate.Pass, Statistic: 1, Reason: "fine"}
+			spoil(&c)
+			return c
+		})
+		e := better(t)
+		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host, gate.MinSamples{Rows: 1}}}, e)
+		require.Equal(t, gate.Error, d.Checks[0].Verdict, want)
+		require.Contains(t, d.Checks[0].Reason, want)
+		require.Equal(t, gate.Inconclusive, d.Outcome, want)
+		checkDecision(t, e, d)
+	}
+	open := gate.CriterionFunc(func(*gate.Evidence) gate.Check {
+		return gate.Check{Verdict: gate.Pass, Threshold: nan, CI: &gate.Interval{Lo: math.Inf(-1), Hi: inf, Level: 0.9}, Segments: []gate.SegmentResult{good}}
+	})
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{open}}, better(t))
+	require.Equal(t, gate.Promote, d.Outcome, d.Checks[0].Reason)
+}
+
 func TestEvaluate_Presets(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []gate.Policy{gate.Classic(), gate.Standard()} {

@@ -68,7 +68,9 @@ func (e *Evidence) N() int { return len(e.IDs) }
 func (e *Evidence) First() bool { return e.Production == nil }
 
 // RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about the same rows.
+// evidence with the same RowSet are about rows of the same IDs. Where these are just
+// numbers, as [FromScores] gives them, it says how many rows there are and no more; what
+// they hold is in [Evidence.Hash].
 func (e *Evidence) RowSet() string {
 	h := newHasher()
 	for _, id := range e.IDs {
@@ -98,14 +100,24 @@ func (e *Evidence) mature(age time.Duration) (int, bool) {
 }
 
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
-// or occurs twice is an error, which leaves e as it was.
+// or occurs twice is an error, and so is a null in a column, which some programs write for
+// what is missing: left out, it would be read as a 0. An error names the column and the
+// row, and leaves e as it was.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
 	type plain Evidence // without this method
-	var read plain
+	type answers Answers
+	var read struct {
+		plain
+		// Answers are read here, so that an error says whose they are.
+		Truth      answers  `json:"truth"`
+		Production *answers `json:"production,omitempty"`
+		Shadow     answers  `json:"shadow"`
+	}
 	if err := unmarshalStrict(data, &read); err != nil {
 		return fmt.Errorf("gate: evidence: %w", err)
 	}
-	*e = Evidence(read)
+	*e = Evidence(read.plain)
+	e.Truth, e.Production, e.Shadow = Answers(read.Truth), (*Answers)(read.Production), Answers(read.Shadow)
 	return nil
 }
 
@@ -314,10 +326,11 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // FromScores makes evidence of a binary target from columns that a job already has: the
 // truth, 0 or 1, and each model's probability of 1. A probability of 0.5 or more answers
-// 1. The rows are named "0", "1", ...; coverage counts every row as labelled, because
-// nothing is known of others. Set At, LastPromotion, Coverage and Segments on the result
-// where they matter. Where positives are rare, few scores reach 0.5: to decide at another
-// threshold, set the Class of both models' answers.
+// 1. The rows are named "0", "1", ..., so that the RowSet is the same for any data of as
+// many rows: set IDs where the rows have their own. Coverage counts every row as
+// labelled, because nothing is known of others. Set At, LastPromotion, Coverage and
+// Segments on the result where they matter. Where positives are rare, few scores reach
+// 0.5: to decide at another threshold, set the Class of both models' answers.
 //
 // The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
 // production is an error too: use [FirstFromScores] if there is no production model yet.

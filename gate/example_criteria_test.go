@@ -3,6 +3,7 @@ package gate_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
 )
@@ -97,4 +98,60 @@ func ExampleDecision_WriteHTML() {
 	title, _, _ = strings.Cut(title, "</title>")
 	fmt.Println(title)
 	// Output: Promote the shadow: F1 0.679 → 0.836
+}
+
+// recent is a host's criterion: what another asks of all rows, it asks of those of the
+// last days alone.
+type recent struct {
+	gate.NonInferior
+	Within time.Duration `json:"within"`
+}
+
+func (recent) Kind() string { return "recent" }
+
+func (c recent) Check(e *gate.Evidence) gate.Check {
+	var rows []int
+	for row, predicted := range e.Times {
+		if e.At.Sub(predicted) <= c.Within {
+			rows = append(rows, row)
+		}
+	}
+	part, err := e.Subset(rows)
+	if err != nil {
+		return gate.Check{Verdict: gate.Error, Reason: err.Error()}
+	}
+	check := c.NonInferior.Check(&part)
+	check.Criterion = "recent " + check.Criterion
+	return check
+}
+
+// CapAlpha returns a recent, as that of NonInferior would not.
+func (c recent) CapAlpha(alpha float64) gate.Criterion {
+	c.NonInferior = c.NonInferior.CapAlpha(alpha).(gate.NonInferior)
+	return c
+}
+
+// A shadow that is better over all, but got worse in the last days.
+func ExampleEvidence_Subset() {
+	truth, production, shadow := columns()
+	evidence, err := gate.FromScores(truth, production, shadow)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	evidence.At = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	for row := range evidence.N() {
+		evidence.Times = append(evidence.Times, evidence.At.Add(-time.Duration(row)*time.Hour))
+		if row < 100 {
+			evidence.Shadow.Class[row] = 0
+		}
+	}
+	overall := gate.NonInferior{Metric: gate.F1, Margin: 0.02}
+	policy := gate.Policy{Name: "recent too", Criteria: []gate.Criterion{overall, recent{overall, 4 * 24 * time.Hour}}}
+	for _, check := range gate.Evaluate(policy, evidence).Checks {
+		fmt.Printf("%s: %s on %d rows\n", check.Criterion, check.Verdict, check.N)
+	}
+	// Output:
+	// f1 non-inferiority: pass on 1000 rows
+	// recent f1 non-inferiority: fail on 97 rows
 }

@@ -3,7 +3,10 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
@@ -41,38 +44,56 @@ func (e *storedError) Unwrap() error { return e.is }
 // facts keeps what criteria take from the rows while a decision is made, or holds it
 // when the decision is made again without them.
 type facts struct {
+	// of is the evidence that they are of. A copy of it points to them too, and may hold
+	// other rows by now.
+	of     *Evidence
 	stored bool // there are no rows
 
 	mu    sync.Mutex
 	known map[string]Fact // guarded by mu
 	// missing names what is not known and cannot be found without the rows.
-	missing []string // guarded by mu
-	// tallies are those of all rows, and of columns by their first value's address.
-	tallies map[*string]map[string][]Tally // guarded by mu
+	missing []string                        // guarded by mu
+	tallies map[grouping]map[string][]Tally // guarded by mu
 }
 
-func newFacts(known map[string]Fact) *facts {
-	return &facts{known: known, tallies: map[*string]map[string][]Tally{}}
+func newFacts(of *Evidence, known map[string]Fact) *facts {
+	return &facts{of: of, known: known, tallies: map[grouping]map[string][]Tally{}}
 }
 
-// fact returns the n numbers that find finds, or found when the decision was first made.
-// The key says what they are. Of an error only its text survives, and whether it is
-// [metrics.ErrUndefined].
-func (e *Evidence) fact(key string, n int, find func() ([]float64, error)) ([]float64, error) {
-	if e.facts == nil {
-		return find()
+// memo returns the facts of exactly this evidence, nil if there are none.
+func (e *Evidence) memo() *facts {
+	if e.facts == nil || e.facts.of != e {
+		return nil
 	}
-	f, ok := e.facts.get(key)
+	return e.facts
+}
+
+// fact returns the n numbers that find finds, or found when the decision was first made,
+// in as many digits as they are known to. The key says what they are. Of an error only
+// its text survives, and whether it is [metrics.ErrUndefined].
+func (e *Evidence) fact(key string, n int, find func() ([]float64, error)) ([]float64, error) {
+	known := e.memo()
+	if known == nil {
+		return settled(find())
+	}
+	f, ok := known.get(key)
 	switch {
 	case ok && f.Error != "":
 		return nil, f.err()
 	case ok && len(f.Values) == n:
 		return f.Values, nil
-	case e.facts.stored:
-		return nil, e.facts.miss(key)
+	case known.stored:
+		return nil, known.miss(key)
 	}
-	values, err := find()
-	e.facts.note(key, values, err)
+	values, err := settled(find())
+	known.note(key, values, err)
+	return values, err
+}
+
+func settled(values []float64, err error) ([]float64, error) {
+	for i, v := range values {
+		values[i] = settle(v)
+	}
 	return values, err
 }
 
@@ -129,4 +150,67 @@ func (m *measured) recall(metric Metric) (float64, error) {
 		return 0, f.err()
 	}
 	return 0, m.facts.miss(key)
+}
+
+// Processors differ in the last digits of what they compute: one may round x*y+z once and
+// another twice, and their exponential functions differ. So that a decision is the same
+// on all of them, what is measured and inferred is rounded before anything is decided
+// from it, and what is computed from that is computed in steps that all round alike. In
+// such steps float64(x*y) keeps a product from being fused with a sum.
+const (
+	// factDigits are those of what is measured: far fewer than the noise of a sum over
+	// rows spoils, far more than a million rows mean.
+	factDigits = 12
+	// gainDigits are those of a metric that a difference of two is rounded to, and so less
+	// than what the rounding of these left: 1/3 - 1/4 is 1/12.
+	gainDigits = 11
+	// inferenceDigits are those of p-values and intervals, in which that noise is
+	// magnified: by the tilting of a million rows to some 1e-10.
+	inferenceDigits = 8
+)
+
+// settle rounds what was measured.
+func settle(v float64) float64 { return round(v, factDigits) }
+
+// difference returns b - a.
+func difference(a, b float64) float64 {
+	return roundAs(b-a, max(math.Abs(a), math.Abs(b)), gainDigits)
+}
+
+// shareOf returns a difference as a share of what it is compared with.
+func shareOf(difference, of float64) float64 {
+	v := difference / math.Abs(of)
+	return roundAs(v, max(1, math.Abs(v)), gainDigits)
+}
+
+// roundAs returns v with the decimals that the larger number has if it is rounded to so
+// many significant digits.
+func roundAs(v, larger float64, digits int) float64 {
+	if v == 0 || !isFinite(v) {
+		return v
+	}
+	digits += exponent(v) - exponent(larger)
+	if digits < 1 {
+		return 0
+	}
+	return round(v, digits)
+}
+
+// exponent returns that of v to the base 10.
+func exponent(v float64) int {
+	_, digits, _ := strings.Cut(strconv.FormatFloat(v, 'e', factDigits-1, 64), "e")
+	e, _ := strconv.Atoi(digits)
+	return e
+}
+
+// round returns v with so many significant digits.
+func round(v float64, digits int) float64 {
+	if v == 0 || !isFinite(v) {
+		return v
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
+	if err != nil {
+		return v // next to the largest number there is
+	}
+	return rounded
 }

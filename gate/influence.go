@@ -190,14 +190,20 @@ func baseLosses(truth Answers, classes int) (losses []float64, mean float64) {
 	if truth.Value == nil {
 		return rowLosses(Brier, truth, shares(truth.Class, classes))
 	}
+	// Distances from one of the truths are exact where truths are nearly equal. Their mean
+	// is not, and a little off all of equal truths.
+	n, origin := float64(len(truth.Value)), truth.Value[0]
+	var center float64
 	for _, y := range truth.Value {
-		mean += y / float64(len(truth.Value))
+		center += (y - origin) / n
 	}
-	constant := Answers{Value: make([]float64, len(truth.Value))}
-	for i := range constant.Value {
-		constant.Value[i] = mean
+	losses = make([]float64, len(truth.Value))
+	for i, y := range truth.Value {
+		d := y - origin - center
+		losses[i] = d * d
+		mean += losses[i]
 	}
-	return rowLosses(R2, truth, constant)
+	return losses, mean / n
 }
 
 // shares answers every row with the shares of the classes.

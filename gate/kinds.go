@@ -150,7 +150,8 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 		return nil, err
 	}
 	value := reflect.New(valueType(known))
-	value.Elem().Set(cloned(reflect.Indirect(reflect.ValueOf(known))))
+	value.Elem().Set(reflect.Indirect(reflect.ValueOf(known)))
+	detach(value.Elem(), map[reference]reflect.Value{})
 	read := unmarshalOver
 	if _, ok := value.Interface().(json.Unmarshaler); ok {
 		read = json.Unmarshal // which is as strict as the type makes it
@@ -166,48 +167,90 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 	return value.Interface().(Criterion), nil
 }
 
-// cloned returns a copy of a value that shares nothing with it that decoding JSON could
-// write to: package json decodes into the maps, slices and pointers that are there.
-func cloned(v reflect.Value) reflect.Value {
-	c := reflect.New(v.Type()).Elem()
-	c.Set(v)
+// reference is what a value shares with its copies.
+type reference struct {
+	at, n uintptr
+	of    reflect.Type
+}
+
+// detach replaces all that a value shares with the one it was copied from and that decoding
+// JSON could write to: package json decodes into the maps, slices and pointers that are
+// there. What was replaced before is in done, so that a value that contains itself does
+// not go on for ever.
+func detach(v reflect.Value, done map[reference]reflect.Value) {
 	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			c.Set(reflect.New(v.Type().Elem()))
-			c.Elem().Set(cloned(v.Elem()))
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if v.IsNil() {
+			return
 		}
+		r := reference{at: v.Pointer(), of: v.Type()}
+		if v.Kind() == reflect.Slice {
+			r.n = uintptr(v.Len())
+		}
+		if own, ok := done[r]; ok {
+			v.Set(own)
+			return
+		}
+		shared := reflect.ValueOf(v.Interface())
+		own := emptyLike(shared)
+		done[r] = own
+		v.Set(own)
+		fill(own, shared, done)
 	case reflect.Interface:
 		if !v.IsNil() {
-			c.Set(cloned(v.Elem()))
-		}
-	case reflect.Map:
-		if !v.IsNil() {
-			c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
-			for key, element := range v.Seq2() {
-				c.SetMapIndex(key, cloned(element))
-			}
-		}
-	case reflect.Slice:
-		if !v.IsNil() {
-			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-			for i := range v.Len() {
-				c.Index(i).Set(cloned(v.Index(i)))
-			}
+			own := reflect.New(v.Elem().Type()).Elem()
+			own.Set(v.Elem())
+			detach(own, done)
+			v.Set(own)
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			c.Index(i).Set(cloned(v.Index(i)))
+			detach(v.Index(i), done)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			// JSON does not reach the other fields.
-			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("json") != "-" {
-				c.Field(i).Set(cloned(v.Field(i)))
+			f, embeds := v.Type().Field(i), v.Field(i)
+			switch {
+			case f.Tag.Get("json") == "-": // which JSON does not reach, nor other unexported fields
+			case f.IsExported():
+				detach(embeds, done)
+			case f.Anonymous: // it does reach the exported fields in there
+				detach(reflect.NewAt(f.Type, embeds.Addr().UnsafePointer()).Elem(), done)
 			}
 		}
 	}
-	return c
+}
+
+// emptyLike returns a pointer, map or slice with room for what another holds.
+func emptyLike(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return reflect.New(v.Type().Elem())
+	case reflect.Map:
+		return reflect.MakeMapWithSize(v.Type(), v.Len())
+	}
+	return reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+}
+
+// fill copies what a pointer, map or slice holds, detached.
+func fill(own, shared reflect.Value, done map[reference]reflect.Value) {
+	switch own.Kind() {
+	case reflect.Pointer:
+		own.Elem().Set(shared.Elem())
+		detach(own.Elem(), done)
+	case reflect.Map:
+		for key, element := range shared.Seq2() {
+			copied := reflect.New(element.Type()).Elem()
+			copied.Set(element)
+			detach(copied, done)
+			own.SetMapIndex(key, copied)
+		}
+	case reflect.Slice:
+		reflect.Copy(own, shared)
+		for i := range own.Len() {
+			detach(own.Index(i), done)
+		}
+	}
 }
 
 // valueType returns the type of a criterion, or of what it points to.

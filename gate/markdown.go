@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
 // WriteMarkdown writes the decision as GitHub Flavored Markdown, for the comment of a
 // pull request: a heading, what stands in the way, a table of the checks, one of the
 // metrics, and the hashes. Equal decisions give equal bytes. Text that came with the data
-// is escaped. The error is that of w.
+// is escaped, and makes no link, mention or reference. The error is that of w.
 func (d Decision) WriteMarkdown(w io.Writer) error {
 	p := newPage(d)
 	var b strings.Builder
@@ -44,7 +45,7 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		if len(c.Segments) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n", escaped(c.Criterion), c.Counted)
+		fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n", escapedHTML(c.Criterion), c.Counted)
 		b.WriteString("| Segment | Verdict | Rows | Production | Shadow | Change | Detectable drop | Rows needed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, s := range c.Segments {
 			row(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Change, s.Detects, s.Needed)
@@ -85,11 +86,26 @@ func row(b *strings.Builder, cells ...string) {
 	b.WriteString("|\n")
 }
 
-// markdownEscapes takes from characters what they mean in Markdown and its HTML.
+// htmlEscapes takes from characters what they mean in HTML. A line break could end a block
+// of HTML, or a row of a table.
+var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", " ", "\n", " ")
+
+// markdownEscapes takes from other characters what they mean in Markdown.
 var markdownEscapes = strings.NewReplacer(
-	"&", "&amp;", "<", "&lt;", ">", "&gt;",
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`,
-	"\r", " ", "\n", " ",
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`, "$", `\$`,
 )
 
-func escaped(s string) string { return markdownEscapes.Replace(s) }
+// links is after what a comment must stand for a page not to make a link of an address
+// that is written as it is ("https://example.org", "www.example.org", "a@example.org"), nor
+// to tell a person ("@name") or another page ("#12", "GH-12") of this one. To escape a
+// character is not enough: the page looks at the text that comes of it.
+var links = regexp.MustCompile(`(?i)www|:/|@|#|\bgh-`)
+
+// escaped returns text of Markdown that reads as s.
+func escaped(s string) string { return unlinked(markdownEscapes.Replace(htmlEscapes.Replace(s))) }
+
+// escapedHTML returns text of HTML that reads as s: within a block of HTML, Markdown has no
+// escapes.
+func escapedHTML(s string) string { return unlinked(htmlEscapes.Replace(s)) }
+
+func unlinked(s string) string { return links.ReplaceAllString(s, "$0<!-- -->") }

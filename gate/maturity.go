@@ -57,6 +57,10 @@ func (c Maturity) Validate() error {
 func (c Maturity) Check(e *Evidence) Check {
 	n := e.N()
 	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
+	if have := len(e.Times); e.Times != nil && have != n {
+		check.Statistic = math.NaN()
+		return check.with(Error, "there are %s times of %s rows", count(have), count(n))
+	}
 	mature, ok := e.mature(c.Age)
 	if !ok {
 		return check.absent(c.Optional, "the evidence does not say how old the rows are")
@@ -64,8 +68,9 @@ func (c Maturity) Check(e *Evidence) Check {
 	if n > 0 {
 		check.Statistic = float64(mature) / float64(n)
 	}
-	of := fmt.Sprintf("%s of %s rows are %s old or older (%.1f %%), at least %.1f %% wanted",
-		count(mature), count(n), days(c.Age), 100*check.Statistic, 100*c.Share)
+	more := tell(share, c.Share, check.Statistic)
+	of := fmt.Sprintf("%s of %s rows are %s old or older (%s), at least %s wanted",
+		count(mature), count(n), days(c.Age), share(check.Statistic, more), share(c.Share, more))
 	if n > 0 && check.Statistic >= c.Share {
 		return check.with(Pass, "%s", of)
 	}

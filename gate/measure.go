@@ -66,6 +66,9 @@ func (a *measurer) measure(m Metric) (float64, error) {
 	}
 	switch info.source {
 	case fromClasses:
+		if classes := classCount(a.target); classes > maxTallyClasses {
+			return 0, notMeasurable("%s is measured of at most %s classes, and there are %s", info.title, count(maxTallyClasses), count(classes))
+		}
 		if a.matrix == nil {
 			var err error
 			if a.matrix, err = metrics.NewMatrix(a.truth.Class, a.answers.Class, classCount(a.target), nil); err != nil {

@@ -147,14 +147,6 @@ func (m Metric) HigherIsBetter() bool { return !m.info().loss }
 // Title returns the name as it is written in sentences, such as "F1" or "log loss".
 func (m Metric) Title() string { return m.info().title }
 
-// format returns v with the digits that people expect of the metric.
-func (m Metric) format(v float64) string {
-	if m.info().unit {
-		return figure(v)
-	}
-	return fmt.Sprintf("%.3f", v)
-}
-
 // gain returns by how much shadow is better than production: positive is better,
 // whatever the direction of the metric.
 func (m Metric) gain(production, shadow float64) float64 {

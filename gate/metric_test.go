@@ -106,3 +106,39 @@ func TestMetric_HigherIsBetter(t *testing.T) {
 	require.Equal(t, gate.RMSE, gate.Primary.For(number))
 	require.Equal(t, gate.F1, gate.Primary.For(threeWay))
 }
+
+// The truths are equal, although their mean may not be exactly that: no constant answer is
+// better than another.
+func TestMetric_EqualValues(t *testing.T) {
+	t.Parallel()
+	tenths := repeat(0.1, 250)
+	e, err := gate.FirstFromValues(tenths, tenths)
+	require.NoError(t, err)
+	_, err = gate.R2.Measure(e.Target, e.Truth, e.Shadow)
+	require.ErrorIs(t, err, metrics.ErrUndefined)
+	d := gate.Evaluate(gate.Standard(), e)
+	require.Equal(t, gate.Inconclusive, d.Outcome)
+	require.NotContains(t, d.Shadow, gate.R2)
+	require.Contains(t, d.Reasons(), "metrics: r2: undefined: all truths are equal, on 250 rows")
+}
+
+// What rows far from zero say of R2 is what they say near to it.
+func TestMetric_R2FarFromZero(t *testing.T) {
+	t.Parallel()
+	near := regression(300, 0.9)
+	far := regression(300, 0.9)
+	for i := range far.N() {
+		for _, values := range [][2][]float64{
+			{near.Truth.Value, far.Truth.Value}, {near.Production.Value, far.Production.Value}, {near.Shadow.Value, far.Shadow.Value},
+		} {
+			values[0][i] = math.Round(values[0][i] * 1000) // so that moving it is exact
+			values[1][i] = values[0][i] + 1e15
+		}
+	}
+	want := gate.Superior{Metric: gate.R2}.Check(&near)
+	have := gate.Superior{Metric: gate.R2}.Check(&far)
+	require.Equal(t, want.Verdict, have.Verdict)
+	for _, ends := range [][2]float64{{want.Statistic, have.Statistic}, {want.CI.Lo, have.CI.Lo}, {want.CI.Hi, have.CI.Hi}} {
+		require.InDelta(t, ends[0], ends[1], 1e-9)
+	}
+}

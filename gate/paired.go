@@ -53,6 +53,34 @@ type bounds interface {
 	CI(level float64) (paired.Interval, error)
 }
 
+// settledBounds are bounds in as many digits as they are known to.
+type settledBounds struct {
+	bounds
+	estimate float64
+}
+
+func (b settledBounds) Greater(bound float64) float64 {
+	return round(b.bounds.Greater(bound), inferenceDigits)
+}
+
+func (b settledBounds) Less(bound float64) float64 {
+	return round(b.bounds.Less(bound), inferenceDigits)
+}
+
+// CI rounds both ends to the same decimals: one that is near zero by chance is not known
+// any better than the other.
+func (b settledBounds) CI(level float64) (paired.Interval, error) {
+	ci, err := b.bounds.CI(level)
+	var largest float64
+	for _, v := range []float64{b.estimate, ci.Lo, ci.Hi} {
+		if isFinite(v) {
+			largest = max(largest, math.Abs(v))
+		}
+	}
+	ci.Lo, ci.Hi = roundAs(ci.Lo, largest, inferenceDigits), roundAs(ci.Hi, largest, inferenceDigits)
+	return ci, err
+}
+
 // compare infers the gain on a subset of the rows: of a metric of classes by a bootstrap
 // of the joint confusion matrix, of any other from the influence that each row has on it.
 func (p pairing) compare(e *Evidence, s subset) (inference, error) {
@@ -74,7 +102,7 @@ func (p pairing) compare(e *Evidence, s subset) (inference, error) {
 	if r.gain, err = p.gain(r.production, r.shadow); err != nil {
 		return inference{}, err
 	}
-	r.bounds = paired.Studentized{Estimate: r.gain, StdErr: r.stdErr, Degrees: values[3], Skewness: values[4]}
+	r.bounds = settledBounds{paired.Studentized{Estimate: r.gain, StdErr: r.stdErr, Degrees: values[3], Skewness: values[4]}, r.gain}
 	return r, nil
 }
 
@@ -113,7 +141,10 @@ func checkAnswers(e *Evidence, m Metric) error {
 	if err := m.measurable(e.Target); err != nil {
 		return err
 	}
-	if e.facts != nil {
+	if classes := classCount(e.Target); m.info().source == fromClasses && classes > maxTallyClasses {
+		return fmt.Errorf("gate: models of %s classes cannot be compared by %s, of at most %s they can", count(classes), m.Title(), count(maxTallyClasses))
+	}
+	if e.memo() != nil {
 		return nil // the evidence was validated
 	}
 	for _, c := range []struct {
@@ -130,7 +161,7 @@ func checkAnswers(e *Evidence, m Metric) error {
 // gain returns the gain in the unit that is asked for.
 func (p pairing) gain(production, shadow float64) (float64, error) {
 	if !p.relative {
-		return p.metric.gain(production, shadow), nil
+		return p.metric.settledGain(production, shadow), nil
 	}
 	gain, ok := relativeGain(p.metric, production, shadow)
 	if !ok {
@@ -144,7 +175,7 @@ func (p pairing) gain(production, shadow float64) (float64, error) {
 func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
 	classes := classCount(e.Target)
 	if s.segment == "" {
-		s.tallies = tallies(e, nil, classes)[""]
+		s.tallies = overall(e)
 	}
 	var r inference
 	var err error
@@ -176,11 +207,12 @@ func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
-	r.bounds, r.stdErr = tilted, tilted.StdErr()
+	r.bounds, r.stdErr = tilted, round(tilted.StdErr(), inferenceDigits)
 	if p.relative {
 		r.stdErr /= math.Abs(r.production)
 		r.bounds = contrasts{test: test, gain: r.gain, stdErr: r.stdErr}
 	}
+	r.bounds = settledBounds{r.bounds, r.gain}
 	return r, nil
 }
 
@@ -224,30 +256,22 @@ func (c contrasts) CI(level float64) (paired.Interval, error) {
 // statistic returns the gain, less a share of production's value, as a function of the
 // counts of the cells.
 func (p pairing) statistic(c *cells, classes int, share float64) paired.Statistic {
-	production, shadow := newMatrix(classes), newMatrix(classes)
+	production, shadow := newClassCounts(classes), newClassCounts(classes)
 	return func(counts []float64) (float64, bool) {
-		c.matrices(counts, production, shadow)
-		a, errA := p.metric.ofMatrix(production)
-		b, errB := p.metric.ofMatrix(shadow)
-		if errA != nil || errB != nil {
-			return 0, false
-		}
-		return p.metric.gain(a, b) - share*math.Abs(a), true
+		c.sum(counts, production, shadow)
+		a, okA := production.measure(p.metric)
+		b, okB := shadow.measure(p.metric)
+		return p.metric.gain(a, b) - float64(share*math.Abs(a)), okA && okB
 	}
 }
 
 // ofTallies measures a metric of classes for both models. Production's is returned with a
 // [*shadowError] too.
 func (p pairing) ofTallies(tallies []Tally, classes int) (production, shadow float64, err error) {
-	a, b := newMatrix(classes), newMatrix(classes)
-	for _, t := range tallies {
-		a[t.Truth][t.Production] += float64(t.Rows)
-		b[t.Truth][t.Shadow] += float64(t.Rows)
-	}
-	if production, err = p.metric.ofMatrix(a); err != nil {
+	if production, err = p.metric.ofTallies(tallies, classes, Tally.production); err != nil {
 		return 0, 0, fmt.Errorf("production: %w", err)
 	}
-	if shadow, err = p.metric.ofMatrix(b); err != nil {
+	if shadow, err = p.metric.ofTallies(tallies, classes, Tally.shadow); err != nil {
 		return production, 0, &shadowError{err}
 	}
 	return production, shadow, nil
@@ -271,7 +295,7 @@ func (p pairing) measureRows(e *Evidence, truth, production, shadow Answers) ([]
 	if err != nil {
 		return nil, fmt.Errorf("shadow: %w", err)
 	}
-	return []float64{a, b}, nil
+	return []float64{settle(a), settle(b)}, nil
 }
 
 // studentize returns what an inference needs that rests on single rows: the metric of
@@ -301,20 +325,22 @@ func (p pairing) studentize(e *Evidence, truth, production, shadow Answers) ([]f
 	weightA, weightB := 1.0, 1.0
 	if p.relative { // which is (b-a)/|a|, or its negative
 		weightB = 1 / math.Abs(a)
-		weightA = weightB * (1 + (b-a)/a)
+		weightA = weightB * (b / a)
 	}
 	if !p.metric.HigherIsBetter() {
 		weightA, weightB = -weightA, -weightB
 	}
 	gains := influence[1]
 	for i := range gains {
-		gains[i] = weightB*gains[i] - weightA*influence[0][i]
+		gains[i] = float64(weightB*gains[i]) - float64(weightA*influence[0][i])
 	}
 	mean, err := paired.Mean(gains)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
-	return []float64{a, b, mean.StdErr, min(degrees[0], mean.Degrees), mean.Skewness}, nil
+	// A skewness of about 0 is what large cubes leave of each other: no digit of it means much.
+	skewness := math.Round(mean.Skewness*1e9) / 1e9
+	return []float64{a, b, mean.StdErr, min(degrees[0], mean.Degrees), skewness}, nil
 }
 
 // enough returns an error if the rows are too few for an interval.
@@ -366,15 +392,24 @@ func (r inference) needed(n int, bound, alpha float64) int {
 	if !(distance > 0) || r.stdErr == 0 {
 		return 0
 	}
-	return max(rowsFor(n, z(alpha)*r.stdErr/distance), n+1)
+	return atLeast(n+1, rowsFor(n, z(alpha)*r.stdErr/distance))
 }
 
 // rowsFor returns how many rows make the standard error of n rows smaller by the factor,
 // 0 if they are out of reach.
 func rowsFor(n int, factor float64) int {
-	rows := math.Ceil(float64(n) * factor * factor)
+	rows := math.Ceil(round(float64(n)*factor*factor, inferenceDigits))
 	if !(rows <= math.MaxInt32) {
 		return 0
 	}
 	return int(rows)
+}
+
+// atLeast returns the number of rows, or the least if it is lower, but 0 if it is out of
+// reach.
+func atLeast(least, rows int) int {
+	if rows == 0 {
+		return 0
+	}
+	return max(least, rows)
 }

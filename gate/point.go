@@ -38,31 +38,34 @@ func (c Improvement) Check(e *Evidence) Check {
 	if !ok {
 		return check
 	}
-	gain := m.gain(production, shadow)
+	gain := m.settledGain(production, shadow)
 	relative, isRelative := relativeGain(m, production, shadow)
 	verdict := Fail
+	var more int
 	var wanted, change string
 	if c.Relative > 0 && isRelative {
 		check.Unit, check.Statistic = UnitRelativeGain, relative
-		wanted = percent(c.Relative)
+		more = tell(share, c.Relative, relative)
+		wanted = plus(share(c.Relative, more))
 		if relative >= c.Relative {
 			verdict = Pass
 		}
 	} else {
 		least := max(c.Relative, c.Absolute)
 		check.Unit, check.Statistic = UnitGain, gain
-		wanted = m.format(least)
+		more = m.tell(least, gain)
+		wanted = m.write(least, more)
 		if gain > 0 && gain >= least {
 			verdict = Pass
 		}
 	}
 	if isRelative {
-		change = fmt.Sprintf(" (%s)", percent((shadow-production)/math.Abs(production)))
+		change = fmt.Sprintf(" (%s)", plus(share((shadow-production)/math.Abs(production), more)))
 	}
 	if !m.HigherIsBetter() {
 		wanted += " as a reduction"
 	}
-	return check.with(verdict, "%s%s, at least %s wanted, on %s rows", movement(m, production, shadow), change, wanted, count(e.N()))
+	return check.with(verdict, "%s%s, at least %s wanted, on %s rows", movement(m, production, shadow, more), change, wanted, count(e.N()))
 }
 
 // NotWorse wants the shadow's metric to be worse than production's by no more than a
@@ -88,7 +91,7 @@ func (c NotWorse) Check(e *Evidence) Check {
 	if !ok {
 		return check
 	}
-	check.Statistic = m.gain(production, shadow)
+	check.Statistic = m.settledGain(production, shadow)
 	verdict := Fail
 	if check.Statistic >= -c.Margin {
 		verdict = Pass
@@ -97,7 +100,8 @@ func (c NotWorse) Check(e *Evidence) Check {
 	if !m.HigherIsBetter() {
 		direction = "higher"
 	}
-	return check.with(verdict, "%s, at most %s %s wanted, on %s rows", movement(m, production, shadow), m.format(c.Margin), direction, count(e.N()))
+	more := m.tell(-c.Margin, check.Statistic)
+	return check.with(verdict, "%s, at most %s %s wanted, on %s rows", movement(m, production, shadow, more), m.write(c.Margin, more), direction, count(e.N()))
 }
 
 // Floor wants the shadow's metric to be at least as good as a bound, whatever
@@ -119,20 +123,55 @@ func (c Floor) Validate() error {
 // Check passes if the shadow is good enough.
 func (c Floor) Check(e *Evidence) Check {
 	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " floor", Proof: PointEstimate, Metric: m, Unit: UnitMetric, Threshold: c.Bound, AtMost: !m.HigherIsBetter(), N: e.N()}
-	value, err := m.Measure(e.Target, e.Truth, e.Shadow)
+	check := Check{Criterion: string(m) + " floor", Proof: PointEstimate, Metric: m, Unit: UnitMetric, Threshold: settle(c.Bound), AtMost: !m.HigherIsBetter(), N: e.N()}
+	value, err := e.measure(m, e.Shadow)
 	if err != nil {
 		return check.unmeasured(err)
 	}
 	check.Statistic = value
 	verdict, bound := Fail, "least"
-	if m.gain(c.Bound, value) >= 0 {
+	if m.gain(check.Threshold, value) >= 0 {
 		verdict = Pass
 	}
 	if !m.HigherIsBetter() {
 		bound = "most"
 	}
-	return check.with(verdict, "%s is %s, at %s %s wanted, on %s rows", m.Title(), m.format(value), bound, m.format(c.Bound), count(e.N()))
+	more := m.tell(c.Bound, value)
+	return check.with(verdict, "%s is %s, at %s %s wanted, on %s rows", m.Title(), m.write(value, more), bound, m.write(c.Bound, more), count(e.N()))
+}
+
+// measure measures one model's answers to all rows, which may be gone.
+func (e *Evidence) measure(m Metric, answers Answers) (float64, error) {
+	m = m.For(e.Target)
+	of := answers.measured
+	if of == nil || e.N() == 0 || m.info().source != fromClasses || m.measurable(e.Target) != nil {
+		v, err := m.Measure(e.Target, e.Truth, answers)
+		return settle(v), err
+	}
+	answer := Tally.shadow
+	if of.name == productionName {
+		answer = Tally.production
+	}
+	return m.ofTallies(overall(e), classCount(e.Target), answer)
+}
+
+// measureSettled returns every metric that has a value on the answers of the model so
+// named.
+func measureSettled(e *Evidence, name string, answers Answers) map[Metric]float64 {
+	if answers.measured == nil {
+		values := measureAll(e, name, answers)
+		for m, v := range values {
+			values[m] = settle(v)
+		}
+		return values
+	}
+	values := make(map[Metric]float64)
+	for _, info := range metricInfos {
+		if v, err := e.measure(info.metric, answers); err == nil {
+			values[info.metric] = v
+		}
+	}
+	return values
 }
 
 // measureBoth measures both models. If it cannot, the check says why and ok is false.
@@ -140,15 +179,20 @@ func measureBoth(e *Evidence, m Metric, check Check) (production, shadow float64
 	if e.First() {
 		return 0, 0, check.noProduction(), false
 	}
-	production, err := m.Measure(e.Target, e.Truth, *e.Production)
+	production, err := e.measure(m, *e.Production)
 	if err != nil {
 		return 0, 0, check.unmeasured(fmt.Errorf("production: %w", err)), false
 	}
-	shadow, err = m.Measure(e.Target, e.Truth, e.Shadow)
+	shadow, err = e.measure(m, e.Shadow)
 	if err != nil {
 		return 0, 0, check.unmeasured(fmt.Errorf("shadow: %w", err)), false
 	}
 	return production, shadow, check, true
+}
+
+// settledGain returns the gain of settled values.
+func (m Metric) settledGain(production, shadow float64) float64 {
+	return m.gain(0, difference(production, shadow))
 }
 
 // nearZero is below what a score of a usable model is: a share of less is noise.
@@ -161,6 +205,6 @@ func relativeGain(m Metric, production, shadow float64) (gain float64, ok bool) 
 	if production == 0 || m.HigherIsBetter() && math.Abs(production) < nearZero {
 		return 0, false
 	}
-	gain = m.gain(production, shadow) / math.Abs(production)
+	gain = shareOf(m.gain(production, shadow), production)
 	return gain, !math.IsInf(gain, 0)
 }

@@ -9,9 +9,15 @@ import (
 //
 // Check judges the evidence, which is valid, and must not modify it. Evidence of no
 // production model and of no rows is valid too. It is called by one goroutine, must
-// depend on the evidence alone, and fills Verdict and Reason at least; a Pass whose
-// Statistic is NaN counts as an Error. If the criterion also has a method
+// depend on the evidence alone, and fills Verdict and Reason at least. A Pass whose
+// Statistic is NaN counts as an Error, and so does a Check with an unknown verdict or a
+// number that JSON cannot hold, in its Segments too; only a Statistic or Threshold may be
+// NaN, and an interval open on either side. If the criterion also has a method
 // Validate() error, it is not asked to judge while that returns an error.
+//
+// To judge a part of the rows, as the recent ones or those of one customer, take it by
+// [Evidence.Subset] and give that to a criterion of this package. A copy of the evidence
+// that is cut by hand works too, if every column is cut.
 type Criterion interface {
 	Check(e *Evidence) Check
 }
@@ -73,6 +79,9 @@ func (p Policy) Validate() error {
 
 // capped returns the criteria with MaxAlpha in effect.
 func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
+	if err := checkGrants(criteria, p.MaxAlpha); err != nil {
+		return nil, err
+	}
 	if p.MaxAlpha == 0 {
 		return criteria, nil
 	}

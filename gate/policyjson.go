@@ -38,10 +38,25 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.Contains(data, []byte(`\ufffd`)) { // what package json makes of such a byte
+	if escapesReplacement(data) {
 		return nil, fmt.Errorf("gate: policy %q: a text of it is not UTF-8", p.Name)
 	}
 	return data, nil
+}
+
+// escapesReplacement reports whether JSON holds the escape \ufffd, which package json
+// writes for what is not UTF-8: the character itself, if a text has it, needs no escape.
+// Where the backslash is escaped itself, these are six characters of a text.
+func escapesReplacement(data []byte) bool {
+	for i := 0; i < len(data); i++ {
+		if data[i] == '\\' {
+			if bytes.HasPrefix(data[i:], []byte(`\ufffd`)) {
+				return true
+			}
+			i++ // what is escaped escapes nothing
+		}
+	}
+	return false
 }
 
 func (ks kinds) marshalList(list string, criteria []Criterion) ([]json.RawMessage, error) {
@@ -73,8 +88,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 //
 // The error names every criterion of an unknown type or with an unknown, missing or
 // malformed field, and what there is instead. A threshold of this package's criteria must
-// be given, even one of 0. Whether the values make sense, [Policy.Validate]
-// tells.
+// be given, even one of 0, and null is none. A member that occurs twice is an error
+// wherever it is. Whether the values make sense, [Policy.Validate] tells.
 func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
 	all, err := newKinds(host...)
 	if err != nil {
@@ -86,6 +101,9 @@ func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
 	}
 	if wire.SchemaVersion != schemaVersion {
 		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", wire.Name, wire.SchemaVersion, schemaVersion)
+	}
+	if wire.Criteria == nil || wire.First == nil {
+		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", wire.Name)
 	}
 	p := Policy{Name: wire.Name, MaxAlpha: wire.MaxAlpha}
 	var errs [2]error

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // everyKind holds a criterion of each kind, all of its fields set.
@@ -94,6 +95,19 @@ func TestParsePolicy_Strict(t *testing.T) {
 		"no period":   {policy(`{"type":"cooldown"}`), `cooldown: field "period" is missing`},
 		"no bound":    {policy(`{"type":"floor","metric":"f1"}`), `floor: field "bound" is missing`},
 		"no drop":     {policy(`{"type":"segments","metric":"f1","min_rows":1}`), `segments: field "max_drop" is missing`},
+		"null bound":  {policy(`{"type":"floor","metric":"f1","bound":null}`), `floor: bound is null, want a number`},
+		"null margin": {policy(`{"type":"not_worse","metric":"f1","margin":null}`), `not_worse: margin is null, want a number`},
+		"null drop":   {policy(`{"type":"segments","metric":"f1","max_drop":null,"min_rows":1}`), `segments: max_drop is null, want a number`},
+		"null rows":   {policy(`{"type":"segments","metric":"f1","max_drop":0,"min_rows":null}`), `segments: min_rows is null, want a number`},
+		"null column": {policy(`{"type":"segments","metric":"f1","max_drop":0,"min_rows":0,"columns":[null]}`), `segments: columns[0] is null, want a text`},
+		"null alpha":  {policy(`{"type":"superior","metric":"f1","alpha":null}`), `superior: alpha is null, want a number or no such field`},
+		"null flag":   {policy(`{"type":"max_latency","optional":null}`), `max_latency: optional is null, want true or false or no such field`},
+		"null metric": {policy(`{"type":"superior","metric":null}`), `superior: metric is null, want a text`},
+		"null period": {policy(`{"type":"cooldown","period":null}`), `cooldown: period is null, want a text`},
+		"null at":     {policy(`{"type":"error_budget","at":null,"alpha":0,"spent":0,"total":0.1,"horizon":"1h"}`), `error_budget: at is null, want a time`},
+		"null name":   {`{"schema_version":1,"name":null,"criteria":[],"first":[]}`, `name is null, want a text`},
+		"null first":  {`{"schema_version":1,"name":"p","criteria":[],"first":null}`, `criteria or first is null, want lists`},
+		"deep twice":  {policy(`{"type":"x","y":[{"z":1,"\u007a":2}]}`), `criteria[0].y[0]: field "z" occurs twice`},
 		"trailing":    {policy("") + "{}", "data after the value"},
 		"cut":         {`{"schema_version":1,"na`, "unexpected EOF"},
 		"empty":       {``, "EOF"},
@@ -156,6 +170,76 @@ func TestParsePolicy_HostUnchanged(t *testing.T) {
 	require.Equal(t, of(), p.Criteria[1])
 	p.Criteria[1].(listed).Limits["a"] = 7
 	require.Equal(t, of(), host)
+}
+
+// limits and bounds are what a host's criterion may embed.
+type limits struct {
+	Max map[string]int `json:"max"`
+	Own map[string]int `json:"-"`
+}
+
+type bounds struct {
+	Min map[string]int `json:"min"`
+}
+
+// embedding is a host's criterion whose fields are those of unexported structs.
+type embedding struct {
+	limits
+	*bounds
+}
+
+func (c embedding) Kind() string { return "embedding" }
+
+func (c embedding) Check(*gate.Evidence) gate.Check {
+	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
+}
+
+func TestParsePolicy_HostEmbeds(t *testing.T) {
+	t.Parallel()
+	of := func() embedding {
+		return embedding{limits{Max: map[string]int{"a": 1}, Own: map[string]int{"o": 1}}, &bounds{Min: map[string]int{"a": 1}}}
+	}
+	host := of()
+	const criterion = `{"type":"embedding","max":{"a":9,"b":2},"min":{"a":7}}`
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`],"first":[]}`), host)
+	require.NoError(t, err)
+	require.Equal(t, of(), host)
+	read := p.Criteria[0].(embedding)
+	require.Equal(t, map[string]int{"a": 9, "b": 2}, read.Max)
+	require.Equal(t, map[string]int{"a": 7}, read.Min)
+	require.Equal(t, host.Own, read.Own)
+}
+
+// ring is a host's criterion that contains itself, in each way there is.
+type ring struct {
+	Limit float64          `json:"limit"`
+	Next  *ring            `json:"next"`
+	All   []*ring          `json:"all"`
+	Named map[string]*ring `json:"named"`
+	Any   any              `json:"any"`
+}
+
+func (c *ring) Kind() string { return "ring" }
+
+func (c *ring) Check(*gate.Evidence) gate.Check {
+	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
+}
+
+func TestParsePolicy_HostContainsItself(t *testing.T) {
+	t.Parallel()
+	host := &ring{Limit: 1}
+	list := []any{nil}
+	list[0] = list
+	host.Next, host.All, host.Named, host.Any = host, []*ring{host, host}, map[string]*ring{"r": host}, list
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"ring","next":{"limit":2}}],"first":[]}`), host)
+	require.NoError(t, err)
+	read := p.Criteria[0].(*ring)
+	require.NotSame(t, host, read)
+	require.Equal(t, 1.0, host.Limit, "nothing was written to what was given")
+	require.Equal(t, 2.0, read.Next.Limit)
+	require.Same(t, read.Next, read.All[0])
+	require.Same(t, read.Next, read.Named["r"])
+	require.Same(t, read.Next, read.Next.Next)
 }
 
 // pointed is a host's criterion that is a pointer, in a form of its own.
@@ -234,6 +318,47 @@ func TestPolicy_CannotBeWritten(t *testing.T) {
 	require.NoError(t, err, "a pointer to a kind is of the kind")
 }
 
+// A text is UTF-8 or not, whatever it looks like in JSON.
+func TestPolicy_Texts(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		`\ufffd`: true, `\\ufffd`: true, "\uFFFD": true, `a\`: true, "\xff": false, "\\\xff": false, `\ufffd` + "\xff": false,
+	} {
+		for _, p := range []gate.Policy{
+			{Name: name},
+			{Criteria: []gate.Criterion{gate.Segments{Metric: gate.F1, Columns: []string{name}}}},
+		} {
+			data, err := json.Marshal(p)
+			if !ok {
+				require.ErrorContains(t, err, "a text of it is not UTF-8", "%q", name)
+				continue
+			}
+			require.NoError(t, err, "%q", name)
+			read, err := gate.ParsePolicy(data)
+			require.NoError(t, err)
+			require.Equal(t, p.Name, read.Name)
+			if p.Criteria != nil {
+				require.Equal(t, p.Criteria, read.Criteria)
+			}
+		}
+	}
+}
+
+// No number of draws makes a policy panic, or take all the memory there is.
+func TestPolicy_Draws(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{`"superior"`, `"non_inferior","margin":0.1`, `"segments","max_drop":0,"min_rows":0,"alpha":0.05`} {
+		for _, draws := range []string{"9223372036854775807", "10000000000", "1000001", "99", "-1"} {
+			p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":` + kind + `,"metric":"f1","draws":` + draws + `}],"first":[]}`))
+			require.NoError(t, err)
+			want := "Draws is " + draws + ", want 0 or 100 to 1000000"
+			require.ErrorContains(t, p.Validate(), want)
+			require.Contains(t, gate.Evaluate(p, better(t)).Reasons()[0], want)
+		}
+	}
+	require.NoError(t, gate.Superior{Metric: gate.F1, Draws: paired.MaxDraws}.Validate())
+}
+
 func TestPolicy_NilCriteria(t *testing.T) {
 	t.Parallel()
 	for _, c := range []gate.Criterion{nil, (*pointed)(nil), (*gate.MinSamples)(nil), gate.CriterionFunc(nil)} {
@@ -254,6 +379,9 @@ func FuzzParsePolicy(f *testing.F) {
 		f.Add(data, uint64(len(data)))
 	}
 	f.Add([]byte(`{"schema_version":1,"criteria":[{"type":"superior","metric":"f1","alpha":1e-300,"draws":1}],"max_alpha":-1}`), uint64(3))
+	f.Add([]byte(`{"schema_version":1,"name":"","criteria":[{"type":"superior","metric":"f1","draws":9223372036854775807}],"first":[]}`), uint64(50))
+	f.Add([]byte(`{"schema_version":1,"name":"","criteria":[{"type":"segments","metric":"f1","max_drop":0,"min_rows":0,"alpha":0.1,"draws":10000000000}],"first":[]}`), uint64(50))
+	f.Add([]byte(`{"schema_version":1,"name":"\\ufffd","criteria":[{"type":"floor","metric":"f1","bound":null}],"first":[]}`), uint64(5))
 	f.Add([]byte(`{"schema_version":1,"criteria":[{"type":"max_latency"},{"type":"min_samples","rows":-9}]}`), uint64(4))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		p, err := gate.ParsePolicy(data)
@@ -291,7 +419,7 @@ func cheap(data []byte) bool {
 		return false
 	}
 	for _, c := range append(p.Criteria, p.First...) {
-		if c.Draws > 10_000 {
+		if c.Draws > 10_000 && c.Draws <= paired.MaxDraws { // more are refused
 			return false
 		}
 	}

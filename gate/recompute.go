@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 )
 
@@ -14,12 +17,19 @@ var (
 	ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
 	// ErrDiffers means that something else comes of it when a decision is made again:
 	// the stored one was changed, or another version of this package made it.
+	// It is also [ErrRounding] if another processor may have.
 	ErrDiffers = errors.New("gate: the recomputed decision differs")
+	// ErrRounding is an [ErrDiffers] where all is the same but for numbers that differ by
+	// less than a millionth: processors differ in the last digits of what they compute,
+	// and a rounded number may seldom show it.
+	ErrRounding = fmt.Errorf("%w in the last digits only, as between processors", ErrDiffers)
 )
 
 // Recompute makes a decision again from what it stores: its rules and its basis. It
 // returns the result, which has the same bytes as JSON unless the error is
-// [ErrDiffers].
+// [ErrDiffers]. What was measured of single rows is rounded and stored, and all else
+// computed from that, so that another processor or build seldom leads to another digit;
+// where it does, the error is [ErrRounding], which is an [ErrDiffers] too.
 //
 // The criteria of this package need nothing else; a host's own is an error. The error is
 // [ErrNeedsRows] if no rules are stored because a criterion is not [Kinded], no tallies
@@ -71,6 +81,87 @@ func RecomputeFrom(d Decision, e Evidence, host ...Kinded) (Decision, error) {
 
 // same returns an error that says where d is not the other decision.
 func (d Decision) same(other Decision) error {
+	err := d.differs(other)
+	if errors.Is(err, ErrDiffers) && d.near(other).differs(other) == nil {
+		_, where, _ := strings.Cut(err.Error(), ErrDiffers.Error()+": ")
+		return fmt.Errorf("%w: %s", ErrRounding, where)
+	}
+	return err
+}
+
+// near returns d with those numbers of the other decision that differ by no more than
+// rounding explains.
+func (d Decision) near(other Decision) Decision {
+	d.Production, d.Shadow = nearMetrics(d.Production, other.Production), nearMetrics(d.Shadow, other.Shadow)
+	if d.Basis != nil && other.Basis != nil {
+		basis := *d.Basis
+		basis.Facts = maps.Clone(basis.Facts)
+		for name, f := range basis.Facts {
+			if was := other.Basis.Facts[name]; len(was.Values) == len(f.Values) {
+				f.Values = slices.Clone(f.Values)
+				for i, v := range was.Values {
+					f.Values[i] = near(f.Values[i], v, 0)
+				}
+				basis.Facts[name] = f
+			}
+		}
+		d.Basis = &basis
+	}
+	if len(d.Checks) != len(other.Checks) {
+		return d
+	}
+	d.Checks = slices.Clone(d.Checks)
+	for i := range d.Checks {
+		d.Checks[i] = d.Checks[i].near(other.Checks[i])
+	}
+	return d
+}
+
+func (c Check) near(other Check) Check {
+	// The ends of an interval are of one scale, also the one that is about 0.
+	scale := math.Abs(c.Statistic)
+	if c.CI != nil && other.CI != nil {
+		for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
+			if isFinite(end) {
+				scale = max(scale, math.Abs(end))
+			}
+		}
+		c.CI = &Interval{Lo: near(c.CI.Lo, other.CI.Lo, scale), Hi: near(c.CI.Hi, other.CI.Hi, scale), Level: c.CI.Level}
+	}
+	c.Statistic = near(c.Statistic, other.Statistic, scale)
+	if len(c.Segments) != len(other.Segments) {
+		return c
+	}
+	c.Segments = slices.Clone(c.Segments)
+	for i := range c.Segments {
+		s, was := &c.Segments[i], other.Segments[i]
+		s.Production, s.Shadow, s.Drop = near(s.Production, was.Production, 0), near(s.Shadow, was.Shadow, 0), near(s.Drop, was.Drop, 0)
+		s.PValue, s.Detectable = near(s.PValue, was.PValue, 0), near(s.Detectable, was.Detectable, 0)
+	}
+	return c
+}
+
+func nearMetrics(is, was map[Metric]float64) map[Metric]float64 {
+	is = maps.Clone(is)
+	for m, v := range is {
+		if other, ok := was[m]; ok {
+			is[m] = near(v, other, 0)
+		}
+	}
+	return is
+}
+
+// near returns other, unless it differs from v by more than a millionth of them or of a
+// larger scale.
+func near(v, other, scale float64) float64 {
+	if isFinite(v) && isFinite(other) && math.Abs(v-other) <= 1e-6*max(scale, math.Abs(v), math.Abs(other)) {
+		return other
+	}
+	return v
+}
+
+// differs returns an error that says where d is not the other decision to the byte.
+func (d Decision) differs(other Decision) error {
 	a, err := json.Marshal(d)
 	if err != nil {
 		return err

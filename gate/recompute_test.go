@@ -274,3 +274,46 @@ func TestEvaluate_SegmentsOfOneRow(t *testing.T) { // alone, to see what it allo
 	t.Logf("%d MiB for %d rows", (after.TotalAlloc-before.TotalAlloc)>>20, n)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(500<<20), "of %d rows", n)
 }
+
+// A small decision that claims to be of many rows takes little memory.
+func TestRecompute_Memory(t *testing.T) { // alone, to see what it allocates
+	e := better(t)
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.MinSamples{Rows: 1}}, First: []gate.Criterion{gate.MinSamples{Rows: 1}}}, e)
+	d.N = 10_000_000
+	d.Basis.Tallies = []gate.Tally{{Rows: d.N}}
+	d.Basis.Segments = map[string]map[string][]gate.Tally{}
+	for column := range 60 {
+		d.Basis.Segments[strconv.Itoa(column)] = map[string][]gate.Tally{"a": {{Rows: d.N}}}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := gate.Recompute(d)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, gate.ErrDiffers)
+	t.Logf("%d MiB", (after.TotalAlloc-before.TotalAlloc)>>20)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
+}
+
+// The order of the tallies decides what a bootstrap draws, and is not for whoever stored
+// them to choose.
+func TestRecompute_OrderOfTallies(t *testing.T) {
+	t.Parallel()
+	for name, tamper := range map[string]func(b *gate.Basis){
+		"order":         func(b *gate.Basis) { b.Tallies[0], b.Tallies[1] = b.Tallies[1], b.Tallies[0] },
+		"segment order": func(b *gate.Basis) { s := b.Segments["parity"]["odd"]; s[0], s[1] = s[1], s[0] },
+		"split": func(b *gate.Basis) {
+			half := b.Tallies[0]
+			half.Rows = 1
+			b.Tallies[0].Rows--
+			b.Tallies = append(b.Tallies, half)
+		},
+		"empty category": func(b *gate.Basis) { b.Segments["parity"]["neither"] = nil },
+	} {
+		d := stored(t, gate.Evaluate(gate.Standard(), timed(better(t))))
+		tamper(d.Basis)
+		again, err := gate.Recompute(d)
+		require.ErrorIs(t, err, gate.ErrDiffers, name)
+		require.ErrorContains(t, err, "basis is ", name)
+		require.Equal(t, hash(t, gate.Evaluate(gate.Standard(), timed(better(t)))), hash(t, again), name)
+	}
+}

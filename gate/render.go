@@ -65,7 +65,9 @@ func newPage(d Decision) *page {
 		}
 		m := pageMetric{Name: name, Production: none, Shadow: info.metric.format(after), Change: none}
 		if before, ok := d.Production[info.metric]; ok {
-			m.Production, m.Change = info.metric.format(before), info.metric.signed(after-before)
+			more := info.metric.tell(before, after)
+			m.Production, m.Shadow = info.metric.write(before, more), info.metric.write(after, more)
+			m.Change = info.metric.difference(after-before, more)
 		}
 		p.Metrics = append(p.Metrics, m)
 	}
@@ -186,9 +188,10 @@ func newPageSegment(m Metric, s SegmentResult) pageSegment {
 	case s.Undefined:
 		p.Production = m.format(s.Production)
 	case s.Production != 0 || s.Shadow != 0:
-		p.Production, p.Shadow = m.format(s.Production), m.format(s.Shadow)
+		more := m.tell(s.Production, s.Shadow)
+		p.Production, p.Shadow = m.write(s.Production, more), m.write(s.Shadow, more)
 		if s.Absolute {
-			p.Change = m.signed(s.Shadow - s.Production)
+			p.Change = m.difference(s.Shadow-s.Production, more)
 		} else {
 			p.Change = percent((s.Shadow - s.Production) / math.Abs(s.Production))
 		}

@@ -74,6 +74,47 @@ func TestDecision_RenderEscapes(t *testing.T) {
 	require.NotContains(t, page, "<b>")
 }
 
+// Names come with the data: none makes a link, tells a person or another page.
+func TestDecision_RenderLinks(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"https://evil.example/x": "https:/<!-- -->/evil.example/x",
+		"HTTP://evil.example":    "HTTP:/<!-- -->/evil.example",
+		"www.evil.example":       "www<!-- -->.evil.example",
+		"a@evil.example":         "a@<!-- -->evil.example",
+		"@someone":               "@<!-- -->someone",
+		"owner/name#12":          `owner/name\#<!-- -->12`,
+		"GH-12":                  "GH-<!-- -->12",
+		"high-risk":              "high-risk",
+		"$x$":                    `\$x\$`,
+	} {
+		d := sample()
+		d.Policy, d.Checks[2].Reason = name, "worst in "+name
+		d.Checks[1].Criterion = name
+		d.Checks[1].Segments = []gate.SegmentResult{{Segment: name, Rows: 7}}
+		page := markdown(t, d)
+		require.Contains(t, page, "- Policy: "+want+"\n")
+		require.Contains(t, page, " Worst in "+want+". ")
+		require.Contains(t, page, "| worst in "+want+" |")
+		require.Contains(t, page, "| "+want+" | error | 7 |")
+		require.Contains(t, page, "<details><summary>"+strings.ReplaceAll(want, `\`, "")+": 1 segments</summary>")
+	}
+}
+
+// Within a block of HTML a backslash is one, and a blank line would end the block.
+func TestDecision_RenderSummary(t *testing.T) {
+	t.Parallel()
+	d := sample()
+	for criterion, want := range map[string]string{
+		"balanced_accuracy by segment": "balanced_accuracy by segment",
+		"a < b & *c*\n\n<i>|\\":        `a &lt; b &amp; *c*  &lt;i&gt;|\`,
+	} {
+		d.Checks[1].Criterion = criterion
+		d.Checks[1].Segments = []gate.SegmentResult{{Segment: "k=a", Rows: 7}}
+		require.Contains(t, markdown(t, d), "\n<details><summary>"+want+": 1 segments</summary>\n\n")
+	}
+}
+
 func TestDecision_WriteHTML(t *testing.T) {
 	t.Parallel()
 	for _, d := range []gate.Decision{

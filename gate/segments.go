@@ -11,6 +11,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
@@ -27,10 +28,10 @@ import (
 // [Superior].
 //
 // A segment that is too small to tell does not veto: one of fewer than MinRows rows, or
-// with the metric undefined for production, and with Alpha one where a drop of more than
-// MaxDrop is neither proven nor ruled out. The reason names it, with the drop that would
-// have been proven with a power of 80 % and the rows at which MaxDrop itself would; so
-// does [Check.Segments].
+// with the metric undefined for production, and with Alpha one of fewer than 30 rows, or
+// where a drop of more than MaxDrop is neither proven nor ruled out. The reason names it,
+// with the drop that would have been proven with a power of 80 % and the rows at which
+// MaxDrop itself would; so does [Check.Segments].
 //
 // Where the metric is defined for production but not for the shadow, as Precision and MCC
 // are not if it answers a single class, the check is Undecided: the drop has no value. F1
@@ -60,7 +61,8 @@ type Segments struct {
 }
 
 // Validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
-// negative MinRows, an Alpha of 0.5 or more, fewer than 100 Draws.
+// negative MinRows, an Alpha that is not from 1e-5 to below 0.5, Draws that are not from
+// 100 to 1,000,000.
 func (c Segments) Validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -174,24 +176,29 @@ func (c Segments) Check(e *Evidence) Check {
 
 // sentence describes the worst segment.
 func (c Segments) sentence(m Metric, worst SegmentResult) string {
-	change := worst.amount(m, math.Abs(worst.Drop)) + " worse"
-	if worst.Drop < 0 {
-		change = worst.amount(m, -worst.Drop) + " better"
-	}
+	more := tell(worst.writer(m), c.MaxDrop, worst.Drop)
+	write := func(drop float64) string { return worst.writer(m)(drop, more) }
+	change := write(math.Abs(worst.Drop)) + " " + direction(worst.Drop)
 	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
-		worst.Segment, movement(m, worst.Production, worst.Shadow), change, worst.amount(m, c.MaxDrop), count(worst.Rows))
+		worst.Segment, movement(m, worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
 		s += fmt.Sprintf(", p = %.2g", worst.PValue)
 	}
 	return s
 }
 
-// amount writes a drop in its unit.
+// amount writes a drop that is compared with nothing.
 func (s SegmentResult) amount(m Metric, drop float64) string {
+	write := s.writer(m)
+	return write(drop, tell(write, drop))
+}
+
+// writer returns what writes a drop in its unit.
+func (s SegmentResult) writer(m Metric) func(drop float64, more int) string {
 	if s.Absolute {
-		return m.format(drop)
+		return m.write
 	}
-	return fmt.Sprintf("%.1f %%", 100*drop)
+	return share
 }
 
 // tooSmall names the segments that were too small to tell.
@@ -268,22 +275,30 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 
 // measure compares both models in one segment, and infers if that is asked for.
 func (s *comparedSegment) measure(p pairing, e *Evidence, infer bool) (err error) {
-	var production, shadow float64
+	s.compared = true
 	if infer {
-		s.inference, err = p.compare(e, s.rows)
-		production, shadow = s.inference.production, s.inference.shadow
-	} else {
-		production, shadow, err = p.measure(e, s.rows)
+		err := enough(s.Rows)
+		if err == nil {
+			s.inference, err = p.compare(e, s.rows)
+		}
+		if err != nil && !isUndefined(err) {
+			return err
+		}
+		s.compared = err == nil
 	}
-	if err != nil {
-		s.Production = production
-		return err
+	production, shadow := s.inference.production, s.inference.shadow
+	if !infer || !s.compared {
+		// What was measured is shown even where nothing can be inferred from it.
+		if production, shadow, err = p.measure(e, s.rows); err != nil {
+			s.Production, s.compared = production, false
+			return err
+		}
 	}
 	gain, relative := relativeGain(p.metric, production, shadow)
 	if !relative {
-		gain = p.metric.gain(production, shadow)
+		gain = p.metric.settledGain(production, shadow)
 	}
-	s.Production, s.Shadow, s.Drop, s.Absolute, s.compared = production, shadow, -gain, !relative, true
+	s.Production, s.Shadow, s.Drop, s.Absolute = production, shadow, 0-gain, !relative
 	return nil
 }
 
@@ -315,16 +330,21 @@ func (c Segments) judge(all []comparedSegment) error {
 		case c.Alpha == 0 || s.inference.Greater(-c.MaxDrop*s.unit()) <= level:
 			s.Verdict = Pass
 		case c.MaxDrop > 0:
-			s.Needed = max(rowsFor(s.Rows, z(level)*s.stdErr()/c.MaxDrop), s.Rows+1)
+			s.Needed = atLeast(s.Rows+1, rowsFor(s.Rows, z(level)*s.stdErr()/c.MaxDrop))
 		}
 	}
 	return nil
 }
 
 // detectable returns the least drop that would be proven with an error of alpha, and
-// measured to be more than most, with the power that samples are sized for.
+// measured to be more than most, with the power that samples are sized for; 0 if that is
+// beyond all numbers.
 func (s *comparedSegment) detectable(most, alpha float64) float64 {
-	return max(z(alpha)*s.stdErr(), most+distuv.UnitNormal.Quantile(power)*s.stdErr())
+	drop := max(z(alpha)*s.stdErr(), most+float64(distuv.UnitNormal.Quantile(power)*s.stdErr()))
+	if !isFinite(drop) {
+		return 0
+	}
+	return round(drop, inferenceDigits)
 }
 
 // stdErr returns that of the drop, in its unit.
@@ -343,15 +363,19 @@ func subsets(e *Evidence, column string, m Metric) ([]subset, error) {
 	if err := checkAnswers(e, m); err != nil {
 		return nil, err
 	}
+	known := e.memo()
+	if have := len(e.Segments[column]); known == nil && have != e.N() {
+		return nil, fmt.Errorf("%w: segments by %q: %d values, want %d", metrics.ErrInput, column, have, e.N())
+	}
 	var found []subset
 	add := func(category string, s subset) {
 		s.segment, s.key = column+"="+category, strconv.Quote(column)+"="+strconv.Quote(category)
 		found = append(found, s)
 	}
-	if m.info().source == fromClasses {
-		byCategory := tallies(e, e.Segments[column], tallyClasses(e.Target))
-		for _, category := range sortedKeys(byCategory) {
-			s := subset{tallies: byCategory[category]}
+	if m.info().source == fromClasses || known != nil && known.stored {
+		counted := byCategory(e, column)
+		for _, category := range sortedKeys(counted) {
+			s := subset{tallies: counted[category]}
 			for _, t := range s.tallies {
 				s.n += t.Rows
 			}
@@ -359,12 +383,12 @@ func subsets(e *Evidence, column string, m Metric) ([]subset, error) {
 		}
 		return found, nil
 	}
-	byCategory := map[string][]int{}
+	rowsOf := map[string][]int{}
 	for row, category := range e.Segments[column] {
-		byCategory[category] = append(byCategory[category], row)
+		rowsOf[category] = append(rowsOf[category], row)
 	}
-	for _, category := range sortedKeys(byCategory) {
-		rows := byCategory[category]
+	for _, category := range sortedKeys(rowsOf) {
+		rows := rowsOf[category]
 		add(category, subset{rows: rows, n: len(rows)})
 	}
 	return found, nil

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -122,7 +123,7 @@ func TestSegments_Results(t *testing.T) {
 	require.Equal(t, 7000, north.Rows)
 	require.Equal(t, gate.Pass, north.Verdict)
 	require.Negative(t, north.Drop)
-	require.InDelta(t, (north.Production-north.Shadow)/north.Production, north.Drop, 1e-12)
+	require.InDelta(t, (north.Production-north.Shadow)/north.Production, north.Drop, 1e-9)
 	require.Equal(t, 1.0, north.PValue)
 	require.Zero(t, north.Needed)
 
@@ -264,6 +265,53 @@ func TestSegments_Omitted(t *testing.T) {
 	require.Equal(t, n-40-1000, check.Omitted)
 	require.Contains(t, check.Reason, " and 2955 more")
 	require.True(t, slices.ContainsFunc(check.Segments, func(s gate.SegmentResult) bool { return s.Segment == "id=many" }))
+}
+
+// A segment of too few rows for an inference shows both metrics, as they were measured.
+func TestSegments_TooFewForInference(t *testing.T) {
+	t.Parallel()
+	for _, m := range []gate.Metric{gate.BalancedAccuracy, gate.Brier} {
+		e := better(t)
+		for i := range e.N() {
+			e.Segments["region"][i] = "big"
+			if i%80 == 0 {
+				e.Segments["region"][i] = "small"
+			}
+		}
+		c := gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}
+		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
+		require.Len(t, d.Checks[0].Segments, 2)
+		small := d.Checks[0].Segments[1]
+		require.Equal(t, 25, small.Rows)
+		require.Equal(t, gate.Undecided, small.Verdict)
+		require.Positive(t, small.Production)
+		require.Positive(t, small.Shadow)
+		require.Negative(t, small.Drop, "it is better")
+		require.Zero(t, small.PValue)
+		require.Contains(t, d.Checks[0].Reason, "of 1 segments proven worse; too small to tell: region=small (25 rows)")
+		require.NotContains(t, markdown(t, d), "-100.0 %")
+		_, err := gate.Recompute(stored(t, d))
+		require.NoError(t, err)
+	}
+}
+
+// Errors of production next to nothing make a drop that no number holds.
+func TestSegments_DetectableBeyondNumbers(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 1))
+	truth, production, shadow := make([]float64, 300), make([]float64, 300), make([]float64, 300)
+	for i := range production {
+		production[i] = 2.8e-308 * rng.Float64()
+	}
+	shadow[0] = 420
+	e, err := gate.FromValues(truth, production, shadow)
+	require.NoError(t, err)
+	e.Segments = map[string][]string{"k": make([]string, 300)}
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Segments{Metric: gate.MAE, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}}}, e)
+	checkDecision(t, e, d)
+	require.Len(t, d.Checks[0].Segments, 1, d.Checks[0].Reason)
+	require.Zero(t, d.Checks[0].Segments[0].Detectable)
+	require.Zero(t, d.Checks[0].Segments[0].Needed, "out of reach")
 }
 
 func TestSegments_Repeatable(t *testing.T) {

@@ -11,8 +11,40 @@ import (
 // needs no more memory than its rows do.
 const maxDense = 1 << 18
 
-// countTallies counts the rows of each category, or of all under "" if column is nil.
-func countTallies(e *Evidence, column []string, classes int) map[string][]Tally {
+// grouping says by what rows are counted: by the categories of a column, or all of them
+// under "" if it is the zero grouping.
+type grouping struct {
+	column  string
+	columns bool // because a column may be named ""
+}
+
+// overall counts all rows.
+func overall(e *Evidence) []Tally { return tallies(e, grouping{})[""] }
+
+// byCategory counts the rows of each category of a column.
+func byCategory(e *Evidence, column string) map[string][]Tally {
+	return tallies(e, grouping{column, true})
+}
+
+// tallies counts rows. While a decision is made, they are counted once.
+func tallies(e *Evidence, by grouping) map[string][]Tally {
+	known := e.memo()
+	if known == nil {
+		return countTallies(e, by)
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	found, ok := known.tallies[by]
+	if !ok {
+		found = countTallies(e, by)
+		known.tallies[by] = found
+	}
+	return found
+}
+
+// countTallies counts the rows, of at most maxTallyClasses classes.
+func countTallies(e *Evidence, by grouping) map[string][]Tally {
+	classes := tallyClasses(e.Target)
 	c := counter{kinds: classes * classes * classes, index: map[string]int{}}
 	truth, shadow := e.Truth.Class, e.Shadow.Class
 	var production []int
@@ -20,11 +52,12 @@ func countTallies(e *Evidence, column []string, classes int) map[string][]Tally 
 		production = e.Production.Class
 	}
 	category := 0
-	if column == nil {
+	column := e.Segments[by.column]
+	if !by.columns {
 		category = c.category("")
 	}
 	for i := range e.N() {
-		if column != nil {
+		if by.columns {
 			category = c.category(column[i])
 		}
 		// The number whose digits are the classes. Of a regression there are none.

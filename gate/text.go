@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +21,72 @@ func count(n int) string {
 	return s
 }
 
+// maxMore is how many digits more than usual a number may have: shares have three
+// decimals, and so up to ten.
+const maxMore = 7
+
+// tell returns how many digits more than usual it takes to tell each value from the bound
+// that it is compared with, and the bound from 0 and from 1, because "accuracy is 1.000, at
+// least 1.000 wanted" explains nothing. All numbers of a sentence are written with as many.
+// What the most digits do not tell apart does not count.
+func tell(write func(v float64, more int) string, bound float64, values ...float64) int {
+	var apart []float64
+	for _, v := range append([]float64{0, 1}, values...) {
+		if v != bound && write(v, maxMore) != write(bound, maxMore) {
+			apart = append(apart, v)
+		}
+	}
+	for more := range maxMore {
+		if !slices.ContainsFunc(apart, func(v float64) bool { return write(v, more) == write(bound, more) }) {
+			return more
+		}
+	}
+	return maxMore
+}
+
+// decimal writes a number with a fixed number of decimals; what rounds to 0 has no sign.
+func decimal(v float64, decimals int) string {
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return s
+}
+
+// plus writes the sign of a number that has none.
+func plus(number string) string {
+	if strings.HasPrefix(number, "-") {
+		return number
+	}
+	return "+" + number
+}
+
+// share writes a share, such as "4.5 %".
+func share(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
+
 // percent writes a share with its sign, such as "+4.5 %".
-func percent(share float64) string { return fmt.Sprintf("%+.1f %%", 100*share) }
+func percent(v float64) string { return plus(share(v, tell(share, v))) }
+
+// write writes a value with the digits that people expect of the metric, and more.
+func (m Metric) write(v float64, more int) string {
+	switch {
+	case !isFinite(v):
+		return figure(v)
+	case m.info().unit:
+		return digits(v, usualDigits+more)
+	}
+	return decimal(v, 3+more)
+}
+
+// format writes a value that is compared with nothing.
+func (m Metric) format(v float64) string { return m.write(v, m.tell(v)) }
+
+// tell is the function of that name, about values of the metric.
+func (m Metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
-func movement(m Metric, from, to float64) string {
-	a, b := m.format(from), m.format(to)
+func movement(m Metric, from, to float64, more int) string {
+	a, b := m.write(from, more), m.write(to, more)
 	switch {
 	case a == b:
 		return fmt.Sprintf("%s stays at %s", m.Title(), a)
@@ -35,19 +96,22 @@ func movement(m Metric, from, to float64) string {
 	return fmt.Sprintf("%s falls from %s to %s", m.Title(), a, b)
 }
 
-// signed returns a difference with its sign, "unbounded" if it is infinite.
-func (m Metric) signed(v float64) string {
-	if math.IsInf(v, 0) || math.IsNaN(v) {
+// signed returns a difference that is compared with nothing, with its sign.
+func (m Metric) signed(v float64) string { return m.difference(v, m.tell(v)) }
+
+// difference returns a difference with its sign, "unbounded" if it is infinite.
+func (m Metric) difference(v float64, more int) string {
+	if !isFinite(v) {
 		return "unbounded"
 	}
-	if v < 0 {
-		return m.format(v)
-	}
-	return "+" + m.format(v)
+	return plus(m.write(v, more))
 }
 
 // none is shown where there is no number.
 const none = "–"
+
+// usualDigits is how many a number has whose scale is not known.
+const usualDigits = 4
 
 // figure writes a number with four digits, or all of those before the point and commas
 // between them.
@@ -57,22 +121,45 @@ func figure(v float64) string {
 		return none
 	case math.IsInf(v, 0):
 		return "unbounded"
-	case math.Abs(v) >= 1000 && math.Abs(v) < 1e15:
-		return count(int(math.Round(v)))
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return digits(v, usualDigits)
 }
 
-// show writes a number of the check in its unit.
+// digits is figure with another number of digits.
+func digits(v float64, n int) string {
+	if math.Abs(v) < 1000 || math.Abs(v) >= 1e15 {
+		return strconv.FormatFloat(v, 'g', n, 64)
+	}
+	whole := len(strconv.FormatFloat(math.Floor(math.Abs(v)), 'f', 0, 64))
+	s := strconv.FormatFloat(v, 'f', max(0, n-whole), 64)
+	s, fraction, _ := strings.Cut(s, ".")
+	i, _ := strconv.Atoi(s) // has at most 15 digits
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		fraction = "." + fraction
+	}
+	return count(i) + fraction
+}
+
+// show writes a number of the check in its unit, with the digits that tell what was
+// measured from the threshold.
 func (c Check) show(v float64) string {
 	if !isFinite(v) {
 		return figure(v)
+	}
+	more := func(write func(v float64, more int) string) int {
+		switch {
+		case !isFinite(c.Threshold):
+			return tell(write, v)
+		case c.CI != nil:
+			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
+		}
+		return tell(write, c.Threshold, c.Statistic)
 	}
 	switch c.Unit {
 	case UnitRows:
 		return figure(math.Round(v))
 	case UnitShare:
-		return fmt.Sprintf("%.1f %%", 100*v)
+		return share(v, more(share))
 	case UnitProbability:
 		return fmt.Sprintf("%.3g", v)
 	case UnitHours:
@@ -80,18 +167,18 @@ func (c Check) show(v float64) string {
 	case UnitSeconds:
 		return readable(time.Duration(math.Round(v * float64(time.Second))))
 	case UnitMetric:
-		return c.Metric.format(v)
+		return c.Metric.write(v, more(c.Metric.write))
 	case UnitGain:
 		if v == 0 {
 			return "0"
 		}
-		return c.Metric.signed(v)
+		return c.Metric.difference(v, more(c.Metric.write))
 	case UnitRelativeGain:
-		return percent(v)
+		return plus(share(v, more(share)))
 	case UnitDrop:
-		return c.Metric.format(math.Abs(v)) + " " + direction(v)
+		return c.Metric.write(math.Abs(v), more(c.Metric.write)) + " " + direction(v)
 	case UnitRelativeDrop:
-		return fmt.Sprintf("%.1f %% %s", 100*math.Abs(v), direction(v))
+		return share(math.Abs(v), more(share)) + " " + direction(v)
 	}
 	return figure(v)
 }

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -61,4 +62,78 @@ func TestDecision_LatencyShown(t *testing.T) {
 	first := markdown(t, gate.Evaluate(gate.Standard(), alone(e)))
 	require.Contains(t, first, "- Latency of a row: 4ms (on average)\n")
 	require.Contains(t, first, "\n| Metric | Shadow |\n")
+}
+
+// A sentence tells what was measured from what was wanted, and that from 0, in numbers
+// that are all as precise.
+func TestCheck_Digits(t *testing.T) {
+	t.Parallel()
+	// Of 10,000 rows production gets 2 wrong and the shadow 3.
+	truth, production := repeat(0, 10_000), repeat(0, 10_000)
+	copy(truth[5000:], repeat(1, 5000))
+	copy(production[5000:], repeat(1, 5000))
+	shadow := append([]float64(nil), production...)
+	production[0], production[1] = 1, 1
+	shadow[0], shadow[1], shadow[2] = 1, 1, 1
+	near := tiny(t, truth, production, shadow)
+	near.Segments = map[string][]string{"k": make([]string, near.N())}
+	near.Coverage.Predictions = 20_010
+	near.At = day0
+	near.Times = make([]time.Time, near.N())
+	for i := range near.Times {
+		near.Times[i] = day0.Add(-time.Duration(i) * time.Second)
+	}
+	numbers := regression(400, 1)
+	for i, y := range numbers.Truth.Value {
+		numbers.Production.Value[i], numbers.Shadow.Value[i] = y+1000, y+1000.25
+	}
+	for _, c := range []struct {
+		evidence                     gate.Evidence
+		criterion                    gate.Criterion
+		reason, statistic, threshold string
+	}{
+		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.9999}, "accuracy is 0.9997, at least 0.9999 wanted, on 10,000 rows", "0.9997", "≥ 0.9999"},
+		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.9995}, "accuracy is 0.9997, at least 0.9995 wanted", "0.9997", "≥ 0.9995"},
+		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.5}, "accuracy is 1.000, at least 0.500 wanted", "1.000", "≥ 0.500"},
+		{near, gate.Floor{Metric: gate.Brier, Bound: 0.0001}, "Brier is 0.0102, at most 0.0001 wanted", "0.0102", "≤ 0.0001"},
+		{near, gate.Floor{Metric: gate.Accuracy, Bound: math.Nextafter(0.9997, 0)}, "accuracy is 0.9997, at least 0.9997 wanted", "0.9997", "≥ 0.9997"},
+		{near, gate.NonInferior{Metric: gate.Brier, Margin: 0.0006}, "(gain -0.0001, 90 % CI -0.0005 to +0.0001) on 10,000 rows: a loss of 0.0006 is ruled out", "gain -0.0001", "interval above -0.0006"},
+		{near, gate.NonInferior{Metric: gate.Accuracy, Relative: 0.0004}, "accuracy falls from 0.99980 to 0.99970 (gain -0.010 %, 90 % CI -0.039 % to +0.018 %) on 10,000 rows: a loss of 0.040 % is ruled out", "gain -0.010 %", "interval above -0.040 %"},
+		{near, gate.Superior{Metric: gate.Brier, Min: 0.0002}, "a gain above 0.0002 is ruled out", "gain -0.0001", "interval above +0.0002"},
+		{near, gate.NotWorse{Metric: gate.Accuracy, Margin: 0.0002}, "accuracy falls from 0.9998 to 0.9997, at most 0.0002 lower wanted", "gain -0.0001", "≥ -0.0002"},
+		{near, gate.Improvement{Metric: gate.Accuracy, Absolute: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least 0.0002 wanted", "gain -0.0001", "≥ +0.0002"},
+		{near, gate.Improvement{Metric: gate.Accuracy, Relative: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least +0.02 % wanted", "gain -0.01 %", "≥ +0.02 %"},
+		{near, gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.00005}, "accuracy falls from 0.99980 to 0.99970 (0.010 % worse, at most 0.005 % worse allowed)", "worst segment 0.010 % worse", "≤ 0.005 % worse"},
+		{near, gate.MinCoverage{Share: 0.5}, "10,000 of 20,010 predictions are labelled (49.98 %), at least 50.00 % wanted", "49.98 %", "≥ 50.00 %"},
+		{near, gate.Maturity{Age: time.Second, Share: 0.9999}, "(99.99 %), at least 99.99 % wanted", "99.99 %", "≥ 99.99 %"},
+		{numbers, gate.Floor{Metric: gate.RMSE, Bound: 1000.2}, "RMSE is 1,000.25, at most 1,000.2 wanted", "1,000.25", "≤ 1,000.2"},
+		{numbers, gate.Floor{Metric: gate.RMSE, Bound: 900}, "RMSE is 1,000, at most 900 wanted", "1,000", "≤ 900"},
+	} {
+		check := c.criterion.Check(&c.evidence)
+		require.Contains(t, check.Reason, c.reason)
+		page := markdown(t, gate.Decision{Checks: []gate.Check{check}})
+		require.Contains(t, page, "| "+c.statistic+" | "+c.threshold+" |", check.Reason)
+	}
+}
+
+// The headline and the tables tell the models apart.
+func TestDecision_Digits(t *testing.T) {
+	t.Parallel()
+	d := gate.Decision{
+		Production: map[gate.Metric]float64{gate.F1: 0.71, gate.Accuracy: 0.99964, gate.Brier: 0.00004, gate.ECE: 0.2},
+		Shadow:     map[gate.Metric]float64{gate.F1: 0.7102, gate.Accuracy: 1, gate.Brier: 0.00002, gate.ECE: 0.2 - 1e-16},
+		Checks: []gate.Check{{
+			Metric: gate.F1, Unit: gate.UnitGain, CI: &gate.Interval{Lo: 0.00004, Hi: 0.0003, Level: 0.9},
+			Segments: []gate.SegmentResult{{Segment: "k=a", Rows: 7, Production: 0.0001, Shadow: 0.0003, Absolute: true, Detectable: 0.0004}},
+		}},
+	}
+	require.Contains(t, d.String(), "F1 0.71000 -> 0.71020 (90 % CI of the gain +0.00004..+0.00030)")
+	page := markdown(t, d)
+	for _, row := range []string{
+		"| accuracy | 0.9996 | 1.0000 | +0.0004 |", "| F1 | 0.7100 | 0.7102 | +0.0002 |",
+		"| Brier (less is better) | 0.00004 | 0.00002 | -0.00002 |", "| ECE (less is better) | 0.200 | 0.200 | +0.000 |",
+		"| k=a | error | 7 | 0.0001 | 0.0003 | +0.0002 | 0.0004 |",
+	} {
+		require.Contains(t, page, row)
+	}
 }

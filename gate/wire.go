@@ -2,15 +2,10 @@ package gate
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -54,47 +49,6 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// unmarshalStrict reads one JSON object into a struct. It refuses trailing data, a member
-// that the struct does not have or that occurs twice, and the lack of one that is never
-// omitted: its zero value could be the most lenient.
-func unmarshalStrict(data []byte, v any) error { return unmarshalObject(data, v, true) }
-
-// unmarshalOver does the same, but leaves as it is what the object does not name.
-func unmarshalOver(data []byte, v any) error { return unmarshalObject(data, v, false) }
-
-func unmarshalObject(data []byte, v any, all bool) error {
-	if names, required := fieldNames(reflect.TypeOf(v).Elem()); names != nil {
-		object, err := members(data)
-		if err != nil {
-			return err
-		}
-		for _, m := range object {
-			if !slices.Contains(names, m.name) { // encoding/json would take "Rows" for "rows"
-				return fmt.Errorf("unknown field %q, want one of %q", m.name, names)
-			}
-		}
-		for _, name := range required {
-			if all && !slices.ContainsFunc(object, func(m member) bool { return m.name == name }) {
-				return fmt.Errorf("field %q is missing", name)
-			}
-		}
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields() // in what is nested
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	return ended(d)
-}
-
-// ended returns an error unless the decoder is at the end.
-func ended(d *json.Decoder) error {
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("data after the value")
-	}
-	return nil
-}
-
 // member is a name and its value in a JSON object.
 type member struct {
 	name  string
@@ -131,27 +85,6 @@ func members(data []byte) ([]member, error) {
 		return nil, err
 	}
 	return object, ended(d)
-}
-
-// fieldNames returns the names that the fields of a struct have in JSON, and of those
-// that are never omitted; nil if t is no struct.
-func fieldNames(t reflect.Type) (names, required []string) {
-	if t.Kind() != reflect.Struct {
-		return nil, nil
-	}
-	names = []string{}
-	for _, f := range reflect.VisibleFields(t) {
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "-" || f.Anonymous && name == "" {
-			continue
-		}
-		name = cmp.Or(name, f.Name)
-		names = append(names, name)
-		if !strings.Contains(options, "omit") {
-			required = append(required, name)
-		}
-	}
-	return names, required
 }
 
 // names are the texts of an enumeration, by its values.

@@ -171,16 +171,46 @@ func (m Matrix) BalancedAccuracy() (float64, error) {
 // MCC returns the multiclass Matthews correlation coefficient (Gorodkin 2004), in
 // [-1, 1]. Two classes must occur among the truths and two among the predictions;
 // scikit-learn answers 0 otherwise.
+//
+// It is computed from the counts of each class against the rest, and from sums of which
+// nothing is subtracted: those are 0 just where there is a single class, however light the
+// others are.
 func (m Matrix) MCC() (float64, error) {
-	n := m.Total()
-	var hits, tp, tt, pp float64
-	for _, c := range m.classes() {
-		t, p := c.TP+c.FN, c.TP+c.FP
-		hits += c.TP
-		tp += t * p
-		tt += t * t
-		pp += p * p
+	classes := m.classes()
+	truths, predictions := make([]float64, len(classes)), make([]float64, len(classes))
+	for k, c := range classes {
+		truths[k], predictions[k] = c.TP+c.FN, c.TP+c.FP
 	}
-	d := math.Sqrt(n*n-tt) * math.Sqrt(n*n-pp)
-	return ratio("mcc", hits*n-tp, d, "all rows are of one class or predicted to be")
+	notTrue, notPredicted := others(truths), others(predictions)
+	var both, tt, pp float64
+	for k, c := range classes {
+		// Of two differences the smaller loses less.
+		tn := notPredicted[k] - c.FN
+		if notTrue[k] < notPredicted[k] {
+			tn = notTrue[k] - c.FP
+		}
+		// Converted, products are rounded on every processor, and not only on those that
+		// cannot add to them at once.
+		both += float64(c.TP*max(tn, 0)) - float64(c.FP*c.FN)
+		tt += float64(truths[k] * notTrue[k])
+		pp += float64(predictions[k] * notPredicted[k])
+	}
+	mcc, err := ratio("mcc", both, math.Sqrt(tt)*math.Sqrt(pp), "all rows are of one class or predicted to be")
+	return min(max(mcc, -1), 1), err // rounding must not take it out of its range
+}
+
+// others returns for each number the sum of all others, by addition alone: the sum of all
+// less the number is rounded as the sum is, and may be anything where the others are small.
+func others(x []float64) []float64 {
+	sums := make([]float64, len(x))
+	var before, after float64
+	for i := range x {
+		sums[i] += before
+		before += x[i]
+	}
+	for i := len(x) - 1; i >= 0; i-- {
+		sums[i] += after
+		after += x[i]
+	}
+	return sums
 }

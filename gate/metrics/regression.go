@@ -38,28 +38,65 @@ func meanSquare(metric string, truth, predicted, weights []float64) (float64, er
 
 // R2 returns the coefficient of determination: 1 - (squared error) / (squared error of
 // always answering the mean of the truth). It is at most 1, and negative for a model
-// that is worse than that constant. Constant truths leave it undefined; scikit-learn
-// answers 0 or 1 there.
+// that is worse than that constant. Truths that are all equal leave it undefined;
+// scikit-learn answers 0 or 1 there.
 func R2(truth, predicted, weights []float64) (float64, error) {
 	const name = "r2"
 	if err := checkRegression(name, truth, predicted); err != nil {
 		return 0, err
 	}
-	center, err := mean(name, len(truth), weights, func(i int) float64 { return truth[i] })
+	all, err := total(name, len(truth), weights)
 	if err != nil {
 		return 0, err
 	}
+	origin, unit := spacing(truth, weights)
+	if unit == 0 {
+		return 0, undefined(name, "all truths are equal")
+	}
+	var center float64 // of the truths, from the origin
+	for i, y := range truth {
+		if w := weight(weights, i); w != 0 {
+			center += w * ((y - origin) / unit)
+		}
+	}
+	center /= all
 	var residual, spread float64
 	for i, y := range truth {
-		w := weight(weights, i)
-		residual += w * square(y-predicted[i])
-		spread += w * square(y-center)
+		if w := weight(weights, i); w != 0 {
+			residual += w * square((y-predicted[i])/unit)
+			spread += w * square((y-origin)/unit-center)
+		}
 	}
-	share, err := ratio(name, residual, spread, "all truths are equal")
+	share, err := finite(name, residual/spread)
 	if err != nil {
 		return 0, err
 	}
 	return 1 - share, nil
+}
+
+// spacing returns one of the truths, and about how far others are from it: the power of two
+// that is not above the largest distance, or 0 if all truths of positive weight are equal.
+//
+// Whether they are equal only they can say: the mean of equal numbers may be rounded, so
+// that all are a little off it. Distances from one of them are exact where truths are
+// nearly equal, and in that unit their squares are neither too small nor too large.
+func spacing(truth, weights []float64) (origin, unit float64) {
+	first := true
+	var widest float64
+	for i, y := range truth {
+		switch {
+		case weight(weights, i) == 0:
+		case first:
+			origin, first = y, false
+		default:
+			widest = max(widest, math.Abs(y-origin))
+		}
+	}
+	if widest == 0 || math.IsInf(widest, 0) {
+		return origin, widest
+	}
+	_, exponent := math.Frexp(widest)
+	return origin, math.Ldexp(1, exponent-1)
 }
 
 // MAPE returns the mean absolute error relative to the truth, as a share: 0.1 is 10 %.

@@ -54,8 +54,13 @@ func checkFinite(method, column string, x []float64) error {
 	return nil
 }
 
-// quantile returns the standard normal quantile of p.
-func quantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
+// quantile returns the standard normal quantile of p, NaN if that is no probability.
+func quantile(p float64) float64 {
+	if !(p >= 0 && p <= 1) { // where distuv would panic
+		return math.NaN()
+	}
+	return distuv.UnitNormal.Quantile(p)
+}
 
 // cdf returns the standard normal probability of at most z.
 func cdf(z float64) float64 { return distuv.UnitNormal.CDF(z) }

@@ -50,21 +50,30 @@ type tiltedDraw struct {
 	scale float64 // what divides by the standard error, up to a factor of all draws
 }
 
-// MinDraws is the least number of draws that [NewTilted] takes.
-const MinDraws = 100
+// MinDraws and MaxDraws are the least and the largest number of draws that [NewTilted]
+// takes. A draw is kept in 24 bytes, and more of them than the largest make no p-value
+// better.
+const (
+	MinDraws = 100
+	MaxDraws = 1_000_000
+)
 
 // NewTilted draws from the cells, where prior rows are added to each so that a cell which
 // happens to be empty is not taken for one that cannot occur; they do not change what is
 // measured. If the statistic cannot be computed from the counts, the error is
 // [ErrTooFew]. Counts and prior that are negative or of different length, more than
-// 2,147,483,647 rows, and fewer than [MinDraws] draws are an error.
+// 2,147,483,647 rows, and draws that are not
+// [MinDraws] to [MaxDraws] are an error, and so is no statistic at all.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
 	const name = "tilted bootstrap"
 	if len(prior) != len(counts) {
 		return nil, malformed(name, "prior has %d cells, want %d", len(prior), len(counts))
 	}
-	if draws < MinDraws {
-		return nil, malformed(name, "draws is %d, want at least %d", draws, MinDraws)
+	if statistic == nil {
+		return nil, malformed(name, "there is no statistic")
+	}
+	if draws < MinDraws || draws > MaxDraws {
+		return nil, malformed(name, "draws is %d, want %d to %d", draws, MinDraws, MaxDraws)
 	}
 	var rows, total float64
 	for i, c := range counts {
@@ -118,7 +127,7 @@ func influences(shares []float64, statistic Statistic) ([]float64, bool) {
 			continue // never drawn
 		}
 		for j, s := range shares {
-			moved[j] = s * (1 - step)
+			moved[j] = float64(s * (1 - step)) // no fusing, which processors differ in
 		}
 		moved[i] += step
 		value, ok := statistic(moved)
@@ -141,7 +150,7 @@ func (t *Tilted) spread() []float64 {
 	}
 	unit := step / t.strongest
 	for i, share := range t.shares {
-		tilted[i] = share * (1 + unit*t.influence[i])
+		tilted[i] = share * (1 + float64(unit*t.influence[i]))
 	}
 	moved, ok := influences(tilted, t.statistic)
 	if !ok {
@@ -149,8 +158,8 @@ func (t *Tilted) spread() []float64 {
 	}
 	var mean float64
 	for i, psi := range t.influence {
-		spread[i] = (psi*psi + 2*(moved[i]-psi)/unit) / t.variance
-		mean += t.shares[i] * spread[i]
+		spread[i] = (float64(psi*psi) + 2*(moved[i]-psi)/unit) / t.variance
+		mean += float64(t.shares[i] * spread[i])
 	}
 	for i := range spread {
 		spread[i] -= mean

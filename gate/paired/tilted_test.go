@@ -110,7 +110,13 @@ func TestTilted_Edges(t *testing.T) {
 	_, err = paired.NewTilted(counts, none[:2], accuracyGain, 1000, 1)
 	require.EqualError(t, err, "paired: malformed input: tilted bootstrap: prior has 2 cells, want 3")
 	_, err = paired.NewTilted(counts, none, accuracyGain, 99, 1)
-	require.ErrorContains(t, err, "draws is 99, want at least 100")
+	require.ErrorContains(t, err, "draws is 99, want 100 to 1000000")
+	for _, draws := range []int{math.MinInt, -1, 0, paired.MaxDraws + 1, math.MaxInt} {
+		_, err = paired.NewTilted(counts, none, accuracyGain, draws, 1)
+		require.ErrorIs(t, err, paired.ErrInput)
+	}
+	_, err = paired.NewTilted(counts, none, nil, 1000, 1)
+	require.ErrorContains(t, err, "there is no statistic")
 	for _, bad := range []float64{-1, nan, math.Inf(1)} {
 		_, err = paired.NewTilted([]float64{5, bad, 1}, none, accuracyGain, 1000, 1)
 		require.ErrorIs(t, err, paired.ErrInput)
@@ -119,6 +125,44 @@ func TestTilted_Edges(t *testing.T) {
 	}
 	_, err = plain.CI(1)
 	require.ErrorIs(t, err, paired.ErrInput)
+}
+
+// TestLevels asks everything that takes a level or an error rate for those that are none,
+// and for those next to 0 and 1.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	mean, err := paired.Mean([]float64{1, 2, 4})
+	require.NoError(t, err)
+	tilted, err := paired.NewTilted([]float64{5, 3, 92}, []float64{1, 1, 1}, accuracyGain, 1000, 1)
+	require.NoError(t, err)
+	delong, err := paired.DeLong([]bool{true, true, false, false}, []float64{1, 2, 3, 0}, []float64{4, 2, 3, 1})
+	require.NoError(t, err)
+	draws := []float64{1, 2, 3}
+	of := map[string]func(level float64) (paired.Interval, error){
+		"mean": mean.CI, "tilted": tilted.CI, "delong": delong.CI,
+		"tango":      func(level float64) (paired.Interval, error) { return paired.Tango(3, 2, 9, level) },
+		"percentile": func(level float64) (paired.Interval, error) { return paired.Percentile(draws, level) },
+		"bca": func(level float64) (paired.Interval, error) {
+			r, err := paired.BCa(2, draws, draws, level)
+			return r.Interval, err
+		},
+	}
+	for name, ci := range of {
+		for _, level := range []float64{nan, math.Inf(-1), -0.1, 0, 1, 1.1, math.Inf(1)} {
+			_, err := ci(level)
+			require.ErrorIs(t, err, paired.ErrInput, "%s: %v", name, level)
+		}
+		for _, level := range []float64{math.SmallestNonzeroFloat64, math.Nextafter(1, 0)} {
+			got, err := ci(level)
+			require.NoError(t, err)
+			require.LessOrEqual(t, got.Lo, got.Hi, "%s: %v", name, level)
+		}
+	}
+	for _, alpha := range []float64{nan, math.Inf(-1), -0.1, 1.1, math.Inf(1)} {
+		require.Zero(t, paired.RowsNeeded(0.2, 0.05, 0, alpha, 0.8), alpha)
+		require.Zero(t, paired.RowsNeeded(0.2, 0.05, 0, 0.05, alpha), alpha)
+		require.NotPanics(t, func() { paired.Invert(mean.Greater, 1, -1, alpha) })
+	}
 }
 
 func TestTilted_Repeatable(t *testing.T) {
