@@ -79,7 +79,7 @@ func (t *tally) countNumbers(c *cells, values []float64) {
 		var kept [gridBlock]float64
 		rest := t.extend(kept[:0], block[n:])
 		c.locator.count(t.Cells, rest, &located)
-		t.Moments.addBlock(c.unit, rest, false)
+		t.Moments.addBlock(c.unit, rest)
 		lo, hi = t.Moments.ordinary(c.unit)
 	}
 }

@@ -34,7 +34,7 @@ func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison
 		Kind:       c.kind,
 		Detectable: 1,
 		Reference:  side,
-		Current:    describe(c, cur, cur.Unseen),
+		Current:    describe(c, ref, cur, cur.Unseen),
 	}
 	k.n, k.m = k.report.Reference.Values, k.report.Current.Values
 	if k.n > 0 && k.m > 0 {
@@ -149,10 +149,7 @@ func (k *comparison) testRange() {
 	if n == 0 || m == 0 {
 		return
 	}
-	below, above := k.cur.Cells[0], k.cur.Cells[len(k.cur.Cells)-1]
-	if k.ref.Cells[0] > 0 { // it holds the least of all numbers, which has no cell above it
-		below = 0
-	}
+	below, above := k.cells.outOfRange(k.ref, k.cur)
 	outside := float64(below+above) / float64(m)
 	t := Test{
 		Name:       TestOutOfRange,
@@ -171,17 +168,11 @@ func (k *comparison) testRange() {
 }
 
 // extremeProbability returns the probability that the x most extreme values on one side, of
-// n and m together in any order, are all among the m: the product of (m-i)/(n+m-i) for i
-// below x. Equal values only make that many rarer.
+// n and m together in any order, are all among the m. Equal values only make that many
+// rarer.
 func extremeProbability(x, n, m int64) float64 {
-	if x == 0 {
-		return 1
-	}
-	lgamma := func(v int64) float64 {
-		l, _ := math.Lgamma(float64(v) + 1)
-		return l
-	}
-	return math.Exp(min(lgamma(n+m-x)-lgamma(m-x)-(lgamma(n+m)-lgamma(m)), 0))
+	h := hypergeometric{drawn: int(m), marked: int(x), total: int(n + m)}
+	return min(math.Exp(h.logProbability(float64(x))), 1)
 }
 
 // surprise returns the p-value of so many unseen values, with the rate above that expected,
@@ -235,7 +226,7 @@ func (k *comparison) judge(family []float64) {
 		}
 	}
 	// The level of a test of this column that suffices whatever the other columns show.
-	level := k.cfg.Correction.strictest(k.cfg.Alpha, max(len(family), 1)) / float64(max(len(r.Tests), 1))
+	level := k.cfg.Correction.strictest(k.cfg.Alpha, max(len(family), 1)) / float64(k.mostTests())
 	wanted := k.cfg.Detectable
 	if k.method.ownScale() {
 		wanted = max(wanted, k.cfg.effectFloor(k.cells))
@@ -253,6 +244,24 @@ func (k *comparison) judge(family []float64) {
 		r.NeededRows = k.neededRows(level, wanted)
 		r.Reason = k.insufficientReason()
 	}
+}
+
+// mostTests is the number of tests of the column, or of those to come with more rows, and of
+// one more that a change of the values would bring about: of unseen or of infinite ones.
+func (k *comparison) mostTests() int {
+	n := len(k.report.Tests)
+	if n == 0 {
+		n = 1
+		if k.cells.kind == KindNumeric {
+			n = 2 // that of the range too
+		}
+	}
+	for _, t := range k.report.Tests {
+		if t.Name == TestUnseen || t.Name == TestInfinite {
+			return n
+		}
+	}
+	return n + 1
 }
 
 // detectable returns the effect of the distribution test that is certain to be significant
@@ -376,7 +385,7 @@ func (k *comparison) sentence(t Test) string {
 		from, to := percentsApart(ref.InfiniteRate, cur.InfiniteRate)
 		return fmt.Sprintf("Infinite values went from %s to %s %s", from, to, found)
 	case TestOutOfRange:
-		return fmt.Sprintf("%s of the values are outside of the reference's range %s", percent(t.Observed), found)
+		return fmt.Sprintf("%s of the finite values are outside of the reference's range %s", percent(t.Observed), found)
 	default:
 		from, to := percentsApart(ref.UnseenRate, cur.UnseenRate)
 		return fmt.Sprintf("Values unseen in the reference went from %s to %s %s", from, to, found)
@@ -436,7 +445,7 @@ func (k *comparison) bound(t Test) string {
 	case TestUnseen:
 		return "the rate of unseen values changed by at most " + percentagePoints(t.CI.Hi)
 	case TestOutOfRange:
-		return "at most " + percent(t.CI.Hi) + " of the values are outside of the reference's range"
+		return "at most " + percent(t.CI.Hi) + " of the finite values are outside of the reference's range"
 	case TestPSI:
 		if t.CI.Hi == math.MaxFloat64 {
 			return "the " + k.groups() + " are too rare to bound the PSI"
@@ -453,7 +462,7 @@ func (k *comparison) bound(t Test) string {
 
 // percentagePoints is a difference of shares in percentage points.
 func percentagePoints(difference float64) string {
-	return strings.TrimSuffix(percent(difference), " %") + " percentage points"
+	return strings.TrimPrefix(strings.TrimSuffix(percent(difference), " %"), "< ") + " percentage points"
 }
 
 func (k *comparison) insufficientReason() string {

@@ -5,7 +5,7 @@ import (
 )
 
 // describe summarises one side of a column; unseen is the number of unseen values.
-func describe(c *cells, t *tally, unseen int64) Side {
+func describe(c *cells, ref, t *tally, unseen int64) Side {
 	values := t.values()
 	s := Side{
 		Rows:         int(values + t.Missing),
@@ -15,7 +15,8 @@ func describe(c *cells, t *tally, unseen int64) Side {
 		UnseenRate:   rate(unseen, values),
 	}
 	if m := &t.Moments; m.N > 0 {
-		s.OutOfRangeRate = rate(t.Cells[0]+t.Cells[len(t.Cells)-1], m.N)
+		below, above := c.outOfRange(ref, t)
+		s.OutOfRangeRate = rate(below+above, m.N)
 		s.Numbers = &Numbers{
 			Mean: m.mean(),
 			Std:  m.std(),
@@ -29,6 +30,18 @@ func describe(c *cells, t *tally, unseen int64) Side {
 		}
 	}
 	return s
+}
+
+// outOfRange returns the numbers of finite values below and above all of the reference, if it
+// has any. The least of all numbers has no cell above it that it could be in.
+func (c *cells) outOfRange(ref, t *tally) (below, above int64) {
+	if len(c.edges) == 0 {
+		return 0, 0
+	}
+	if ref.Cells[0] == 0 {
+		below = t.Cells[0]
+	}
+	return below, t.Cells[len(t.Cells)-1]
 }
 
 func rate(part, whole int64) float64 {

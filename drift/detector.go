@@ -28,7 +28,7 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	d := &Detector{ref: ref, cfg: cfg, sides: make([]Side, len(ref.cells))}
 	for i := range ref.cells {
 		c, t := &ref.cells[i], &ref.tallies[i]
-		d.sides[i] = describe(c, t, expectedUnseen(c, t))
+		d.sides[i] = describe(c, t, t, expectedUnseen(c, t))
 	}
 	return d, nil
 }

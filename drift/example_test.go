@@ -143,7 +143,7 @@ func ExampleDetector() {
 	}
 	// Output:
 	// drifted: 1 of 2 columns (age)
-	// age: drifted: Values up to 47 went from 56 % to 36 %, the median from 44 to 54: a distance D of 0.2 (0.193 without noise, floor 0.1, adjusted p = 8.1e-10). 20 % of the values are outside of the reference's range (0.198 without noise, floor 0.02, adjusted p < 1e-15).
+	// age: drifted: Values up to 47 went from 56 % to 36 %, the median from 44 to 54: a distance D of 0.2 (0.193 without noise, floor 0.1, adjusted p = 8.1e-10). 20 % of the finite values are outside of the reference's range (0.198 without noise, floor 0.02, adjusted p < 1e-15).
 	// region: stable: No significant change: with 95 % confidence, the total variation is at most 0.0803.
 }
 

@@ -15,3 +15,6 @@ func (p *Profile) SetCounts(rows int, counts [][]int64) {
 		p.tallies[i].Missing = int64(rows) - p.tallies[i].values()
 	}
 }
+
+// ExtremeProbability is that of the x most extreme of n and m values being all among the m.
+func ExtremeProbability(x, n, m int64) float64 { return extremeProbability(x, n, m) }

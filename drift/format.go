@@ -114,7 +114,10 @@ func writeApart(least int, values []float64) []string {
 
 // powerOfTen is that of the first digit of a number that is not 0.
 func powerOfTen(x float64) int {
-	return int(math.Floor(math.Log10(min(math.Abs(x), math.MaxFloat64))))
+	// A logarithm would be wrong next to a power, and for the smallest numbers.
+	_, exponent, _ := strings.Cut(strconv.FormatFloat(min(math.Abs(x), math.MaxFloat64), 'e', -1, 64), "e")
+	power, _ := strconv.Atoi(exponent)
+	return power
 }
 
 // writeTo returns a number to a place, or to the least number of significant digits if that
@@ -185,6 +188,9 @@ func lowerFirst(s string) string {
 	r, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(r)) + s[size:]
 }
+
+// longestName is the number of letters of a name in a sentence.
+const longestName = 60
 
 // shorten cuts a text that has more than so many letters.
 func shorten(s string, most int) string {

@@ -30,8 +30,12 @@ type grid struct {
 	Tails int `json:"tails,omitempty"`
 }
 
-// maxGrid is the largest Size.
-const maxGrid = 1 << 20
+const (
+	maxGrid = 1 << 20 // the largest Size
+	// maxBase is above any Base, as keys are shifted once at least: differences from it do not
+	// overflow.
+	maxBase = 1 << 62
+)
 
 // tooFar is a number of cells that is above any grid and below any overflow.
 const tooFar = 1 << 62
@@ -69,6 +73,8 @@ func (g *grid) check() error {
 		return errors.New("a grid without a centre")
 	case !(g.Rate > 0) || math.IsInf(g.Rate, 0):
 		return fmt.Errorf("a grid with the rate %v, want above 0 and finite", g.Rate)
+	case g.Base <= -maxBase || g.Base >= maxBase:
+		return fmt.Errorf("a grid from %d on, want less than %d", g.Base, int64(maxBase))
 	case g.linear() && (g.Base != 0 || g.Tails != 0),
 		!g.linear() && (g.Shift > 63 || g.Tails != 1 && g.Tails != 2):
 		return errors.New("a grid that is neither linear nor logarithmic")

@@ -181,17 +181,14 @@ func newPage(r *Report) *page {
 
 // enumerate links the first sections by name.
 func enumerate(sections []*section) []link {
-	const (
-		most    = 5
-		letters = 60 // of a name
-	)
+	const most = 5
 	shown := min(len(sections), most)
 	if len(sections) == most+1 {
 		shown++ // what would say that there is one more may as well be its name
 	}
 	var links []link
 	for _, s := range sections[:shown] {
-		links = append(links, link{Before: ", ", ID: s.ID, Name: shorten(s.Name, letters)})
+		links = append(links, link{Before: ", ", ID: s.ID, Name: shorten(s.Name, longestName)})
 	}
 	if more := len(sections) - shown; more > 0 {
 		links = append(links, link{ID: "columns", Name: fmt.Sprintf("%d more", more)})
@@ -376,7 +373,7 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 	if moved.Label == "" {
 		return "no level moved"
 	}
-	return moved.Label + ": " + change(moved.Reference, moved.Current)
+	return shorten(moved.Label, longestName) + ": " + change(moved.Reference, moved.Current)
 }
 
 // movedNumber shows the mean for a test of distances, else the median, unless another quantile
@@ -536,7 +533,7 @@ func levelRows(bins []Bin) []levelRow {
 	for _, b := range bins {
 		reference, current := percentCellsApart(b.Reference, b.Current)
 		rows = append(rows, levelRow{
-			Label:          b.Label,
+			Label:          shorten(b.Label, longestName),
 			Reference:      reference,
 			Current:        current,
 			ReferenceWidth: width(b.Reference),

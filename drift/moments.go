@@ -120,8 +120,8 @@ func (m *moments) checkRange(u unit) error {
 		return nil
 	}
 	var lo, hi moments
-	lo.addBlock(u, []float64{m.Min}, false)
-	hi.addBlock(u, []float64{m.Max}, false)
+	lo.addBlock(u, []float64{m.Min})
+	hi.addBlock(u, []float64{m.Max})
 	least, most, sum := units(&lo.Sum), units(&hi.Sum), units(&m.Sum)
 	one := new(big.Int).Lsh(big.NewInt(1), uint(u.Exponent-sumUnit))
 	least.Sub(least, one)

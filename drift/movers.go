@@ -40,10 +40,10 @@ func (k *comparison) movedLevels() string {
 		return ""
 	}
 	from, to := percentsApart(bins[0].Reference, bins[0].Current)
-	named := []string{fmt.Sprintf("%q went from %s to %s", bins[0].Label, from, to)}
+	named := []string{fmt.Sprintf("%q went from %s to %s", shorten(bins[0].Label, longestName), from, to)}
 	if len(bins) > 1 && bins[1].change() >= bins[0].change()/2 {
 		from, to = percentsApart(bins[1].Reference, bins[1].Current)
-		named = append(named, fmt.Sprintf("%q from %s to %s", bins[1].Label, from, to))
+		named = append(named, fmt.Sprintf("%q from %s to %s", shorten(bins[1].Label, longestName), from, to))
 	}
 	return strings.Join(named, " and ")
 }

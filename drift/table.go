@@ -99,7 +99,7 @@ func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) 
 
 // exactBelow is the expected count below which a table of two cells is tested exactly.
 // Above, the limit is as good, and exact sums are long.
-const exactBelow = 1000
+const exactBelow = 100
 
 // test returns the statistic of the method, X² or G, and the p-value of all that the table
 // shows: the smaller one of the cells that are kept and of the pool, twice if there are
@@ -171,7 +171,7 @@ func (t *table) detectable(level float64) float64 {
 	if both {
 		level /= 2
 	}
-	most := 1.0
+	var most float64
 	switch {
 	case both:
 		most = t.kept.detectable(level) + t.pool.fisherDetectable(level)
@@ -184,37 +184,58 @@ func (t *table) detectable(level float64) float64 {
 }
 
 func (p countPair) detectable(level float64) float64 {
-	switch {
-	case len(p.r) < 2:
-		return p.firstDetectable(level)
-	case p.exact():
+	if len(p.r) < 2 || p.exact() {
 		return p.fisherDetectable(level)
 	}
 	return chiSquareDetectable(level, p.n/(p.n+p.m)*p.m/p.williams(), len(p.r)-1)
 }
 
-// firstDetectable returns the smallest share of current values in a cell of which the
-// reference has none that is significant at the level; 1 if none is.
-func (p countPair) firstDetectable(level float64) float64 {
-	n, m := int(p.n), int(p.m)
-	x := 1 + sort.Search(m-1, func(k int) bool { return fisherPValue(k+1, m, k+1, n+m) <= level })
-	return float64(x) / float64(m)
+// fisherDetectable returns the difference from which on the share of the second of two cells,
+// or of one of which the reference has none, is significantly another in current. No share
+// rises above 1 or falls below 0, which may be less. The reference is taken as it is: a
+// change of current would change the sum of both.
+func (p countPair) fisherDetectable(level float64) float64 {
+	n, m, r := int(p.n), int(p.m), 0
+	if len(p.r) > 1 {
+		r = int(p.r[1])
+	}
+	significant := func(x int) bool { return fisherPValue(x, m, r+x, n+m) <= level }
+	rate := float64(r) / p.n
+	middle := min(int(math.Round(rate*p.m)), m)
+	z := normalQuantile(level)
+	stride := int(z*z/2+z*math.Sqrt(rate*p.m*(1+p.m/p.n))) + 1
+	rise, fall := 1-rate, rate
+	if x, ok := outwards(middle, m, stride, significant); ok {
+		rise = float64(x)/p.m - rate
+	}
+	if x, ok := outwards(middle, 0, -stride, significant); ok {
+		fall = rate - float64(x)/p.m
+	}
+	return max(rise, fall)
 }
 
-// fisherDetectable returns the largest difference of the shares of two cells that is not
-// significant at the level, their sums given.
-func (p countPair) fisherDetectable(level float64) float64 {
-	drawn, marked, total := int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m)
-	h := hypergeometric{drawn: drawn, marked: marked, total: total}
-	mean := int(math.Round(float64(drawn) / float64(total) * float64(marked)))
-	mean = min(max(mean, h.lowest()), h.highest())
-	significant := func(x int) bool { return fisherPValue(x, drawn, marked, total) <= level }
-	above := mean + sort.Search(h.highest()-mean, func(k int) bool { return significant(mean + 1 + k) })
-	below := mean - sort.Search(mean-h.lowest(), func(k int) bool { return significant(mean - 1 - k) })
-	difference := func(x int) float64 {
-		return math.Abs(shareDifference(float64(x), p.m, float64(marked-x), p.n))
+// outwards returns the first integer from one to another, both included, of which something
+// holds that holds of all further on, trying it some strides away first.
+func outwards(from, to, stride int, holds func(x int) bool) (first int, ok bool) {
+	step := 1
+	if stride < 0 {
+		step = -1
 	}
-	return max(difference(above), difference(below))
+	inner, outer := from-step, from+stride // it does not hold of inner
+	for {
+		if (to-outer)*step <= 0 {
+			outer = to
+		}
+		if holds(outer) {
+			break
+		}
+		if outer == to {
+			return 0, false
+		}
+		inner, outer = outer, outer+2*(outer-inner)
+	}
+	k := sort.Search((outer-inner)*step-1, func(k int) bool { return holds(inner + step*(k+1)) })
+	return inner + step*(k+1), true
 }
 
 // effect returns the method's measure as it is found, an estimate of the true one, and an

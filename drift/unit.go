@@ -73,26 +73,22 @@ func (m *moments) addOrdinary(u unit, values []float64, lo, hi float64) int {
 	return n
 }
 
-// addBlock counts finite values, at most gridBlock, which are within the extremes, and near
-// if so said.
-func (m *moments) addBlock(u unit, values []float64, near bool) {
+// addBlock counts finite values, at most gridBlock, which are within the extremes.
+func (m *moments) addBlock(u unit, values []float64) {
 	inverse := math.Ldexp(1, -u.Exponent)
-	if !near {
-		var nearby [gridBlock]float64
-		n := 0
-		for _, x := range values[:min(len(values), gridBlock)] {
-			if math.Abs((x-u.Centre)*inverse) < countable {
-				nearby[n] = x
-				n++
-			} else {
-				m.addFar(u, x)
-				m.N++
-			}
+	var near [gridBlock]float64
+	n := 0
+	for _, x := range values[:min(len(values), gridBlock)] {
+		if math.Abs((x-u.Centre)*inverse) < countable {
+			near[n] = x
+			n++
+		} else {
+			m.addFar(u, x)
+			m.N++
 		}
-		values = nearby[:n]
 	}
 	var s unitSums
-	n := s.add(u, values, -math.MaxFloat64, math.MaxFloat64)
+	s.add(u, near[:n], -math.MaxFloat64, math.MaxFloat64)
 	m.addSums(u, s, n)
 }
 
