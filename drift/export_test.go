@@ -18,3 +18,6 @@ func (p *Profile) SetCounts(rows int, counts [][]int64) {
 
 // ExtremeProbability is that of the x most extreme of n and m values being all among the m.
 func ExtremeProbability(x, n, m int64) float64 { return extremeProbability(x, n, m) }
+
+// Neighbours reports whether hi is the next number above lo.
+func Neighbours(lo, hi float64) bool { return neighbours(lo, hi) }

@@ -192,6 +192,10 @@ func (c *cells) spread(t *tally, at []float64) []float64 {
 		for first < len(at) && at[first] <= lo {
 			first++
 		}
+		if first == last {
+			shares[last] += share
+			continue
+		}
 		for j := first; j <= last; j++ {
 			from, to := lo, hi
 			if j > 0 {
