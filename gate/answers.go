@@ -113,17 +113,15 @@ func checkAbsent(name string, n int, why string) error {
 // pick returns the answers to the given rows only.
 func (a Answers) pick(rows []int) Answers {
 	picked := Answers{Class: pick(a.Class, rows), Value: pick(a.Value, rows)}
-	if a.measured != nil {
-		picked.measured = &measured{probabilities: a.measured.probabilities, facts: a.measured.facts}
-	}
 	for _, p := range a.Probability {
 		picked.Probability = append(picked.Probability, pick(p, rows))
 	}
 	return picked
 }
 
+// pick returns the given rows of a column, nil if there is no such column.
 func pick[T any](column []T, rows []int) []T {
-	if column == nil {
+	if len(column) == 0 {
 		return nil
 	}
 	picked := make([]T, len(rows))

@@ -51,7 +51,8 @@ const (
 	VetoIfWorse Proof = "veto if proven worse"
 )
 
-// Interval is a confidence interval. An end is infinite if the rows do not bound it.
+// Interval is a confidence interval. An end is infinite if the rows do not bound it. Lo is
+// rounded down and Hi up.
 type Interval struct {
 	Lo, Hi float64
 	Level  float64 // such as 0.95
@@ -112,6 +113,25 @@ type Check struct {
 	Reason string
 }
 
+// Measured returns the statistic in its unit, with the digits that tell it from the
+// threshold, such as "+0.032", "99.96 %" or "2,004"; "–" if it could not be measured.
+func (c Check) Measured() string { return c.show(c.Statistic) }
+
+// Wanted returns what the statistic, or its interval, is to be, such as "≥ 0.900" or
+// "interval above 0", with as many digits as [Check.Measured]; "" if there is no threshold.
+func (c Check) Wanted() string {
+	switch bound := c.show(c.Threshold); {
+	case math.IsNaN(c.Threshold):
+		return ""
+	case c.CI != nil:
+		return "interval above " + bound
+	case c.AtMost:
+		return "≤ " + bound
+	default:
+		return "≥ " + bound
+	}
+}
+
 // stands reports whether the check stands in the way of a promotion.
 func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped }
 
@@ -153,8 +173,10 @@ func (c Check) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wire)
 }
 
-// UnmarshalJSON reads what [Check.MarshalJSON] wrote; null becomes NaN, or the infinite
-// end of an interval. An unknown field is an error.
+// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A null among the statistic, the
+// threshold and the interval's numbers becomes NaN, or the infinite end of the interval; a
+// null elsewhere is an error, and so is a field that is unknown, missing or occurs twice,
+// but for one that is left out where there is nothing. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
 	nan := number(math.NaN())
 	wire := checkJSON{Statistic: nan, Threshold: nan}

@@ -170,5 +170,8 @@ func days(d time.Duration) string {
 	case d.Abs() < day:
 		return d.Round(time.Second).String()
 	}
+	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
+		return count(int(whole)) + " days"
+	}
 	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
 }

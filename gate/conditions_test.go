@@ -96,3 +96,13 @@ func TestCooldown(t *testing.T) {
 	require.ErrorContains(t, gate.Cooldown{}.Validate(), "Period is 0s")
 	require.ErrorContains(t, gate.Cooldown{Period: -1}.Validate(), "Period is -1ns")
 }
+
+// Years are days in whole numbers.
+func TestCooldown_Years(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	for days, want := range map[float64]string{998.6: "999 days", 999.4: "999 days", 999.6: "1,000 days", 1163: "1,163 days", 12.34: "12.3 days"} {
+		e.LastPromotion = day0.Add(-time.Duration(days * 24 * float64(time.Hour)))
+		require.Contains(t, verdict(t, gate.Pass, gate.Cooldown{Period: time.Hour}, e).Reason, "the last promotion was "+want+" ago, ")
+	}
+}

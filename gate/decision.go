@@ -43,8 +43,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 // Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does
 // not promote. Its JSON is the same to the byte for equal decisions.
 //
-// Metrics are rounded to twelve digits, p-values and intervals to eight, before anything
-// is decided from them: what is stored is what was decided from.
+// Metrics are rounded to twelve digits, p-values to eight, and intervals outwards to eight,
+// before anything is decided from them: what is stored is what was decided from.
 type Decision struct {
 	Outcome Outcome
 	// Policy is the name of the policy, First whether it was applied as to a first
@@ -145,7 +145,7 @@ func (d Decision) change() string {
 	if !ok {
 		return primary.Title() + " " + primary.format(after)
 	}
-	more := primary.tell(before, after)
+	more := primary.tellBoth(before, after)
 	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
 	interval := ""
 	if i >= 0 {
@@ -222,9 +222,11 @@ func (d Decision) checkOutcome() error {
 	return nil
 }
 
-// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. An unknown field, outcome,
-// verdict or schema version is an error, as is a promotion that does not follow from the
-// checks; it leaves d as it was.
+// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth a field that is
+// unknown, missing, occurs twice or is null is an error, but for one that is left out where
+// there is nothing, and for a number that is written as null. So are an unknown outcome,
+// verdict or schema version, and a promotion that does not follow from the checks. An error
+// leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
 	var wire decisionJSON
 	if err := unmarshalStrict(data, &wire); err != nil {
@@ -232,9 +234,6 @@ func (d *Decision) UnmarshalJSON(data []byte) error {
 	}
 	if wire.SchemaVersion != schemaVersion {
 		return fmt.Errorf("gate: decision: schema version %d, want %d", wire.SchemaVersion, schemaVersion)
-	}
-	if string(wire.Rules) == "null" {
-		wire.Rules = nil
 	}
 	read := Decision{
 		Outcome:    wire.Outcome,

@@ -40,7 +40,7 @@ type Evidence struct {
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
 	// Coverage counts the predictions of the period and how many of them have a label.
 	Coverage labels.Count `json:"coverage"`
-	// IDs name the rows, each once. Times are when they were predicted; nil if unknown.
+	// IDs name the rows, each once. Times are when they were predicted; empty if unknown.
 	IDs   []string    `json:"ids"`
 	Times []time.Time `json:"times,omitempty"`
 	// Truth is what was true of each row.
@@ -82,7 +82,7 @@ func (e *Evidence) RowSet() string {
 // mature returns how many rows are of the age or older, false if that is not known.
 func (e *Evidence) mature(age time.Duration) (int, bool) {
 	values, err := e.fact("rows of "+age.String()+" or older", 1, func() ([]float64, error) {
-		if e.Times == nil || e.At.IsZero() {
+		if len(e.Times) == 0 || e.At.IsZero() {
 			return nil, errors.New("the times are not known")
 		}
 		n := 0
@@ -172,7 +172,7 @@ func (e *Evidence) Validate() error {
 	}
 	n := e.N()
 	add("ids", checkIDs(e.IDs))
-	if e.Times != nil {
+	if len(e.Times) > 0 {
 		add("times", checkColumn("Times", e.Times, n, func(t time.Time) bool { return !t.IsZero() }, "a time"))
 	}
 	add("truth", e.Truth.validate(e.Target, n))

@@ -235,3 +235,25 @@ func TestEvidence_RepeatedIDs(t *testing.T) {
 		require.ErrorContains(t, repeated.Validate(), fmt.Sprintf("%q occurs twice", e.IDs[i/2]))
 	}
 }
+
+// Empty times are none: the hash is the same, and so is all that follows.
+func TestEvidence_EmptyTimes(t *testing.T) {
+	t.Parallel()
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.Maturity{Age: time.Hour, Share: 0.5, Optional: true}}, First: []gate.Criterion{gate.Maturity{Age: time.Hour, Share: 0.5}}}
+	for _, e := range []gate.Evidence{better(t), {FirstDeployment: true, At: day0}} {
+		empty := e
+		empty.Times = []time.Time{}
+		require.NoError(t, empty.Validate())
+		require.Equal(t, e.Hash(), empty.Hash())
+		require.Equal(t, hash(t, gate.Evaluate(policy, e)), hash(t, gate.Evaluate(policy, empty)))
+		s, err := empty.Subset(nil)
+		require.NoError(t, err)
+		require.Zero(t, s.N())
+	}
+	e := better(t)
+	e.Times = []time.Time{}
+	s, err := e.Subset([]int{3})
+	require.NoError(t, err)
+	require.Nil(t, s.Times)
+	verdict(t, gate.Skipped, gate.Maturity{Age: time.Hour, Share: 0.5, Optional: true}, e)
+}

@@ -135,7 +135,7 @@ const (
 // measured holds the metrics of a model's probabilities or values, where the rows that
 // they were measured on are gone.
 type measured struct {
-	name          string             // of the model, empty if the answers are only some of its
+	name          string             // of the model
 	values        map[Metric]float64 // of all its answers
 	probabilities bool               // whether it gave some
 	facts         *facts
@@ -194,6 +194,29 @@ func roundAs(v, larger float64, digits int) float64 {
 		return 0
 	}
 	return round(v, digits)
+}
+
+// roundTo returns v with such decimals as [roundAs] gives it, rounded by math.Floor or
+// math.Ceil. What is within a hundredth of the last digit counts as rounded, or a 0 with
+// the noise of its computation would become a number.
+func roundTo(v, larger float64, digits int, to func(float64) float64) float64 {
+	if v == 0 || !isFinite(v) {
+		return v
+	}
+	unit, err := strconv.ParseFloat(fmt.Sprintf("1e%d", exponent(larger)-digits+1), 64)
+	units := v / unit
+	if err != nil || !isFinite(units) {
+		return v // next to the smallest number there is
+	}
+	whole := math.Round(units)
+	if math.Abs(units-whole) > 0.01 {
+		whole = to(units)
+	}
+	rounded := round(whole*unit, digits)
+	if !isFinite(rounded) {
+		return v // next to the largest
+	}
+	return rounded + 0 // not -0
 }
 
 // exponent returns that of v to the base 10.

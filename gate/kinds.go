@@ -151,7 +151,7 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 	}
 	value := reflect.New(valueType(known))
 	value.Elem().Set(reflect.Indirect(reflect.ValueOf(known)))
-	detach(value.Elem(), map[reference]reflect.Value{})
+	detach(value.Elem(), false, map[reference]reflect.Value{})
 	read := unmarshalOver
 	if _, ok := value.Interface().(json.Unmarshaler); ok {
 		read = json.Unmarshal // which is as strict as the type makes it
@@ -169,21 +169,26 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 
 // reference is what a value shares with its copies.
 type reference struct {
-	at, n uintptr
-	of    reflect.Type
+	at, n  uintptr
+	of     reflect.Type
+	within bool // as in detach
 }
 
 // detach replaces all that a value shares with the one it was copied from and that decoding
 // JSON could write to: package json decodes into the maps, slices and pointers that are
 // there. What was replaced before is in done, so that a value that contains itself does
 // not go on for ever.
-func detach(v reflect.Value, done map[reference]reflect.Value) {
+//
+// A type with a method of its own to read JSON could write to anything in it: the value is
+// then within it, and all its fields are detached. But no pointer is followed there, because
+// a type may be told by where its pointers point, as a netip.Addr is.
+func detach(v reflect.Value, within bool, done map[reference]reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice:
-		if v.IsNil() {
+		if v.IsNil() || within && v.Kind() == reflect.Pointer {
 			return
 		}
-		r := reference{at: v.Pointer(), of: v.Type()}
+		r := reference{at: v.Pointer(), of: v.Type(), within: within}
 		if v.Kind() == reflect.Slice {
 			r.n = uintptr(v.Len())
 		}
@@ -195,30 +200,41 @@ func detach(v reflect.Value, done map[reference]reflect.Value) {
 		own := emptyLike(shared)
 		done[r] = own
 		v.Set(own)
-		fill(own, shared, done)
+		fill(own, shared, within, done)
 	case reflect.Interface:
-		if !v.IsNil() {
+		if !v.IsNil() && !within {
 			own := reflect.New(v.Elem().Type()).Elem()
 			own.Set(v.Elem())
-			detach(own, done)
+			detach(own, within, done)
 			v.Set(own)
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			detach(v.Index(i), done)
+			detach(v.Index(i), within, done)
 		}
 	case reflect.Struct:
+		reads := readsItself(v.Type())
 		for i := range v.NumField() {
-			f, embeds := v.Type().Field(i), v.Field(i)
+			f, field := v.Type().Field(i), v.Field(i)
+			if !f.IsExported() {
+				field = reflect.NewAt(f.Type, field.Addr().UnsafePointer()).Elem()
+			}
+			// JSON reaches what is exported in an unexported struct that is embedded.
+			reached := f.Tag.Get("json") != "-" && (f.IsExported() || f.Anonymous)
 			switch {
-			case f.Tag.Get("json") == "-": // which JSON does not reach, nor other unexported fields
-			case f.IsExported():
-				detach(embeds, done)
-			case f.Anonymous: // it does reach the exported fields in there
-				detach(reflect.NewAt(f.Type, embeds.Addr().UnsafePointer()).Elem(), done)
+			case within || reads && !reached:
+				detach(field, true, done)
+			case reached:
+				detach(field, false, done)
 			}
 		}
 	}
+}
+
+// readsItself reports whether a type has a method of its own to read JSON.
+func readsItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(unmarshaler) || p.Implements(textUnmarshaler)
 }
 
 // emptyLike returns a pointer, map or slice with room for what another holds.
@@ -233,22 +249,22 @@ func emptyLike(v reflect.Value) reflect.Value {
 }
 
 // fill copies what a pointer, map or slice holds, detached.
-func fill(own, shared reflect.Value, done map[reference]reflect.Value) {
+func fill(own, shared reflect.Value, within bool, done map[reference]reflect.Value) {
 	switch own.Kind() {
 	case reflect.Pointer:
 		own.Elem().Set(shared.Elem())
-		detach(own.Elem(), done)
+		detach(own.Elem(), within, done)
 	case reflect.Map:
 		for key, element := range shared.Seq2() {
 			copied := reflect.New(element.Type()).Elem()
 			copied.Set(element)
-			detach(copied, done)
+			detach(copied, within, done)
 			own.SetMapIndex(key, copied)
 		}
 	case reflect.Slice:
 		reflect.Copy(own, shared)
 		for i := range own.Len() {
-			detach(own.Index(i), done)
+			detach(own.Index(i), within, done)
 		}
 	}
 }

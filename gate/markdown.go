@@ -11,7 +11,10 @@ import (
 // WriteMarkdown writes the decision as GitHub Flavored Markdown, for the comment of a
 // pull request: a heading, what stands in the way, a table of the checks, one of the
 // metrics, and the hashes. Equal decisions give equal bytes. Text that came with the data
-// is escaped, and makes no link, mention or reference. The error is that of w.
+// is escaped: it makes no link of an address, no mention of a person, no reference to an
+// issue by its number or a commit by its hash, and no emoji. What a repository makes
+// links of by its own settings, such as "TICKET-12", is not known here. The error is that
+// of w.
 func (d Decision) WriteMarkdown(w io.Writer) error {
 	p := newPage(d)
 	var b strings.Builder
@@ -101,6 +104,17 @@ var markdownEscapes = strings.NewReplacer(
 // character is not enough: the page looks at the text that comes of it.
 var links = regexp.MustCompile(`(?i)www|:/|@|#|\bgh-`)
 
+// commits finds what may be the hash of a commit, of which a page makes a link if it has 7
+// to 40 digits. Every sixth is followed by a comment, for the rest of a hash is one too.
+var (
+	commits = regexp.MustCompile(`[0-9A-Fa-f]{7,}`)
+	sixes   = regexp.MustCompile(`.{6}`)
+)
+
+// emoji finds the beginning of the name of one, such as ":us:", ":+1:", ":100:" or
+// ":8ball:", but not of the minutes of a time.
+var emoji = regexp.MustCompile(`:([A-Za-z+-]|[0-9]{3}|[0-9][a-z])`)
+
 // escaped returns text of Markdown that reads as s.
 func escaped(s string) string { return unlinked(markdownEscapes.Replace(htmlEscapes.Replace(s))) }
 
@@ -108,4 +122,14 @@ func escaped(s string) string { return unlinked(markdownEscapes.Replace(htmlEsca
 // escapes.
 func escapedHTML(s string) string { return unlinked(htmlEscapes.Replace(s)) }
 
-func unlinked(s string) string { return links.ReplaceAllString(s, "$0<!-- -->") }
+func unlinked(s string) string {
+	s = links.ReplaceAllString(s, "$0<!-- -->")
+	s = commits.ReplaceAllStringFunc(s, func(run string) string {
+		const most = 40
+		if len(run) > most {
+			return run
+		}
+		return strings.TrimSuffix(sixes.ReplaceAllString(run, "$0<!-- -->"), "<!-- -->")
+	})
+	return emoji.ReplaceAllString(s, ":<!-- -->$1")
+}

@@ -57,7 +57,7 @@ func (c Maturity) Validate() error {
 func (c Maturity) Check(e *Evidence) Check {
 	n := e.N()
 	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
-	if have := len(e.Times); e.Times != nil && have != n {
+	if have := len(e.Times); have > 0 && have != n {
 		check.Statistic = math.NaN()
 		return check.with(Error, "there are %s times of %s rows", count(have), count(n))
 	}

@@ -67,8 +67,8 @@ func (b settledBounds) Less(bound float64) float64 {
 	return round(b.bounds.Less(bound), inferenceDigits)
 }
 
-// CI rounds both ends to the same decimals: one that is near zero by chance is not known
-// any better than the other.
+// CI rounds both ends outwards, so that no claim becomes stronger, and to the same
+// decimals: one that is near zero by chance is not known any better than the other.
 func (b settledBounds) CI(level float64) (paired.Interval, error) {
 	ci, err := b.bounds.CI(level)
 	var largest float64
@@ -77,14 +77,14 @@ func (b settledBounds) CI(level float64) (paired.Interval, error) {
 			largest = max(largest, math.Abs(v))
 		}
 	}
-	ci.Lo, ci.Hi = roundAs(ci.Lo, largest, inferenceDigits), roundAs(ci.Hi, largest, inferenceDigits)
+	ci.Lo, ci.Hi = roundTo(ci.Lo, largest, inferenceDigits, math.Floor), roundTo(ci.Hi, largest, inferenceDigits, math.Ceil)
 	return ci, err
 }
 
 // compare infers the gain on a subset of the rows: of a metric of classes by a bootstrap
 // of the joint confusion matrix, of any other from the influence that each row has on it.
 func (p pairing) compare(e *Evidence, s subset) (inference, error) {
-	if err := checkAnswers(e, p.metric); err != nil {
+	if err := s.check(e, p.metric); err != nil {
 		return inference{}, err
 	}
 	if p.metric.info().source == fromClasses {
@@ -108,7 +108,7 @@ func (p pairing) compare(e *Evidence, s subset) (inference, error) {
 
 // measure returns the metric of both models on a subset of the rows.
 func (p pairing) measure(e *Evidence, s subset) (production, shadow float64, err error) {
-	if err := checkAnswers(e, p.metric); err != nil {
+	if err := s.check(e, p.metric); err != nil {
 		return 0, 0, err
 	}
 	if p.metric.info().source == fromClasses {
@@ -133,6 +133,15 @@ func (p pairing) fact(e *Evidence, s subset, what string, n int, find func(e *Ev
 		}
 		return find(e, e.Truth.pick(s.rows), e.Production.pick(s.rows), e.Shadow.pick(s.rows))
 	})
+}
+
+// check returns the error of [checkAnswers]. Of a segment there is none: [subsets] looked
+// at all rows, and to do so again for each segment would take the square of the time.
+func (s subset) check(e *Evidence, m Metric) error {
+	if s.segment != "" {
+		return nil
+	}
+	return checkAnswers(e, m)
 }
 
 // checkAnswers returns an error if the metric does not suit the target, or an answer is
@@ -265,25 +274,42 @@ func (p pairing) statistic(c *cells, classes int, share float64) paired.Statisti
 	}
 }
 
-// ofTallies measures a metric of classes for both models. Production's is returned with a
-// [*shadowError] too.
+// ofTallies measures a metric of classes for both models. Production's is returned with an
+// [*omissionError] too.
 func (p pairing) ofTallies(tallies []Tally, classes int) (production, shadow float64, err error) {
 	if production, err = p.metric.ofTallies(tallies, classes, Tally.production); err != nil {
 		return 0, 0, fmt.Errorf("production: %w", err)
 	}
 	if shadow, err = p.metric.ofTallies(tallies, classes, Tally.shadow); err != nil {
-		return production, 0, &shadowError{err}
+		err = fmt.Errorf("shadow: %w", err)
+		if omits(tallies, classes) {
+			return production, 0, &omissionError{err}
+		}
+		return 0, 0, err
 	}
 	return production, shadow, nil
 }
 
-// shadowError says why a metric has no value for the shadow where it has one for
-// production.
-type shadowError struct{ err error }
+// omits reports whether the shadow never answers a class that occurs among the truths.
+func omits(tallies []Tally, classes int) bool {
+	occurs, answered := make([]bool, classes), make([]bool, classes)
+	for _, t := range tallies {
+		occurs[t.Truth], answered[t.Shadow] = true, true
+	}
+	for k := range occurs {
+		if occurs[k] && !answered[k] {
+			return true
+		}
+	}
+	return false
+}
 
-func (e *shadowError) Error() string { return "shadow: " + e.err.Error() }
+// omissionError says why a metric has no value for a shadow that never answers a class
+// that occurs, where it has one for production. Where no row is positive, F1 and Precision
+// have none for a shadow that answers no positive, and that is as it should be.
+type omissionError struct{ error }
 
-func (e *shadowError) Unwrap() error { return e.err }
+func (e *omissionError) Unwrap() error { return e.error }
 
 // measureRows measures another metric for both models.
 func (p pairing) measureRows(e *Evidence, truth, production, shadow Answers) ([]float64, error) {

@@ -84,7 +84,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 // ParsePolicy reads what [Policy.MarshalJSON] wrote, or a person in the same form.
 // Criteria of the host's own are read if a value of each kind is given: what the JSON
 // does not name is as in that value, which may be a pointer. The value is only read, and
-// shares nothing with the criterion that JSON holds.
+// shares nothing with the criterion that JSON holds. (Of a type that reads JSON by a method
+// of its own, what its unexported pointers and interfaces hold remains shared.)
 //
 // The error names every criterion of an unknown type or with an unknown, missing or
 // malformed field, and what there is instead. A threshold of this package's criteria must

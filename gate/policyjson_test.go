@@ -3,6 +3,8 @@ package gate_test
 import (
 	"encoding/json"
 	"math"
+	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -424,4 +426,92 @@ func cheap(data []byte) bool {
 		}
 	}
 	return true
+}
+
+// selfish, mutual and mutual2 are what a host's criterion may be made of: structs that
+// embed themselves.
+type selfish struct {
+	*selfish
+	X int `json:"x"`
+}
+
+type mutual struct {
+	*mutual2
+	A int `json:"a"`
+}
+
+type mutual2 struct {
+	*mutual
+	B int `json:"b"`
+}
+
+type embedsMutual struct {
+	mutual
+	*selfish
+}
+
+func (selfish) Kind() string                         { return "selfish" }
+func (selfish) Check(*gate.Evidence) gate.Check      { return gate.Check{} }
+func (embedsMutual) Kind() string                    { return "mutual" }
+func (embedsMutual) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func TestParsePolicy_HostEmbedsItself(t *testing.T) {
+	t.Parallel()
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"selfish","x":7},{"type":"mutual","a":1,"b":2,"x":3}],"first":[]}`),
+		selfish{X: 1}, embedsMutual{mutual{mutual2: &mutual2{}}, &selfish{}})
+	require.NoError(t, err)
+	require.Equal(t, selfish{X: 7}, p.Criteria[0])
+	require.Equal(t, embedsMutual{mutual{&mutual2{B: 2}, 1}, &selfish{X: 3}}, p.Criteria[1])
+	_, err = gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"mutual","c":1}],"first":[]}`), embedsMutual{})
+	require.ErrorContains(t, err, `unknown field "c", want one of ["a" "x" "b"]`)
+}
+
+// opaque reads JSON by its own method, into what it holds already.
+type opaque struct {
+	inner struct{ list []int }
+	named map[string]int
+}
+
+func (o *opaque) UnmarshalJSON(data []byte) error {
+	o.named["a"] = len(data)
+	return json.Unmarshal(data, &o.inner.list)
+}
+
+// reading is a host's criterion with fields of which only their own methods know what they
+// hold.
+type reading struct {
+	Limit big.Int             `json:"limit"`
+	Own   opaque              `json:"own"`
+	All   map[string]*big.Int `json:"all"`
+	From  netip.Addr          `json:"from"`
+	Since time.Time           `json:"since"`
+}
+
+func (reading) Kind() string                    { return "reading" }
+func (reading) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func TestParsePolicy_HostReadsItself(t *testing.T) {
+	t.Parallel()
+	const digits = "123456789012345678901234567890"
+	of := func() reading {
+		r := reading{
+			Own: opaque{named: map[string]int{"a": 1}}, All: map[string]*big.Int{"x": new(big.Int)},
+			From: netip.MustParseAddr("fe80::1%eth0"), Since: day0.In(time.FixedZone("here", 3600)),
+		}
+		r.Own.inner.list = []int{1, 2}
+		r.Limit.SetString(digits, 10)
+		r.All["x"].SetString(digits, 10)
+		return r
+	}
+	host := of()
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"reading","limit":7,"own":[8,9],"all":{"x":7}},{"type":"reading"}],"first":[]}`), host)
+	require.NoError(t, err)
+	require.Equal(t, of(), host)
+	read := p.Criteria[0].(reading)
+	require.Equal(t, "7", read.Limit.String())
+	require.Equal(t, []int{8, 9}, read.Own.inner.list)
+	require.Equal(t, "7", read.All["x"].String())
+	read = p.Criteria[1].(reading)
+	require.Equal(t, of(), read)
+	require.True(t, read.From == host.From, "an address is told by a pointer in it")
 }

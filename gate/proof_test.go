@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -274,4 +276,34 @@ func TestProof_Validate(t *testing.T) {
 		}
 	}
 	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1}.Validate(), "Margin is 0, want above 0")
+}
+
+// The ends of an interval are rounded outwards, so that none claims more than was
+// inferred, and the verdict is that of what is stored and said.
+func TestSuperior_IntervalRoundedOutwards(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		truth, a, b := scores(seed, 300, 0.3, 0.31)
+		e, err := gate.FromScores(truth, a, b)
+		require.NoError(t, err)
+		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: gate.Brier}, gate.Superior{Metric: gate.LogLoss}}}, e)
+		for _, check := range d.Checks {
+			fact := d.Basis.Facts[string(check.Metric)+" gain"].Values
+			ci, err := paired.Studentized{Estimate: check.Statistic, StdErr: fact[2], Degrees: fact[3], Skewness: fact[4]}.CI(0.9)
+			require.NoError(t, err)
+			scale := max(math.Abs(ci.Lo), math.Abs(ci.Hi))
+			require.LessOrEqual(t, check.CI.Lo, ci.Lo+1e-9*scale)
+			require.InDelta(t, ci.Lo, check.CI.Lo, 1e-7*scale)
+			require.GreaterOrEqual(t, check.CI.Hi, ci.Hi-1e-9*scale)
+			require.InDelta(t, ci.Hi, check.CI.Hi, 1e-7*scale)
+			require.Equal(t, check.CI.Lo > 0, check.Verdict == gate.Pass)
+			require.Equal(t, check.CI.Lo > 0, strings.HasSuffix(check.Reason, "a gain is proven"))
+			require.Equal(t, check.CI, stored(t, d).Checks[slices.IndexFunc(d.Checks, func(c gate.Check) bool { return c.Metric == check.Metric })].CI)
+		}
+	}
+	// What is just 0 remains so.
+	e := better(t)
+	e.Shadow = *e.Production
+	check := gate.Superior{Metric: gate.Brier}.Check(&e)
+	require.Equal(t, gate.Interval{Level: check.CI.Level}, *check.CI)
 }

@@ -65,9 +65,9 @@ func newPage(d Decision) *page {
 		}
 		m := pageMetric{Name: name, Production: none, Shadow: info.metric.format(after), Change: none}
 		if before, ok := d.Production[info.metric]; ok {
-			more := info.metric.tell(before, after)
+			more := info.metric.tellBoth(before, after)
 			m.Production, m.Shadow = info.metric.write(before, more), info.metric.write(after, more)
-			m.Change = info.metric.difference(after-before, more)
+			m.Change = info.metric.difference(difference(before, after), more)
 		}
 		p.Metrics = append(p.Metrics, m)
 	}
@@ -121,7 +121,8 @@ func (d Decision) facts() []pageFact {
 	}
 	rows := pageFact{Name: "Rows", Value: count(d.N)}
 	if b := d.Basis; b != nil {
-		rows.Note = fmt.Sprintf("%.1f %% of %s predictions are labelled", 100*b.Coverage.Share(), count(b.Coverage.Predictions))
+		labelled := b.Coverage.Share()
+		rows.Note = fmt.Sprintf("%s of %s predictions are labelled", share(labelled, tell(share, labelled)), count(b.Coverage.Predictions))
 	}
 	facts = append(facts, rows)
 	if b := d.Basis; b != nil && b.TrainingRows > 0 {
@@ -151,8 +152,8 @@ func newPageCheck(c Check) pageCheck {
 		Proof:     string(c.Proof),
 		Reason:    c.Reason,
 		Measure:   "measured",
-		Statistic: c.show(c.Statistic),
-		Wanted:    c.wanted(),
+		Statistic: c.Measured(),
+		Wanted:    c.Wanted(),
 		Rows:      count(c.N),
 		Picture:   newPicture(c),
 	}
@@ -188,12 +189,12 @@ func newPageSegment(m Metric, s SegmentResult) pageSegment {
 	case s.Undefined:
 		p.Production = m.format(s.Production)
 	case s.Production != 0 || s.Shadow != 0:
-		more := m.tell(s.Production, s.Shadow)
+		more := m.tellBoth(s.Production, s.Shadow)
 		p.Production, p.Shadow = m.write(s.Production, more), m.write(s.Shadow, more)
 		if s.Absolute {
-			p.Change = m.difference(s.Shadow-s.Production, more)
+			p.Change = m.difference(difference(s.Production, s.Shadow), more)
 		} else {
-			p.Change = percent((s.Shadow - s.Production) / math.Abs(s.Production))
+			p.Change = percent(shareOf(difference(s.Production, s.Shadow), s.Production))
 		}
 	}
 	if s.Detectable > 0 {
@@ -238,7 +239,7 @@ func newPicture(c Check) *picture {
 	decimals := func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 	return &picture{
 		Lo: decimals(from), Width: decimals(to - from), Statistic: decimals(place(c.Statistic)), Threshold: decimals(place(c.Threshold)),
-		Label: fmt.Sprintf("measured %s, interval %s to %s, threshold %s", c.show(c.Statistic), c.show(c.CI.Lo), c.show(c.CI.Hi), c.show(c.Threshold)),
+		Label: fmt.Sprintf("measured %s, interval %s to %s, threshold %s", c.Measured(), c.show(c.CI.Lo), c.show(c.CI.Hi), c.show(c.Threshold)),
 	}
 }
 

@@ -87,6 +87,14 @@ func TestDecision_RenderLinks(t *testing.T) {
 		"GH-12":                  "GH-<!-- -->12",
 		"high-risk":              "high-risk",
 		"$x$":                    `\$x\$`,
+		"6f94c11":                "6f94c1<!-- -->1",
+		"v6F94C11A5C37-x":        "v6F94C1<!-- -->1A5C37-x",
+		"6f94c11a5c3785ed8d6a35868bc169f07e40e889": "6f94c1<!-- -->1a5c37<!-- -->85ed8d<!-- -->6a3586<!-- -->8bc169<!-- -->f07e40<!-- -->e889",
+		"abcdef":               "abcdef",
+		":us:":                 ":<!-- -->us:",
+		":+1:":                 ":<!-- -->+1:",
+		":-1: :100: :8ball:":   ":<!-- -->-1: :<!-- -->100: :<!-- -->8ball:",
+		"2025-03-07T23:00:00Z": "2025-03-07T23:00:00Z",
 	} {
 		d := sample()
 		d.Policy, d.Checks[2].Reason = name, "worst in "+name

@@ -31,11 +31,13 @@ import (
 // with the metric undefined for production, and with Alpha one of fewer than 30 rows, or
 // where a drop of more than MaxDrop is neither proven nor ruled out. The reason names it,
 // with the drop that would have been proven with a power of 80 % and the rows at which
-// MaxDrop itself would; so does [Check.Segments].
+// MaxDrop itself would; so does [Check.Segments]. So it is with a segment of two classes
+// without a positive row if either model answers no positive there: F1 and Precision have
+// no value for that model, although it leaves out nothing.
 //
-// Where the metric is defined for production but not for the shadow, as Precision and MCC
-// are not if it answers a single class, the check is Undecided: the drop has no value. F1
-// and Recall have one there.
+// Where the shadow never answers a class that occurs in the segment, Precision and MCC may
+// have no value for it although they have one for production. The check is Undecided then,
+// also beside a segment that passes: the drop has no value. F1 and Recall have one there.
 //
 // Evidence that has no segment to compare is Skipped: name in Columns what must not be
 // missing.
@@ -93,7 +95,7 @@ type SegmentResult struct {
 	Detectable float64 `json:"detectable,omitempty"`
 	Needed     int     `json:"needed,omitempty"`
 	// Undefined says that the metric has no value for the shadow, although it has one for
-	// production.
+	// production, because the shadow never answers a class that occurs in the segment.
 	Undefined bool `json:"undefined,omitempty"`
 }
 
@@ -149,7 +151,7 @@ func (c Segments) Check(e *Evidence) Check {
 		if n := len(undefined) - 1; n > 0 {
 			others = fmt.Sprintf(", and so in %d more", n)
 		}
-		return check.with(Undecided, "%s has no value for the shadow in %s (%s rows), where production's is %s: it leaves out a class there%s",
+		return check.with(Undecided, "%s has no value for the shadow in %s (%s rows), where production's is %s: it never answers a class that occurs there%s",
 			m.Title(), first.Segment, count(first.Rows), m.format(first.Production), others)
 	}
 	if len(compared) == 0 {
@@ -264,8 +266,6 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 		errs[i] = all[i].measure(p, e, c.Alpha > 0)
 	})
 	for i, err := range errs {
-		var of *shadowError
-		all[i].Undefined = errors.As(err, &of)
 		if err != nil && !isUndefined(err) {
 			return nil, fmt.Errorf("segment %s: %w", all[i].Segment, err)
 		}
@@ -290,7 +290,12 @@ func (s *comparedSegment) measure(p pairing, e *Evidence, infer bool) (err error
 	if !infer || !s.compared {
 		// What was measured is shown even where nothing can be inferred from it.
 		if production, shadow, err = p.measure(e, s.rows); err != nil {
-			s.Production, s.compared = production, false
+			s.compared = false
+			var of *omissionError
+			// Rows that could not prove a drop do not hold back the decision.
+			if errors.As(err, &of) && (!infer || enough(s.Rows) == nil) {
+				s.Production, s.Undefined = production, true
+			}
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -217,7 +218,7 @@ func TestSegments_OneClassAnswered(t *testing.T) {
 			c := gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
 			check := verdict(t, gate.Undecided, c, e)
 			require.Contains(t, check.Reason, m.Title()+" has no value for the shadow in region=south (667 rows), where production's is 0.")
-			require.Contains(t, check.Reason, "it leaves out a class there")
+			require.Contains(t, check.Reason, "it never answers a class that occurs there")
 			require.True(t, check.Segments[2].Undefined)
 			require.Positive(t, check.Segments[2].Production)
 			c.MinRows = 1000
@@ -359,4 +360,77 @@ func TestSegments_Validate(t *testing.T) {
 	for _, want := range []string{"Metric", "MaxDrop is NaN", "MinRows is -1", "Alpha is 0.6", "Draws is 1"} {
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// A shadow that makes no error in a segment without positive rows has no F1 there, which
+// is no reason to hold it back.
+func TestSegments_NoPositives(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, 29, 40, 200} {
+		e := better(t)
+		for i := range size {
+			e.Segments["region"][i] = "negatives"
+			e.Truth.Class[i], e.Production.Class[i], e.Shadow.Class[i] = 0, 0, 0
+		}
+		e.Production.Class[0] = 1
+		d := gate.Evaluate(gate.Standard(), e)
+		require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
+		for _, c := range []gate.Segments{
+			{Metric: gate.F1, MaxDrop: 0.05}, {Metric: gate.F1, MaxDrop: 0.05, Alpha: 0.05},
+			{Metric: gate.Precision, MaxDrop: 0.05}, {Metric: gate.Precision, MaxDrop: 0.05, Alpha: 0.05},
+		} {
+			check := verdict(t, gate.Pass, c, e)
+			require.Equal(t, gate.SegmentResult{Segment: "region=negatives", Rows: size, Verdict: gate.Undecided}, check.Segments[1])
+			require.Contains(t, check.Reason, fmt.Sprintf("of 3 segments %s; too small to tell: region=negatives (%d rows)", map[bool]string{false: "worse", true: "proven worse"}[c.Alpha > 0], size))
+		}
+	}
+}
+
+// Rows that are too few to prove a drop do not hold back the decision, whatever is missing
+// in them.
+func TestSegments_FewRowsNeverHold(t *testing.T) {
+	t.Parallel()
+	for _, m := range []gate.Metric{gate.Precision, gate.MCC} {
+		for _, rows := range []int{2, 29, 30} {
+			e := better(t)
+			for i := range rows {
+				e.Segments["region"][i] = "few"
+				e.Truth.Class[i], e.Production.Class[i], e.Shadow.Class[i] = i%2, i%2, 0
+			}
+			c := gate.Segments{Metric: m, MaxDrop: 0.05, Alpha: 0.05}
+			d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
+			check := d.Checks[0]
+			require.Equal(t, rows == 30, check.Segments[1].Undefined)
+			if rows == 30 {
+				require.Equal(t, gate.Undecided, check.Verdict, check.Reason)
+				continue
+			}
+			require.Equal(t, gate.Pass, check.Verdict, check.Reason)
+			require.Contains(t, check.Reason, fmt.Sprintf("too small to tell: region=few (%d rows)", rows))
+			require.NotContains(t, markdown(t, d), "-100.0 %", "there is no change to show")
+			c.Alpha = 0
+			verdict(t, gate.Undecided, c, e)
+		}
+	}
+}
+
+// Many segments of evidence that nobody validated take a time that grows with the rows,
+// not with their square.
+func TestSegments_ManyOfBareEvidence(t *testing.T) {
+	t.Parallel()
+	truth, a, b := scores(5, 20_000, 0.1, 0.4)
+	e, err := gate.FromScores(truth, a, b)
+	require.NoError(t, err)
+	e.Segments = map[string][]string{"pair": make([]string, e.N())}
+	for i := range e.N() {
+		e.Segments["pair"][i] = fmt.Sprint(i / 2)
+	}
+	c := gate.Segments{Metric: gate.Brier, MaxDrop: 0.05}
+	begin := time.Now()
+	gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
+	decided := time.Since(begin)
+	c.Check(&e)
+	require.Less(t, time.Since(begin)-decided, 8*decided+500*time.Millisecond)
+	e.Shadow.Class[7] = 2
+	require.Contains(t, verdict(t, gate.Error, c, e).Reason, "shadow: Class[7] is 2")
 }

@@ -146,29 +146,32 @@ func newShape(t reflect.Type) *shape {
 	return &shape{want: "a number"}
 }
 
-// addFields adds the fields of a struct, and then those of the structs that it embeds.
+// addFields adds the fields of a struct, and then those of the structs that it embeds, by
+// depth as package json does. A struct may embed itself by a pointer: each is looked at
+// once.
 func (s *shape) addFields(t reflect.Type, of func(reflect.Type) *shape) {
-	var embedded []reflect.Type
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		base := f.Type
-		if f.Anonymous && base.Kind() == reflect.Pointer {
-			base = base.Elem()
-		}
-		inner := f.Anonymous && base.Kind() == reflect.Struct
-		switch {
-		case f.Tag.Get("json") == "-" || !f.IsExported() && !inner:
-		case inner && name == "":
-			embedded = append(embedded, base)
-		default:
-			if name = cmp.Or(name, f.Name); s.members.named(name) < 0 {
-				s.members = append(s.members, memberShape{name: name, value: of(f.Type), optional: strings.Contains(options, "omit")})
+	structs := []reflect.Type{t}
+	for next := 0; next < len(structs); next++ {
+		for i := range structs[next].NumField() {
+			f := structs[next].Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			base := f.Type
+			if f.Anonymous && base.Kind() == reflect.Pointer {
+				base = base.Elem()
+			}
+			inner := f.Anonymous && base.Kind() == reflect.Struct
+			switch {
+			case f.Tag.Get("json") == "-" || !f.IsExported() && !inner:
+			case inner && name == "":
+				if !slices.Contains(structs, base) {
+					structs = append(structs, base)
+				}
+			default:
+				if name = cmp.Or(name, f.Name); s.members.named(name) < 0 {
+					s.members = append(s.members, memberShape{name: name, value: of(f.Type), optional: strings.Contains(options, "omit")})
+				}
 			}
 		}
-	}
-	for _, t := range embedded {
-		s.addFields(t, of)
 	}
 }
 
@@ -190,7 +193,7 @@ func (m memberShapes) names() []string {
 type misfit struct{ path, what string }
 
 func (m *misfit) Error() string {
-	return strings.TrimPrefix(strings.TrimPrefix(m.path, ".")+m.what, ": ")
+	return strings.TrimLeft(strings.TrimPrefix(m.path, ".")+m.what, ": ")
 }
 
 func misfits(format string, args ...any) error {
@@ -250,10 +253,14 @@ func (r *shapeReader) peek() byte {
 func (r *shapeReader) value(s *shape) error {
 	c := r.peek()
 	switch {
-	case s.kind == objectShape && c != '{' && c != end:
-		return misfits(": %.20s is not a JSON object", r.data[r.at:])
 	case c == 'n' && !s.nullable:
 		return misfits(" is null, want %s", s.want)
+	case s.kind == objectShape && c != '{' && c != end:
+		begin := r.at
+		if err := r.value(anything); err != nil {
+			return err
+		}
+		return misfits(": %.20s is not a JSON object", r.data[begin:r.at])
 	case c == '"':
 		_, err := r.text()
 		return err

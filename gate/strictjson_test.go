@@ -73,13 +73,13 @@ func TestStrictJSON_Nested(t *testing.T) {
 		{&gate.Budget{}, budget(`{"at":"2025-01-01T00:00:00Z","AT":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: unknown field "AT"`},
 		{&gate.Budget{}, budget(`{"at":"2025-01-01T00:00:00Z","\u0061t":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: field "at" occurs twice`},
 		{&gate.Budget{}, budget(`{"at":null,"alpha":0.05}`), "", "", `charges[0].at is null, want a time`},
-		{&gate.Budget{}, budget(`null`), "", "", `charges[0]: null`},
+		{&gate.Budget{}, budget(`null`), "", "", `charges[0] is null, want an object`},
 		{&gate.Evidence{}, string(evidence), `"p95":3000000`, ``, `shadow_latency: field "p95" is missing`},
 		{&gate.Evidence{}, string(evidence), `"labelled":4,`, ``, `coverage: field "labelled" is missing`},
 		{&gate.Evidence{}, string(evidence), `"task":"multiclass"`, `"task":null`, `target.task is null, want a text`},
 		{&gate.Evidence{}, string(evidence), `"training_rows":3`, `"training_rows":null`, `training_rows is null, want a number or no such field`},
 		{&gate.Evidence{}, string(evidence), `"truth":{`, `"production":null,"truth":{`, `production is null, want an object or no such field`},
-		{&gate.Evidence{}, string(evidence), `"coverage":{`, `"coverage":7,"x":{`, `coverage: 7,"x":{`},
+		{&gate.Evidence{}, string(evidence), `"coverage":{`, `"coverage":7,"x":{`, `coverage: 7 is not a JSON object`},
 		{&gate.Decision{}, string(decision), `"training_rows":3`, `"training_rows":3,"training_rows":0`, `basis: field "training_rows" occurs twice`},
 		{&gate.Decision{}, string(decision), `"training_rows":3`, `"Training_rows":3`, `basis: unknown field "Training_rows"`},
 		{&gate.Decision{}, string(decision), `"hi":`, `"hi":0.5,"hi":`, `field "hi" occurs twice`},
@@ -270,5 +270,21 @@ func BenchmarkEvidence_UnmarshalJSON(b *testing.B) {
 		if err := json.Unmarshal(data, &read); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// What is no object is told by its own text, and null by its name.
+func TestStrictJSON_NoObject(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{
+		`{"total":1,"shadow":null}`: `unknown field "total"`,
+		`null`:                      "gate: evidence: is null, want an object",
+		`[{"a":1}] `:                `gate: evidence: [{"a":1}] is not a JSON object`,
+		`"text"`:                    `gate: evidence: "text" is not a JSON object`,
+		`{"shadow":null}`:           "gate: evidence: shadow is null, want an object",
+		`{"shadow":7 ,"x":1}`:       "gate: evidence: shadow: 7 is not a JSON object",
+		`{"shadow":[}`:              "gate: evidence: invalid character '}'",
+	} {
+		require.ErrorContains(t, new(gate.Evidence).UnmarshalJSON([]byte(data)), want)
 	}
 }

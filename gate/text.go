@@ -84,6 +84,10 @@ func (m Metric) format(v float64) string { return m.write(v, m.tell(v)) }
 // tell is the function of that name, about values of the metric.
 func (m Metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
+// tellBoth returns how many digits more than usual it takes to tell two values of the
+// metric from each other, and each of them from 0 and from 1.
+func (m Metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
+
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
 func movement(m Metric, from, to float64, more int) string {
 	a, b := m.write(from, more), m.write(to, more)
@@ -95,9 +99,6 @@ func movement(m Metric, from, to float64, more int) string {
 	}
 	return fmt.Sprintf("%s falls from %s to %s", m.Title(), a, b)
 }
-
-// signed returns a difference that is compared with nothing, with its sign.
-func (m Metric) signed(v float64) string { return m.difference(v, m.tell(v)) }
 
 // difference returns a difference with its sign, "unbounded" if it is infinite.
 func (m Metric) difference(v float64, more int) string {
@@ -127,10 +128,12 @@ func figure(v float64) string {
 
 // digits is figure with another number of digits.
 func digits(v float64, n int) string {
-	if math.Abs(v) < 1000 || math.Abs(v) >= 1e15 {
+	// What rounds to 1000 is written as 1000 is, or the two would seem to differ.
+	rounded := math.Abs(round(v, n))
+	if rounded < 1000 || math.Abs(v) >= 1e15 {
 		return strconv.FormatFloat(v, 'g', n, 64)
 	}
-	whole := len(strconv.FormatFloat(math.Floor(math.Abs(v)), 'f', 0, 64))
+	whole := len(strconv.FormatFloat(math.Floor(rounded), 'f', 0, 64))
 	s := strconv.FormatFloat(v, 'f', max(0, n-whole), 64)
 	s, fraction, _ := strings.Cut(s, ".")
 	i, _ := strconv.Atoi(s) // has at most 15 digits
@@ -189,19 +192,4 @@ func direction(drop float64) string {
 		return "better"
 	}
 	return "worse"
-}
-
-// wanted says what the statistic, or its interval, is to be; nothing if there is no
-// threshold.
-func (c Check) wanted() string {
-	switch bound := c.show(c.Threshold); {
-	case math.IsNaN(c.Threshold):
-		return ""
-	case c.CI != nil:
-		return "interval above " + bound
-	case c.AtMost:
-		return "≤ " + bound
-	default:
-		return "≥ " + bound
-	}
 }

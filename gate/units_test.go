@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/labels"
 )
 
 // Every number of a decision is shown in its unit, with what is wanted of it.
@@ -135,5 +136,73 @@ func TestDecision_Digits(t *testing.T) {
 		"| k=a | error | 7 | 0.0001 | 0.0003 | +0.0002 | 0.0004 |",
 	} {
 		require.Contains(t, page, row)
+	}
+}
+
+// What rounds to 1000 is written as 1000 is, and told from it where more digits do.
+func TestCheck_DigitsAtThousand(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mae, bound       float64
+		measured, wanted string
+	}{
+		{999.99996, 1000, "999.99996", "≤ 1,000"},
+		{1000, 999.99996, "1,000", "≤ 999.99996"},
+		{1000.04, 1000, "1,000.04", "≤ 1,000"},
+		{999.96, 500, "1,000", "≤ 500"},
+		{999.94, 500, "999.9", "≤ 500"},
+		{9999.96, 9999.6, "10,000", "≤ 9,999.6"},
+	} {
+		e, err := gate.FirstFromValues(make([]float64, 10), repeat(c.mae, 10))
+		require.NoError(t, err)
+		check := gate.Floor{Metric: gate.MAE, Bound: c.bound}.Check(&e)
+		require.Equal(t, c.measured, check.Measured())
+		require.Equal(t, c.wanted, check.Wanted())
+		require.Contains(t, check.Reason, "MAE is "+c.measured+", at most "+c.wanted[len("≤ "):]+" wanted")
+	}
+}
+
+func TestCheck_MeasuredAndWanted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		check            gate.Check
+		measured, wanted string
+	}{
+		{gate.Check{Unit: gate.UnitMetric, Metric: gate.F1, Statistic: 0.89996, Threshold: 0.9}, "0.89996", "≥ 0.90000"},
+		{gate.Check{Unit: gate.UnitShare, Statistic: 0.3, Threshold: 0.5}, "30.0 %", "≥ 50.0 %"},
+		{gate.Check{Unit: gate.UnitShare, Statistic: 0.9996, Threshold: nan}, "99.96 %", ""},
+		{gate.Check{Unit: gate.UnitRows, Statistic: 2004, Threshold: 200}, "2,004", "≥ 200"},
+		{gate.Check{Unit: gate.UnitGain, Metric: gate.F1, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: 0.05, Level: 0.9}}, "+0.032", "interval above 0"},
+		{gate.Check{Unit: gate.UnitRelativeDrop, Metric: gate.F1, Statistic: -0.01, Threshold: 0.05, AtMost: true}, "1.0 % better", "≤ 5.0 % worse"},
+		{gate.Check{Unit: gate.UnitHours, Statistic: 1163 * 24, Threshold: 168}, "1,163 days", "≥ 7 days"},
+		{gate.Check{Statistic: nan, Threshold: 7}, "–", "≥ 7"},
+		{gate.Check{Statistic: 0.123456, Threshold: nan}, "0.1235", ""},
+	} {
+		require.Equal(t, c.measured, c.check.Measured())
+		require.Equal(t, c.wanted, c.check.Wanted())
+	}
+}
+
+// A value that is not 1 does not read as 1, nor does a change show the noise of a
+// subtraction.
+func TestDecision_NearOne(t *testing.T) {
+	t.Parallel()
+	d := gate.Decision{
+		Production: map[gate.Metric]float64{gate.F1: 0.9, gate.MAE: 1.00000001, gate.Brier: 0.9999},
+		Shadow:     map[gate.Metric]float64{gate.F1: 0.99996, gate.MAE: 1, gate.Brier: 0.00004},
+		N:          10_000, Basis: &gate.Basis{Coverage: labels.Count{Predictions: 10_004, Labelled: 10_000}},
+		Checks: []gate.Check{{Metric: gate.MAE, Segments: []gate.SegmentResult{
+			{Segment: "k=a", Rows: 7, Production: 1.00000001, Shadow: 1, Absolute: true},
+			{Segment: "k=b", Rows: 7, Production: 0.3, Shadow: 0.1 + 0.2},
+		}}},
+	}
+	require.Contains(t, d.String(), "F1 0.90000 -> 0.99996")
+	page := markdown(t, d)
+	for _, want := range []string{
+		"F1 0.90000 → 0.99996", "| F1 | 0.90000 | 0.99996 | +0.09996 |", "| MAE (less is better) | 1.00000001 | 1 | -1e-08 |",
+		"| Brier (less is better) | 0.99990 | 0.00004 | -0.99986 |", "| k=a | error | 7 | 1.00000001 | 1 | -1e-08 |", "| k=b | error | 7 | 0.3 | 0.3 | +0.0 % |",
+		"- Rows: 10,000 (99.96 % of 10,004 predictions are labelled)",
+	} {
+		require.Contains(t, page, want)
 	}
 }

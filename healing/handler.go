@@ -34,7 +34,6 @@ func (l *Loop) Handler() http.Handler {
 	page := template.Must(template.New("status").Funcs(template.FuncMap{
 		"when":     when,
 		"percent":  percent,
-		"metric":   metric,
 		"outcome":  func(r Run) string { return outcome(r.Step) },
 		"verdict":  verdictClass,
 		"positive": positive,
@@ -226,14 +225,9 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }
-
-// metric prints the statistic or threshold of a check.
-func metric(x float64) string {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return "–"
-	}
-	return fmt.Sprintf("%.4g", x)
+// percent prints a share as the gate does: one that is not all does not read 100 %.
+func percent(x float64) string {
+	return gate.Check{Unit: gate.UnitShare, Statistic: x, Threshold: math.NaN()}.Measured()
 }
 
 // verdictClass tells the verdicts apart by colour.
@@ -252,5 +246,5 @@ func positive(p Pass) string {
 	if p.Proxy == nil || p.Proxy.PositiveRate == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", 100**p.Proxy.PositiveRate)
+	return percent(*p.Proxy.PositiveRate)
 }

@@ -2,6 +2,7 @@ package healing_test
 
 import (
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -93,5 +94,25 @@ func TestHandler_OnlyReads(t *testing.T) {
 		answer := httptest.NewRecorder()
 		l.Handler().ServeHTTP(answer, r)
 		require.Equal(t, http.StatusMethodNotAllowed, answer.Code, method)
+	}
+}
+
+// The page shows what a check found in its unit, and with the digits that tell it from
+// what was wanted.
+func TestHandler_Checks(t *testing.T) {
+	t.Parallel()
+	w, l := deployed(t)
+	w.days(t, l, 6, 400)
+	_, err := l.Retrain(t.Context(), "ann", "because", w.now)
+	require.NoError(t, err)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	s, err := l.Status(t.Context())
+	require.NoError(t, err)
+	_, body, _ := get(t, l, "")
+	checks := s.Runs[0].Decision.Checks
+	require.NotEmpty(t, checks)
+	for _, c := range checks {
+		cells := `<td class="num">` + c.Measured() + `</td><td class="num">` + c.Wanted() + `</td>`
+		require.Contains(t, html.UnescapeString(body), cells, c.Criterion)
 	}
 }
