@@ -32,14 +32,11 @@ const cvmExactSize = 20
 // Equal or constant samples give a p-value of 1. Infinities are values like others, -0
 // equals 0. A NaN or a sample of fewer than two values is an [*InputError].
 func CramerVonMises[F constraints.Float](reference, current []F) (Result, error) {
-	r, c, err := sortedPair(reference, current)
+	r, c, err := sortedPairOf(reference, current, 2)
 	if err != nil {
 		return Result{}, err
 	}
 	n, m := len(r), len(c)
-	if err := requireSizes(n, m, 2); err != nil {
-		return Result{}, err
-	}
 	size := float64(n + m)
 	sum := 0.0                  // of ((im - jn)/(nm))²
 	groups := make([]int, 0, n) // numbers of equal values, in ascending order

@@ -69,14 +69,11 @@ func andersonInterpolated(statistic float64) float64 {
 //
 // Errors are those of [CramerVonMises].
 func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (Result, error) {
-	r, c, err := sortedPair(reference, current)
+	r, c, err := sortedPairOf(reference, current, 2)
 	if err != nil {
 		return Result{}, err
 	}
 	n, m := len(r), len(c)
-	if err := requireSizes(n, m, 2); err != nil {
-		return Result{}, err
-	}
 	u := cvmRanks(r, c)
 	k, size := float64(n)*float64(m), float64(n+m)
 	result := Result{

@@ -44,6 +44,14 @@ func sortedPair[F constraints.Float](reference, current []F) (r, c []F, err erro
 	return r, c, nil
 }
 
+// sortedPairOf is sortedPair for methods that need so many values on either side.
+func sortedPairOf[F constraints.Float](reference, current []F, least int) (r, c []F, err error) {
+	if r, c, err = sortedPair(reference, current); err == nil {
+		err = requireSizes(len(r), len(c), least)
+	}
+	return r, c, err
+}
+
 // sortedFinitePair is sortedPair for methods that cannot use infinities.
 func sortedFinitePair[F constraints.Float](reference, current []F) (r, c []F, err error) {
 	if r, c, err = sortedPair(reference, current); err != nil {
