@@ -37,7 +37,7 @@ func AndersonDarling[F constraints.Float](reference, current []F) (Result, error
 	if err != nil || len(groups) == 1 {
 		return result, err
 	}
-	if p, ok := andersonExact(a2, result.NReference, result.NCurrent, groups); ok {
+	if p, ok := andersonExact(a2, min(result.NReference, result.NCurrent), max(result.NReference, result.NCurrent), groups); ok {
 		result.PValue = p
 	} else {
 		result.PValue = andersonLimit(result.Statistic, groups)

@@ -285,7 +285,7 @@ func workers(n int, do func(i int)) {
 // bound keeps its level for them until such rows are many (Bahadur & Savage 1956).
 func TestErrorRates(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 100)
+	runs, full := simulations(t, 50)
 	proofRuns := max(runs, 2000)
 	standard, classic := gate.Standard(), gate.Classic()
 	draws, proofDraws := 2000, 2000
