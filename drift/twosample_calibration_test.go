@@ -36,7 +36,7 @@ func calibrationRuns() int {
 	if full() || testing.Verbose() {
 		return 2000
 	}
-	return 200
+	return 100
 }
 
 // law draws one value. Values of a categorical law are 0, 1, 2, ...

@@ -285,8 +285,8 @@ func workers(n int, do func(i int)) {
 // bound keeps its level for them until such rows are many (Bahadur & Savage 1956).
 func TestErrorRates(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 50)
-	proofRuns := max(runs, 2000)
+	runs, full := simulations(t, 20)
+	proofRuns := max(runs, 400)
 	standard, classic := gate.Standard(), gate.Classic()
 	draws, proofDraws := 2000, 2000
 	if !full {
@@ -476,7 +476,7 @@ func rate(count, runs int) string {
 // rows as Standard takes: nearly the level must be passed, neither more nor far less.
 func TestNonInferior_ErrorRate(t *testing.T) {
 	t.Parallel()
-	runs, full := simulations(t, 300)
+	runs, full := simulations(t, 150)
 	draws := 2000
 	if !full {
 		draws = 100
