@@ -435,6 +435,8 @@ type selfish struct {
 	X int `json:"x"`
 }
 
+var _ = selfish{}.selfish // which only package json looks at
+
 type mutual struct {
 	*mutual2
 	A int `json:"a"`
