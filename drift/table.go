@@ -46,7 +46,7 @@ func newTable(c *cells, ref, cur *tally) table {
 	unseen := c.kind == KindCategorical && cur.Unseen > 0
 	t.kept, t.pool, t.hidden = t.pair.splitRare(unseen)
 	if t.pooled() && t.pool.expected(0) >= minExpected {
-		t.kept = countPair{r: append(t.kept.r, t.pool.r[0]), c: append(t.kept.c, t.pool.c[0]), n: t.pair.n, m: t.pair.m}
+		t.kept = t.whole()
 		t.pool = countPair{}
 	}
 	t.fair = t.pair
@@ -58,6 +58,17 @@ func newTable(c *cells, ref, cur *tally) table {
 
 // pooled says that rare cells are a pool of their own.
 func (t *table) pooled() bool { return len(t.pool.r) > 0 }
+
+// whole are the kept cells and the pool, if there is one.
+func (t *table) whole() countPair {
+	if !t.pooled() {
+		return t.kept
+	}
+	return countPair{
+		r: append(slices.Clone(t.kept.r), t.pool.r[0]), n: t.pair.n,
+		c: append(slices.Clone(t.kept.c), t.pool.c[0]), m: t.pair.m,
+	}
+}
 
 // poolMissable adds to the last cell, of unseen values, the levels of so few rows on both
 // sides together that without any change all of them could be current ones. The unseen ones
@@ -109,10 +120,7 @@ const exactBelow = 100
 // of 1e-5 is one of 5e-5. G with Williams' correction is not, so the larger of both p-values
 // holds.
 func (t *table) test(name TestName) (statistic, pValue float64) {
-	whole := t.kept
-	if t.pooled() {
-		whole = countPair{r: append(slices.Clone(t.kept.r), t.pool.r[0]), c: append(slices.Clone(t.kept.c), t.pool.c[0]), n: t.pair.n, m: t.pair.m}
-	}
+	whole := t.whole()
 	if statistic, _ = whole.chiSquare(); name == TestG && len(whole.r) > 1 {
 		result, _ := GTest(whole.r, whole.c) // counts are valid
 		statistic = result.Statistic
@@ -132,9 +140,9 @@ func (t *table) bothTests() bool {
 	return t.pooled() && len(t.kept.r) > 1 && t.kept.n > 0 && t.kept.m > 0
 }
 
-// homogeneity returns the p-value of equal shares.
+// homogeneity returns the p-value of equal shares. Both sides must have observations.
 func (p countPair) homogeneity() float64 {
-	if len(p.r) < 2 || p.n == 0 || p.m == 0 {
+	if len(p.r) < 2 {
 		return 1
 	}
 	if p.exact() {

@@ -64,15 +64,6 @@ func (m *moments) ordinary(u unit) (lo, hi float64) {
 	return max(m.Min, u.Centre-reach), min(m.Max, u.Centre+reach)
 }
 
-// addOrdinary counts values, at most gridBlock, up to the first that is not in the ordinary
-// range, and returns how many.
-func (m *moments) addOrdinary(u unit, values []float64, lo, hi float64) int {
-	var s unitSums
-	n := s.add(u, values, lo, hi)
-	m.addSums(u, s, n)
-	return n
-}
-
 // addBlock counts finite values, at most gridBlock, which are within the extremes.
 func (m *moments) addBlock(u unit, values []float64) {
 	inverse := math.Ldexp(1, -u.Exponent)
@@ -87,21 +78,16 @@ func (m *moments) addBlock(u unit, values []float64) {
 			m.N++
 		}
 	}
-	var s unitSums
-	s.add(u, near[:n], -math.MaxFloat64, math.MaxFloat64)
-	m.addSums(u, s, n)
+	m.addOrdinary(u, near[:n], -math.MaxFloat64, math.MaxFloat64)
 }
 
-// unitSums are sums of numbers of units and of their squares. To each number countable is
-// added, so that it is not negative, and taken off the sums at the end. Integers may wrap
-// around meanwhile.
-type unitSums struct{ sum, low, high uint64 }
-
-// add adds values that are near up to the first that is not in the range, and returns how
-// many.
-func (s *unitSums) add(u unit, values []float64, lo, hi float64) int {
+// addOrdinary counts near values, at most gridBlock, up to the first that is not in the
+// range, and returns how many.
+func (m *moments) addOrdinary(u unit, values []float64, lo, hi float64) int {
 	inverse := math.Ldexp(1, -u.Exponent)
-	sum, low, high := s.sum, s.low, s.high
+	// To each number of units countable is added, so that it is not negative, and taken off
+	// the sums at the end. Integers may wrap around meanwhile.
+	var sum, low, high uint64 // of the numbers, and of their squares
 	n := len(values)
 	for i, x := range values {
 		if !(x >= lo && x <= hi) { // so is NaN
@@ -115,20 +101,15 @@ func (s *unitSums) add(u unit, values []float64, lo, hi float64) int {
 		low, carry = bits.Add64(low, l, 0)
 		high, _ = bits.Add64(high, h, carry)
 	}
-	*s = unitSums{sum, low, high}
-	return n
-}
-
-// addSums adds the sums of n values.
-func (m *moments) addSums(u unit, s unitSums, n int) {
 	if n == 0 {
-		return
+		return 0
 	}
 	m.N += int64(n)
-	low, high := shiftSquares(s.low, s.high, s.sum, uint64(n))
-	units := int64(s.sum - uint64(n)*countable)
+	low, high = shiftSquares(low, high, sum, uint64(n))
+	units := int64(sum - uint64(n)*countable)
 	m.Sum.addBits(0, uint64(max(units, -units)), u.Exponent-sumUnit, units < 0)
 	m.Squares.addBits(high, low, 2*u.Exponent-sumUnit, false)
+	return n
 }
 
 // shiftSquares returns the sum of the squares of n numbers k - countable, given the sums of
