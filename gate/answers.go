@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -49,21 +50,21 @@ func (a Answers) n() int { return len(a.Class) + len(a.Value) }
 func (a Answers) validate(target predictlog.Target, n int) error {
 	if target.Task == predictlog.Regression {
 		return errors.Join(
-			checkColumn("Value", a.Value, n, func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }, "a finite number"),
+			checkColumn("Value", a.Value, n, notFinite, "a finite number"),
 			checkAbsent("Class", len(a.Class), "a regression answers values"),
 			checkAbsent("Probability", len(a.Probability), "a regression answers values"),
 		)
 	}
 	classes := classCount(target)
 	errs := []error{
-		checkColumn("Class", a.Class, n, func(k int) bool { return k >= 0 && k < classes }, fmt.Sprintf("0 to %d", classes-1)),
+		checkColumn("Class", a.Class, n, notBelow(classes), fmt.Sprintf("0 to %d", classes-1)),
 		checkAbsent("Value", len(a.Value), "a classifier answers classes"),
 	}
 	if a.Probability != nil && len(a.Probability) != classes {
 		errs = append(errs, fmt.Errorf("probabilities of %d classes, want %d", len(a.Probability), classes))
 	}
 	for k, p := range a.Probability {
-		errs = append(errs, checkColumn(fmt.Sprintf("Probability[%d]", k), p, n, func(p float64) bool { return p >= 0 && p <= 1 }, "0 to 1"))
+		errs = append(errs, checkColumn(fmt.Sprintf("Probability[%d]", k), p, n, notProbability, "0 to 1"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -76,13 +77,19 @@ func checkSums(probability [][]float64, n int) error {
 	if probability == nil {
 		return nil
 	}
-	for i := range n {
-		var sum float64
+	var sums [1024]float64 // of as many rows at a time
+	for first := 0; first < n; first += len(sums) {
+		part := sums[:min(len(sums), n-first)]
+		clear(part)
 		for _, p := range probability {
-			sum += p[i]
+			for i, v := range p[first : first+len(part)] {
+				part[i] += v
+			}
 		}
-		if !sumsUp(sum) {
-			return fmt.Errorf("the probabilities of row %d sum up to %v, want 1", i, sum)
+		for i, sum := range part {
+			if !sumsUp(sum) {
+				return fmt.Errorf("the probabilities of row %d sum up to %v, want 1", first+i, sum)
+			}
 		}
 	}
 	return nil
@@ -90,17 +97,40 @@ func checkSums(probability [][]float64, n int) error {
 
 func sumsUp(sum float64) bool { return math.Abs(sum-1) <= metrics.SumTolerance }
 
-// checkColumn returns an error if the column has not n values, or one is not ok.
-func checkColumn[T any](name string, column []T, n int, ok func(T) bool, want string) error {
+// checkColumn returns an error if the column has not n values, or a malformed one, of
+// which malformed returns the first row, else -1.
+func checkColumn[T any](name string, column []T, n int, malformed func([]T) int, want string) error {
 	if len(column) != n {
 		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
 	}
-	for i, v := range column {
-		if !ok(v) {
-			return fmt.Errorf("%s[%d] is %v, want %s", name, i, v, want)
-		}
+	if i := malformed(column); i >= 0 {
+		return fmt.Errorf("%s[%d] is %v, want %s", name, i, column[i], want)
 	}
 	return nil
+}
+
+func notFinite(values []float64) int {
+	return slices.IndexFunc(values, func(v float64) bool { return !isFinite(v) })
+}
+
+func notProbability(values []float64) int {
+	for i, v := range values {
+		if !(v >= 0 && v <= 1) { // also true of NaN
+			return i
+		}
+	}
+	return -1
+}
+
+func notBelow(n int) func([]int) int {
+	return func(values []int) int {
+		for i, v := range values {
+			if v < 0 || v >= n {
+				return i
+			}
+		}
+		return -1
+	}
 }
 
 func checkAbsent(name string, n int, why string) error {

@@ -38,13 +38,14 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 		First:  e.FirstDeployment,
 		At:     instant(e.At),
 		N:      e.N(),
-		RowSet: e.RowSet(),
 	}
 	var hashing sync.WaitGroup
-	hashing.Go(func() { d.Evidence = e.hash(d.RowSet) })
-	err := e.Validate()
-	hashing.Wait()
-	if err != nil {
+	hashing.Go(func() {
+		d.RowSet = e.RowSet()
+		d.Evidence = e.hash(d.RowSet)
+	})
+	if err := e.Validate(); err != nil {
+		hashing.Wait()
 		if checkTime(e.At) != nil {
 			d.At = time.Time{} // JSON could not hold it
 		}
@@ -52,12 +53,13 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 		d.Checks = []Check{failed("evidence", err)}
 		return d
 	}
-	d.decide(policy, e)
+	d.decide(policy, e, hashing.Wait)
 	return d
 }
 
-// decide fills all that follows from the policy and valid evidence.
-func (d *Decision) decide(policy Policy, e *Evidence) {
+// decide fills all that follows from the policy and valid evidence. No criterion, which
+// might modify the evidence although it must not, is asked before hashed returns.
+func (d *Decision) decide(policy Policy, e *Evidence, hashed func()) {
 	criteria, which := policy.Criteria, "Criteria"
 	if e.First() {
 		criteria, which = policy.First, "First"
@@ -72,6 +74,7 @@ func (d *Decision) decide(policy Policy, e *Evidence) {
 	if unkept == nil {
 		criteria = capped
 	}
+	hashed()
 	for i, c := range criteria {
 		d.Checks = append(d.Checks, judge(c, i, e))
 	}

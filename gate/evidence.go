@@ -73,9 +73,7 @@ func (e *Evidence) First() bool { return e.Production == nil }
 // they hold is in [Evidence.Hash].
 func (e *Evidence) RowSet() string {
 	h := newHasher()
-	for _, id := range e.IDs {
-		h.text(id)
-	}
+	h.texts(e.IDs...)
 	return h.sum()
 }
 
@@ -85,9 +83,9 @@ func (e *Evidence) mature(age time.Duration) (int, bool) {
 		if len(e.Times) == 0 || e.At.IsZero() {
 			return nil, errors.New("the times are not known")
 		}
-		n := 0
+		n, latest := 0, e.At.Add(-age)
 		for _, t := range e.Times {
-			if e.At.Sub(t) >= age {
+			if !t.After(latest) {
 				n++
 			}
 		}
@@ -128,8 +126,8 @@ func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
 
 func (e *Evidence) hash(rowSet string) string {
 	h := newHasher()
-	h.text(e.Target.Task.String())
-	h.texts(e.Target.Classes)
+	h.texts(e.Target.Task.String())
+	h.column(e.Target.Classes)
 	h.flag(e.FirstDeployment)
 	h.time(e.At)
 	h.time(e.LastPromotion)
@@ -137,7 +135,7 @@ func (e *Evidence) hash(rowSet string) string {
 	for _, l := range []Latency{e.ProductionLatency, e.ShadowLatency} {
 		h.integers(int(l.Mean), int(l.P95))
 	}
-	h.text(rowSet)
+	h.texts(rowSet)
 	h.integers(len(e.Times))
 	for _, t := range e.Times {
 		h.time(t)
@@ -147,8 +145,8 @@ func (e *Evidence) hash(rowSet string) string {
 	h.answers(&e.Shadow)
 	h.integers(len(e.Segments))
 	for _, column := range sortedKeys(e.Segments) {
-		h.text(column)
-		h.texts(e.Segments[column])
+		h.texts(column)
+		h.column(e.Segments[column])
 	}
 	return h.sum()
 }
@@ -173,7 +171,7 @@ func (e *Evidence) Validate() error {
 	n := e.N()
 	add("ids", checkIDs(e.IDs))
 	if len(e.Times) > 0 {
-		add("times", checkColumn("Times", e.Times, n, func(t time.Time) bool { return !t.IsZero() }, "a time"))
+		add("times", checkColumn("Times", e.Times, n, func(times []time.Time) int { return slices.IndexFunc(times, time.Time.IsZero) }, "a time"))
 	}
 	add("truth", e.Truth.validate(e.Target, n))
 	switch {

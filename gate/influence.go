@@ -124,64 +124,68 @@ func calibrationInfluences(truth, answers Answers) []float64 {
 
 // rowLosses returns the loss of each row whose mean the metric is made of, and that mean.
 func rowLosses(m Metric, truth, answers Answers) (losses []float64, mean float64) {
-	loss := rowLoss(m)
-	losses = make([]float64, truth.n())
-	for i := range losses {
-		losses[i] = loss(truth, answers, i)
-		mean += losses[i]
+	switch m {
+	case Brier, BrierSkill:
+		losses = brierLosses(truth, answers)
+	case LogLoss:
+		losses = logLosses(truth, answers)
+	default:
+		losses = valueLosses(m, truth, answers)
+	}
+	for _, l := range losses {
+		mean += l
 	}
 	return losses, mean / float64(len(losses))
 }
 
-// rowLoss returns the loss of one row.
-func rowLoss(m Metric) func(truth, answers Answers, i int) float64 {
-	switch m {
-	case Brier, BrierSkill:
-		return brierLoss
-	case LogLoss:
-		return logLoss
-	case MAE:
-		return func(truth, answers Answers, i int) float64 {
-			return math.Abs(truth.Value[i] - answers.Value[i])
-		}
-	case MAPE:
-		return func(truth, answers Answers, i int) float64 {
-			return math.Abs((truth.Value[i] - answers.Value[i]) / truth.Value[i])
-		}
-	default: // RMSE, R2
-		return func(truth, answers Answers, i int) float64 {
-			d := truth.Value[i] - answers.Value[i]
-			return d * d
-		}
-	}
-}
-
-// brierLoss is of the positive class if there are two, else summed over the classes, as
+// brierLosses are of the positive class if there are two, else summed over the classes, as
 // package metrics defines Brier's score.
-func brierLoss(truth, answers Answers, i int) float64 {
-	first := 0
-	if len(answers.Probability) == 2 {
-		first = 1
-	}
-	var sum float64
-	for k := first; k < len(answers.Probability); k++ {
-		d := answers.Probability[k][i]
-		if truth.Class[i] == k {
-			d--
+func brierLosses(truth, answers Answers) []float64 {
+	losses := make([]float64, truth.n())
+	for k, column := range answers.Probability {
+		if k == 0 && len(answers.Probability) == 2 {
+			continue
 		}
-		sum += d * d
+		for i, p := range column {
+			var is int // without a branch that nobody could foresee
+			if truth.Class[i] == k {
+				is = 1
+			}
+			d := p - float64(is)
+			losses[i] += d * d
+		}
 	}
-	return sum
+	return losses
 }
 
-// logLoss is from the probability of the positive class if there are two, as package
+// logLosses are from the probability of the positive class if there are two, as package
 // metrics defines log loss.
-func logLoss(truth, answers Answers, i int) float64 {
-	k := truth.Class[i]
-	if k == 0 && len(answers.Probability) == 2 {
-		return metrics.NegativeLog(1 - answers.Probability[1][i])
+func logLosses(truth, answers Answers) []float64 {
+	losses := make([]float64, truth.n())
+	for i, k := range truth.Class {
+		if k == 0 && len(answers.Probability) == 2 {
+			losses[i] = metrics.NegativeLog(1 - answers.Probability[1][i])
+		} else {
+			losses[i] = metrics.NegativeLog(answers.Probability[k][i])
+		}
 	}
-	return metrics.NegativeLog(answers.Probability[k][i])
+	return losses
+}
+
+func valueLosses(m Metric, truth, answers Answers) []float64 {
+	losses := make([]float64, truth.n())
+	for i, y := range truth.Value {
+		d := y - answers.Value[i]
+		switch m {
+		case MAE:
+			losses[i] = math.Abs(d)
+		case MAPE:
+			losses[i] = math.Abs(d / y)
+		default: // RMSE, R2
+			losses[i] = d * d
+		}
+	}
+	return losses
 }
 
 // baseLosses returns the squared error of each row for the best constant answer, and

@@ -205,20 +205,20 @@ func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
 		return r, err
 	}
 	cells := newCells(s.tallies, classes)
-	test := func(share float64) (*paired.Tilted, error) {
-		return paired.NewTilted(cells.counts, cells.prior, p.statistic(cells, classes, share), p.draws, p.seed)
-	}
 	share := 0.0
 	if p.relative {
 		share = r.gain
 	}
-	tilted, err := test(share)
+	tilted, err := paired.NewTilted(cells.counts, cells.prior, p.statistic(cells, classes, share), p.draws, p.seed)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
 	r.bounds, r.stdErr = tilted, round(tilted.StdErr(), inferenceDigits)
 	if p.relative {
 		r.stdErr /= math.Abs(r.production)
+		test := func(share float64) (*paired.Tilted, error) {
+			return tilted.Of(p.statistic(cells, classes, share))
+		}
 		r.bounds = contrasts{test: test, gain: r.gain, stdErr: r.stdErr}
 	}
 	r.bounds = settledBounds{r.bounds, r.gain}
@@ -227,7 +227,7 @@ func (p pairing) bootstrap(e *Evidence, s subset) (inference, error) {
 
 // contrasts infers a relative gain. A ratio of two metrics is too skewed to be tested where
 // few rows decide: "the gain is a share of production's value" is tested as "the gain less
-// that share of production's value is 0", and by another bootstrap for each share.
+// that share of production's value is 0", each share by its own statistic of the same draws.
 type contrasts struct {
 	test         func(share float64) (*paired.Tilted, error)
 	gain, stdErr float64

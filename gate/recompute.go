@@ -52,7 +52,7 @@ func Recompute(d Decision) (Decision, error) {
 	again := Decision{
 		Policy: policy.Name, First: e.First(), At: d.At, N: e.N(), RowSet: d.RowSet, Evidence: d.Evidence, Prev: d.Prev,
 	}
-	again.decide(policy, e)
+	again.decide(policy, e, func() {})
 	if len(e.facts.missing) > 0 {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: %s", ErrNeedsRows, strings.Join(e.facts.missing, ", "))
 	}

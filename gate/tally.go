@@ -58,7 +58,7 @@ func countTallies(e *Evidence, by grouping) map[string][]Tally {
 	}
 	for i := range e.N() {
 		if by.columns {
-			category = c.category(column[i])
+			category = c.find(column[i])
 		}
 		// The number whose digits are the classes. Of a regression there are none.
 		kind := 0
@@ -86,12 +86,29 @@ type counter struct {
 	index  map[string]int // of each category
 	names  []string       // of the categories
 	counts []kindCounts   // of each category
+	// recent holds indices of categories by the hash of their names.
+	recent [256]int
 }
 
 // kindCounts are numbers of rows by kind, in one form or the other.
 type kindCounts struct {
 	dense  []int
 	sparse map[int]int
+}
+
+// find is category, but several times faster where few categories take turns: most rows
+// are of one that was found last under its hash.
+func (c *counter) find(name string) int {
+	hash := uint8(len(name))
+	if len(name) > 0 {
+		hash += 3*name[0] + 5*name[len(name)/2] + 7*name[len(name)-1]
+	}
+	if i := c.recent[hash]; i < len(c.names) && c.names[i] == name {
+		return i
+	}
+	i := c.category(name)
+	c.recent[hash] = i
+	return i
 }
 
 // category returns the index of a category.

@@ -7,13 +7,16 @@ func Brier(truth []bool, probability, weights []float64) (float64, error) {
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
 	}
-	return mean(name, len(truth), weights, func(i int) float64 {
-		d := probability[i]
-		if truth[i] {
-			d--
-		}
-		return d * d
-	})
+	all, err := total(name, len(truth), weights)
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for i, p := range probability {
+		d := p - indicator(truth[i])
+		sum += weight(weights, i) * (d * d)
+	}
+	return finite(name, sum/all)
 }
 
 // MulticlassBrier returns Brier's score of several classes: the mean over the rows of

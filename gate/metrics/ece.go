@@ -24,11 +24,7 @@ func ECE(truth []bool, probability, weights []float64) (float64, error) {
 	}
 	var gaps [ECEBins]float64 // per bin the sum of weight * (probability - truth)
 	for i, p := range probability {
-		gap := p
-		if truth[i] {
-			gap--
-		}
-		gaps[ECEBin(p)] += weight(weights, i) * gap
+		gaps[ECEBin(p)] += weight(weights, i) * (p - indicator(truth[i]))
 	}
 	var sum float64
 	for _, gap := range gaps {

@@ -13,18 +13,47 @@ func LogLoss(truth []bool, probability, weights []float64) (float64, error) {
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
 	}
-	return mean(name, len(truth), weights, func(i int) float64 {
-		if truth[i] {
-			return NegativeLog(probability[i])
-		}
-		return NegativeLog(1 - probability[i])
-	})
+	// What was given to the truth is p, or 1-p.
+	given := func(i int) float64 { return math.Abs(indicator(!truth[i]) - probability[i]) }
+	return meanNegativeLog(name, len(truth), weights, given)
 }
 
 // NegativeLog returns -ln p with p clipped as in [LogLoss]: the loss of one row whose
 // truth was given the probability p.
-func NegativeLog(p float64) float64 {
-	return -math.Log(min(max(p, clip), 1-clip))
+func NegativeLog(p float64) float64 { return -math.Log(clipped(p)) }
+
+func clipped(p float64) float64 {
+	switch {
+	case p < clip:
+		return clip
+	case p > 1-clip:
+		return 1 - clip
+	}
+	return p
+}
+
+// meanNegativeLog returns the weighted mean over n rows of [NegativeLog] of what is given
+// to the truth of each.
+func meanNegativeLog(metric string, n int, weights []float64, given func(i int) float64) (float64, error) {
+	if weights != nil {
+		return mean(metric, n, weights, func(i int) float64 { return NegativeLog(given(i)) })
+	}
+	all, err := total(metric, n, weights)
+	if err != nil {
+		return 0, err
+	}
+	// The logarithm of a product is the sum of those of its factors, as exactly, and one is
+	// faster than many. Of so many factors a product is above 2^-832, far from subnormal.
+	const factors = 16
+	var sum float64
+	for first := 0; first < n; first += factors {
+		product := 1.0
+		for i := first; i < min(first+factors, n); i++ {
+			product *= clipped(given(i))
+		}
+		sum -= math.Log(product)
+	}
+	return finite(metric, sum/all)
 }
 
 // MulticlassLogLoss returns the log loss of a classifier of several classes:
@@ -35,9 +64,7 @@ func MulticlassLogLoss(truth []int, probability [][]float64, weights []float64) 
 	if err := checkClassProbabilities(name, truth, probability); err != nil {
 		return 0, err
 	}
-	return mean(name, len(truth), weights, func(i int) float64 {
-		return NegativeLog(probability[truth[i]][i])
-	})
+	return meanNegativeLog(name, len(truth), weights, func(i int) float64 { return probability[truth[i]][i] })
 }
 
 // SumTolerance is by how much the probabilities of a row's classes may miss a sum of 1. A

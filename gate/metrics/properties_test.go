@@ -109,6 +109,26 @@ func TestProperties(t *testing.T) {
 		l2, _ := metrics.MulticlassLogLoss(classes(y), [][]float64{other, p}, nil)
 		return math.Abs(2*b-b2) < tolerance && math.Abs(l-l2) < tolerance
 	}, truth, probability))
+	props.Property("log loss is the mean of the rows' losses", prop.ForAll(func(y []bool, p []float64) bool {
+		// Certainty, right or wrong, is where a product of probabilities is at its limits.
+		for i := range p {
+			if p[i] < 0.3 {
+				p[i] = 0
+			} else if p[i] > 0.7 {
+				p[i] = 1
+			}
+		}
+		var sum float64
+		for i := range p {
+			given := 1 - p[i]
+			if y[i] {
+				given = p[i]
+			}
+			sum += metrics.NegativeLog(given)
+		}
+		have, err := metrics.LogLoss(y, p, nil)
+		return err == nil && math.Abs(have-sum/n) < tolerance
+	}, truth, probability))
 	props.Property("RMSE is at least MAE, and pinball at the median is half of MAE", prop.ForAll(func(y, p []float64) bool {
 		mae, _ := metrics.MAE(y, p, nil)
 		rmse, _ := metrics.RMSE(y, p, nil)

@@ -2,8 +2,7 @@ package paired
 
 import (
 	"math"
-
-	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
+	"slices"
 )
 
 // Statistic computes a number from how many rows fall into each cell. It must depend on
@@ -30,18 +29,20 @@ type Statistic func(counts []float64) (value float64, ok bool)
 // A Tilted is not modified by its methods, which are safe for concurrent use if the
 // Statistic is.
 type Tilted struct {
+	sample    *sample
 	statistic Statistic
 	estimate  float64
-	shares    []float64 // of the cells that are drawn from
 	influence []float64 // of each cell on the statistic
 	strongest float64   // the largest of the influences, whatever its sign
 	variance  float64   // of the influences
-	rows      float64
-	measured  float64 // the scale of the counts as they are
-	tie       float64 // what only rounding tells apart
-	draws     []tiltedDraw
+	measured  float64   // the scale of the counts as they are
+	tie       float64   // what only rounding tells apart
+	drawn     []tiltedDraw
 	stdErr    float64
 }
+
+// tiltedName is how errors name the method.
+const tiltedName = "tilted bootstrap"
 
 // tiltedDraw is what remains of a bootstrap draw.
 type tiltedDraw struct {
@@ -65,7 +66,7 @@ const (
 // 2,147,483,647 rows, and draws that are not
 // [MinDraws] to [MaxDraws] are an error, and so is no statistic at all.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
-	const name = "tilted bootstrap"
+	const name = tiltedName
 	if len(prior) != len(counts) {
 		return nil, malformed(name, "prior has %d cells, want %d", len(prior), len(counts))
 	}
@@ -86,31 +87,46 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	if total > math.MaxInt32 {
 		return nil, malformed(name, "%v rows, want at most %d", total, math.MaxInt32)
 	}
-	t := &Tilted{statistic: statistic, rows: math.Round(rows), shares: make([]float64, len(counts))}
-	if t.rows == 0 {
+	of := &sample{counts: slices.Clone(counts), rows: math.Round(rows), shares: make([]float64, len(counts)), draws: draws, seed: seed}
+	if of.rows == 0 {
 		return nil, tooFew(name, "no rows")
 	}
-	var ok bool
-	if t.estimate, ok = statistic(counts); !ok {
-		return nil, tooFew(name, "the statistic is undefined")
-	}
 	for i, c := range counts {
-		t.shares[i] = (c + prior[i]) / total
+		of.shares[i] = (c + prior[i]) / total
 	}
-	if t.influence, ok = influences(t.shares, statistic); !ok {
-		return nil, tooFew(name, "the statistic is undefined near the measured counts")
+	of.draw()
+	return of.tilted(statistic)
+}
+
+// Of infers another statistic of the same cells by the same draws, as [NewTilted] would in
+// more time.
+func (t *Tilted) Of(statistic Statistic) (*Tilted, error) {
+	if statistic == nil {
+		return nil, malformed(tiltedName, "there is no statistic")
+	}
+	return t.sample.tilted(statistic)
+}
+
+func (s *sample) tilted(statistic Statistic) (*Tilted, error) {
+	t := &Tilted{sample: s, statistic: statistic}
+	var ok bool
+	if t.estimate, ok = statistic(s.counts); !ok {
+		return nil, tooFew(tiltedName, "the statistic is undefined")
+	}
+	if t.influence, ok = influences(s.shares, statistic); !ok {
+		return nil, tooFew(tiltedName, "the statistic is undefined near the measured counts")
 	}
 	for i, psi := range t.influence {
 		t.strongest = max(t.strongest, math.Abs(psi))
-		t.variance += t.shares[i] * psi * psi
+		t.variance += s.shares[i] * psi * psi
 	}
 	if math.IsNaN(t.estimate) || math.IsNaN(t.variance) || math.IsInf(t.variance, 0) {
-		return nil, malformed(name, "the statistic is %v, and too large to compute with", t.estimate)
+		return nil, malformed(tiltedName, "the statistic is %v, and too large to compute with", t.estimate)
 	}
 	t.tie = 1e-12 * math.Max(1, math.Abs(t.estimate))
 	spread := t.spread()
-	t.measured = scale(counts, spread, t.rows)
-	t.draw(spread, draws, seed)
+	t.measured = scale(s.counts, spread, s.rows)
+	t.infer(spread)
 	return t, nil
 }
 
@@ -144,12 +160,12 @@ func influences(shares []float64, statistic Statistic) ([]float64, bool) {
 // chain rule that adds twice the influences' derivative in the direction of the tilt.
 func (t *Tilted) spread() []float64 {
 	const step = 1e-4 // as large as keeps the error of the influences themselves small
-	spread, tilted := make([]float64, len(t.shares)), make([]float64, len(t.shares))
+	spread, tilted := make([]float64, len(t.sample.shares)), make([]float64, len(t.sample.shares))
 	if t.variance == 0 {
 		return spread
 	}
 	unit := step / t.strongest
-	for i, share := range t.shares {
+	for i, share := range t.sample.shares {
 		tilted[i] = share * (1 + float64(unit*t.influence[i]))
 	}
 	moved, ok := influences(tilted, t.statistic)
@@ -159,7 +175,7 @@ func (t *Tilted) spread() []float64 {
 	var mean float64
 	for i, psi := range t.influence {
 		spread[i] = (float64(psi*psi) + 2*(moved[i]-psi)/unit) / t.variance
-		mean += float64(t.shares[i] * spread[i])
+		mean += float64(t.sample.shares[i] * spread[i])
 	}
 	for i := range spread {
 		spread[i] -= mean
@@ -178,27 +194,23 @@ func scale(counts, spread []float64, rows float64) float64 {
 	return math.Exp(-max(-most, min(logVariance, most)) / 2)
 }
 
-// draw fills the draws and the standard error.
-func (t *Tilted) draw(spread []float64, draws int, seed uint64) {
-	sampler := multinomial.New(int(t.rows), t.shares, seed)
-	counts := make([]float64, len(t.shares))
-	t.draws = make([]tiltedDraw, draws)
+// infer fills what remains of the draws, and the standard error.
+func (t *Tilted) infer(spread []float64) {
+	t.drawn = make([]tiltedDraw, 0, t.sample.draws)
 	var n, mean, squares float64
-	for i := range t.draws {
-		sampler.Draw(counts)
-		d := &t.draws[i]
+	for counts := range t.sample.all() {
+		d := tiltedDraw{value: math.NaN(), scale: 1}
 		for cell, c := range counts {
 			d.score += c * t.influence[cell]
 		}
-		value, ok := t.statistic(counts)
-		d.value, d.scale = math.NaN(), 1
-		if ok {
-			d.value, d.scale = value, scale(counts, spread, t.rows)
+		if value, ok := t.statistic(counts); ok {
+			d.value, d.scale = value, scale(counts, spread, t.sample.rows)
 			n++
 			delta := value - mean
 			mean += delta / n
 			squares += delta * (value - mean)
 		}
+		t.drawn = append(t.drawn, d)
 	}
 	if n > 1 {
 		t.stdErr = math.Sqrt(squares / (n - 1))
@@ -239,7 +251,7 @@ func (t *Tilted) Less(bound float64) float64 {
 // rejects at (1-level)/2. An end is infinite if no value is rejected on its side, which
 // too many undefined draws lead to. A level outside (0, 1) is an error.
 func (t *Tilted) CI(level float64) (Interval, error) {
-	if err := checkLevel("tilted bootstrap", level); err != nil {
+	if err := checkLevel(tiltedName, level); err != nil {
 		return Interval{}, err
 	}
 	alpha := (1 - level) / 2
@@ -295,7 +307,7 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	// Beyond the limit the lightest cells would be drawn once in a universe. The first
 	// step is about one standard error.
 	limit := 50 / t.strongest
-	outer := min(limit, 1/math.Sqrt(t.variance*t.rows))
+	outer := min(limit, 1/math.Sqrt(t.variance*t.sample.rows))
 	for {
 		fOuter := f(direction * outer)
 		if fOuter >= 0 {
@@ -362,8 +374,8 @@ func illinois(lo, fLo, hi, fHi, tolerance float64, f func(float64) float64) floa
 
 // value returns the statistic of the tilted cells.
 func (t *Tilted) value(lambda float64) (float64, bool) {
-	tilted := make([]float64, len(t.shares))
-	for i, share := range t.shares {
+	tilted := make([]float64, len(t.sample.shares))
+	for i, share := range t.sample.shares {
 		tilted[i] = share * math.Exp(lambda*t.influence[i])
 	}
 	return t.statistic(tilted)
@@ -391,14 +403,14 @@ func (t *Tilted) probability(lambda float64, away bool, direction float64) float
 		return 1
 	}
 	var norm float64
-	for i, share := range t.shares {
+	for i, share := range t.sample.shares {
 		norm += share * math.Exp(lambda*t.influence[i])
 	}
-	logNorm := t.rows * math.Log(norm)
+	logNorm := t.sample.rows * math.Log(norm)
 	measured := (direction*(t.estimate-hypothesis) - t.tie) * t.measured
 	var sum, squares float64
-	for i := range t.draws {
-		d := &t.draws[i]
+	for i := range t.drawn {
+		d := &t.drawn[i]
 		short := direction*(d.value-hypothesis)*d.scale < measured // false of NaN
 		if short == away {
 			continue
@@ -407,7 +419,7 @@ func (t *Tilted) probability(lambda float64, away bool, direction float64) float
 		sum += weight
 		squares += weight * weight
 	}
-	n := float64(len(t.draws))
+	n := float64(len(t.drawn))
 	p := sum / n
 	stdErr := math.Sqrt(max(0, squares/n-p*p) / n)
 	if !away {

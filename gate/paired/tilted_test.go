@@ -176,6 +176,33 @@ func TestTilted_Repeatable(t *testing.T) {
 	require.NotEqual(t, build(1).Greater(0), build(2).Greater(0))
 }
 
+// Another statistic of the same draws is inferred as if it were the first, to the bit,
+// whether the draws were kept or are made again.
+func TestTilted_Of(t *testing.T) {
+	t.Parallel()
+	counts, prior := []float64{50, 30, 920}, []float64{1, 1, 0}
+	wins := func(counts []float64) (float64, bool) { return counts[0] / (counts[0] + counts[2]), true }
+	for _, draws := range []int{500, 400_000} {
+		first, err := paired.NewTilted(counts, prior, accuracyGain, draws, 7)
+		require.NoError(t, err)
+		want, err := paired.NewTilted(counts, prior, wins, draws, 7)
+		require.NoError(t, err)
+		have, err := first.Of(wins)
+		require.NoError(t, err)
+		require.Equal(t, want.Estimate(), have.Estimate())
+		require.Equal(t, want.StdErr(), have.StdErr())
+		require.Equal(t, want.Greater(0.045), have.Greater(0.045))
+		require.Equal(t, want.Less(0.055), have.Less(0.055))
+	}
+	first, err := paired.NewTilted(counts, prior, accuracyGain, 500, 7)
+	require.NoError(t, err)
+	_, err = first.Of(nil)
+	require.ErrorIs(t, err, paired.ErrInput)
+	_, err = first.Of(func([]float64) (float64, bool) { return 0, false })
+	require.ErrorIs(t, err, paired.ErrTooFew)
+	require.Greater(t, first.Greater(0), 0.0, "the first is as it was")
+}
+
 func TestTilted_Properties(t *testing.T) {
 	t.Parallel()
 	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250101))

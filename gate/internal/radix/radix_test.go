@@ -32,6 +32,10 @@ func TestSort(t *testing.T) {
 		"ties":       func() float64 { return float64(rng.IntN(7)) - 3 },
 		"special":    func() float64 { return special[rng.IntN(len(special))] },
 		"constant":   func() float64 { return 0.5 },
+		// Keys whose upper halves are alike: all, many and few at a time.
+		"upper halves alike": func() float64 { return 1 + rng.Float64()*0x1p-21 },
+		"in large groups":    func() float64 { return float64(1+rng.IntN(3)) + float64(rng.IntN(1000))*0x1p-40 },
+		"in small groups":    func() float64 { return float64(1+rng.IntN(300)) + float64(rng.IntN(5))*0x1p-40 },
 	} {
 		for _, n := range []int{0, 1, 2, 199, 200, 5000} {
 			t.Run(fmt.Sprintf("%s/n=%d", name, n), func(t *testing.T) {
