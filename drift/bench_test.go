@@ -3,6 +3,7 @@ package drift_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -129,9 +130,9 @@ func BenchmarkNewReference(b *testing.B) {
 // BenchmarkProfile_Add has so many values that no branch predictor learns them by heart.
 func BenchmarkProfile_Add(b *testing.B) {
 	const n = 1_000_000
-	for _, name := range []string{"normal", "log-normal", "orders of magnitude", "mostly zero", "few values", "clusters"} {
-		columns := []drift.Column{drift.Numeric("x", drawn(name, 1, n))}
-		p := newReference(b, drift.Numeric("x", drawn(name, 2, 100_000))).NewProfile()
+	add := func(name string, values, reference []float64) {
+		columns := []drift.Column{drift.Numeric("x", values)}
+		p := newReference(b, drift.Numeric("x", reference)).NewProfile()
 		b.Run(fmt.Sprintf("%s/n=%d", strings.ReplaceAll(name, " ", "-"), n), func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(8 * n)
@@ -141,6 +142,17 @@ func BenchmarkProfile_Add(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/value")
 		})
 	}
+	for _, name := range []string{"normal", "log-normal", "orders of magnitude", "mostly zero", "few values", "clusters"} {
+		add(name, drawn(name, 1, n), drawn(name, 2, 100_000))
+	}
+	missing := drawn("normal", 1, n)
+	rng := rand.New(rand.NewPCG(1, 7))
+	for i := range missing {
+		if rng.IntN(20) == 0 {
+			missing[i] = math.NaN()
+		}
+	}
+	add("5 percent missing", missing, drawn("normal", 2, 100_000))
 }
 
 func benchProfile(b *testing.B) (*drift.Detector, *drift.Profile) {

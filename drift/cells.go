@@ -67,21 +67,35 @@ func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
 
 func (t *tally) countNumbers(c *cells, values []float64) {
 	var located [gridBlock]uint32
-	lo, hi := t.Moments.ordinary(c.unit)
+	r := newRun(c, t)
 	for len(values) > 0 {
 		block := values[:min(len(values), gridBlock)]
 		values = values[len(block):]
-		n := t.Moments.addOrdinary(c.unit, block, lo, hi)
-		c.locator.count(t.Cells, block[:n], &located)
-		if n == len(block) {
+		if block = t.countOrdinary(c, &r, block, &located); len(block) == 0 {
 			continue
 		}
 		var kept [gridBlock]float64
-		rest := t.extend(kept[:0], block[n:])
+		rest := t.extend(kept[:0], block)
 		c.locator.count(t.Cells, rest, &located)
 		t.Moments.addBlock(c.unit, rest)
-		lo, hi = t.Moments.ordinary(c.unit)
+		r.lo, r.hi = t.Moments.ordinary(c.unit)
 	}
+}
+
+// countOrdinary counts the values of a block up to the first that is finite but not
+// ordinary, and returns those that are left.
+func (t *tally) countOrdinary(c *cells, r *run, block []float64, located *[gridBlock]uint32) []float64 {
+	for len(block) > 0 {
+		if block = block[r.count(block, located):]; len(block) > 0 {
+			if !t.aside(block[0]) {
+				break
+			}
+			block = block[1:]
+		}
+	}
+	t.Moments.addSums(c.unit, r.n, r.sums)
+	r.n, r.sums = 0, sums{}
+	return block
 }
 
 // extend counts what is not finite in a block, and has the extremes take in the rest, which
@@ -115,18 +129,26 @@ func extremes(values []float64) (lo, hi float64, finite bool) {
 // setAside counts what is not finite and appends the rest to finite.
 func (t *tally) setAside(finite, values []float64) []float64 {
 	for _, x := range values {
-		switch {
-		case math.IsNaN(x):
-			t.Missing++
-		case math.IsInf(x, 1):
-			t.PosInf++
-		case math.IsInf(x, -1):
-			t.NegInf++
-		default:
+		if !t.aside(x) {
 			finite = append(finite, x)
 		}
 	}
 	return finite
+}
+
+// aside counts a value that is not finite, or reports false.
+func (t *tally) aside(x float64) bool {
+	switch {
+	case math.IsNaN(x):
+		t.Missing++
+	case math.IsInf(x, 1):
+		t.PosInf++
+	case math.IsInf(x, -1):
+		t.NegInf++
+	default:
+		return false
+	}
+	return true
 }
 
 func (t *tally) countCodes(c *cells, column Column, counts []int64) []int64 {

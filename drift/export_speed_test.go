@@ -25,6 +25,9 @@ func (r *Reference) Cells(column int, values []float64) (located, searched []int
 	return located, searched
 }
 
+// Cells returns the profile's counts on the cells of a column.
+func (p *Profile) Cells(column int) []int64 { return p.tallies[column].Cells }
+
 // CountsOf returns the reference's counts on the cells of a column, and which of them hold a
 // single value.
 func (r *Reference) CountsOf(column int) (counts []int64, single []bool) {

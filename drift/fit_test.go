@@ -27,6 +27,8 @@ func TestReference_CellsAreThoseOfTheEdges(t *testing.T) {
 				located, searched := ref.Cells(0, probes)
 				require.Equal(t, searched, located)
 
+				requireCounted(t, ref, probes, searched)
+
 				data, err := json.Marshal(ref)
 				require.NoError(t, err)
 				var read drift.Reference
@@ -36,6 +38,38 @@ func TestReference_CellsAreThoseOfTheEdges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// requireCounted checks that a profile counts the values as they were searched, and the same
+// whether its extremes are known already, so that nearly all values are ordinary, or each
+// block extends them; and whatever is missing or infinite in between.
+func requireCounted(t *testing.T, ref *drift.Reference, values []float64, searched []int64) {
+	t.Helper()
+	var mixed []float64
+	for i, x := range values {
+		mixed = append(mixed, x)
+		switch i % 40 {
+		case 0:
+			mixed = append(mixed, math.NaN())
+		case 1:
+			mixed = append(mixed, math.NaN(), math.NaN(), math.Inf(1))
+		case 2:
+			mixed = append(mixed, math.Inf(-1))
+		}
+	}
+	known := profileOf(t, ref, drift.Numeric("x", values))
+	require.Equal(t, searched, known.Cells(0))
+	require.NoError(t, known.Add([]drift.Column{drift.Numeric("x", mixed)}))
+	for i, n := range known.Cells(0) {
+		require.Equal(t, 2*searched[i], n)
+	}
+	extending := ref.NewProfile()
+	for _, all := range [][]float64{values, mixed} {
+		for block := range slices.Chunk(all, 100) {
+			require.NoError(t, extending.Merge(profileOf(t, ref, drift.Numeric("x", block))))
+		}
+	}
+	require.Equal(t, toJSON(t, extending), toJSON(t, known))
 }
 
 // No cell holds more than its share five times over, unless it holds a single value.

@@ -54,6 +54,9 @@ func (u unit) valid() bool {
 	return !math.IsNaN(u.Centre) && !math.IsInf(u.Centre, 0) && u.Exponent >= minUnit && u.Exponent <= maxUnit
 }
 
+// inverse returns 2^-Exponent, exactly.
+func (u unit) inverse() float64 { return math.Ldexp(1, -u.Exponent) }
+
 // ordinary returns the range of values that are near and leave the extremes as they are. It
 // is empty if none are.
 func (m *moments) ordinary(u unit) (lo, hi float64) {
@@ -66,62 +69,64 @@ func (m *moments) ordinary(u unit) (lo, hi float64) {
 
 // addBlock counts finite values, at most gridBlock, which are within the extremes.
 func (m *moments) addBlock(u unit, values []float64) {
-	inverse := math.Ldexp(1, -u.Exponent)
-	var near [gridBlock]float64
+	inverse := u.inverse()
+	var near sums
 	n := 0
 	for _, x := range values[:min(len(values), gridBlock)] {
-		if math.Abs((x-u.Centre)*inverse) < countable {
-			near[n] = x
+		if units := (x - u.Centre) * inverse; math.Abs(units) < countable {
+			near = near.with(units)
 			n++
 		} else {
 			m.addFar(u, x)
 			m.N++
 		}
 	}
-	m.addOrdinary(u, near[:n], -math.MaxFloat64, math.MaxFloat64)
+	m.addSums(u, n, near)
 }
 
-// addOrdinary counts near values, at most gridBlock, up to the first that is not in the
-// range, and returns how many.
-func (m *moments) addOrdinary(u unit, values []float64, lo, hi float64) int {
-	inverse := math.Ldexp(1, -u.Exponent)
-	// To each number of units countable is added, so that it is not negative, and taken off
-	// the sums at the end. Integers may wrap around meanwhile.
-	var sum, low, high uint64 // of the numbers, and of their squares
-	n := len(values)
-	for i, x := range values {
-		if !(x >= lo && x <= hi) { // so is NaN
-			n = i
-			break
-		}
-		k := math.Float64bits((x-u.Centre)*inverse+rounder) - math.Float64bits(2*countable)
-		sum += k
-		h, l := bits.Mul64(k, k)
-		var carry uint64
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-	}
+// sums are what is kept of near values while a block is counted: the sums of the bits of
+// their numbers of units, with rounder added, and of the squares of these, modulo 2^64 and
+// 2^128. What is too much is taken off at the end.
+type sums struct{ bits, low, high uint64 }
+
+// with returns the sums with another number of units.
+func (s sums) with(units float64) sums {
+	k := math.Float64bits(units + rounder)
+	high, low := bits.Mul64(k, k)
+	var carry uint64
+	s.low, carry = bits.Add64(s.low, low, 0)
+	s.high, _ = bits.Add64(s.high, high, carry)
+	s.bits += k
+	return s
+}
+
+// addSums counts the n near values that the sums are of, at most gridBlock.
+func (m *moments) addSums(u unit, n int, s sums) {
 	if n == 0 {
-		return 0
+		return
 	}
 	m.N += int64(n)
-	low, high = shiftSquares(low, high, sum, uint64(n))
-	units := int64(sum - uint64(n)*countable)
-	m.Sum.addBits(0, uint64(max(units, -units)), u.Exponent-sumUnit, units < 0)
-	m.Squares.addBits(high, low, 2*u.Exponent-sumUnit, false)
-	return n
+	// Σi = Σk - nc and Σi² = Σk² - 2cΣi - nc², where k = c + i.
+	c := math.Float64bits(rounder)
+	units := int64(s.bits - uint64(n)*c)
+	size := uint64(max(units, -units))
+	high, low := bits.Mul64(size, 2*c) // 2c < 2^64
+	if units < 0 {
+		high, low = subtract(0, 0, high, low)
+	}
+	s.high, s.low = subtract(s.high, s.low, high, low)
+	high, low = bits.Mul64(c, c)
+	over, low := bits.Mul64(low, uint64(n))
+	s.high, s.low = subtract(s.high, s.low, high*uint64(n)+over, low)
+	m.Sum.addBits(0, size, u.Exponent-sumUnit, units < 0)
+	m.Squares.addBits(s.high, s.low, 2*u.Exponent-sumUnit, false)
 }
 
-// shiftSquares returns the sum of the squares of n numbers k - countable, given the sums of
-// k and of k²: Σ(k-c)² = Σk² - 2cΣk + nc².
-func shiftSquares(low, high, sum, n uint64) (uint64, uint64) {
-	h, l := bits.Mul64(sum, 2*countable)
-	low, carry := bits.Sub64(low, l, 0)
-	high, _ = bits.Sub64(high, h, carry)
-	h, l = bits.Mul64(n*countable, countable)
-	low, carry = bits.Add64(low, l, 0)
-	high, _ = bits.Add64(high, h, carry)
-	return low, high
+// subtract returns the first of two 128-bit numbers less the second, modulo 2^128.
+func subtract(high, low, lessHigh, lessLow uint64) (uint64, uint64) {
+	low, borrow := bits.Sub64(low, lessLow, 0)
+	high, _ = bits.Sub64(high, lessHigh, borrow)
+	return high, low
 }
 
 // addFar counts in the sums a value that is far from the centre. It then is an integer

@@ -1,0 +1,124 @@
+package drift
+
+// run counts values in their cells and adds them up, at once: each loop over them takes as
+// long to read and to check them as to do so.
+//
+// Its loops call nothing and leave what nearly no value needs to [run.count]: around a call
+// the sums would go to memory and back for every value. They write out grid.index, without
+// its limits, for they end where a value is outside the grid.
+type run struct {
+	locator         *locator
+	counts          []int64
+	centre, inverse float64 // of the unit
+	lo, hi          float64 // the range of ordinary values; see [moments.ordinary]
+
+	n    int // the values in the sums
+	sums sums
+}
+
+func newRun(c *cells, t *tally) run {
+	lo, hi := t.Moments.ordinary(c.unit)
+	return run{
+		locator: &c.locator, counts: t.Cells,
+		centre: c.unit.Centre, inverse: c.unit.inverse(),
+		lo: lo, hi: hi,
+	}
+}
+
+func (r *run) ordinary(x float64) bool { return x >= r.lo && x <= r.hi } // NaN is not
+
+// count counts values, at most gridBlock, up to the first that is not ordinary, and returns
+// how many.
+func (r *run) count(values []float64, located *[gridBlock]uint32) (n int) {
+	l := r.locator
+	if !l.grid.linear() || len(l.finer) > 0 { // whose arithmetic is too much for one loop
+		n = r.add(values)
+		l.count(r.counts, values[:n], located)
+		r.n += n
+		return n
+	}
+	for {
+		if l.aligned {
+			n += r.countAligned(values[n:])
+		} else {
+			n += r.countGuessed(values[n:])
+		}
+		if n == len(values) || !r.ordinary(values[n]) {
+			r.n += n
+			return n
+		}
+		x := values[n]
+		c := l.guess[l.grid.index(x)]
+		r.counts[l.look(max(c, ^c), x)]++
+		r.sums = r.sums.with((x - r.centre) * r.inverse)
+		n++
+	}
+}
+
+// add adds up ordinary values, but does not count them.
+func (r *run) add(values []float64) int {
+	n, s := len(values), r.sums
+	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
+	for i, x := range values {
+		if !(x >= lo && x <= hi) {
+			n = i
+			break
+		}
+		s = s.with((x - centre) * inverse)
+	}
+	r.sums = s
+	return n
+}
+
+func (r *run) countAligned(values []float64) int {
+	n, s, counts := len(values), r.sums, r.counts
+	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
+	guess, origin, rate := r.locator.guess, r.locator.grid.Centre, r.locator.grid.Rate
+	for i, x := range values {
+		if !(x >= lo && x <= hi) {
+			n = i
+			break
+		}
+		at := uint64(int64(float64((x-origin)*rate) + 1))
+		if at >= uint64(len(guess)) {
+			n = i
+			break
+		}
+		c := guess[at]
+		if c < 0 {
+			n = i
+			break
+		}
+		counts[uint32(c)]++
+		s = s.with((x - centre) * inverse)
+	}
+	r.sums = s
+	return n
+}
+
+func (r *run) countGuessed(values []float64) int {
+	n, s, counts := len(values), r.sums, r.counts
+	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
+	guess, origin, rate := r.locator.guess, r.locator.grid.Centre, r.locator.grid.Rate
+	bounds := r.locator.bounds
+	for i, x := range values {
+		if !(x >= lo && x <= hi) {
+			n = i
+			break
+		}
+		at := uint64(int64(float64((x-origin)*rate) + 1))
+		if at >= uint64(len(guess)) {
+			n = i
+			break
+		}
+		c := uint64(uint32(guess[at]))
+		if !(x <= bounds[c+1] && bounds[c] < x) {
+			n = i
+			break
+		}
+		counts[c]++
+		s = s.with((x - centre) * inverse)
+	}
+	r.sums = s
+	return n
+}
