@@ -18,7 +18,10 @@ type cells struct {
 	// cell i holds edges[i-1] < x <= edges[i], and the last what is above all edges. The
 	// reference has nothing in cell 0 (below range) and in the last (above range). A value
 	// v that is a cell of its own has the edges just below v and v.
-	edges   []float64
+	edges []float64
+	// begins holds where each cell but the last begins: at the edge below, or, if it is of a
+	// single value, at this.
+	begins  []float64
 	locator locator // in edges
 	unit    unit    // of the moments
 	// levels are the categories of the reference, sorted; codes finds them.

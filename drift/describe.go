@@ -55,6 +55,11 @@ func rate(part, whole int64) float64 {
 // within [lo, hi]. A cell of a single value v has the bounds v and v.
 func (c *cells) bounds(cell int, lo, hi float64) (float64, float64) {
 	if cell < len(c.edges) {
+		if from, to := c.begins[cell], c.edges[cell]; lo <= from && to <= hi {
+			return from, to
+		}
+	}
+	if cell < len(c.edges) {
 		hi = min(hi, c.edges[cell])
 	}
 	if cell > 0 {
@@ -64,6 +69,20 @@ func (c *cells) bounds(cell int, lo, hi float64) (float64, float64) {
 		lo = hi
 	}
 	return min(lo, hi), hi
+}
+
+// begins returns where the cells begin that end at the edges.
+func begins(edges []float64) []float64 {
+	from := make([]float64, len(edges))
+	below := math.Inf(-1)
+	for i, e := range edges {
+		from[i] = below
+		if neighbours(below, e) {
+			from[i] = e
+		}
+		below = e
+	}
+	return from
 }
 
 // neighbours reports whether there is no number between lo and hi, the next above it: what

@@ -191,6 +191,7 @@ func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
 		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
+		read.begins = begins(read.edges)
 		read.locator = newLocator(read.edges, c.Numbers.Grid, c.Counts.Cells)
 	}
 	read.codes = make(map[string]int, len(c.Levels))
