@@ -146,8 +146,8 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	from := 0
 	for _, o := range count.opened {
 		i, next := s.starts[o.bin], s.starts[o.bin+1]
-		values := count.values[from:o.next]
-		from = o.next
+		values := count.values[from:o.end]
+		from = o.end
 		sortFloats(values)
 		h = max(h, ksDistanceFrom(s.sorted[i:next], values, int64(i), int64(o.before), n, m))
 	}
@@ -160,6 +160,7 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 type binCount struct {
 	bins   []uint16 // of the values
 	counts []int32
+	second []int32 // of them, those of the second half of the values
 	opened []openBin
 	values []float64 // of open bins, one bin after the other
 	// slot is the place of an open bin in opened, plus 1. The size spares a comparison.
@@ -168,8 +169,9 @@ type binCount struct {
 
 type openBin struct {
 	bin    int
-	before int // values below the bin
-	next   int // place of its next value; when all are gathered, its end
+	before int    // values below the bin
+	next   [2]int // place of the next value of either half
+	end    int    // of its values
 }
 
 // add counts the values, or returns false if one is NaN. Many values are counted in two
@@ -179,22 +181,21 @@ func (k *binCount) add(s *FittedSample, values []float64) bool {
 	k.bins = slices.Grow(k.bins[:0], len(values))[:len(values)]
 	k.counts = slices.Grow(k.counts[:0], 2*n)[:2*n]
 	clear(k.counts)
-	first, second := k.counts[:n], k.counts[n:]
-	k.counts = first
+	k.counts, k.second = k.counts[:n], k.counts[n:]
 	if len(values) < worthwhile {
-		return s.count(first, k.bins, values)
+		return s.count(k.counts, k.bins, values)
 	}
 	var numbers [2]bool
 	half := len(values) / 2
 	work(2, len(values), func(i int) {
 		if i == 0 {
-			numbers[i] = s.count(first, k.bins[:half], values[:half])
+			numbers[i] = s.count(k.counts, k.bins[:half], values[:half])
 		} else {
-			numbers[i] = s.count(second, k.bins[half:], values[half:])
+			numbers[i] = s.count(k.second, k.bins[half:], values[half:])
 		}
 	})
-	for i, c := range second {
-		first[i] += c
+	for i, c := range k.second {
+		k.counts[i] += c
 	}
 	return numbers[0] && numbers[1]
 }
@@ -202,20 +203,43 @@ func (k *binCount) add(s *FittedSample, values []float64) bool {
 // count adds the values to the counts of their bins, which it writes down, or returns false
 // if one is NaN.
 func (s *FittedSample) count(counts []int32, bins []uint16, values []float64) bool {
+	if s.grid.linear() {
+		return s.countLinear(counts, bins, values)
+	}
 	var cells [gridBlock]uint32
 	table := s.bins
 	for len(values) > 0 {
-		n := min(len(values), gridBlock)
-		if !s.grid.locate(&cells, values[:n]) && slices.ContainsFunc(values[:n], math.IsNaN) {
-			return false
-		}
-		block := bins[:n]
-		for i, c := range cells[:n] {
-			b := table[c]
-			block[i] = b
+		block := values[:min(len(values), gridBlock)]
+		s.grid.locate(&cells, block)
+		for i, x := range block {
+			if x != x { // NaN, which is in any cell
+				return false
+			}
+			b := table[cells[i]]
+			bins[i] = b
 			counts[b]++
 		}
-		values, bins = values[n:], bins[n:]
+		values, bins = values[len(block):], bins[len(block):]
+	}
+	return true
+}
+
+// countLinear is count on a linear grid. It has grid.index written out, but for what is
+// outside the grid.
+func (s *FittedSample) countLinear(counts []int32, bins []uint16, values []float64) bool {
+	table, lo, rate := s.bins, s.grid.Centre, s.grid.Rate
+	bins = bins[:len(values)]
+	for i, x := range values {
+		cell := uint64(int64(float64((x-lo)*rate) + 1))
+		if cell-1 >= uint64(len(table))-1 { // outside the grid, or NaN, of which the integer is any
+			if x != x {
+				return false
+			}
+			cell = uint64(s.grid.index(x))
+		}
+		b := table[cell]
+		bins[i] = b
+		counts[b]++
 	}
 	return true
 }
@@ -225,28 +249,44 @@ func (s *FittedSample) count(counts []int32, bins []uint16, values []float64) bo
 func (k *binCount) open(bin, before, count int) {
 	from := len(k.values)
 	k.values = slices.Grow(k.values, count)[:from+count]
-	k.opened = append(k.opened, openBin{bin: bin, before: before, next: from})
+	first := count - int(k.second[bin])
+	k.opened = append(k.opened, openBin{bin: bin, before: before, next: [2]int{from, from + first}, end: from + count})
 	k.slot[bin] = uint16(len(k.opened))
 }
 
-// gather copies the values of the open bins.
+// gather copies the values of the open bins, in the halves that they were counted in.
 func (k *binCount) gather(values []float64) {
+	if len(values) < worthwhile {
+		k.gatherHalf(0, k.bins, values)
+		return
+	}
+	half := len(values) / 2
+	work(2, len(values), func(i int) {
+		if i == 0 {
+			k.gatherHalf(0, k.bins[:half], values[:half])
+		} else {
+			k.gatherHalf(1, k.bins[half:], values[half:])
+		}
+	})
+}
+
+func (k *binCount) gatherHalf(half int, bins []uint16, values []float64) {
 	place := func(i int) {
-		if slot := k.slot[k.bins[i]]; slot != 0 {
+		if slot := k.slot[bins[i]]; slot != 0 {
 			o := &k.opened[slot-1]
-			k.values[o.next] = values[i]
-			o.next++
+			k.values[o.next[half]] = values[i]
+			o.next[half]++
 		}
 	}
 	i := 0
-	for ; i+4 <= len(k.bins); i += 4 {
-		if b := k.bins[i : i+4 : i+4]; k.slot[b[0]]|k.slot[b[1]]|k.slot[b[2]]|k.slot[b[3]] != 0 {
+	for ; i+4 <= len(bins); i += 4 {
+		if b := bins[i : i+4 : i+4]; k.slot[b[0]]|k.slot[b[1]]|k.slot[b[2]]|k.slot[b[3]] != 0 {
 			for j := range b {
 				place(i + j)
 			}
 		}
 	}
-	for ; i < len(k.bins); i++ {
+	for ; i < len(bins); i++ {
 		place(i)
 	}
 }
