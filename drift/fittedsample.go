@@ -2,6 +2,7 @@ package drift
 
 import (
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"sort"
@@ -26,7 +27,7 @@ func NewFittedSample(reference []float64) (*FittedSample, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fitSample(sorted), nil
+	return fitSample(sorted, binsFor(len(sorted))), nil
 }
 
 // binsFor returns how many bins a sample of n values is divided into. The largest distance
@@ -43,9 +44,8 @@ func binsFor(n int) int {
 	}
 }
 
-// fitSample takes over the sorted values.
-func fitSample(sorted []float64) *FittedSample {
-	k := binsFor(len(sorted))
+// fitSample takes over the sorted values and divides them into at most k bins.
+func fitSample(sorted []float64, k int) *FittedSample {
 	s := &FittedSample{sorted: sorted}
 	s.grid, _ = fitGrid(finiteRange(sorted), k, min(16*k, 1<<17))
 	s.bins = make([]uint16, s.grid.Size+2)
@@ -119,23 +119,7 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	if !count.add(s, current) {
 		return 0, false
 	}
-	// The largest distance at the bins' ends is a lower bound of all. Inside a bin it is at
-	// most that of having all its values of one sample before all of the other.
-	n, m := int64(len(s.sorted)), int64(len(current))
-	var before int64
-	for b, c := range count.counts {
-		before += int64(c)
-		h = max(h, abs(int64(s.starts[b+1])*m-before*n))
-	}
-	before = 0
-	for b, c := range count.counts {
-		i, next := int64(s.starts[b]), int64(s.starts[b+1])
-		after := before + int64(c)
-		if c > 0 && next > i && max(next*m-before*n, after*n-i*m) > h {
-			count.open(b, int(before), int(c))
-		}
-		before = after
-	}
+	h = count.compare(s.starts)
 	if 4*len(count.values) > len(current) { // gathering so many would cost more than to sort all
 		count.close()
 		sorted := slices.Clone(current)
@@ -143,15 +127,59 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 		return ksDistance(s.sorted, sorted), true
 	}
 	count.gather(current)
-	from := 0
-	for _, o := range count.opened {
-		i, next := s.starts[o.bin], s.starts[o.bin+1]
-		values := count.values[from:o.end]
-		from = o.end
-		sortFloats(values)
-		h = max(h, ksDistanceFrom(s.sorted[i:next], values, int64(i), int64(o.before), n, m))
+	n, m := int64(len(s.sorted)), int64(len(current))
+	for o, values := range count.gathered() {
+		h = max(h, ksDistanceFrom(s.sorted[s.starts[o.bin]:s.starts[o.bin+1]], values, int64(s.starts[o.bin]), int64(o.before), n, m))
 	}
 	count.close()
+	return h, true
+}
+
+// ksPerBin is how many values of the reference say, on average, where a bin is, if it is not
+// sorted for one comparison: so few that to sort them costs next to nothing.
+const ksPerBin = 2
+
+// ksCounted returns nmD of samples that are not sorted, or false if a value is NaN: both are
+// counted on bins that some values of the reference make about even, and only where that
+// leaves open whether the largest distance is inside a bin, its values are sorted.
+func ksCounted(reference, current []float64) (h int64, ok bool) {
+	k := binsFor(len(reference))
+	step := max(len(reference)/(ksPerBin*k), 1)
+	some := make([]float64, 0, len(reference)/step+1)
+	for i := 0; i < len(reference); i += step {
+		some = append(some, reference[i])
+	}
+	if slices.ContainsFunc(some, math.IsNaN) {
+		return 0, false
+	}
+	sortFloats(some)
+	s := fitSample(some, k)
+	r, c := new(binCount), new(binCount)
+	if !r.add(s, reference) || !c.add(s, current) {
+		return 0, false
+	}
+	starts := make([]int, 1, len(r.counts)+1)
+	for b, n := range r.counts {
+		starts = append(starts, starts[b]+int(n))
+	}
+	h = c.compare(starts)
+	for _, o := range c.opened {
+		r.open(o.bin, starts[o.bin])
+	}
+	if 4*(len(r.values)+len(c.values)) > len(reference)+len(current) {
+		sorted := [2][]float64{slices.Clone(reference), slices.Clone(current)}
+		work(2, len(reference)+len(current), func(i int) { sortFloats(sorted[i]) })
+		return ksDistance(sorted[0], sorted[1]), true
+	}
+	r.gather(reference)
+	c.gather(current)
+	n, m := int64(len(reference)), int64(len(current))
+	next, stop := iter.Pull2(r.gathered())
+	defer stop()
+	for o, values := range c.gathered() {
+		of, referenceValues, _ := next()
+		h = max(h, ksDistanceFrom(referenceValues, values, int64(of.before), int64(o.before), n, m))
+	}
 	return h, true
 }
 
@@ -244,13 +272,34 @@ func (s *FittedSample) countLinear(counts []int32, bins []uint16, values []float
 	return true
 }
 
-// open opens a bin of count values, before which there are others; bins are opened in
-// ascending order.
-func (k *binCount) open(bin, before, count int) {
-	from := len(k.values)
+// compare returns the largest nmD at the ends of the bins, of which the reference's values
+// begin at the starts, and opens those that may have a larger one inside.
+func (k *binCount) compare(starts []int) (h int64) {
+	n, m := int64(starts[len(starts)-1]), int64(len(k.bins))
+	var before int64
+	for b, c := range k.counts {
+		before += int64(c)
+		h = max(h, abs(int64(starts[b+1])*m-before*n))
+	}
+	before = 0
+	for b, c := range k.counts {
+		i, next := int64(starts[b]), int64(starts[b+1])
+		after := before + int64(c)
+		// Inside it is at most that of having all values of one sample before all of the other.
+		if c > 0 && next > i && max(next*m-before*n, after*n-i*m) > h {
+			k.open(b, int(before))
+		}
+		before = after
+	}
+	return h
+}
+
+// open opens a bin before which there are so many values; bins are opened in ascending order.
+func (k *binCount) open(bin, before int) {
+	from, count := len(k.values), int(k.counts[bin])
 	k.values = slices.Grow(k.values, count)[:from+count]
-	first := count - int(k.second[bin])
-	k.opened = append(k.opened, openBin{bin: bin, before: before, next: [2]int{from, from + first}, end: from + count})
+	second := from + count - int(k.second[bin])
+	k.opened = append(k.opened, openBin{bin: bin, before: before, next: [2]int{from, second}, end: from + count})
 	k.slot[bin] = uint16(len(k.opened))
 }
 
@@ -288,6 +337,21 @@ func (k *binCount) gatherHalf(half int, bins []uint16, values []float64) {
 	}
 	for ; i < len(bins); i++ {
 		place(i)
+	}
+}
+
+// gathered yields the open bins and their values, sorted.
+func (k *binCount) gathered() iter.Seq2[openBin, []float64] {
+	return func(yield func(openBin, []float64) bool) {
+		from := 0
+		for _, o := range k.opened {
+			values := k.values[from:o.end]
+			sortFloats(values)
+			if !yield(o, values) {
+				return
+			}
+			from = o.end
+		}
 	}
 }
 

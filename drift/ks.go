@@ -16,9 +16,9 @@ const (
 	// both samples from which the series can be trusted to say so.
 	ksNegligible = 1e-15
 	ksLarge      = 1000
-	// ksFitMin is the size of both samples from which it takes longer to sort the second
-	// than to count it, see FittedSample.
-	ksFitMin = 4_000
+	// ksCountMin is the size of both samples from which it takes longer to sort them than to
+	// count them.
+	ksCountMin = 4_000
 )
 
 // KolmogorovSmirnov compares two samples of numbers by the two-sided two-sample
@@ -42,12 +42,10 @@ const (
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].
 func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, error) {
-	if doubles, ok := any(current).([]float64); ok && min(len(reference), len(current)) >= ksFitMin {
-		s, err := NewFittedSample(any(reference).([]float64))
-		if err != nil {
-			return Result{}, err
+	if doubles, ok := any(current).([]float64); ok && min(len(reference), len(current)) >= ksCountMin {
+		if h, ok := ksCounted(any(reference).([]float64), doubles); ok {
+			return ksResult(h, len(reference), len(current)), nil
 		}
-		return s.KolmogorovSmirnov(doubles)
 	}
 	r, c, err := sortedPair(reference, current)
 	if err != nil {
