@@ -3,6 +3,7 @@ package drift_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -112,7 +113,41 @@ func TestFittedSample_InfinitiesInTheReference(t *testing.T) {
 			got, err := fitted.KolmogorovSmirnov(current)
 			require.NoError(t, err)
 			require.InDelta(t, largestDistance(r, current), got.Statistic, 1e-12)
+			plain, err := drift.KolmogorovSmirnov(r, current)
+			require.NoError(t, err)
+			require.Equal(t, plain, got)
 		}
+	}
+}
+
+// Which values of the reference say where the bins are must not matter: neither where they
+// are all the same, nor where each has values of its own.
+func TestKolmogorovSmirnov_Bins(t *testing.T) {
+	t.Parallel()
+	for period := range 21 {
+		reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 10_000)
+		for i := range reference {
+			if period > 0 && i%period == 0 {
+				reference[i] = 7
+			}
+		}
+		got, err := drift.KolmogorovSmirnov(reference, current)
+		require.NoError(t, err)
+		require.InDelta(t, largestDistance(reference, current), got.Statistic, 1e-12, period)
+	}
+	sorted := drawn("log-normal", 1, 20_000)
+	slices.Sort(sorted)
+	got, err := drift.KolmogorovSmirnov(sorted, sorted[:10_000])
+	require.NoError(t, err)
+	require.InDelta(t, 0.5, got.Statistic, 1e-12)
+	for at := range 20 {
+		reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 20_000)
+		current[at] = math.NaN()
+		_, err := drift.KolmogorovSmirnov(reference, current)
+		requireInputError(t, err, drift.InputError{Sample: "current", Index: at, What: "is NaN, want a number"})
+		reference[at] = math.NaN()
+		_, err = drift.KolmogorovSmirnov(reference, current)
+		requireInputError(t, err, drift.InputError{Sample: "reference", Index: at, What: "is NaN, want a number"})
 	}
 }
 
