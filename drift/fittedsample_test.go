@@ -124,7 +124,7 @@ func TestFittedSample_InfinitiesInTheReference(t *testing.T) {
 // are all the same, nor where each has values of its own.
 func TestKolmogorovSmirnov_Bins(t *testing.T) {
 	t.Parallel()
-	for period := range 21 {
+	for _, period := range []int{0, 1, 2, 9, 10, 20} {
 		reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 10_000)
 		for i := range reference {
 			if period > 0 && i%period == 0 {
@@ -140,14 +140,16 @@ func TestKolmogorovSmirnov_Bins(t *testing.T) {
 	got, err := drift.KolmogorovSmirnov(sorted, sorted[:10_000])
 	require.NoError(t, err)
 	require.InDelta(t, 0.5, got.Statistic, 1e-12)
+	reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 20_000)
 	for at := range 20 {
-		reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 20_000)
+		before := [2]float64{reference[at], current[at]}
 		current[at] = math.NaN()
 		_, err := drift.KolmogorovSmirnov(reference, current)
 		requireInputError(t, err, drift.InputError{Sample: "current", Index: at, What: "is NaN, want a number"})
 		reference[at] = math.NaN()
 		_, err = drift.KolmogorovSmirnov(reference, current)
 		requireInputError(t, err, drift.InputError{Sample: "reference", Index: at, What: "is NaN, want a number"})
+		reference[at], current[at] = before[0], before[1]
 	}
 }
 
