@@ -153,6 +153,11 @@ func BenchmarkProfile_Add(b *testing.B) {
 		}
 	}
 	add("5 percent missing", missing, drawn("normal", 2, 100_000))
+	left := drawn("normal", 1, n)
+	for i := range left {
+		left[i] += 5
+	}
+	add("beyond the reference", left, drawn("normal", 2, 100_000))
 }
 
 func benchProfile(b *testing.B) (*drift.Detector, *drift.Profile) {

@@ -29,6 +29,17 @@ func TestReference_CellsAreThoseOfTheEdges(t *testing.T) {
 
 				requireCounted(t, ref, probes, searched)
 
+				edges := ref.Edges(0)
+				half := edges[len(edges)-1]/2 - edges[0]/2
+				for _, by := range []float64{half, -half} { // partly, or all, out of the grid
+					moved := drawn(name, 3, 2000)
+					for i, x := range moved {
+						moved[i] = max(min(x+by, math.MaxFloat64), -math.MaxFloat64)
+					}
+					_, searched := ref.Cells(0, moved)
+					requireCounted(t, ref, moved, searched)
+				}
+
 				data, err := json.Marshal(ref)
 				require.NoError(t, err)
 				var read drift.Reference

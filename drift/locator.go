@@ -183,6 +183,20 @@ func (l *locator) look(c int32, x float64) int32 {
 	return int32(l.search(x))
 }
 
+// find returns the cell of a number that is in the given cell of the grid, which has nothing
+// finer.
+func (l *locator) find(cell int, x float64) int32 {
+	last := len(l.bounds) - 2
+	switch {
+	case x > l.bounds[last]: // where numbers are if they have all moved
+		return int32(last)
+	case x <= l.bounds[1]:
+		return 0
+	}
+	c := l.guess[cell]
+	return l.look(max(c, ^c), x)
+}
+
 // count counts finite values, at most gridBlock, in their cells.
 func (l *locator) count(counts []int64, values []float64, cells *[gridBlock]uint32) {
 	values = values[:min(len(values), gridBlock)]

@@ -43,15 +43,18 @@ func (r *run) count(values []float64, located *[gridBlock]uint32) (n int) {
 		} else {
 			n += r.countGuessed(values[n:])
 		}
-		if n == len(values) || !r.ordinary(values[n]) {
-			r.n += n
-			return n
+		// Where one value is outside the grid, the next may be too.
+		for outside := true; outside; n++ {
+			if n == len(values) || !r.ordinary(values[n]) {
+				r.n += n
+				return n
+			}
+			x := values[n]
+			cell := l.grid.index(x)
+			r.counts[l.find(cell, x)]++
+			r.sums = r.sums.with((x - r.centre) * r.inverse)
+			outside = cell == 0 || cell > l.grid.Size
 		}
-		x := values[n]
-		c := l.guess[l.grid.index(x)]
-		r.counts[l.look(max(c, ^c), x)]++
-		r.sums = r.sums.with((x - r.centre) * r.inverse)
-		n++
 	}
 }
 
