@@ -55,12 +55,11 @@ func rate(part, whole int64) float64 {
 // within [lo, hi]. A cell of a single value v has the bounds v and v.
 func (c *cells) bounds(cell int, lo, hi float64) (float64, float64) {
 	if cell < len(c.edges) {
-		if from, to := c.begins[cell], c.edges[cell]; lo <= from && to <= hi {
+		from, to := c.begins[cell], c.edges[cell]
+		if lo <= from && to <= hi {
 			return from, to
 		}
-	}
-	if cell < len(c.edges) {
-		hi = min(hi, c.edges[cell])
+		hi = min(hi, to)
 	}
 	if cell > 0 {
 		lo = max(lo, c.edges[cell-1])

@@ -2,7 +2,6 @@ package drift
 
 import (
 	"errors"
-	"iter"
 	"math"
 	"slices"
 	"sort"
@@ -128,8 +127,9 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	}
 	count.gather(current)
 	n, m := int64(len(s.sorted)), int64(len(current))
-	for o, values := range count.gathered() {
-		h = max(h, ksDistanceFrom(s.sorted[s.starts[o.bin]:s.starts[o.bin+1]], values, int64(s.starts[o.bin]), int64(o.before), n, m))
+	for k, o := range count.opened {
+		i, next := s.starts[o.bin], s.starts[o.bin+1]
+		h = max(h, ksDistanceFrom(s.sorted[i:next], count.sorted(k), int64(i), int64(o.before), n, m))
 	}
 	count.close()
 	return h, true
@@ -139,9 +139,10 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 // sorted for one comparison: so few that to sort them costs next to nothing.
 const ksPerBin = 2
 
-// ksCounted returns nmD of samples that are not sorted, or false if a value is NaN: both are
-// counted on bins that some values of the reference make about even, and only where that
-// leaves open whether the largest distance is inside a bin, its values are sorted.
+// ksCounted returns nmD of samples that are not sorted: both are counted on bins that some
+// values of the reference make about even, and only where that leaves open whether the
+// largest distance is inside a bin, its values are sorted. It returns false if those were so
+// many that to sort both samples takes less, or if a value is NaN.
 func ksCounted(reference, current []float64) (h int64, ok bool) {
 	k := binsFor(len(reference))
 	step := max(len(reference)/(ksPerBin*k), 1)
@@ -167,18 +168,13 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 		r.open(o.bin, starts[o.bin])
 	}
 	if 4*(len(r.values)+len(c.values)) > len(reference)+len(current) {
-		sorted := [2][]float64{slices.Clone(reference), slices.Clone(current)}
-		work(2, len(reference)+len(current), func(i int) { sortFloats(sorted[i]) })
-		return ksDistance(sorted[0], sorted[1]), true
+		return 0, false
 	}
 	r.gather(reference)
 	c.gather(current)
 	n, m := int64(len(reference)), int64(len(current))
-	next, stop := iter.Pull2(r.gathered())
-	defer stop()
-	for o, values := range c.gathered() {
-		of, referenceValues, _ := next()
-		h = max(h, ksDistanceFrom(referenceValues, values, int64(of.before), int64(o.before), n, m))
+	for i := range c.opened {
+		h = max(h, ksDistanceFrom(r.sorted(i), c.sorted(i), int64(r.opened[i].before), int64(c.opened[i].before), n, m))
 	}
 	return h, true
 }
@@ -340,19 +336,15 @@ func (k *binCount) gatherHalf(half int, bins []uint16, values []float64) {
 	}
 }
 
-// gathered yields the open bins and their values, sorted.
-func (k *binCount) gathered() iter.Seq2[openBin, []float64] {
-	return func(yield func(openBin, []float64) bool) {
-		from := 0
-		for _, o := range k.opened {
-			values := k.values[from:o.end]
-			sortFloats(values)
-			if !yield(o, values) {
-				return
-			}
-			from = o.end
-		}
+// sorted sorts and returns the gathered values of the i-th open bin.
+func (k *binCount) sorted(i int) []float64 {
+	from := 0
+	if i > 0 {
+		from = k.opened[i-1].end
 	}
+	values := k.values[from:k.opened[i].end]
+	sortFloats(values)
+	return values
 }
 
 // close closes all bins.

@@ -59,68 +59,67 @@ func (r *run) count(values []float64, located *[gridBlock]uint32) (n int) {
 }
 
 // add adds up ordinary values, but does not count them.
-func (r *run) add(values []float64) int {
-	n, s := len(values), r.sums
+func (r *run) add(values []float64) (n int) {
+	s := r.sums
 	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
-	for i, x := range values {
+	for n < len(values) {
+		x := values[n]
 		if !(x >= lo && x <= hi) {
-			n = i
 			break
 		}
 		s = s.with((x - centre) * inverse)
+		n++
 	}
 	r.sums = s
 	return n
 }
 
-func (r *run) countAligned(values []float64) int {
-	n, s, counts := len(values), r.sums, r.counts
+func (r *run) countAligned(values []float64) (n int) {
+	s, counts := r.sums, r.counts
 	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
 	guess, origin, rate := r.locator.guess, r.locator.grid.Centre, r.locator.grid.Rate
-	for i, x := range values {
+	for n < len(values) {
+		x := values[n]
 		if !(x >= lo && x <= hi) {
-			n = i
 			break
 		}
 		at := uint64(int64(float64((x-origin)*rate) + 1))
 		if at >= uint64(len(guess)) {
-			n = i
 			break
 		}
 		c := guess[at]
 		if c < 0 {
-			n = i
 			break
 		}
 		counts[uint32(c)]++
 		s = s.with((x - centre) * inverse)
+		n++
 	}
 	r.sums = s
 	return n
 }
 
-func (r *run) countGuessed(values []float64) int {
-	n, s, counts := len(values), r.sums, r.counts
+func (r *run) countGuessed(values []float64) (n int) {
+	s, counts := r.sums, r.counts
 	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
 	guess, origin, rate := r.locator.guess, r.locator.grid.Centre, r.locator.grid.Rate
 	bounds := r.locator.bounds
-	for i, x := range values {
+	for n < len(values) {
+		x := values[n]
 		if !(x >= lo && x <= hi) {
-			n = i
 			break
 		}
 		at := uint64(int64(float64((x-origin)*rate) + 1))
 		if at >= uint64(len(guess)) {
-			n = i
 			break
 		}
 		c := uint64(uint32(guess[at]))
 		if !(x <= bounds[c+1] && bounds[c] < x) {
-			n = i
 			break
 		}
 		counts[c]++
 		s = s.with((x - centre) * inverse)
+		n++
 	}
 	r.sums = s
 	return n

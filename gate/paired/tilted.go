@@ -66,30 +66,29 @@ const (
 // 2,147,483,647 rows, and draws that are not
 // [MinDraws] to [MaxDraws] are an error, and so is no statistic at all.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
-	const name = tiltedName
 	if len(prior) != len(counts) {
-		return nil, malformed(name, "prior has %d cells, want %d", len(prior), len(counts))
+		return nil, malformed(tiltedName, "prior has %d cells, want %d", len(prior), len(counts))
 	}
 	if statistic == nil {
-		return nil, malformed(name, "there is no statistic")
+		return nil, malformed(tiltedName, "there is no statistic")
 	}
 	if draws < MinDraws || draws > MaxDraws {
-		return nil, malformed(name, "draws is %d, want %d to %d", draws, MinDraws, MaxDraws)
+		return nil, malformed(tiltedName, "draws is %d, want %d to %d", draws, MinDraws, MaxDraws)
 	}
 	var rows, total float64
 	for i, c := range counts {
 		if !(c >= 0 && prior[i] >= 0) { // also true of NaN
-			return nil, malformed(name, "cell %d has the count %v and the prior %v, want 0 or more", i, c, prior[i])
+			return nil, malformed(tiltedName, "cell %d has the count %v and the prior %v, want 0 or more", i, c, prior[i])
 		}
 		rows += c
 		total += c + prior[i]
 	}
 	if total > math.MaxInt32 {
-		return nil, malformed(name, "%v rows, want at most %d", total, math.MaxInt32)
+		return nil, malformed(tiltedName, "%v rows, want at most %d", total, math.MaxInt32)
 	}
 	of := &sample{counts: slices.Clone(counts), rows: math.Round(rows), shares: make([]float64, len(counts)), draws: draws, seed: seed}
 	if of.rows == 0 {
-		return nil, tooFew(name, "no rows")
+		return nil, tooFew(tiltedName, "no rows")
 	}
 	for i, c := range counts {
 		of.shares[i] = (c + prior[i]) / total
