@@ -72,14 +72,17 @@ func TestFittedSample_KolmogorovSmirnovIsExact(t *testing.T) {
 	}
 }
 
-// So many values are counted in two halves.
-func TestFittedSample_ManyValues(t *testing.T) {
+// Values are counted four at a time; what is left, and what is outside the grid, is not.
+func TestFittedSample_NotInFours(t *testing.T) {
 	t.Parallel()
 	reference := drawn("log-normal", 1, 50_000)
 	fitted, err := drift.NewFittedSample(reference)
 	require.NoError(t, err)
-	for _, m := range []int{65_535, 65_536, 100_001} {
+	for _, m := range []int{1, 2, 3, 4, 5, 65_535, 65_536} {
 		current := moved(drawn("log-normal", 2, m))
+		for i := 7; i < m; i += 1000 { // both of them outside, in any place of four
+			current[i], current[i-i/1000%4] = -1e9, 1e300
+		}
 		got, err := fitted.KolmogorovSmirnov(current)
 		require.NoError(t, err)
 		require.InDelta(t, largestDistance(reference, current), got.Statistic, 1e-12)
@@ -162,13 +165,19 @@ func TestFittedSample_Errors(t *testing.T) {
 
 	_, err = new(drift.FittedSample).KolmogorovSmirnov([]float64{1})
 	require.ErrorIs(t, err, drift.ErrInvalidInput)
-	for _, name := range []string{"normal", "orders of magnitude"} { // both kinds of grids
+	for _, name := range []string{"normal", "orders of magnitude", "cauchy"} { // all kinds of grids
 		fitted, err := drift.NewFittedSample(drawn(name, 1, 5000))
 		require.NoError(t, err)
 		_, err = fitted.KolmogorovSmirnov(nil)
 		require.EqualError(t, err, "drift: current: is empty, want at least one value")
-		_, err = fitted.KolmogorovSmirnov(append(drawn(name, 2, 700), math.NaN()))
-		require.EqualError(t, err, "drift: current: index 700: is NaN, want a number")
+		for _, nan := range []float64{math.NaN(), math.Copysign(math.NaN(), -1), math.Float64frombits(^uint64(0)), math.Float64frombits(0x7ff0000000000001)} {
+			for at := range 7 {
+				current := drawn(name, 2, 7)
+				current[at] = nan
+				_, err = fitted.KolmogorovSmirnov(current)
+				require.EqualError(t, err, fmt.Sprintf("drift: current: index %d: is NaN, want a number", at))
+			}
+		}
 	}
 }
 

@@ -177,13 +177,34 @@ func (g *grid) at(cell int, share float64) float64 {
 // fitGrid returns the grid of at most size cells on which the fullest cell holds the
 // fewest of the values, which must be sorted, finite and at least one, and the share of
 // them in that cell. The outermost k-th part of the values on either side may be outside.
+//
+// If a cell holds many times the k-th part on any grid, it returns a linear one: what is in
+// a cell will be divided again.
 func fitGrid(sorted []float64, k, size int) (best grid, fullest float64) {
-	last := len(sorted) - 1
-	q := func(share float64) float64 { return sorted[int(share*float64(last))] }
-	lo, hi, median := q(1/float64(k)), sorted[last-int(float64(last)/float64(k))], q(0.5)
+	best, fullest = bestGrid(sorted, k, size)
+	if fullest > coarse/float64(k) && !best.linear() {
+		lo, hi := withoutTails(sorted, k)
+		if linear := newLinearGrid(lo, hi, size); linear.check() == nil {
+			return linear, linear.fullest(sorted, k)
+		}
+	}
+	return best, fullest
+}
+
+// withoutTails returns the ends of sorted values without their k-th part on either side.
+func withoutTails(sorted []float64, k int) (lo, hi float64) {
+	tail := int(float64(len(sorted)-1) / float64(k))
+	return sorted[tail], sorted[len(sorted)-1-tail]
+}
+
+// bestGrid is fitGrid, however much a cell holds.
+func bestGrid(sorted []float64, k, size int) (best grid, fullest float64) {
+	lo, hi := withoutTails(sorted, k)
+	q := func(share float64) float64 { return sorted[int(share*float64(len(sorted)-1))] }
+	median := q(0.5)
 	grids := make([]grid, 0, 5)
-	if rate := float64(size) / (hi - lo); rate > 0 && !math.IsInf(rate, 0) {
-		grids = append(grids, newLinearGrid(lo, hi, size))
+	if linear := newLinearGrid(lo, hi, size); linear.check() == nil {
+		grids = append(grids, linear)
 	}
 	for _, c := range [...]struct {
 		tails         int
@@ -202,25 +223,21 @@ func fitGrid(sorted []float64, k, size int) (best grid, fullest float64) {
 		const least, most = 1e-307, 1e307 // whose inverses are finite
 		grids = append(grids, newLogGrid(2, median, min(max(math.Abs(median), least), most), lo, hi, size))
 	}
-	step := max(len(sorted)/(8*k), 1) // some quantiles stand for all
 	fullest = math.Inf(1)
 	for _, g := range grids {
-		share := g.fullest(sorted, step)
+		share := g.fullest(sorted, k)
 		// A linear grid is twice as fast, so it may be coarser.
 		if share < fullest && !(best.linear() && fullest < 4/float64(k)) {
 			best, fullest = g, share
 		}
 	}
-	if fullest > coarse/float64(k) && grids[0].linear() {
-		// None is fine enough: what is in a cell will be divided again, on any grid.
-		best, fullest = grids[0], grids[0].fullest(sorted, step)
-	}
 	return best, fullest
 }
 
 // fullest returns the share of the values that the fullest of the cells 1 to Size holds,
-// judged by every step-th value.
-func (g *grid) fullest(sorted []float64, step int) float64 {
+// judged by some quantiles, of which there are several for each k-th part.
+func (g *grid) fullest(sorted []float64, k int) float64 {
+	step := max(len(sorted)/(8*k), 1)
 	var most, run, looked, last int
 	var cells [gridBlock]uint32
 	var block [gridBlock]float64

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/exp/constraints"
 )
@@ -54,6 +55,50 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 	return ksResult(ksDistance(r, c), len(r), len(c)), nil
 }
 
+// ksCounted returns nmD of samples that are not sorted: both are counted on a grid fitted to
+// some values of the reference, about one a cell, and only where that leaves open whether the
+// largest distance is inside a cell, its values are sorted. It returns false if a value is
+// NaN.
+func ksCounted(reference, current []float64) (h int64, ok bool) {
+	step := max(len(reference)/cellsFor(len(reference)), 1)
+	some := make([]float64, 0, len(reference)/step+1)
+	for i := 0; i < len(reference); i += step {
+		some = append(some, reference[i])
+	}
+	if slices.ContainsFunc(some, math.IsNaN) {
+		return 0, false
+	}
+	sortFloats(some)
+	g := fineGrid(some, len(reference))
+	r, c := new(cellCount), new(cellCount)
+	both := func(do func(k *cellCount, values []float64)) {
+		work(2, len(reference)+len(current), func(i int) {
+			if i == 0 {
+				do(r, reference)
+			} else {
+				do(c, current)
+			}
+		})
+	}
+	both(func(k *cellCount, values []float64) { k.add(&g, values) })
+	if !r.numbers || !c.numbers {
+		return 0, false
+	}
+	starts := r.starts()
+	h = c.compare(starts)
+	for _, o := range c.opened {
+		r.open(o.cell, starts[o.cell])
+	}
+	both(func(k *cellCount, _ []float64) { k.gather() })
+	n, m := int64(len(reference)), int64(len(current))
+	for i, o := range c.opened {
+		inside := r.gathered(i)
+		sortFloats(inside)
+		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(starts[o.cell]), int64(o.before), n, m))
+	}
+	return h, true
+}
+
 // ksResult returns the Result of samples of n and m values with nmD = h.
 func ksResult(h int64, n, m int) Result {
 	d := float64(h) / (float64(n) * float64(m))
@@ -89,6 +134,35 @@ func ksDistanceFrom[F constraints.Float](r, c []F, i, j, n, m int64) int64 {
 		most = max(most, abs(i*m-j*n))
 	}
 	return most
+}
+
+// ksDistanceInside is ksDistanceFrom if only the reference's part is sorted. It may sort that
+// of the current sample, but does not where the reference has a single number, however often.
+func ksDistanceInside(r, c []float64, i, j, n, m int64) int64 {
+	if !constant(r) {
+		sortFloats(c)
+		return ksDistanceFrom(r, c, i, j, n, m)
+	}
+	below, upTo := j, j
+	for _, x := range c {
+		if x < r[0] {
+			below++
+		}
+		if x <= r[0] {
+			upTo++
+		}
+	}
+	return max(abs(i*m-below*n), abs((i+int64(len(r)))*m-upTo*n))
+}
+
+// constant reports whether all values, of which there is one, are equal.
+func constant(values []float64) bool {
+	for _, x := range values {
+		if x != values[0] {
+			return false
+		}
+	}
+	return true
 }
 
 func abs(x int64) int64 {

@@ -1,0 +1,308 @@
+package drift
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// largestFine is the largest grid of which 15 bits can number the cells, with those
+	// outside, and noCell.
+	largestFine = 1<<15 - 3
+	// cellGroup is how many cells are looked at together first.
+	cellGroup = 8
+)
+
+// cellCount counts a sample on the cells of a grid, and gathers the values of the cells that
+// must be looked into, which are open. It is used again and again.
+type cellCount struct {
+	values  []float64
+	cells   []fourCells
+	numbers bool    // no value is NaN
+	counts  []int32 // of the cells, in whole groups
+	before  []int   // values before each group of cells
+	near    []int   // the groups that may hold the largest distance
+	opened  []openCell
+	inside  []float64 // of the open cells, one cell after the other
+	// slot is the place of an open cell in opened, plus 1. The size spares a comparison.
+	slot [noCell + 1]uint16
+}
+
+type openCell struct {
+	cell   int
+	before int // values below the cell
+	next   int // place of its next value; when all are gathered, the end
+}
+
+// fourCells are the cells of four values, of 16 bits, of which the highest is 0. Where there
+// is no value, it is noCell.
+type fourCells uint64
+
+const noCell = 1<<15 - 1
+
+// add counts the values.
+func (k *cellCount) add(g *grid, values []float64) {
+	cells, fours := (g.Size+2+cellGroup-1)/cellGroup*cellGroup, (len(values)+3)/4
+	k.values = values
+	k.cells = slices.Grow(k.cells[:0], fours)[:fours]
+	k.counts = slices.Grow(k.counts[:0], cells)[:cells]
+	clear(k.counts)
+	k.numbers = k.count(g)
+}
+
+// count counts the values in their cells, which it writes down, or returns false if one is
+// NaN.
+func (k *cellCount) count(g *grid) bool {
+	values, cells := k.values, k.cells
+	var located [gridBlock]uint32
+	atOnce := gridBlock
+	shifted := g.Tails == 1 && g.Rate == 1 && g.Shift < 52 // no NaN is in a cell of numbers
+	if shifted {
+		atOnce = 4
+	}
+	for {
+		if shifted {
+			n := g.countShifted(k.counts, cells, values)
+			values, cells = values[4*n:], cells[n:]
+		}
+		if len(values) == 0 {
+			return true
+		}
+		block := values[:min(len(values), atOnce)]
+		g.locate(&located, block)
+		for i, x := range block {
+			if x != x { // NaN, which is in any cell
+				return false
+			}
+			k.counts[located[i]]++
+		}
+		n := 0
+		for ; 4*n < len(block); n++ {
+			c := located[4*n:][:4]
+			for i := len(block) - 4*n; i < 4; i++ {
+				c[i] = noCell
+			}
+			cells[n] = fourCells(c[0]) | fourCells(c[1])<<16 | fourCells(c[2])<<32 | fourCells(c[3])<<48
+		}
+		values, cells = values[len(block):], cells[n:]
+	}
+}
+
+// countShifted counts four values after the other while all four are in cells 0 to Size, on
+// a grid with one tail and a rate of 1, and returns how many fours. It has locate written
+// out.
+func (g *grid) countShifted(counts []int32, cells []fourCells, values []float64) (n int) {
+	centre, shift, base := g.Centre, g.Shift&63, uint64(g.Base)
+	counts = counts[:g.Size+1]
+	for n < len(cells) && len(values) >= 4 {
+		c0 := math.Float64bits(values[0]-centre)>>shift - base
+		c1 := math.Float64bits(values[1]-centre)>>shift - base
+		c2 := math.Float64bits(values[2]-centre)>>shift - base
+		c3 := math.Float64bits(values[3]-centre)>>shift - base
+		size := uint64(len(counts))
+		if c0 >= size || c1 >= size || c2 >= size || c3 >= size {
+			break
+		}
+		counts[c0]++
+		counts[c1]++
+		counts[c2]++
+		counts[c3]++
+		cells[n] = fourCells(c0 | c1<<16 | c2<<32 | c3<<48)
+		values = values[4:]
+		n++
+	}
+	return n
+}
+
+// starts returns how many values come before each cell, and all.
+func (k *cellCount) starts() []int {
+	starts := make([]int, 1, len(k.counts)+1)
+	for c, n := range k.counts {
+		starts = append(starts, starts[c]+int(n))
+	}
+	return starts
+}
+
+// compare returns the largest nmD at ends of cells, of which the reference's values begin
+// at the starts, and opens those cells that may have a larger one inside.
+func (k *cellCount) compare(starts []int) (h int64) {
+	n, m := int64(starts[len(starts)-1]), int64(len(k.values))
+	groups := len(k.counts) / cellGroup
+	k.before = append(k.before[:0], 0)
+	before := 0
+	for g := range groups {
+		c := k.counts[g*cellGroup:][:cellGroup]
+		before += int(c[0] + c[1] + c[2] + c[3] + c[4] + c[5] + c[6] + c[7])
+		k.before = append(k.before, before)
+		h = max(h, abs(int64(starts[(g+1)*cellGroup])*m-int64(before)*n))
+	}
+	// Inside it is at most that of having all values of one sample before all of the other.
+	most := func(from, to, before, after int) int64 {
+		return max(int64(to)*m-int64(before)*n, int64(after)*n-int64(from)*m)
+	}
+	k.near = k.near[:0]
+	for g := range groups {
+		if most(starts[g*cellGroup], starts[(g+1)*cellGroup], k.before[g], k.before[g+1]) <= h {
+			continue
+		}
+		k.near = append(k.near, g)
+		before := k.before[g]
+		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
+			before += int(k.counts[c])
+			h = max(h, abs(int64(starts[c+1])*m-int64(before)*n))
+		}
+	}
+	for _, g := range k.near {
+		before := k.before[g]
+		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
+			after := before + int(k.counts[c])
+			if after > before && starts[c+1] > starts[c] && most(starts[c], starts[c+1], before, after) > h {
+				k.open(c, before)
+			}
+			before = after
+		}
+	}
+	return h
+}
+
+// open opens a cell before which there are so many values; they are opened in ascending order.
+func (k *cellCount) open(cell, before int) {
+	from, count := len(k.inside), int(k.counts[cell])
+	k.opened = append(k.opened, openCell{cell: cell, before: before, next: from})
+	k.inside = slices.Grow(k.inside, count)[:from+count]
+	k.slot[cell] = uint16(len(k.opened))
+}
+
+// gather collects the values of the open cells.
+func (k *cellCount) gather() {
+	if len(k.opened) == 0 {
+		return
+	}
+	low, high := k.ranges()
+	for i, w := range k.cells {
+		if (low.test(w)|high.test(w))&topBits != 0 {
+			k.place(i, w)
+		}
+	}
+}
+
+// place collects those of the i-th four values that are in open cells.
+func (k *cellCount) place(i int, w fourCells) {
+	for j := 4 * i; j < 4*i+4; j++ {
+		if slot := k.slot[w&noCell]; slot != 0 {
+			o := &k.opened[slot-1]
+			k.inside[o.next] = k.values[j]
+			o.next++
+		}
+		w >>= 16
+	}
+}
+
+// cellRange is a range of cells, in each of four parts: what to add to a cell, and what to
+// take it from, so that the highest bit of the part says whether it is in the range.
+type cellRange struct{ fromFirst, toLast fourCells }
+
+const (
+	four    fourCells = 1<<48 | 1<<32 | 1<<16 | 1
+	topBits           = four << 15
+)
+
+func newCellRange(first, last openCell) cellRange {
+	return cellRange{
+		fromFirst: topBits - four*fourCells(first.cell),
+		toLast:    topBits + four*fourCells(last.cell),
+	}
+}
+
+// test returns four parts of which the highest bits say which cells are in the range.
+func (r cellRange) test(w fourCells) fourCells { return (w + r.fromFirst) & (r.toLast - w) }
+
+// ranges returns two ranges that hold all open cells, and the widest gap between them not.
+func (k *cellCount) ranges() (low, high cellRange) {
+	gap, at := 0, 1
+	for i := 1; i < len(k.opened); i++ {
+		if wide := k.opened[i].cell - k.opened[i-1].cell; wide > gap {
+			gap, at = wide, i
+		}
+	}
+	last := len(k.opened) - 1
+	return newCellRange(k.opened[0], k.opened[at-1]), newCellRange(k.opened[min(at, last)], k.opened[last])
+}
+
+// gathered returns the values of the i-th open cell, in any order.
+func (k *cellCount) gathered(i int) []float64 {
+	o := k.opened[i]
+	return k.inside[o.next-int(k.counts[o.cell]) : o.next]
+}
+
+// close closes all cells.
+func (k *cellCount) close() {
+	for _, o := range k.opened {
+		k.slot[o.cell] = 0
+	}
+	k.opened, k.inside, k.values = k.opened[:0], k.inside[:0], nil
+}
+
+// fineGrid returns the grid on which a sample of n values is to be counted, judged by some
+// of them, which are sorted.
+func fineGrid(sorted []float64, n int) grid {
+	finite := finiteRange(sorted)
+	outliers := len(finite) / 1024 // on either side; one there takes longer, but no cells for it
+	finite = finite[outliers : len(finite)-outliers]
+	for size := cellsFor(n); ; size = min(4*size, largestFine) {
+		k := size / 2
+		due := coarse * float64(len(finite)) / float64(k)
+		most := (due + 4*math.Sqrt(due)) / float64(len(finite)) // by chance a cell has more
+		g, fullest := bestShift(finite, k, size)
+		if fullest > most {
+			if other, share := bestGrid(finite, k, size); share < fullest {
+				g, fullest = other, share
+			}
+		}
+		if fullest <= most || size == largestFine {
+			return g
+		}
+	}
+}
+
+// bestShift is bestGrid among those with one tail and a rate of 1, on which a cell is the
+// shifted bits of a difference. If all differences overflow, the share is infinite.
+func bestShift(sorted []float64, k, size int) (best grid, fullest float64) {
+	lo, hi := withoutTails(sorted, k)
+	fullest = math.Inf(1)
+	for _, width := range [...]float64{
+		hi - lo, // all cells are about as wide as each other
+		sorted[int(0.5*float64(len(sorted)-1))] - lo,
+		sorted[int(0.1*float64(len(sorted)-1))] - lo,
+	} {
+		if centre := lo - aside*width; !math.IsInf(centre, 0) {
+			g := newLogGrid(1, centre, 1, lo, hi, size)
+			if share := g.fullest(sorted, k); share < fullest {
+				best, fullest = g, share
+			}
+		}
+	}
+	return best, fullest
+}
+
+// cellsFor returns how many cells a sample of n values is counted on, or more if some would
+// hold many. The largest distance between two distribution functions is of the order of 1/√n,
+// and only cells of a much smaller share than that can be passed over.
+func cellsFor(n int) int {
+	return min(max(32*int(math.Sqrt(float64(n))), cellGroup), largestFine)
+}
+
+// finiteRange returns the sorted values without infinities; if there are no others, a zero.
+func finiteRange(sorted []float64) []float64 {
+	from, to := 0, len(sorted)
+	for from < to && math.IsInf(sorted[from], -1) {
+		from++
+	}
+	for to > from && math.IsInf(sorted[to-1], 1) {
+		to--
+	}
+	if from == to {
+		return []float64{0}
+	}
+	return sorted[from:to]
+}
