@@ -43,18 +43,16 @@ func (r *run) count(values []float64, located *[gridBlock]uint32) (n int) {
 		} else {
 			n += r.countGuessed(values[n:])
 		}
-		// Where one value is outside the grid, the next may be too.
-		for outside := true; outside; n++ {
-			if n == len(values) || !r.ordinary(values[n]) {
-				r.n += n
-				return n
-			}
-			x := values[n]
-			cell := l.grid.index(x)
-			r.counts[l.find(cell, x)]++
-			r.sums = r.sums.with((x - r.centre) * r.inverse)
-			outside = cell == 0 || cell > l.grid.Size
+		// What is outside the grid, or not where it was guessed, may have others after it.
+		n += r.countNear(values[n:min(n+nearby, len(values))])
+		if n == len(values) || !r.ordinary(values[n]) {
+			r.n += n
+			return n
 		}
+		x := values[n]
+		r.counts[l.find(l.grid.index(x), x)]++
+		r.sums = r.sums.with((x - r.centre) * r.inverse)
+		n++
 	}
 }
 
@@ -118,6 +116,34 @@ func (r *run) countGuessed(values []float64) (n int) {
 			break
 		}
 		counts[c]++
+		s = s.with((x - centre) * inverse)
+		n++
+	}
+	r.sums = s
+	return n
+}
+
+// nearby is how many values are looked for near their cells after one that was not in it.
+const nearby = 32
+
+// countNear counts values that are in the cell of the nearest cell of the grid, or next to it.
+func (r *run) countNear(values []float64) (n int) {
+	s, counts := r.sums, r.counts
+	lo, hi, centre, inverse := r.lo, r.hi, r.centre, r.inverse
+	guess, origin, rate := r.locator.guess, r.locator.grid.Centre, r.locator.grid.Rate
+	bounds := r.locator.bounds
+	for n < len(values) {
+		x := values[n]
+		if !(x >= lo && x <= hi) {
+			break
+		}
+		c := guess[min(max(int64(float64((x-origin)*rate)+1), 0), int64(len(guess)-1))]
+		c = max(c, ^c)
+		at := uint64(uint32(c) + above(x, bounds[c+1]) + above(x, bounds[c]) - 1)
+		if !(x <= bounds[at+1] && bounds[at] < x) {
+			break
+		}
+		counts[at]++
 		s = s.with((x - centre) * inverse)
 		n++
 	}
