@@ -18,14 +18,20 @@ const (
 type cellCount struct {
 	values  []float64
 	cells   []fourCells
-	numbers bool    // no value is NaN
-	counts  []int32 // of the cells, in whole groups
-	before  []int   // values before each group of cells
-	near    []int   // the groups that may hold the largest distance
+	numbers bool       // no value is NaN
+	counts  []int32    // of the cells, in whole groups
+	ends    []groupEnd // of groups of cells, from 0 on
+	near    []int      // the groups that may hold the largest distance
 	opened  []openCell
 	inside  []float64 // of the open cells, one cell after the other
 	// slot is the place of an open cell in opened, plus 1. The size spares a comparison.
 	slot [noCell + 1]uint16
+}
+
+// groupEnd is an end of a group of cells.
+type groupEnd struct {
+	before   int   // values before it
+	distance int64 // nm times the difference of the distribution functions there
 }
 
 type openCell struct {
@@ -94,11 +100,11 @@ func (k *cellCount) count(g *grid) bool {
 func (g *grid) countShifted(counts []int32, cells []fourCells, values []float64) (n int) {
 	centre, shift, base := g.Centre, g.Shift&63, uint64(g.Base)
 	counts = counts[:g.Size+1]
-	for n < len(cells) && len(values) >= 4 {
-		c0 := math.Float64bits(values[0]-centre)>>shift - base
-		c1 := math.Float64bits(values[1]-centre)>>shift - base
-		c2 := math.Float64bits(values[2]-centre)>>shift - base
-		c3 := math.Float64bits(values[3]-centre)>>shift - base
+	for i := 0; i < len(values)-3; i += 4 { // in this form no index needs a check
+		c0 := math.Float64bits(values[i]-centre)>>shift - base
+		c1 := math.Float64bits(values[i+1]-centre)>>shift - base
+		c2 := math.Float64bits(values[i+2]-centre)>>shift - base
+		c3 := math.Float64bits(values[i+3]-centre)>>shift - base
 		size := uint64(len(counts))
 		if c0 >= size || c1 >= size || c2 >= size || c3 >= size {
 			break
@@ -108,7 +114,6 @@ func (g *grid) countShifted(counts []int32, cells []fourCells, values []float64)
 		counts[c2]++
 		counts[c3]++
 		cells[n] = fourCells(c0 | c1<<16 | c2<<32 | c3<<48)
-		values = values[4:]
 		n++
 	}
 	return n
@@ -127,39 +132,40 @@ func (k *cellCount) starts() []int {
 // at the starts, and opens those cells that may have a larger one inside.
 func (k *cellCount) compare(starts []int) (h int64) {
 	n, m := int64(starts[len(starts)-1]), int64(len(k.values))
-	groups := len(k.counts) / cellGroup
-	k.before = append(k.before[:0], 0)
+	k.ends = append(k.ends[:0], groupEnd{})
 	before := 0
-	for g := range groups {
-		c := k.counts[g*cellGroup:][:cellGroup]
+	for at := cellGroup; at <= len(k.counts); at += cellGroup {
+		c := k.counts[at-cellGroup:][:cellGroup]
 		before += int(c[0] + c[1] + c[2] + c[3] + c[4] + c[5] + c[6] + c[7])
-		k.before = append(k.before, before)
-		h = max(h, abs(int64(starts[(g+1)*cellGroup])*m-int64(before)*n))
+		end := groupEnd{before, int64(starts[at])*m - int64(before)*n}
+		k.ends = append(k.ends, end)
+		h = max(h, abs(end.distance))
 	}
-	// Inside it is at most that of having all values of one sample before all of the other.
-	most := func(from, to, before, after int) int64 {
-		return max(int64(to)*m-int64(before)*n, int64(after)*n-int64(from)*m)
-	}
+	// Inside a part it is at most that of having all values of one sample before all of the
+	// other, which c values of the current sample move by cn.
 	k.near = k.near[:0]
-	for g := range groups {
-		if most(starts[g*cellGroup], starts[(g+1)*cellGroup], k.before[g], k.before[g+1]) <= h {
+	for g, end := range k.ends[1:] {
+		start := k.ends[g]
+		if max(end.distance, -start.distance)+int64(end.before-start.before)*n <= h {
 			continue
 		}
 		k.near = append(k.near, g)
-		before := k.before[g]
+		d := start.distance
 		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
-			before += int(k.counts[c])
-			h = max(h, abs(int64(starts[c+1])*m-int64(before)*n))
+			d += int64(starts[c+1]-starts[c])*m - int64(k.counts[c])*n
+			h = max(h, abs(d))
 		}
 	}
 	for _, g := range k.near {
-		before := k.before[g]
+		before, d := k.ends[g].before, k.ends[g].distance
 		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
-			after := before + int(k.counts[c])
-			if after > before && starts[c+1] > starts[c] && most(starts[c], starts[c+1], before, after) > h {
+			count, reference := int64(k.counts[c]), int64(starts[c+1]-starts[c])
+			end := d + reference*m - count*n
+			if count > 0 && reference > 0 && max(end, -d)+count*n > h {
 				k.open(c, before)
 			}
-			before = after
+			before += int(count)
+			d = end
 		}
 	}
 	return h
@@ -179,10 +185,16 @@ func (k *cellCount) gather() {
 		return
 	}
 	low, high := k.ranges()
-	for i, w := range k.cells {
-		if (low.test(w)|high.test(w))&topBits != 0 {
-			k.place(i, w)
+	i := 0
+	for ; i < len(k.cells)-1; i += 2 { // two, so that there is a branch less
+		v, w := k.cells[i], k.cells[i+1]
+		if (low.test(v)|high.test(v)|low.test(w)|high.test(w))&topBits != 0 {
+			k.place(i, v)
+			k.place(i+1, w)
 		}
+	}
+	if i < len(k.cells) {
+		k.place(i, k.cells[i])
 	}
 }
 

@@ -207,9 +207,9 @@ func ksExactEqual(h, n float64) float64 {
 	if h == 0 {
 		return 1
 	}
-	// The terms fall like exp(-(kh)²/n).
+	// The terms fall like exp(-(kh)²/n); what is exp(-41) of the first is nothing beside it.
 	p := 0.0
-	for k := math.Floor(min(n/h, math.Sqrt(45*n)/h+1)); k >= 0; k-- {
+	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
 		ratio := 1.0 // of the terms k+1 and k
 		for j := range int(h) {
 			ratio *= (n - k*h - float64(j)) / (n + k*h + float64(j) + 1)
