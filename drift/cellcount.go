@@ -200,6 +200,9 @@ func (k *cellCount) gather() {
 
 // place collects those of the i-th four values that are in open cells.
 func (k *cellCount) place(i int, w fourCells) {
+	if k.slot[w&noCell]|k.slot[w>>16&noCell]|k.slot[w>>32&noCell]|k.slot[w>>48&noCell] == 0 {
+		return
+	}
 	for j := 4 * i; j < 4*i+4; j++ {
 		if slot := k.slot[w&noCell]; slot != 0 {
 			o := &k.opened[slot-1]
@@ -259,7 +262,9 @@ func (k *cellCount) close() {
 // of them, which are sorted.
 func fineGrid(sorted []float64, n int) grid {
 	finite := finiteRange(sorted)
-	outliers := len(finite) / 1024 // on either side; one there takes longer, but no cells for it
+	// A few on either side are counted in one cell, for which longer is looked, rather than
+	// that many cells go to them; they are fewer than would open it.
+	outliers := int(float64(len(finite)) / (4 * math.Sqrt(float64(n))))
 	finite = finite[outliers : len(finite)-outliers]
 	for size := cellsFor(n); ; size = min(4*size, largestFine) {
 		k := size / 2
