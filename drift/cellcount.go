@@ -7,8 +7,8 @@ import (
 
 const (
 	// largestFine is the largest grid of which 15 bits can number the cells, with those
-	// outside, and noCell.
-	largestFine = 1<<15 - 3
+	// outside.
+	largestFine = 1<<15 - 2
 	// cellGroup is how many cells are looked at together first.
 	cellGroup = 8
 )
@@ -17,7 +17,7 @@ const (
 // must be looked into, which are open. It is used again and again.
 type cellCount struct {
 	values  []float64
-	cells   []fourCells
+	cells   []uint16   // of the values
 	numbers bool       // no value is NaN
 	counts  []int32    // of the cells, in whole groups
 	ends    []groupEnd // of groups of cells, from 0 on
@@ -25,7 +25,7 @@ type cellCount struct {
 	opened  []openCell
 	inside  []float64 // of the open cells, one cell after the other
 	// slot is the place of an open cell in opened, plus 1. The size spares a comparison.
-	slot [noCell + 1]uint16
+	slot [1 << 15]uint16
 }
 
 // groupEnd is an end of a group of cells.
@@ -40,17 +40,11 @@ type openCell struct {
 	next   int // place of its next value; when all are gathered, the end
 }
 
-// fourCells are the cells of four values, of 16 bits, of which the highest is 0. Where there
-// is no value, it is noCell.
-type fourCells uint64
-
-const noCell = 1<<15 - 1
-
 // add counts the values.
 func (k *cellCount) add(g *grid, values []float64) {
-	cells, fours := (g.Size+2+cellGroup-1)/cellGroup*cellGroup, (len(values)+3)/4
+	cells := (g.Size + 2 + cellGroup - 1) / cellGroup * cellGroup
 	k.values = values
-	k.cells = slices.Grow(k.cells[:0], fours)[:fours]
+	k.cells = slices.Grow(k.cells[:0], len(values))[:len(values)]
 	k.counts = slices.Grow(k.counts[:0], cells)[:cells]
 	clear(k.counts)
 	k.numbers = k.count(g)
@@ -69,7 +63,7 @@ func (k *cellCount) count(g *grid) bool {
 	for {
 		if shifted {
 			n := g.countShifted(k.counts, cells, values)
-			values, cells = values[4*n:], cells[n:]
+			values, cells = values[n:], cells[n:]
 		}
 		if len(values) == 0 {
 			return true
@@ -80,31 +74,24 @@ func (k *cellCount) count(g *grid) bool {
 			if x != x { // NaN, which is in any cell
 				return false
 			}
+			cells[i] = uint16(located[i])
 			k.counts[located[i]]++
 		}
-		n := 0
-		for ; 4*n < len(block); n++ {
-			c := located[4*n:][:4]
-			for i := len(block) - 4*n; i < 4; i++ {
-				c[i] = noCell
-			}
-			cells[n] = fourCells(c[0]) | fourCells(c[1])<<16 | fourCells(c[2])<<32 | fourCells(c[3])<<48
-		}
-		values, cells = values[len(block):], cells[n:]
+		values, cells = values[len(block):], cells[len(block):]
 	}
 }
 
 // countShifted counts four values after the other while all four are in cells 0 to Size, on
-// a grid with one tail and a rate of 1, and returns how many fours. It has locate written
+// a grid with one tail and a rate of 1, and returns how many values. It has locate written
 // out.
-func (g *grid) countShifted(counts []int32, cells []fourCells, values []float64) (n int) {
+func (g *grid) countShifted(counts []int32, cells []uint16, values []float64) (n int) {
 	centre, shift, base := g.Centre, g.Shift&63, uint64(g.Base)
-	counts = counts[:g.Size+1]
-	for i := 0; i < len(values)-3; i += 4 { // in this form no index needs a check
-		c0 := math.Float64bits(values[i]-centre)>>shift - base
-		c1 := math.Float64bits(values[i+1]-centre)>>shift - base
-		c2 := math.Float64bits(values[i+2]-centre)>>shift - base
-		c3 := math.Float64bits(values[i+3]-centre)>>shift - base
+	counts, cells = counts[:g.Size+1], cells[:len(values)]
+	for ; n < len(values)-3; n += 4 { // in this form no index needs a check
+		c0 := math.Float64bits(values[n]-centre)>>shift - base
+		c1 := math.Float64bits(values[n+1]-centre)>>shift - base
+		c2 := math.Float64bits(values[n+2]-centre)>>shift - base
+		c3 := math.Float64bits(values[n+3]-centre)>>shift - base
 		size := uint64(len(counts))
 		if c0 >= size || c1 >= size || c2 >= size || c3 >= size {
 			break
@@ -113,8 +100,7 @@ func (g *grid) countShifted(counts []int32, cells []fourCells, values []float64)
 		counts[c1]++
 		counts[c2]++
 		counts[c3]++
-		cells[n] = fourCells(c0 | c1<<16 | c2<<32 | c3<<48)
-		n++
+		cells[n], cells[n+1], cells[n+2], cells[n+3] = uint16(c0), uint16(c1), uint16(c2), uint16(c3)
 	}
 	return n
 }
@@ -185,52 +171,51 @@ func (k *cellCount) gather() {
 		return
 	}
 	low, high := k.ranges()
-	i := 0
-	for ; i < len(k.cells)-1; i += 2 { // two, so that there is a branch less
-		v, w := k.cells[i], k.cells[i+1]
+	i, cells := 0, k.cells
+	for ; i < len(cells)-7; i += 8 {
+		v, w := joined(cells[i:i+4]), joined(cells[i+4:i+8])
 		if (low.test(v)|high.test(v)|low.test(w)|high.test(w))&topBits != 0 {
-			k.place(i, v)
-			k.place(i+1, w)
+			k.place(i, i+8)
 		}
 	}
-	if i < len(k.cells) {
-		k.place(i, k.cells[i])
-	}
+	k.place(i, len(cells))
 }
 
-// place collects those of the i-th four values that are in open cells.
-func (k *cellCount) place(i int, w fourCells) {
-	if k.slot[w&noCell]|k.slot[w>>16&noCell]|k.slot[w>>32&noCell]|k.slot[w>>48&noCell] == 0 {
-		return
-	}
-	for j := 4 * i; j < 4*i+4; j++ {
-		if slot := k.slot[w&noCell]; slot != 0 {
+// joined returns four cells as one number, which takes one operation.
+func joined(c []uint16) uint64 {
+	return uint64(c[0]) | uint64(c[1])<<16 | uint64(c[2])<<32 | uint64(c[3])<<48
+}
+
+// place collects those of some values that are in open cells.
+func (k *cellCount) place(from, to int) {
+	for i, c := range k.cells[from:to] {
+		if slot := k.slot[c&(1<<15-1)]; slot != 0 {
 			o := &k.opened[slot-1]
-			k.inside[o.next] = k.values[j]
+			k.inside[o.next] = k.values[from+i]
 			o.next++
 		}
-		w >>= 16
 	}
 }
 
 // cellRange is a range of cells, in each of four parts: what to add to a cell, and what to
-// take it from, so that the highest bit of the part says whether it is in the range.
-type cellRange struct{ fromFirst, toLast fourCells }
+// take it from, so that the highest bit of the part says whether it is in the range. No cell
+// has that bit.
+type cellRange struct{ fromFirst, toLast uint64 }
 
 const (
-	four    fourCells = 1<<48 | 1<<32 | 1<<16 | 1
-	topBits           = four << 15
+	four    uint64 = 1<<48 | 1<<32 | 1<<16 | 1
+	topBits        = four << 15
 )
 
 func newCellRange(first, last openCell) cellRange {
 	return cellRange{
-		fromFirst: topBits - four*fourCells(first.cell),
-		toLast:    topBits + four*fourCells(last.cell),
+		fromFirst: topBits - four*uint64(first.cell),
+		toLast:    topBits + four*uint64(last.cell),
 	}
 }
 
 // test returns four parts of which the highest bits say which cells are in the range.
-func (r cellRange) test(w fourCells) fourCells { return (w + r.fromFirst) & (r.toLast - w) }
+func (r cellRange) test(cells uint64) uint64 { return (cells + r.fromFirst) & (r.toLast - cells) }
 
 // ranges returns two ranges that hold all open cells, and the widest gap between them not.
 func (k *cellCount) ranges() (low, high cellRange) {
