@@ -157,6 +157,13 @@ func (k *cellCount) compare(starts []int) (h int64) {
 	return h
 }
 
+// most returns what the largest nmD inside an open cell is at most, which holds the
+// reference's values from i to next.
+func (k *cellCount) most(o openCell, i, next int, n, m int64) int64 {
+	before, after := int64(o.before), int64(o.before)+int64(k.counts[o.cell])
+	return max(int64(next)*m-before*n, after*n-int64(i)*m)
+}
+
 // open opens a cell before which there are so many values; they are opened in ascending order.
 func (k *cellCount) open(cell, before int) {
 	from, count := len(k.inside), int(k.counts[cell])

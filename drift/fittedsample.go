@@ -65,6 +65,9 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	count.gather()
 	for k, o := range count.opened {
 		i, next := s.starts[o.cell], s.starts[o.cell+1]
+		if count.most(o, i, next, n, m) <= h {
+			continue // another cell has a larger one
+		}
 		h = max(h, ksDistanceInside(s.sorted[i:next], count.gathered(k), int64(i), int64(o.before), n, m))
 	}
 	return h, true
