@@ -31,7 +31,7 @@
 // be judged is [Invalid], with the reason; neither stops the others.
 //
 // The package reads no clock and never modifies what it is given. [NewReference],
-// [Profile.Add], [Detector.Detect] and a [FittedSample] use a second processor while they
-// run, if there is enough to do, and leave no goroutine behind. Functions, a Reference and a Detector are
-// safe for concurrent use; a Profile is not.
+// [Profile.Add], [Detector.Detect] and [KolmogorovSmirnov] use a second processor while they
+// run, if there is enough to do, and leave no goroutine behind. Functions, a Reference, a
+// Detector and a FittedSample are safe for concurrent use; a Profile is not.
 package drift
