@@ -36,8 +36,9 @@ type groupEnd struct {
 
 type openCell struct {
 	cell   int
-	before int // values below the cell
-	next   int // place of its next value; when all are gathered, the end
+	before int   // values below the cell
+	most   int64 // the largest nmD that may be inside
+	next   int   // place of its next value; when all are gathered, the end
 }
 
 // add counts the values.
@@ -147,8 +148,8 @@ func (k *cellCount) compare(starts []int) (h int64) {
 		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
 			count, reference := int64(k.counts[c]), int64(starts[c+1]-starts[c])
 			end := d + reference*m - count*n
-			if count > 0 && reference > 0 && max(end, -d)+count*n > h {
-				k.open(c, before)
+			if most := max(end, -d) + count*n; count > 0 && reference > 0 && most > h {
+				k.open(openCell{cell: c, before: before, most: most})
 			}
 			before += int(count)
 			d = end
@@ -157,19 +158,13 @@ func (k *cellCount) compare(starts []int) (h int64) {
 	return h
 }
 
-// most returns what the largest nmD inside an open cell is at most, which holds the
-// reference's values from i to next.
-func (k *cellCount) most(o openCell, i, next int, n, m int64) int64 {
-	before, after := int64(o.before), int64(o.before)+int64(k.counts[o.cell])
-	return max(int64(next)*m-before*n, after*n-int64(i)*m)
-}
-
-// open opens a cell before which there are so many values; they are opened in ascending order.
-func (k *cellCount) open(cell, before int) {
-	from, count := len(k.inside), int(k.counts[cell])
-	k.opened = append(k.opened, openCell{cell: cell, before: before, next: from})
-	k.inside = slices.Grow(k.inside, count)[:from+count]
-	k.slot[cell] = uint16(len(k.opened))
+// open opens a cell; they are opened in ascending order.
+func (k *cellCount) open(o openCell) {
+	o.next = len(k.inside)
+	count := int(k.counts[o.cell])
+	k.opened = append(k.opened, o)
+	k.inside = slices.Grow(k.inside, count)[:o.next+count]
+	k.slot[o.cell] = uint16(len(k.opened))
 }
 
 // gather collects the values of the open cells.
@@ -281,8 +276,8 @@ func bestShift(sorted []float64, k, size int) (best grid, fullest float64) {
 	fullest = math.Inf(1)
 	for _, width := range [...]float64{
 		hi - lo, // all cells are about as wide as each other
-		sorted[int(0.5*float64(len(sorted)-1))] - lo,
-		sorted[int(0.1*float64(len(sorted)-1))] - lo,
+		quantile(sorted, 0.5) - lo,
+		quantile(sorted, 0.1) - lo,
 	} {
 		if centre := lo - aside*width; !math.IsInf(centre, 0) {
 			g := newLogGrid(1, centre, 1, lo, hi, size)

@@ -64,10 +64,10 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	n, m := int64(len(s.sorted)), int64(len(current))
 	count.gather()
 	for k, o := range count.opened {
-		i, next := s.starts[o.cell], s.starts[o.cell+1]
-		if count.most(o, i, next, n, m) <= h {
+		if o.most <= h {
 			continue // another cell has a larger one
 		}
+		i, next := s.starts[o.cell], s.starts[o.cell+1]
 		h = max(h, ksDistanceInside(s.sorted[i:next], count.gathered(k), int64(i), int64(o.before), n, m))
 	}
 	return h, true

@@ -197,10 +197,15 @@ func withoutTails(sorted []float64, k int) (lo, hi float64) {
 	return sorted[tail], sorted[len(sorted)-1-tail]
 }
 
+// quantile returns the number below which a share of sorted values is.
+func quantile(sorted []float64, share float64) float64 {
+	return sorted[int(share*float64(len(sorted)-1))]
+}
+
 // bestGrid is fitGrid, however much a cell holds.
 func bestGrid(sorted []float64, k, size int) (best grid, fullest float64) {
 	lo, hi := withoutTails(sorted, k)
-	q := func(share float64) float64 { return sorted[int(share*float64(len(sorted)-1))] }
+	q := func(share float64) float64 { return quantile(sorted, share) }
 	median := q(0.5)
 	grids := make([]grid, 0, 5)
 	if linear := newLinearGrid(lo, hi, size); linear.check() == nil {

@@ -87,11 +87,14 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 	starts := r.starts()
 	h = c.compare(starts)
 	for _, o := range c.opened {
-		r.open(o.cell, starts[o.cell])
+		r.open(openCell{cell: o.cell})
 	}
 	both(func(k *cellCount, _ []float64) { k.gather() })
 	n, m := int64(len(reference)), int64(len(current))
 	for i, o := range c.opened {
+		if o.most <= h {
+			continue // another cell has a larger one
+		}
 		inside := r.gathered(i)
 		sortFloats(inside)
 		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(starts[o.cell]), int64(o.before), n, m))
@@ -155,7 +158,7 @@ func ksDistanceInside(r, c []float64, i, j, n, m int64) int64 {
 	return max(abs(i*m-below*n), abs((i+int64(len(r)))*m-upTo*n))
 }
 
-// constant reports whether all values, of which there is one, are equal.
+// constant reports whether all values, of which there is one at least, are equal.
 func constant(values []float64) bool {
 	for _, x := range values {
 		if x != values[0] {
