@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -416,8 +417,7 @@ func TestSegments_FewRowsNeverHold(t *testing.T) {
 
 // Many segments of evidence that nobody validated take a time that grows with the rows,
 // not with their square.
-func TestSegments_ManyOfBareEvidence(t *testing.T) {
-	t.Parallel()
+func TestSegments_ManyOfBareEvidence(t *testing.T) { // alone, to see how long it takes
 	truth, a, b := scores(5, 20_000, 0.1, 0.4)
 	e, err := gate.FromScores(truth, a, b)
 	require.NoError(t, err)
@@ -429,8 +429,13 @@ func TestSegments_ManyOfBareEvidence(t *testing.T) {
 	begin := time.Now()
 	gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
 	decided := time.Since(begin)
-	c.Check(&e)
-	require.Less(t, time.Since(begin)-decided, 8*decided+500*time.Millisecond)
+	checked := time.Duration(math.MaxInt64)
+	for range 3 { // a busy machine may hold up one of them
+		begin := time.Now()
+		c.Check(&e)
+		checked = min(checked, time.Since(begin))
+	}
+	require.Less(t, checked, 8*decided+500*time.Millisecond)
 	e.Shadow.Class[7] = 2
 	require.Contains(t, verdict(t, gate.Error, c, e).Reason, "shadow: Class[7] is 2")
 }
