@@ -9,36 +9,37 @@ const (
 	// largestFine is the largest grid of which 15 bits can number the cells, with those
 	// outside.
 	largestFine = 1<<15 - 2
-	// cellGroup is how many cells are looked at together first.
-	cellGroup = 8
+	// Cells are compared in groups first, then in parts of those groups of which that leaves
+	// anything open, and only where they do, too, one by one.
+	cellGroup = 16
+	cellPart  = 4
 )
 
 // cellCount counts a sample on the cells of a grid, and gathers the values of the cells that
 // must be looked into, which are open. It is used again and again.
 type cellCount struct {
 	values  []float64
-	cells   []uint16   // of the values
-	numbers bool       // no value is NaN
-	counts  []int32    // of the cells, in whole groups
-	ends    []groupEnd // of groups of cells, from 0 on
-	near    []int      // the groups that may hold the largest distance
-	opened  []openCell
-	inside  []float64 // of the open cells, one cell after the other
+	cells   []uint16 // of the values
+	numbers bool     // no value is NaN
+	gridCounts
+	opened []openCell
+	inside []float64 // of the open cells, one cell after the other
 	// slot is the place of an open cell in opened, plus 1. The size spares a comparison.
 	slot [1 << 15]uint16
 }
 
-// groupEnd is an end of a group of cells.
-type groupEnd struct {
-	before   int   // values before it
-	distance int64 // nm times the difference of the distribution functions there
+// gridCounts is how many values of a sample are in each cell.
+type gridCounts struct {
+	counts []int32 // of the cells, in whole groups
+	before []int   // values before each group, and all
 }
 
+// openCell is a cell that must be looked into.
 type openCell struct {
-	cell   int
-	before int   // values below the cell
-	most   int64 // the largest nmD that may be inside
-	next   int   // place of its next value; when all are gathered, the end
+	cell              int
+	reference, before int   // values of the reference and of the sample below the cell
+	most              int64 // the largest nmD that may be inside
+	next              int   // place of its next value; when all are gathered, the end
 }
 
 // add counts the values.
@@ -49,6 +50,7 @@ func (k *cellCount) add(g *grid, values []float64) {
 	k.counts = slices.Grow(k.counts[:0], cells)[:cells]
 	clear(k.counts)
 	k.numbers = k.count(g)
+	k.sum()
 }
 
 // count counts the values in their cells, which it writes down, or returns false if one is
@@ -63,7 +65,7 @@ func (k *cellCount) count(g *grid) bool {
 	}
 	for {
 		if shifted {
-			n := g.countShifted(k.counts, cells, values)
+			n := countShifted(values, cells, k.counts[:g.Size+1], g.Centre, g.Shift, uint64(g.Base))
 			values, cells = values[n:], cells[n:]
 		}
 		if len(values) == 0 {
@@ -82,12 +84,12 @@ func (k *cellCount) count(g *grid) bool {
 	}
 }
 
-// countShifted counts four values after the other while all four are in cells 0 to Size, on
-// a grid with one tail and a rate of 1, and returns how many values. It has locate written
-// out.
-func (g *grid) countShifted(counts []int32, cells []uint16, values []float64) (n int) {
-	centre, shift, base := g.Centre, g.Shift&63, uint64(g.Base)
-	counts, cells = counts[:g.Size+1], cells[:len(values)]
+// countShifted counts four values after the other while all four are in cells that are
+// counted, on a grid with one tail and a rate of 1, and returns how many values. It has locate
+// written out.
+func countShifted(values []float64, cells []uint16, counts []int32, centre float64, shift uint, base uint64) (n int) {
+	shift &= 63
+	cells = cells[:len(values)]
 	for ; n < len(values)-3; n += 4 { // in this form no index needs a check
 		c0 := math.Float64bits(values[n]-centre)>>shift - base
 		c1 := math.Float64bits(values[n+1]-centre)>>shift - base
@@ -106,65 +108,66 @@ func (g *grid) countShifted(counts []int32, cells []uint16, values []float64) (n
 	return n
 }
 
-// starts returns how many values come before each cell, and all.
-func (k *cellCount) starts() []int {
-	starts := make([]int, 1, len(k.counts)+1)
-	for c, n := range k.counts {
-		starts = append(starts, starts[c]+int(n))
+// sum counts the values before each group.
+func (g *gridCounts) sum() {
+	before := 0
+	g.before = append(g.before[:0], before)
+	for counts := g.counts; len(counts) >= cellGroup; counts = counts[cellGroup:] {
+		c := (*[cellGroup]int32)(counts)
+		before += int(c[0]+c[1]+c[2]+c[3]+c[4]+c[5]+c[6]+c[7]) +
+			int(c[8]+c[9]+c[10]+c[11]+c[12]+c[13]+c[14]+c[15])
+		g.before = append(g.before, before)
 	}
-	return starts
 }
 
-// compare returns the largest nmD at ends of cells, of which the reference's values begin
-// at the starts, and opens those cells that may have a larger one inside.
-func (k *cellCount) compare(starts []int) (h int64) {
-	n, m := int64(starts[len(starts)-1]), int64(len(k.values))
-	k.ends = append(k.ends[:0], groupEnd{})
-	before := 0
-	for at := cellGroup; at <= len(k.counts); at += cellGroup {
-		c := k.counts[at-cellGroup:][:cellGroup]
-		before += int(c[0] + c[1] + c[2] + c[3] + c[4] + c[5] + c[6] + c[7])
-		end := groupEnd{before, int64(starts[at])*m - int64(before)*n}
-		k.ends = append(k.ends, end)
-		h = max(h, abs(end.distance))
+// compare returns the largest nmD from a reference of n values at ends of cells, and opens
+// those cells that may have a larger one inside. Inside a cell, or some that follow each
+// other, it is at most what it would be if all values of one sample came before the other's.
+func (k *cellCount) compare(reference *gridCounts, n int64) (h int64) {
+	m, before := int64(len(k.values)), k.before[:len(reference.before)]
+	// First at ends of groups, because the larger h is the less there is to look at.
+	for g, i := range reference.before {
+		h = max(h, abs(int64(i)*m-int64(before[g])*n))
 	}
-	// Inside a part it is at most that of having all values of one sample before all of the
-	// other, which c values of the current sample move by cn.
-	k.near = k.near[:0]
-	for g, end := range k.ends[1:] {
-		start := k.ends[g]
-		if max(end.distance, -start.distance)+int64(end.before-start.before)*n <= h {
-			continue
-		}
-		k.near = append(k.near, g)
-		d := start.distance
-		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
-			d += int64(starts[c+1]-starts[c])*m - int64(k.counts[c])*n
-			h = max(h, abs(d))
+	for g := range len(before) - 1 {
+		up := int64(reference.before[g+1])*m - int64(before[g])*n
+		down := int64(before[g+1])*n - int64(reference.before[g])*m
+		if max(up, down) > h && k.mostInside(reference, g, n, m) > h {
+			h = k.compareGroup(reference, g, n, m, h)
 		}
 	}
-	for _, g := range k.near {
-		before, d := k.ends[g].before, k.ends[g].distance
-		for c := g * cellGroup; c < (g+1)*cellGroup; c++ {
-			count, reference := int64(k.counts[c]), int64(starts[c+1]-starts[c])
-			end := d + reference*m - count*n
-			if most := max(end, -d) + count*n; count > 0 && reference > 0 && most > h {
-				k.open(openCell{cell: c, before: before, most: most})
-			}
-			before += int(count)
-			d = end
-		}
-	}
+	k.opened = slices.DeleteFunc(k.opened, func(o openCell) bool { return o.most <= h })
 	return h
 }
 
-// open opens a cell; they are opened in ascending order.
-func (k *cellCount) open(o openCell) {
-	o.next = len(k.inside)
-	count := int(k.counts[o.cell])
-	k.opened = append(k.opened, o)
-	k.inside = slices.Grow(k.inside, count)[:o.next+count]
-	k.slot[o.cell] = uint16(len(k.opened))
+// mostInside returns what nmD is at most inside a group, judged by the parts of it.
+func (k *cellCount) mostInside(reference *gridCounts, group int, n, m int64) (most int64) {
+	im, jn := int64(reference.before[group])*m, int64(k.before[group])*n
+	rs, cs := reference.counts[group*cellGroup:][:cellGroup], k.counts[group*cellGroup:][:cellGroup]
+	for len(rs) >= cellPart && len(cs) >= cellPart {
+		r, c := (*[cellPart]int32)(rs), (*[cellPart]int32)(cs)
+		nextIM, nextJN := im+int64(r[0]+r[1]+r[2]+r[3])*m, jn+int64(c[0]+c[1]+c[2]+c[3])*n
+		most = max(most, nextIM-jn, nextJN-im)
+		im, jn = nextIM, nextJN
+		rs, cs = rs[cellPart:], cs[cellPart:]
+	}
+	return most
+}
+
+// compareGroup is compare for the cells of a group. It returns nmD if that is larger than h,
+// and else h.
+func (k *cellCount) compareGroup(reference *gridCounts, group int, n, m, h int64) int64 {
+	i, j := reference.before[group], k.before[group]
+	for c := group * cellGroup; c < (group+1)*cellGroup; c++ {
+		nextI, nextJ := i+int(reference.counts[c]), j+int(k.counts[c])
+		most := max(int64(nextI)*m-int64(j)*n, int64(nextJ)*n-int64(i)*m)
+		h = max(h, abs(int64(nextI)*m-int64(nextJ)*n))
+		if most > h && i < nextI && j < nextJ {
+			k.opened = append(k.opened, openCell{cell: c, reference: i, before: j, most: most})
+		}
+		i, j = nextI, nextJ
+	}
+	return h
 }
 
 // gather collects the values of the open cells.
@@ -172,6 +175,14 @@ func (k *cellCount) gather() {
 	if len(k.opened) == 0 {
 		return
 	}
+	size := 0
+	for i := range k.opened {
+		o := &k.opened[i]
+		o.next = size
+		size += int(k.counts[o.cell])
+		k.slot[o.cell] = uint16(i + 1)
+	}
+	k.inside = slices.Grow(k.inside[:0], size)[:size]
 	low, high := k.ranges()
 	i, cells := 0, k.cells
 	for ; i < len(cells)-7; i += 8 {
@@ -251,7 +262,7 @@ func fineGrid(sorted []float64, n int) grid {
 	finite := finiteRange(sorted)
 	// A few on either side are counted in one cell, for which longer is looked, rather than
 	// that many cells go to them; they are fewer than would open it.
-	outliers := int(float64(len(finite)) / (4 * math.Sqrt(float64(n))))
+	outliers := int(float64(len(finite)) / (16 * math.Sqrt(float64(n))))
 	finite = finite[outliers : len(finite)-outliers]
 	for size := cellsFor(n); ; size = min(4*size, largestFine) {
 		k := size / 2
@@ -293,7 +304,7 @@ func bestShift(sorted []float64, k, size int) (best grid, fullest float64) {
 // hold many. The largest distance between two distribution functions is of the order of 1/√n,
 // and only cells of a much smaller share than that can be passed over.
 func cellsFor(n int) int {
-	return min(max(32*int(math.Sqrt(float64(n))), cellGroup), largestFine)
+	return min(max(48*int(math.Sqrt(float64(n))), cellGroup), largestFine)
 }
 
 // finiteRange returns the sorted values without infinities; if there are no others, a zero.

@@ -12,8 +12,8 @@ import (
 type FittedSample struct {
 	sorted []float64
 	grid   grid
-	starts []int     // of each cell of the grid, in sorted, and the end
-	counts sync.Pool // of *cellCount
+	gridCounts
+	used sync.Pool // of *cellCount
 }
 
 // NewFittedSample prepares the sample, which needs not be sorted and stays as it is. An
@@ -26,7 +26,7 @@ func NewFittedSample(reference []float64) (*FittedSample, error) {
 	s := &FittedSample{sorted: sorted, grid: fineGrid(sorted, len(sorted))}
 	count := new(cellCount)
 	count.add(&s.grid, sorted)
-	s.starts = count.starts()
+	s.gridCounts = count.gridCounts
 	return s, nil
 }
 
@@ -51,24 +51,24 @@ func (s *FittedSample) KolmogorovSmirnov(current []float64) (Result, error) {
 
 // distance returns nmD, or false if a value is NaN.
 func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
-	count, _ := s.counts.Get().(*cellCount)
+	count, _ := s.used.Get().(*cellCount)
 	if count == nil {
 		count = new(cellCount)
 	}
-	defer s.counts.Put(count)
+	defer s.used.Put(count)
 	defer count.close()
 	if count.add(&s.grid, current); !count.numbers {
 		return 0, false
 	}
-	h = count.compare(s.starts)
 	n, m := int64(len(s.sorted)), int64(len(current))
+	h = count.compare(&s.gridCounts, n)
 	count.gather()
 	for k, o := range count.opened {
 		if o.most <= h {
 			continue // another cell has a larger one
 		}
-		i, next := s.starts[o.cell], s.starts[o.cell+1]
-		h = max(h, ksDistanceInside(s.sorted[i:next], count.gathered(k), int64(i), int64(o.before), n, m))
+		inside := s.sorted[o.reference:][:s.counts[o.cell]]
+		h = max(h, ksDistanceInside(inside, count.gathered(k), int64(o.reference), int64(o.before), n, m))
 	}
 	return h, true
 }

@@ -84,20 +84,17 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 	if !r.numbers || !c.numbers {
 		return 0, false
 	}
-	starts := r.starts()
-	h = c.compare(starts)
-	for _, o := range c.opened {
-		r.open(openCell{cell: o.cell})
-	}
-	both(func(k *cellCount, _ []float64) { k.gather() })
 	n, m := int64(len(reference)), int64(len(current))
+	h = c.compare(&r.gridCounts, n)
+	r.opened = slices.Clone(c.opened)
+	both(func(k *cellCount, _ []float64) { k.gather() })
 	for i, o := range c.opened {
 		if o.most <= h {
 			continue // another cell has a larger one
 		}
 		inside := r.gathered(i)
 		sortFloats(inside)
-		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(starts[o.cell]), int64(o.before), n, m))
+		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(o.reference), int64(o.before), n, m))
 	}
 	return h, true
 }
@@ -213,9 +210,17 @@ func ksExactEqual(h, n float64) float64 {
 	// The terms fall like exp(-(kh)²/n); what is exp(-41) of the first is nothing beside it.
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
-		ratio := 1.0 // of the terms k+1 and k
-		for j := range int(h) {
-			ratio *= (n - k*h - float64(j)) / (n + k*h + float64(j) + 1)
+		// The ratio of the terms k+1 and k. Four factors do not overflow, and before one is
+		// negative there is one of 0.
+		ratio, over, under := 1.0, n-k*h, n+k*h+1
+		j := h
+		for ; j >= 4; j -= 4 {
+			ratio *= over * (over - 1) * (over - 2) * (over - 3) / (under * (under + 1) * (under + 2) * (under + 3))
+			over, under = over-4, under+4
+		}
+		for ; j > 0; j-- {
+			ratio *= over / under
+			over, under = over-1, under+1
 		}
 		p = ratio * (1 - p)
 	}
