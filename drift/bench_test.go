@@ -30,15 +30,22 @@ func BenchmarkKolmogorovSmirnov(b *testing.B) {
 
 func BenchmarkFittedSample_KolmogorovSmirnov(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
-		current := drawn("log-normal", 2, n)
 		fitted, err := drift.NewFittedSample(drawn("log-normal", 1, n))
 		require.NoError(b, err)
-		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = fitted.KolmogorovSmirnov(current)
-			}
-		})
+		run := func(name string, current []float64) {
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = fitted.KolmogorovSmirnov(current)
+				}
+			})
+		}
+		current := drawn("log-normal", 2, n)
+		run(fmt.Sprintf("n=%d", n), current)
+		for i := range current {
+			current[i] *= math.Exp(0.1) // a tenth of the standard deviation of the logarithm
+		}
+		run(fmt.Sprintf("drifted/n=%d", n), current)
 	}
 }
 
