@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -143,7 +144,8 @@ func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run
 	}
 	wanted := &Labelling{Coverage: coverage, MinLabelled: l.cfg.Train.MinLabelled, MinCoverage: l.cfg.Train.MinCoverage}
 	run.Labelling = wanted
-	found := fmt.Sprintf("%d of %d predictions labelled (%.0f %%)", coverage.Labelled, coverage.Predictions, 100*coverage.Share())
+	percent := math.Floor(1000*coverage.Share()) / 10 // rounded up it could look like enough
+	found := fmt.Sprintf("%d of %d predictions labelled (%.4g %%)", coverage.Labelled, coverage.Predictions, percent)
 	if coverage.Misfits > 0 {
 		found += fmt.Sprintf(", %d with a label that does not fit the schema", coverage.Misfits)
 	}
@@ -151,7 +153,7 @@ func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run
 	case coverage.Labelled < wanted.MinLabelled:
 		return run.after(StepSkipped, now, fmt.Sprintf("%s, at least %d wanted", found, wanted.MinLabelled)), nil
 	case coverage.Share() < wanted.MinCoverage:
-		return run.after(StepSkipped, now, fmt.Sprintf("%s, at least %.0f %% wanted", found, 100*wanted.MinCoverage)), nil
+		return run.after(StepSkipped, now, fmt.Sprintf("%s, at least %.4g %% wanted", found, 100*wanted.MinCoverage)), nil
 	}
 	return run.after(StepConditions, now, found), nil
 }

@@ -92,6 +92,18 @@ func TestLoop_TooFewLabels(t *testing.T) {
 	}
 }
 
+// A share that is not enough does not read as if it were.
+func TestLoop_NearlyEnoughCoverage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pass(t, 30*day, 4000, 0.001)
+	l := w.loop(t, healing.Config{Train: healing.TrainConfig{MinCoverage: 1}})
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	run := w.runs(t, l)[0]
+	require.Equal(t, healing.StepSkipped, run.Step)
+	require.Regexp(t, `^39\d\d of 4000 predictions labelled \(99\.\d %\), at least 100 % wanted$`, run.Reason)
+}
+
 func TestLoop_OneClassOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
