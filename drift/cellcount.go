@@ -9,8 +9,8 @@ const (
 	// largestFine is the largest grid of which 15 bits can number the cells, with those
 	// outside.
 	largestFine = 1<<15 - 2
-	// Cells are compared in groups first, then in parts of those groups of which that leaves
-	// anything open, and only where they do, too, one by one.
+	// Groups of cells are compared first, then the parts of a group inside which a larger
+	// distance may be, and then all cells of it if that may still be.
 	cellGroup = 16
 	cellPart  = 4
 )
@@ -21,25 +21,28 @@ type cellCount struct {
 	values  []float64
 	cells   []uint16 // of the values
 	numbers bool     // no value is NaN
-	gridCounts
-	opened []openCell
-	inside []float64 // of the open cells, one cell after the other
+	counts  gridCounts
+	opened  []openCell
+	inside  []float64 // of the open cells, one cell after the other
 	// slot is the place of an open cell in opened, plus 1. The size spares a comparison.
 	slot [1 << 15]uint16
 }
 
 // gridCounts is how many values of a sample are in each cell.
 type gridCounts struct {
-	counts []int32 // of the cells, in whole groups
-	before []int   // values before each group, and all
+	cells  []int32 // in whole groups
+	groups []int   // values before each group, and all
 }
+
+// maxCounted is how many values can be counted.
+const maxCounted = math.MaxInt32
 
 // openCell is a cell that must be looked into.
 type openCell struct {
-	cell              int
-	reference, before int   // values of the reference and of the sample below the cell
-	most              int64 // the largest nmD that may be inside
-	next              int   // place of its next value; when all are gathered, the end
+	cell int
+	i, j int   // values of the reference and of the sample below the cell
+	most int64 // the largest nmD that may be inside
+	next int   // place of its next value; when all are gathered, the end
 }
 
 // add counts the values.
@@ -47,16 +50,16 @@ func (k *cellCount) add(g *grid, values []float64) {
 	cells := (g.Size + 2 + cellGroup - 1) / cellGroup * cellGroup
 	k.values = values
 	k.cells = slices.Grow(k.cells[:0], len(values))[:len(values)]
-	k.counts = slices.Grow(k.counts[:0], cells)[:cells]
-	clear(k.counts)
+	k.counts.cells = slices.Grow(k.counts.cells[:0], cells)[:cells]
+	clear(k.counts.cells)
 	k.numbers = k.count(g)
-	k.sum()
+	k.counts.sum()
 }
 
 // count counts the values in their cells, which it writes down, or returns false if one is
 // NaN.
 func (k *cellCount) count(g *grid) bool {
-	values, cells := k.values, k.cells
+	values, cells, counts := k.values, k.cells, k.counts.cells
 	var located [gridBlock]uint32
 	atOnce := gridBlock
 	shifted := g.Tails == 1 && g.Rate == 1 && g.Shift < 52 // no NaN is in a cell of numbers
@@ -65,7 +68,7 @@ func (k *cellCount) count(g *grid) bool {
 	}
 	for {
 		if shifted {
-			n := countShifted(values, cells, k.counts[:g.Size+1], g.Centre, g.Shift, uint64(g.Base))
+			n := countShifted(values, cells, counts[:g.Size+1], g.Centre, g.Shift, uint64(g.Base))
 			values, cells = values[n:], cells[n:]
 		}
 		if len(values) == 0 {
@@ -78,14 +81,14 @@ func (k *cellCount) count(g *grid) bool {
 				return false
 			}
 			cells[i] = uint16(located[i])
-			k.counts[located[i]]++
+			counts[located[i]]++
 		}
 		values, cells = values[len(block):], cells[len(block):]
 	}
 }
 
-// countShifted counts four values after the other while all four are in cells that are
-// counted, on a grid with one tail and a rate of 1, and returns how many values. It has locate
+// countShifted counts four values after the other while all four are in cells of counts, on
+// a grid with one tail and a rate of 1, and returns how many values. It has locate
 // written out.
 func countShifted(values []float64, cells []uint16, counts []int32, centre float64, shift uint, base uint64) (n int) {
 	shift &= 63
@@ -109,14 +112,14 @@ func countShifted(values []float64, cells []uint16, counts []int32, centre float
 }
 
 // sum counts the values before each group.
-func (g *gridCounts) sum() {
+func (c *gridCounts) sum() {
 	before := 0
-	g.before = append(g.before[:0], before)
-	for counts := g.counts; len(counts) >= cellGroup; counts = counts[cellGroup:] {
-		c := (*[cellGroup]int32)(counts)
-		before += int(c[0]+c[1]+c[2]+c[3]+c[4]+c[5]+c[6]+c[7]) +
-			int(c[8]+c[9]+c[10]+c[11]+c[12]+c[13]+c[14]+c[15])
-		g.before = append(g.before, before)
+	c.groups = append(c.groups[:0], before)
+	for cells := c.cells; len(cells) >= cellGroup; cells = cells[cellGroup:] {
+		n := (*[cellGroup]int32)(cells)
+		before += int(n[0]+n[1]+n[2]+n[3]+n[4]+n[5]+n[6]+n[7]) +
+			int(n[8]+n[9]+n[10]+n[11]+n[12]+n[13]+n[14]+n[15])
+		c.groups = append(c.groups, before)
 	}
 }
 
@@ -124,14 +127,14 @@ func (g *gridCounts) sum() {
 // those cells that may have a larger one inside. Inside a cell, or some that follow each
 // other, it is at most what it would be if all values of one sample came before the other's.
 func (k *cellCount) compare(reference *gridCounts, n int64) (h int64) {
-	m, before := int64(len(k.values)), k.before[:len(reference.before)]
+	m, groups := int64(len(k.values)), k.counts.groups[:len(reference.groups)]
 	// First at ends of groups, because the larger h is the less there is to look at.
-	for g, i := range reference.before {
-		h = max(h, abs(int64(i)*m-int64(before[g])*n))
+	for g, i := range reference.groups {
+		h = max(h, abs(int64(i)*m-int64(groups[g])*n))
 	}
-	for g := range len(before) - 1 {
-		up := int64(reference.before[g+1])*m - int64(before[g])*n
-		down := int64(before[g+1])*n - int64(reference.before[g])*m
+	for g := range len(groups) - 1 {
+		up := int64(reference.groups[g+1])*m - int64(groups[g])*n
+		down := int64(groups[g+1])*n - int64(reference.groups[g])*m
 		if max(up, down) > h && k.mostInside(reference, g, n, m) > h {
 			h = k.compareGroup(reference, g, n, m, h)
 		}
@@ -142,8 +145,8 @@ func (k *cellCount) compare(reference *gridCounts, n int64) (h int64) {
 
 // mostInside returns what nmD is at most inside a group, judged by the parts of it.
 func (k *cellCount) mostInside(reference *gridCounts, group int, n, m int64) (most int64) {
-	im, jn := int64(reference.before[group])*m, int64(k.before[group])*n
-	rs, cs := reference.counts[group*cellGroup:][:cellGroup], k.counts[group*cellGroup:][:cellGroup]
+	im, jn := int64(reference.groups[group])*m, int64(k.counts.groups[group])*n
+	rs, cs := reference.cells[group*cellGroup:][:cellGroup], k.counts.cells[group*cellGroup:][:cellGroup]
 	for len(rs) >= cellPart && len(cs) >= cellPart {
 		r, c := (*[cellPart]int32)(rs), (*[cellPart]int32)(cs)
 		nextIM, nextJN := im+int64(r[0]+r[1]+r[2]+r[3])*m, jn+int64(c[0]+c[1]+c[2]+c[3])*n
@@ -154,16 +157,16 @@ func (k *cellCount) mostInside(reference *gridCounts, group int, n, m int64) (mo
 	return most
 }
 
-// compareGroup is compare for the cells of a group. It returns nmD if that is larger than h,
-// and else h.
+// compareGroup is compare for the cells of a group. It returns the larger of h and nmD at
+// their ends.
 func (k *cellCount) compareGroup(reference *gridCounts, group int, n, m, h int64) int64 {
-	i, j := reference.before[group], k.before[group]
+	i, j := reference.groups[group], k.counts.groups[group]
 	for c := group * cellGroup; c < (group+1)*cellGroup; c++ {
-		nextI, nextJ := i+int(reference.counts[c]), j+int(k.counts[c])
+		nextI, nextJ := i+int(reference.cells[c]), j+int(k.counts.cells[c])
 		most := max(int64(nextI)*m-int64(j)*n, int64(nextJ)*n-int64(i)*m)
 		h = max(h, abs(int64(nextI)*m-int64(nextJ)*n))
 		if most > h && i < nextI && j < nextJ {
-			k.opened = append(k.opened, openCell{cell: c, reference: i, before: j, most: most})
+			k.opened = append(k.opened, openCell{cell: c, i: i, j: j, most: most})
 		}
 		i, j = nextI, nextJ
 	}
@@ -179,7 +182,7 @@ func (k *cellCount) gather() {
 	for i := range k.opened {
 		o := &k.opened[i]
 		o.next = size
-		size += int(k.counts[o.cell])
+		size += int(k.counts.cells[o.cell])
 		k.slot[o.cell] = uint16(i + 1)
 	}
 	k.inside = slices.Grow(k.inside[:0], size)[:size]
@@ -245,7 +248,7 @@ func (k *cellCount) ranges() (low, high cellRange) {
 // gathered returns the values of the i-th open cell, in any order.
 func (k *cellCount) gathered(i int) []float64 {
 	o := k.opened[i]
-	return k.inside[o.next-int(k.counts[o.cell]) : o.next]
+	return k.inside[o.next-int(k.counts.cells[o.cell]) : o.next]
 }
 
 // close closes all cells.
@@ -300,12 +303,10 @@ func bestShift(sorted []float64, k, size int) (best grid, fullest float64) {
 	return best, fullest
 }
 
-// cellsFor returns how many cells a sample of n values is counted on, or more if some would
-// hold many. The largest distance between two distribution functions is of the order of 1/√n,
-// and only cells of a much smaller share than that can be passed over.
-func cellsFor(n int) int {
-	return min(max(48*int(math.Sqrt(float64(n))), cellGroup), largestFine)
-}
+// cellsFor returns on about how many cells n values are counted, if none of these holds many.
+// The largest distance between two distribution functions is of the order of 1/√n, and only
+// cells of a much smaller share than that can be passed over.
+func cellsFor(n int) int { return min(48*int(math.Sqrt(float64(n))), largestFine) }
 
 // finiteRange returns the sorted values without infinities; if there are no others, a zero.
 func finiteRange(sorted []float64) []float64 {

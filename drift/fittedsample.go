@@ -12,8 +12,8 @@ import (
 type FittedSample struct {
 	sorted []float64
 	grid   grid
-	gridCounts
-	used sync.Pool // of *cellCount
+	counts gridCounts
+	used   sync.Pool // of *cellCount
 }
 
 // NewFittedSample prepares the sample, which needs not be sorted and stays as it is. An
@@ -26,7 +26,7 @@ func NewFittedSample(reference []float64) (*FittedSample, error) {
 	s := &FittedSample{sorted: sorted, grid: fineGrid(sorted, len(sorted))}
 	count := new(cellCount)
 	count.add(&s.grid, sorted)
-	s.gridCounts = count.gridCounts
+	s.counts = count.counts
 	return s, nil
 }
 
@@ -51,6 +51,13 @@ func (s *FittedSample) KolmogorovSmirnov(current []float64) (Result, error) {
 
 // distance returns nmD, or false if a value is NaN.
 func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
+	if max(len(s.sorted), len(current)) > maxCounted {
+		sorted, err := sortedSample("current", current)
+		if err != nil {
+			return 0, false
+		}
+		return ksDistance(s.sorted, sorted), true
+	}
 	count, _ := s.used.Get().(*cellCount)
 	if count == nil {
 		count = new(cellCount)
@@ -61,14 +68,14 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 		return 0, false
 	}
 	n, m := int64(len(s.sorted)), int64(len(current))
-	h = count.compare(&s.gridCounts, n)
+	h = count.compare(&s.counts, n)
 	count.gather()
 	for k, o := range count.opened {
 		if o.most <= h {
 			continue // another cell has a larger one
 		}
-		inside := s.sorted[o.reference:][:s.counts[o.cell]]
-		h = max(h, ksDistanceInside(inside, count.gathered(k), int64(o.reference), int64(o.before), n, m))
+		inside := s.sorted[o.i:][:s.counts.cells[o.cell]]
+		h = max(h, ksDistanceInside(inside, count.gathered(k), int64(o.i), int64(o.j), n, m))
 	}
 	return h, true
 }

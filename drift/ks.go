@@ -43,7 +43,7 @@ const (
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].
 func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, error) {
-	if doubles, ok := any(current).([]float64); ok && min(len(reference), len(current)) >= ksCountMin {
+	if doubles, ok := any(current).([]float64); ok && ksCountable(len(reference), len(current)) {
 		if h, ok := ksCounted(any(reference).([]float64), doubles); ok {
 			return ksResult(h, len(reference), len(current)), nil
 		}
@@ -55,12 +55,15 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 	return ksResult(ksDistance(r, c), len(r), len(c)), nil
 }
 
+// ksCountable reports whether two samples of n and m values can be counted and should be.
+func ksCountable(n, m int) bool { return min(n, m) >= ksCountMin && max(n, m) <= maxCounted }
+
 // ksCounted returns nmD of samples that are not sorted: both are counted on a grid fitted to
-// some values of the reference, about one a cell, and only where that leaves open whether the
+// some values of the reference, about one for two cells, and only where that leaves open whether the
 // largest distance is inside a cell, its values are sorted. It returns false if a value is
 // NaN.
 func ksCounted(reference, current []float64) (h int64, ok bool) {
-	step := max(len(reference)/cellsFor(len(reference)), 1)
+	step := max(2*len(reference)/cellsFor(len(reference)), 1)
 	some := make([]float64, 0, len(reference)/step+1)
 	for i := 0; i < len(reference); i += step {
 		some = append(some, reference[i])
@@ -85,7 +88,7 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 		return 0, false
 	}
 	n, m := int64(len(reference)), int64(len(current))
-	h = c.compare(&r.gridCounts, n)
+	h = c.compare(&r.counts, n)
 	r.opened = slices.Clone(c.opened)
 	both(func(k *cellCount, _ []float64) { k.gather() })
 	for i, o := range c.opened {
@@ -94,7 +97,7 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 		}
 		inside := r.gathered(i)
 		sortFloats(inside)
-		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(o.reference), int64(o.before), n, m))
+		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(o.i), int64(o.j), n, m))
 	}
 	return h, true
 }
@@ -210,15 +213,15 @@ func ksExactEqual(h, n float64) float64 {
 	// The terms fall like exp(-(kh)²/n); what is exp(-41) of the first is nothing beside it.
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
-		// The ratio of the terms k+1 and k. Four factors do not overflow, and before one is
-		// negative there is one of 0.
+		// The ratio of the terms k+1 and k, in factors of which four do not overflow. Before
+		// one is negative there is one of 0.
 		ratio, over, under := 1.0, n-k*h, n+k*h+1
 		j := h
-		for ; j >= 4; j -= 4 {
+		for ; j >= 4 && ratio > 0; j -= 4 {
 			ratio *= over * (over - 1) * (over - 2) * (over - 3) / (under * (under + 1) * (under + 2) * (under + 3))
 			over, under = over-4, under+4
 		}
-		for ; j > 0; j-- {
+		for ; j > 0 && ratio > 0; j-- {
 			ratio *= over / under
 			over, under = over-1, under+1
 		}

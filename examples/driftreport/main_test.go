@@ -165,7 +165,7 @@ func TestScan_RaggedLines(t *testing.T) {
 }
 
 // A quote without its partner makes the rest of the file one record. To find that out takes
-// one pass, of bounded memory.
+// memory for a record of the largest size at most, however often its buffer grows.
 func TestScan_StrayQuote(t *testing.T) { // alone, to see what it allocates
 	for _, c := range []struct {
 		begin string
