@@ -88,8 +88,8 @@ func (k *cellCount) count(g *grid) bool {
 }
 
 // countShifted counts four values after the other while all four are in cells of counts, on
-// a grid with one tail and a rate of 1, and returns how many values. It has locate
-// written out.
+// a grid with one tail and a rate of 1, and returns how many values. It has locate written
+// out.
 func countShifted(values []float64, cells []uint16, counts []int32, centre float64, shift uint, base uint64) (n int) {
 	shift &= 63
 	cells = cells[:len(values)]
@@ -249,6 +249,18 @@ func (k *cellCount) ranges() (low, high cellRange) {
 func (k *cellCount) gathered(i int) []float64 {
 	o := k.opened[i]
 	return k.inside[o.next-int(k.counts.cells[o.cell]) : o.next]
+}
+
+// distance returns nmD of samples of n and m values, of which it is h at ends of cells and
+// the values of the open ones are gathered. inside returns the reference's values in the i-th
+// open cell, sorted.
+func (k *cellCount) distance(h, n, m int64, inside func(i int) []float64) int64 {
+	for i, o := range k.opened {
+		if o.most > h { // or another cell has a larger one
+			h = max(h, ksDistanceInside(inside(i), k.gathered(i), int64(o.i), int64(o.j), n, m))
+		}
+	}
+	return h
 }
 
 // close closes all cells.

@@ -70,12 +70,8 @@ func (s *FittedSample) distance(current []float64) (h int64, ok bool) {
 	n, m := int64(len(s.sorted)), int64(len(current))
 	h = count.compare(&s.counts, n)
 	count.gather()
-	for k, o := range count.opened {
-		if o.most <= h {
-			continue // another cell has a larger one
-		}
-		inside := s.sorted[o.i:][:s.counts.cells[o.cell]]
-		h = max(h, ksDistanceInside(inside, count.gathered(k), int64(o.i), int64(o.j), n, m))
-	}
-	return h, true
+	return count.distance(h, n, m, func(i int) []float64 {
+		o := count.opened[i]
+		return s.sorted[o.i:][:s.counts.cells[o.cell]]
+	}), true
 }

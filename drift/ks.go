@@ -59,9 +59,9 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 func ksCountable(n, m int) bool { return min(n, m) >= ksCountMin && max(n, m) <= maxCounted }
 
 // ksCounted returns nmD of samples that are not sorted: both are counted on a grid fitted to
-// some values of the reference, about one for two cells, and only where that leaves open whether the
-// largest distance is inside a cell, its values are sorted. It returns false if a value is
-// NaN.
+// some values of the reference, about one for two cells, and only where that leaves open
+// whether the largest distance is inside a cell, its values are sorted. It returns false if a
+// value is NaN.
 func ksCounted(reference, current []float64) (h int64, ok bool) {
 	step := max(2*len(reference)/cellsFor(len(reference)), 1)
 	some := make([]float64, 0, len(reference)/step+1)
@@ -91,15 +91,11 @@ func ksCounted(reference, current []float64) (h int64, ok bool) {
 	h = c.compare(&r.counts, n)
 	r.opened = slices.Clone(c.opened)
 	both(func(k *cellCount, _ []float64) { k.gather() })
-	for i, o := range c.opened {
-		if o.most <= h {
-			continue // another cell has a larger one
-		}
+	return c.distance(h, n, m, func(i int) []float64 {
 		inside := r.gathered(i)
 		sortFloats(inside)
-		h = max(h, ksDistanceInside(inside, c.gathered(i), int64(o.i), int64(o.j), n, m))
-	}
-	return h, true
+		return inside
+	}), true
 }
 
 // ksResult returns the Result of samples of n and m values with nmD = h.

@@ -87,15 +87,14 @@ func TestSegments_AsMatrix(t *testing.T) {
 }
 
 // The cost of a comparison grows with the kinds of rows that occur, not with the square of
-// the classes for each draw, which takes minutes here: this takes a second, and half a dozen
-// on a busy machine with the race detector.
+// the classes for each draw, which takes minutes here.
 func TestNonInferior_ManyClasses(t *testing.T) { // alone, to see how long it takes
 	e := classified(0, 300, 1000, 0.5, 0.9)
 	begin := time.Now()
 	check := gate.NonInferior{Metric: gate.F1, Relative: 0.03, Draws: 100}.Check(&e)
 	t.Logf("%s: %s", time.Since(begin), check.Reason)
 	require.Equal(t, gate.Pass, check.Verdict, check.Reason)
-	require.Less(t, time.Since(begin), time.Minute)
+	require.Less(t, time.Since(begin), 20*time.Second)
 }
 
 func TestSuperior_TooManyClasses(t *testing.T) { // alone, to see what it allocates
