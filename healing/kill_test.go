@@ -118,7 +118,7 @@ func ending(t *testing.T, dir string) string {
 	require.NoError(t, err)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s in production\n", w.production(t))
-	for e, err := range w.parts.Registry.History(t.Context()) {
+	for e, err := range w.parts.Registry.History(t.Context(), 0) {
 		require.NoError(t, err)
 		fmt.Fprintf(&b, "%s: %s to %s, %s %s\n", e.Version, e.From, e.To, e.Displaced, e.DisplacedTo)
 	}

@@ -448,7 +448,7 @@ func story(t *testing.T, n int, after bool) (string, healing.Journal) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s in production after %d trainings\n", w.production(t), w.trained)
-	for e, err := range w.parts.Registry.History(t.Context()) {
+	for e, err := range w.parts.Registry.History(t.Context(), 0) {
 		require.NoError(t, err)
 		fmt.Fprintf(&b, "%s: %s to %s, %s %s\n", e.Version, e.From, e.To, e.Displaced, e.DisplacedTo)
 	}
@@ -478,7 +478,7 @@ func TestLoop_TwoProcesses(t *testing.T) {
 	wg.Wait()
 	require.Equal(t, "1", w.production(t))
 	events := 0
-	for _, err := range w.parts.Registry.History(t.Context()) {
+	for _, err := range w.parts.Registry.History(t.Context(), 0) {
 		require.NoError(t, err)
 		events++
 	}

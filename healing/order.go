@@ -126,7 +126,7 @@ func (l *Loop) recallable(ctx context.Context, version string) (_ registry.Versi
 		return registry.Version{}, "", &registry.ConflictError{Expected: version, Actual: incumbent.ID}
 	}
 	var displaced []string // oldest first
-	for e, err := range l.parts.Registry.History(ctx) {
+	for e, err := range l.parts.Registry.History(ctx, 0) {
 		if err != nil {
 			return registry.Version{}, "", err
 		}

@@ -72,7 +72,7 @@ func spell(d time.Duration) string {
 // changedAt returns when production last changed, zero if nothing was ever promoted.
 func (l *Loop) changedAt(ctx context.Context) (time.Time, error) {
 	var at time.Time
-	for e, err := range l.parts.Registry.History(ctx) {
+	for e, err := range l.parts.Registry.History(ctx, 0) {
 		if err != nil {
 			return time.Time{}, fmt.Errorf("healing: registry: %w", err)
 		}

@@ -43,6 +43,10 @@ type Label struct {
 	// Time is when the truth became known at its source, in UTC; stores keep it to the
 	// microsecond. Of two labels of one prediction the later wins.
 	Time time.Time
+	// Arrived is when the label was stored, in UTC, to the microsecond. Append sets it, to
+	// the present, unless it is set already, as in a replay of the past. It is no part of
+	// what makes two labels equal, and of equal labels the first counts.
+	Arrived time.Time
 }
 
 // Equal reports whether two labels are the same, times compared as instants in the
@@ -109,18 +113,40 @@ type Store interface {
 	// every label whose Append returned before the call.
 	Lookup(ctx context.Context, predictionIDs ...string) (map[string]Label, error)
 
+	// LookupAsOf is Lookup as it was at an earlier moment: labels with a later Arrived do
+	// not count.
+	LookupAsOf(ctx context.Context, arrivedBy time.Time, predictionIDs ...string) (map[string]Label, error)
+
 	// Scan yields every revision that q matches, in the order in which they were
 	// appended, in bounded memory beyond the store's own index. It yields every label
 	// whose Append returned before the scan began. The sequence ends at the first error,
 	// which it yields with a zero Label; a cancelled ctx is such an error. The consumer
-	// may stop early. The sequence may be ranged over again, which is a new scan.
+	// may stop early. The sequence may be ranged over again, which is a new scan. While it
+	// yields, a store holds no lock and no connection.
 	Scan(ctx context.Context, q Query) iter.Seq2[Label, error]
+}
+
+// Pruner is implemented by a [Store] that can remove old labels.
+type Pruner interface {
+	// Prune removes labels with an Arrived before the given moment: all of them, or fewer
+	// if the store keeps them in larger portions, which it then says. It is safe to repeat.
+	Prune(ctx context.Context, arrivedBefore time.Time) error
+}
+
+// Joiner is implemented by a [predictlog.Store] that can join its records with the labels
+// of a store that lies beside it, as two tables of a database.
+type Joiner interface {
+	// JoinLabels yields what [Join] would, or reports false if it cannot join with this
+	// store of labels.
+	JoinLabels(labels Store, q predictlog.Query, arrivedBy time.Time) (func(ctx context.Context) iter.Seq2[Example, error], bool)
 }
 
 // Query selects labels. The zero Query selects all.
 type Query struct {
 	// From and To bound Label.Time: From <= Time < To. A zero bound is no bound.
 	From, To time.Time
+	// ArrivedBy, if not zero, leaves out the labels with a later Arrived.
+	ArrivedBy time.Time
 	// PredictionID, if not empty, must equal the label's: the history of one prediction.
 	PredictionID string
 }
@@ -129,5 +155,6 @@ type Query struct {
 func (q Query) Matches(l Label) bool {
 	return (q.From.IsZero() || !l.Time.Before(q.From)) &&
 		(q.To.IsZero() || l.Time.Before(q.To)) &&
+		(q.ArrivedBy.IsZero() || !l.Arrived.After(q.ArrivedBy)) &&
 		(q.PredictionID == "" || l.PredictionID == q.PredictionID)
 }

@@ -76,7 +76,7 @@ func ExampleRegistry_promotion() {
 			fmt.Printf("replica %s was late: version %s is in production\n", id, conflict.Actual)
 		}
 	}
-	for e, err := range reg.History(ctx) {
+	for e, err := range reg.History(ctx, 0) {
 		if err != nil {
 			log.Fatal(err)
 		}

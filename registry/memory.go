@@ -125,7 +125,7 @@ func (m *Memory) Transition(ctx context.Context, t Transition) (Event, error) {
 }
 
 // History implements [Registry].
-func (m *Memory) History(ctx context.Context) iter.Seq2[Event, error] {
+func (m *Memory) History(ctx context.Context, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(Event{}, err)

@@ -69,19 +69,28 @@ type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hexadecimal
+	// Blob is where a [Ledger] keeps the content; other registries have no use for it.
+	Blob string `json:"blob,omitempty"`
 }
 
 // Version is one registered version of the model. All but Stage is fixed when it is
 // registered. Its maps and slices are the receiver's own.
 type Version struct {
-	// ID is given by the registry: "1", "2", ... in the order of registration.
+	// ID is given by the registry, and is unique in it.
 	ID string `json:"id"`
-	// Key is the idempotency key it was registered with.
+	// Key is the idempotency key it was registered with; "" if another client of a shared
+	// registry made it.
 	Key string `json:"key"`
 	// Created is when it was registered, in UTC.
 	Created time.Time `json:"created"`
-	// Stage is where it is now.
-	Stage Stage `json:"stage"`
+	// Stage is where it is now, and Since is when it got there, in UTC.
+	Stage Stage     `json:"stage"`
+	Since time.Time `json:"since"`
+	// Promoted is when it last entered production, zero if it never did.
+	Promoted time.Time `json:"promoted,omitzero"`
+	// Deleted is when its files were deleted, zero if they were not. A version without
+	// files never enters production.
+	Deleted time.Time `json:"deleted,omitzero"`
 	// Files are the artifact, named [ModelFile], and the documents kept beside it, in
 	// the order of their names.
 	Files []File `json:"files"`
@@ -114,6 +123,8 @@ type Draft struct {
 	// finite.
 	Tags    map[string]string
 	Metrics map[string]float64
+	// Token is the fencing token of the caller's lease, see [Transition.Token].
+	Token uint64
 }
 
 // Transition asks for a version to be moved to another stage. Its strings are UTF-8.
@@ -196,8 +207,59 @@ type Registry interface {
 	// whether it happened; a transition with a Key is safe to repeat.
 	Transition(ctx context.Context, t Transition) (Event, error)
 
-	// History yields every event, oldest first. Errors are yielded as by Versions.
-	History(ctx context.Context) iter.Seq2[Event, error]
+	// History yields the events with a Seq above after, oldest first. Errors are yielded
+	// as by Versions.
+	History(ctx context.Context, after uint64) iter.Seq2[Event, error]
+}
+
+// Attacher is implemented by a [Registry] that can add to a version what was learnt of it
+// after it was registered.
+type Attacher interface {
+	// Attach adds documents and metrics to a version and returns it. A document or a
+	// metric that is there already stays as it is, so that a repetition changes nothing.
+	// A version that does not exist is [ErrNotFound].
+	Attach(ctx context.Context, a Attachment) (Version, error)
+}
+
+// Attachment is what is added to a version, with the rules of [Draft].
+type Attachment struct {
+	Version   string
+	Documents map[string][]byte
+	Metrics   map[string]float64
+	Token     uint64 // see [Transition.Token]
+}
+
+// Deleter is implemented by a [Registry] that can delete the files of a version.
+type Deleter interface {
+	// Delete deletes the files of a version that is archived or quarantined. What is known
+	// of the version stays. The version that a rollback would go back to is not deleted:
+	// that is [ErrIllegal], as is a version in another stage. A version that does not exist
+	// is [ErrNotFound]; one whose files are deleted already is no error.
+	Delete(ctx context.Context, d Deletion) error
+}
+
+// Deletion asks for the files of a version to be deleted.
+type Deletion struct {
+	Version       string
+	Time          time.Time // when it happens; the present if zero
+	Actor, Reason string    // who asks, and why
+	Token         uint64    // see [Transition.Token]
+}
+
+// Fencer is implemented by a [Registry] that can be told of a new holder of the lease
+// before that holder changes anything.
+type Fencer interface {
+	// Fence makes the registry refuse every token below this one with [ErrFenced] from now
+	// on. A token that is not above all before it changes nothing.
+	Fence(ctx context.Context, token uint64) error
+}
+
+// Observer is implemented by a [Registry] that keeps measurements of a version over time,
+// as MLflow does for its pages.
+type Observer interface {
+	// Observe records finite measurements of a version at a time. The same measurement
+	// again changes nothing.
+	Observe(ctx context.Context, version string, at time.Time, metrics map[string]float64) error
 }
 
 // Query selects versions. The zero Query selects all.

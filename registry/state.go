@@ -64,11 +64,13 @@ func (s *State) PlanVersion(d Draft, files []File) (v Version, repeated bool, er
 	if err := checkFiles(files); err != nil {
 		return Version{}, false, err
 	}
+	created := moment(d.Time)
 	return Version{
 		ID:      strconv.Itoa(len(s.versions) + 1),
 		Key:     d.Key,
-		Created: moment(d.Time),
+		Created: created,
 		Stage:   Staging,
+		Since:   created,
 		Files:   files,
 		Tags:    cloneMap(d.Tags),
 		Metrics: cloneMap(d.Metrics),
@@ -79,6 +81,7 @@ func (s *State) PlanVersion(d Draft, files []File) (v Version, repeated bool, er
 // nothing, if no PlanVersion would have returned it.
 func (s *State) AddVersion(v Version) error {
 	v.Created = v.Created.UTC().Round(0)
+	v.Since = v.Since.UTC().Round(0)
 	want, repeated, err := s.PlanVersion(Draft{Key: v.Key, Time: v.Created, Tags: v.Tags, Metrics: v.Metrics}, v.Files)
 	switch {
 	case err != nil:
@@ -177,11 +180,14 @@ func (s *State) AddEvent(e Event) error {
 	}
 	s.events = append(s.events, e)
 	s.latestToken = max(s.latestToken, e.Token)
-	s.version(e.Version).Stage = e.To
+	moved := s.version(e.Version)
+	moved.Stage, moved.Since = e.To, e.Time
 	if e.Displaced != "" {
-		s.version(e.Displaced).Stage = e.DisplacedTo
+		displaced := s.version(e.Displaced)
+		displaced.Stage, displaced.Since = e.DisplacedTo, e.Time
 	}
 	if e.To == Production {
+		moved.Promoted = e.Time
 		s.production = e.Version
 	}
 	return nil

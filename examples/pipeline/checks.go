@@ -55,7 +55,7 @@ func (s *story) lastRun(ctx context.Context, trigger healing.Trigger, step heali
 
 // lastEvent returns the latest transition in the registry.
 func (s *story) lastEvent(ctx context.Context) (last registry.Event, err error) {
-	for last, err = range s.folder.registry.History(ctx) {
+	for last, err = range s.folder.registry.History(ctx, 0) {
 		if err != nil {
 			return last, err
 		}

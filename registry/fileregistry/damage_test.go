@@ -144,7 +144,7 @@ func TestRegistry_MeetsDamage(t *testing.T) {
 		require.ErrorContains(t, err, path)
 		_, err = reader.Transition(t.Context(), registry.Transition{Version: "1", To: registry.Production})
 		require.ErrorIs(t, err, registry.ErrCorrupt)
-		for _, err := range reader.History(t.Context()) {
+		for _, err := range reader.History(t.Context(), 0) {
 			require.ErrorIs(t, err, registry.ErrCorrupt)
 		}
 		_, err = reader.Register(t.Context(), registry.Draft{Key: "b"}, strings.NewReader("b"))

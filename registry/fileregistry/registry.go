@@ -155,7 +155,7 @@ func (r *Registry) Transition(ctx context.Context, t registry.Transition) (regis
 }
 
 // History implements [registry.Registry].
-func (r *Registry) History(ctx context.Context) iter.Seq2[registry.Event, error] {
+func (r *Registry) History(ctx context.Context, after uint64) iter.Seq2[registry.Event, error] {
 	return func(yield func(registry.Event, error) bool) {
 		var events []registry.Event
 		err := r.read(ctx, func(s *registry.State) error {

@@ -57,7 +57,7 @@ func versions(t testing.TB, r registry.Registry) []registry.Version {
 func history(t testing.TB, r registry.Registry) []registry.Event {
 	t.Helper()
 	var all []registry.Event
-	for e, err := range r.History(t.Context()) {
+	for e, err := range r.History(t.Context(), 0) {
 		require.NoError(t, err)
 		all = append(all, e)
 	}

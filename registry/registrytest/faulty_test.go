@@ -49,7 +49,7 @@ func calls(ctx context.Context, r registry.Registry) map[string]func() error {
 			return last
 		},
 		"History": func() (last error) {
-			for _, err := range r.History(ctx) {
+			for _, err := range r.History(ctx, 0) {
 				last = err
 			}
 			return last

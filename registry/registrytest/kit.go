@@ -139,7 +139,7 @@ func (k *kit) versions(q registry.Query) []registry.Version {
 func (k *kit) history() []registry.Event {
 	k.t.Helper()
 	var events []registry.Event
-	for e, err := range k.r.History(k.ctx()) {
+	for e, err := range k.r.History(k.ctx(), 0) {
 		k.succeeds("history", err)
 		e.Time = e.Time.UTC() // so that == compares instants
 		events = append(events, e)

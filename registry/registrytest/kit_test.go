@@ -119,10 +119,10 @@ func (r confused) Open(ctx context.Context, _, file string) (io.ReadCloser, erro
 // forgetful yields no more than 20 events.
 type forgetful struct{ registry.Registry }
 
-func (r forgetful) History(ctx context.Context) iter.Seq2[registry.Event, error] {
+func (r forgetful) History(ctx context.Context, after uint64) iter.Seq2[registry.Event, error] {
 	return func(yield func(registry.Event, error) bool) {
 		n := 0
-		for e, err := range r.Registry.History(ctx) {
+		for e, err := range r.Registry.History(ctx, 0) {
 			if n++; n > 20 || !yield(e, err) {
 				return
 			}

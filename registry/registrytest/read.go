@@ -79,7 +79,7 @@ var readChecks = []check{
 			}
 			k.promote("1", "")
 			k.promote("2", "1")
-			for range k.r.History(k.ctx()) {
+			for range k.r.History(k.ctx(), 0) {
 				break
 			}
 		},
@@ -159,7 +159,7 @@ var readChecks = []check{
 			_, err = registry.Get(ctx, k.r, "1")
 			k.fails("Versions", err, context.Canceled)
 			n := 0
-			for _, err := range k.r.History(ctx) {
+			for _, err := range k.r.History(ctx, 0) {
 				k.fails("History", err, context.Canceled)
 				n++
 			}
