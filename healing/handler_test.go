@@ -106,8 +106,7 @@ func TestHandler_Checks(t *testing.T) {
 	_, err := l.Retrain(t.Context(), "ann", "because", w.now)
 	require.NoError(t, err)
 	require.NoError(t, l.Tick(t.Context(), w.now))
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	_, body, _ := get(t, l, "")
 	checks := s.Runs[0].Decision.Checks
 	require.NotEmpty(t, checks)
