@@ -346,6 +346,9 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if err != nil {
 		return l.abort(ctx, run, now, fmt.Errorf("the replay failed: %w", err))
 	}
+	if err := l.attachAnswers(ctx, run.Version, evidence.Shadow, evidence.N()); err != nil {
+		return run, err
+	}
 	evidence.Coverage = coverage.Count // of all rows, not of the sample
 	if err := l.decide(&run, evidence); err != nil {
 		return run, err
@@ -438,6 +441,9 @@ func (l *Loop) load(ctx context.Context, v registry.Version) (_ gate.Model, err 
 // conclude carries out what the gate decided, short of a promotion, which is announced
 // first.
 func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error) {
+	if err := l.attachDecision(ctx, run); err != nil {
+		return run, err
+	}
 	switch run.Decision.Outcome {
 	case gate.Promote:
 		if l.stale(run, now) {

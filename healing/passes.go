@@ -129,6 +129,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	if err != nil {
 		err = fmt.Errorf("healing: telemetry: %w", err)
 	}
+	err = errors.Join(err, l.observe(ctx, l.slot(now), p))
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	l.mu.Lock()
