@@ -1,5 +1,0 @@
-package fileregistry
-
-import "github.com/selfheal-ml/selfheal/registry"
-
-func OpenLog(dir string) (registry.Log, error) { return &registry.MemoryLog{}, nil }
