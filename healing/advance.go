@@ -420,22 +420,9 @@ func trainedOn(v registry.Version) gate.Window {
 	return gate.Window{From: from, To: to}
 }
 
-// load makes the model of a version and reads its artifact to the end, where the
-// registry vouches for it.
-func (l *Loop) load(ctx context.Context, v registry.Version) (_ gate.Model, err error) {
-	f, err := l.parts.Registry.Open(ctx, v.ID, registry.ModelFile)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	m, err := l.parts.Load(ctx, v, f)
-	if err != nil {
-		return nil, fmt.Errorf("load version %s: %w", v.ID, err)
-	}
-	if _, err := io.Copy(io.Discard, f); err != nil {
-		return nil, fmt.Errorf("load version %s: %w", v.ID, err)
-	}
-	return m, nil
+// load makes the model of a version, whose artifact the registry vouches for.
+func (l *Loop) load(ctx context.Context, v registry.Version) (gate.Model, error) {
+	return registry.Load(ctx, l.parts.Registry, v, l.parts.Load)
 }
 
 // conclude carries out what the gate decided, short of a promotion, which is announced

@@ -24,7 +24,7 @@ type folder struct {
 	dir         string
 	predictions *csvlog.Store
 	labels      *csvlabels.Store
-	registry    *fileregistry.Registry
+	registry    *registry.Ledger
 	journal     *filejournal.Journal
 
 	reported healing.Pass // the last pass whose report was kept
