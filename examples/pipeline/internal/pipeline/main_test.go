@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"bytes"
@@ -90,7 +90,7 @@ func TestStory(t *testing.T) {
 	}
 
 	for _, pattern := range []string{
-		"predictions/*.csv", "labels/labels.csv", "registry/*", "journal.jsonl", "reference.json", "drift-reports/*.json", "drift-reports/*.html",
+		"predictions/*.csv", "labels/labels.csv", "registry/*", "journal/*.json", "telemetry/*", "reference.json", "drift-reports/*.json", "drift-reports/*.html",
 	} {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		require.NoError(t, err)

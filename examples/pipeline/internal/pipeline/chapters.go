@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -59,7 +59,7 @@ func (s *story) tooFewLabels(ctx context.Context) error {
 		records[i] = predictlog.Record{ID: predictlog.NewIDAt(r.at), Time: r.at, Row: row}
 		s.willBeLabelled(records[i].ID, r)
 	}
-	if err := s.folder.predictions.Append(ctx, records...); err != nil {
+	if err := s.stores.Predictions.Append(ctx, records...); err != nil {
 		return err
 	}
 	s.timeline.add(s.now, "import", "%d applications of the past %.1f days; their labels are not known here yet", len(records), historyLength.Hours()/24)
@@ -124,7 +124,7 @@ func (s *story) stableOperation(ctx context.Context) error {
 		return fmt.Errorf("none of %d monitor passes compared anything", len(s.passes))
 	}
 	logged := 0
-	for _, err := range s.folder.predictions.Scan(ctx, predictlog.Query{Version: s.first}) {
+	for _, err := range s.stores.Predictions.Scan(ctx, predictlog.Query{Version: s.first}) {
 		if err != nil {
 			return err
 		}
@@ -317,7 +317,7 @@ func (s *story) harmfulOrder(ctx context.Context) error {
 	if run.Watch == nil || !run.Watch.Harmful {
 		return fmt.Errorf("%s was rolled back without proof of harm: %s", run.ID, run.Reason)
 	}
-	v, err := registry.Get(ctx, s.folder.registry, s.worse)
+	v, err := registry.Get(ctx, s.stores.Registry, s.worse)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func (s *story) lastRun(trigger healing.Trigger, step healing.Step) (healing.Run
 
 // lastEvent returns the latest transition in the registry.
 func (s *story) lastEvent(ctx context.Context) (last registry.Event, err error) {
-	for last, err = range s.folder.registry.History(ctx, 0) {
+	for last, err = range s.stores.Registry.History(ctx, 0) {
 		if err != nil {
 			return last, err
 		}
@@ -63,7 +63,7 @@ func (s *story) lastEvent(ctx context.Context) (last registry.Event, err error) 
 // wantProduction fails unless the version is in production, for the registry and for a
 // client of the service.
 func (s *story) wantProduction(ctx context.Context, version string) error {
-	v, err := registry.InProduction(ctx, s.folder.registry)
+	v, err := registry.InProduction(ctx, s.stores.Registry)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *story) wantProduction(ctx context.Context, version string) error {
 // measure returns how a version did on the labelled predictions that it answered in the
 // window.
 func (s *story) measure(ctx context.Context, version string, from, to time.Time) (score, error) {
-	data, err := labels.Collect(ctx, s.folder.predictions, s.folder.labels, predictlog.Query{From: from, To: to, Version: version})
+	data, err := labels.Collect(ctx, s.stores.Predictions, s.stores.Labels, predictlog.Query{From: from, To: to, Version: version})
 	if err != nil {
 		return score{}, err
 	}

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"encoding/json"
@@ -72,5 +72,5 @@ func (p *printer) scores(lines ...scoreLine) {
 }
 
 func (p *printer) files(dir string) {
-	p.line("files: %s (predictions, labels, registry, journal.jsonl, reference.json, drift-reports)", dir)
+	p.line("files: %s (predictions, labels, registry, journal, telemetry, reference.json, drift-reports)", dir)
 }

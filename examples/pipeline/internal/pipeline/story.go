@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -49,7 +49,7 @@ const (
 // stores and the real loop.
 type story struct {
 	timeline   *timeline
-	folder     *folder
+	stores     *stores
 	schema     *predictlog.Schema
 	service    *service
 	client     *client
@@ -86,21 +86,22 @@ type storySummary struct {
 
 // storyConfig tunes a story.
 type storyConfig struct {
-	dir     string
-	seed    uint64
-	start   time.Time // of the simulated clock: when the service is introduced
-	address string    // to listen on
+	dir      string
+	database string // the URL of a database to keep everything in, "" for files in dir
+	seed     uint64
+	start    time.Time // of the simulated clock: when the service is introduced
+	address  string    // to listen on
 }
 
 // tellStory lives through all chapters, then calls after, if not nil, while the service
 // still runs. The error names the chapter that did not happen.
 func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(context.Context, *story) error) (_ *storySummary, err error) {
 	began := time.Now()
-	s, err := newStory(cfg, t)
+	s, err := newStory(ctx, cfg, t)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.folder.close()) }()
+	defer func() { err = errors.Join(err, s.stores.close()) }()
 	listener, err := net.Listen("tcp", cfg.address)
 	if err != nil {
 		return nil, err
@@ -121,23 +122,23 @@ func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(con
 	s.client.http.CloseIdleConnections()
 	stop()
 	if err := errors.Join(err, <-served); err != nil {
-		return nil, fmt.Errorf("%w (the files are in %s)", err, s.folder.dir)
+		return nil, fmt.Errorf("%w (the files are in %s)", err, s.stores.dir)
 	}
 	return &s.summary, nil
 }
 
-func newStory(cfg storyConfig, t *timeline) (*story, error) {
+func newStory(ctx context.Context, cfg storyConfig, t *timeline) (*story, error) {
 	schema, err := predictlog.SchemaOf[applicant]()
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(cfg.dir, schema)
+	f, err := openStores(ctx, cfg.dir, cfg.database, modelName, schema)
 	if err != nil {
 		return nil, err
 	}
 	s := &story{
 		timeline:   t,
-		folder:     f,
+		stores:     f,
 		schema:     schema,
 		population: newPopulation(cfg.seed),
 		market:     branches(),
@@ -153,22 +154,15 @@ func newStory(cfg storyConfig, t *timeline) (*story, error) {
 // assemble puts the service and the loop together from the stores, as a host would.
 func (s *story) assemble(cfg storyConfig) error {
 	load := decoder(s.schema)
-	live, err := registry.NewLive(s.folder.registry, load, registry.LiveConfig{})
+	live, err := registry.NewLive(s.stores.Registry, load, registry.LiveConfig{})
 	if err != nil {
 		return err
 	}
-	recorder, err := predictlog.NewRecorder(s.folder.predictions, predictlog.Config{Model: modelName})
+	recorder, err := predictlog.NewRecorder(s.stores.Predictions, predictlog.Config{Model: modelName})
 	if err != nil {
 		return err
 	}
-	s.loop, err = healing.New(healing.Parts{
-		Predictions: s.folder.predictions,
-		Labels:      s.folder.labels,
-		Registry:    s.folder.registry,
-		Journal:     s.folder.journal,
-		Trainer:     healing.TrainerFunc(s.train),
-		Load:        load,
-	}, healing.Config{
+	s.loop, err = s.stores.loop(healing.TrainerFunc(s.train), load, healing.Config{
 		Actor: "pipeline",
 		Train: healing.TrainConfig{
 			Maturity:   maxDelay,
@@ -186,7 +180,7 @@ func (s *story) assemble(cfg storyConfig) error {
 		live:     live,
 		recorder: recorder,
 		schema:   s.schema,
-		labels:   s.folder.labels,
+		labels:   s.stores.Labels,
 		status:   s.loop.Handler(),
 	}
 	return nil
@@ -214,7 +208,7 @@ func (s *story) onPass(p healing.Pass) {
 	if n := len(s.passes); n == 0 || s.passes[n-1].Drifted() != p.Drifted() || (s.passes[n-1].Skipped == "") != (p.Skipped == "") {
 		s.timeline.add(p.Time, "monitor", "%d predictions in %s: %s", p.Samples, hours(p.Window), passText(p))
 	}
-	s.keep(s.folder.keepReport(p))
+	s.keep(s.stores.keepReport(p))
 	p.Report = nil // large, and kept in the folder
 	s.passes = append(s.passes, p)
 }
@@ -244,7 +238,7 @@ func (s *story) onRun(r healing.Run) {
 		ctx := context.Background() // a hook gets none, and reading a small file is quick
 		s.keep(s.service.live.Refresh(ctx))
 		if production := s.service.live.Get(); production != nil {
-			s.keep(s.folder.keepReference(ctx, production.Version.ID))
+			s.keep(s.stores.keepReference(ctx, production.Version.ID))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -19,6 +19,7 @@ import (
 type replayConfig struct {
 	data, label, id string // the file, and its columns that are no features
 	dir             string
+	database        string // see storyConfig
 	seed            uint64
 	start           time.Time     // of the first row
 	every           time.Duration // from one row to the next
@@ -78,7 +79,7 @@ type replay struct {
 	cfg      replayConfig
 	timeline *timeline
 	table    *table
-	folder   *folder
+	stores   *stores
 	live     *registry.Live[gate.Model]
 	static   gate.Model
 
@@ -98,13 +99,13 @@ func replayFile(ctx context.Context, cfg replayConfig, t *timeline) (_ *replaySu
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(cfg.dir, data.schema)
+	f, err := openStores(ctx, cfg.dir, cfg.database, "replay", data.schema)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	r := &replay{cfg: cfg, timeline: t, table: data, folder: f, now: cfg.start.Add(cfg.first - cfg.step())}
-	r.live, err = registry.NewLive(f.registry, decoder(data.schema), registry.LiveConfig{})
+	r := &replay{cfg: cfg, timeline: t, table: data, stores: f, now: cfg.start.Add(cfg.first - cfg.step())}
+	r.live, err = registry.NewLive(f.Registry, decoder(data.schema), registry.LiveConfig{})
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +142,7 @@ func openTable(cfg replayConfig) (*table, error) {
 
 // newLoop returns a loop on the stores of the replay.
 func (r *replay) newLoop(cfg healing.Config) (*healing.Loop, error) {
-	return healing.New(healing.Parts{
-		Predictions: r.folder.predictions,
-		Labels:      r.folder.labels,
-		Registry:    r.folder.registry,
-		Journal:     r.folder.journal,
-		Trainer:     healing.TrainerFunc(train),
-		Load:        decoder(r.table.schema),
-	}, cfg)
+	return r.stores.loop(healing.TrainerFunc(train), decoder(r.table.schema), cfg)
 }
 
 // deployFirst imports the first rows and lets a loop make the first version from all of
@@ -243,7 +237,7 @@ func (r *replay) answer(ctx context.Context) error {
 	from, to := r.answered, r.rowsBefore(r.now)
 	records := make([]predictlog.Record, to-from)
 	for i := range records {
-		records[i] = predictlog.Record{ID: r.table.ids[from+i], Time: r.at(from + i), Row: r.table.rows[from+i]}
+		records[i] = predictlog.Record{ID: r.table.ids[from+i], Model: r.stores.Model, Time: r.at(from + i), Row: r.table.rows[from+i]}
 	}
 	if production := r.live.Get(); production != nil {
 		healed, err := production.Model.Predict(ctx, r.table.rows[from:to])
@@ -261,7 +255,7 @@ func (r *replay) answer(ctx context.Context) error {
 			r.byStatic.add(positive, r.table.truth[from+i], static[i])
 		}
 	}
-	if err := r.folder.predictions.Append(ctx, records...); err != nil {
+	if err := r.stores.Predictions.Append(ctx, records...); err != nil {
 		return err
 	}
 	r.answered = to
@@ -278,12 +272,12 @@ func (r *replay) label(ctx context.Context) error {
 		}
 		batch = append(batch, labels.Label{PredictionID: r.table.ids[r.labelled], Class: r.table.truth[r.labelled], Time: known})
 	}
-	return r.folder.labels.Append(ctx, batch...)
+	return r.stores.Labels.Append(ctx, batch...)
 }
 
 func (r *replay) onPass(p healing.Pass) {
 	r.summary.Passes++
-	r.hookErr = cmp.Or(r.hookErr, r.folder.keepReport(p))
+	r.hookErr = cmp.Or(r.hookErr, r.stores.keepReport(p))
 }
 
 // onRun counts. The timeline gets what changed production; the journal has the rest.
