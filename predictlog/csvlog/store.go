@@ -60,7 +60,8 @@ type Store struct {
 	days    []*day // the last used last
 
 	mu       sync.Mutex
-	reported map[string]int // guarded by mu; how many unreadable rows, by file
+	reported map[string]int     // guarded by mu; how many unreadable rows, by file
+	blocks   map[string]*blocks // guarded by mu; by file
 }
 
 // maxDays is how many days stay open. Records come for today, around midnight for two
@@ -81,7 +82,10 @@ func Open(dir string, schema *predictlog.Schema, cfg Config) (*Store, error) {
 	if cfg.Sync > SyncNone {
 		return nil, fmt.Errorf("csvlog: invalid Config: Sync is %d, want SyncBatch or SyncNone", cfg.Sync)
 	}
-	s := &Store{dir: dir, own: newLayout(schema), cfg: cfg, seed: maphash.MakeSeed(), sem: make(chan struct{}, 1), reported: map[string]int{}}
+	s := &Store{
+		dir: dir, own: newLayout(schema), cfg: cfg, seed: maphash.MakeSeed(), sem: make(chan struct{}, 1),
+		reported: map[string]int{}, blocks: map[string]*blocks{},
+	}
 	var err error
 	if s.schemas, err = openSchemas(dir, s.fileConfig()); err != nil {
 		return nil, fmt.Errorf("csvlog: open: %w", err)
