@@ -124,7 +124,7 @@ func randomRow(rng *rand.Rand, target predictlog.Target) string {
 func TestStore_ScanColumns_Properties(t *testing.T) {
 	t.Parallel()
 	params := gopter.DefaultTestParametersWithSeed(20261123)
-	params.MinSuccessfulTests = 400
+	params.MinSuccessfulTests = 60
 	props := gopter.NewProperties(params)
 	columns := applicants(t).Columns()
 	targets := []predictlog.Target{

@@ -34,6 +34,14 @@ func (s *Store) openDay(name string) (*day, error) {
 	return &day{name: name, own: own, files: []*file{own}}, nil
 }
 
+// wasRemoved reports whether a file of the day is no longer there.
+func (d *day) wasRemoved() bool {
+	return slices.ContainsFunc(d.files, func(f *file) bool {
+		_, err := os.Stat(f.path)
+		return errors.Is(err, os.ErrNotExist)
+	})
+}
+
 // begin locks the files of the day and indexes what others have appended.
 func (d *day) begin(ctx context.Context, s *Store) error {
 	if err := d.openOthers(s); err != nil {

@@ -226,7 +226,7 @@ func TestStore_Days(t *testing.T) {
 }
 
 // A day that no record comes for is closed, as seen by what a store does with a file that
-// was removed: an open one has changed, a closed one is made anew.
+// was replaced: an open one has changed, a closed one is read anew.
 func TestStore_IdleDaysAreClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,18 +235,23 @@ func TestStore_IdleDaysAreClosed(t *testing.T) {
 		require.NoError(t, err)
 		yesterday, today := applicant(0), applicant(1)
 		yesterday.Time = noon.AddDate(0, 0, -1)
-		remove := func() { require.NoError(t, os.Remove(dayFile(t, dir, "2026-11-22"))) }
+		empty := func() {
+			path := dayFile(t, dir, "2026-11-22")
+			header, _, _ := strings.Cut(read(t, path), "\n")
+			require.NoError(t, os.WriteFile(path+".new", []byte(header+"\n"), 0o644))
+			require.NoError(t, os.Rename(path+".new", path))
+		}
 
 		require.NoError(t, store.Append(t.Context(), yesterday, today))
 		time.Sleep(10*time.Minute - time.Nanosecond)
 		require.NoError(t, store.Append(t.Context(), applicant(2)))
-		remove()
+		empty()
 		require.ErrorIs(t, store.Append(t.Context(), yesterday), appendfile.ErrChanged)
 
 		require.NoError(t, store.Append(t.Context(), yesterday))
 		time.Sleep(10 * time.Minute)
 		require.NoError(t, store.Append(t.Context(), applicant(3)))
-		remove()
+		empty()
 		require.NoError(t, store.Append(t.Context(), yesterday))
 		requireEqual(t, []predictlog.Record{yesterday, today, applicant(2), applicant(3)}, scan(t, store, predictlog.Query{}))
 		require.NoError(t, store.Close())
@@ -427,9 +432,15 @@ func TestStore_FileChangedWhileOpen(t *testing.T) {
 	dir := t.TempDir()
 	store := open(t, dir, applicants(t), csvlog.Config{})
 	require.NoError(t, store.Append(t.Context(), applicantsTo(2)...))
-	require.NoError(t, os.Remove(dayFile(t, dir, "2026-11-23")))
+	path := dayFile(t, dir, "2026-11-23")
+	require.NoError(t, os.WriteFile(path+".new", []byte(read(t, path)[:strings.Index(read(t, path), "id-1,")]), 0o644))
+	require.NoError(t, os.Rename(path+".new", path))
 	require.ErrorIs(t, store.Append(t.Context(), applicant(2)), appendfile.ErrChanged)
 	require.NoError(t, store.Append(t.Context(), applicant(2)), "read anew")
+	requireEqual(t, []predictlog.Record{applicant(0), applicant(2)}, scan(t, store, predictlog.Query{}))
+
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, store.Append(t.Context(), applicant(2)), "a file that was removed is made anew")
 	requireEqual(t, []predictlog.Record{applicant(2)}, scan(t, store, predictlog.Query{}))
 }
 
