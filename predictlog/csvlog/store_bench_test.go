@@ -16,9 +16,7 @@ import (
 func BenchmarkStore(b *testing.B) {
 	for _, policy := range policies {
 		b.Run(policy.name, func(b *testing.B) {
-			predictlogtest.RunBenchmarks(b, func(b *testing.B, schema *predictlog.Schema) predictlog.Store {
-				return open(b, b.TempDir(), schema, csvlog.Config{Sync: policy.sync})
-			})
+			predictlogtest.RunBenchmarks(b, harness(csvlog.Config{Sync: policy.sync}))
 		})
 	}
 }

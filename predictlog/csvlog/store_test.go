@@ -24,9 +24,35 @@ import (
 
 func TestStore_KeepsThePromises(t *testing.T) {
 	t.Parallel()
-	predictlogtest.Run(t, func(t *testing.T, schema *predictlog.Schema) predictlog.Store {
-		return open(t, t.TempDir(), schema, csvlog.Config{})
-	})
+	predictlogtest.Run(t, harness(csvlog.Config{}))
+}
+
+// folderStore knows its folder, so that it can be opened again.
+type folderStore struct {
+	*csvlog.Store
+	dir string
+}
+
+func harness(cfg csvlog.Config) predictlogtest.Harness {
+	openIn := func(tb testing.TB, dir string, schema *predictlog.Schema) predictlog.Store {
+		tb.Helper()
+		store, err := csvlog.Open(dir, schema, cfg)
+		require.NoError(tb, err)
+		tb.Cleanup(func() { _ = store.Close() }) // which Reopen has done to some
+		return folderStore{store, dir}
+	}
+	return predictlogtest.Harness{
+		New: func(tb testing.TB, schema *predictlog.Schema) predictlog.Store {
+			return openIn(tb, tb.TempDir(), schema)
+		},
+		Reopen: func(tb testing.TB, store predictlog.Store, schema *predictlog.Schema) predictlog.Store {
+			require.NoError(tb, store.(folderStore).Close())
+			return openIn(tb, store.(folderStore).dir, schema)
+		},
+		Second: func(tb testing.TB, store predictlog.Store) predictlog.Store {
+			return openIn(tb, store.(folderStore).dir, store.Schema())
+		},
+	}
 }
 
 // open opens a store and closes it with the test.
