@@ -124,7 +124,7 @@ func randomRow(rng *rand.Rand, target predictlog.Target) string {
 func TestStore_ScanColumns_Properties(t *testing.T) {
 	t.Parallel()
 	params := gopter.DefaultTestParametersWithSeed(20261123)
-	params.MinSuccessfulTests = 60
+	params.MinSuccessfulTests = 40
 	props := gopter.NewProperties(params)
 	columns := applicants(t).Columns()
 	targets := []predictlog.Target{
@@ -187,10 +187,10 @@ func TestStore_ScanColumns_Properties(t *testing.T) {
 func TestStore_ScanColumns_Batches(t *testing.T) {
 	t.Parallel()
 	store := open(t, t.TempDir(), applicants(t), csvlog.Config{Sync: csvlog.SyncNone})
-	records := applicantsTo(50_000)
+	records := applicantsTo(30_000)
 	for i := range records {
-		records[i].Row[1] = predictlog.Category(fmt.Sprintf("text %d", i%40_000))
-		records[i].Time = noon.AddDate(0, 0, i/30_000)
+		records[i].Row[1] = predictlog.Category(fmt.Sprintf("text %d", i%25_000))
+		records[i].Time = noon.AddDate(0, 0, i/20_000)
 		if i%100 == 0 {
 			records[i].Row[0] = predictlog.Number(math.Inf(1))
 			records[i].Tags = map[string]string{"tenant": fmt.Sprint(i)}
