@@ -57,7 +57,7 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if err := cfg.validate(parts.Predictions.Schema()); err != nil {
 		return nil, fmt.Errorf("healing: invalid Config: %w", err)
 	}
-	monitor, err := NewMonitor(parts.Predictions, parts.Registry, parts.Reference, cfg.Monitor)
+	monitor, err := NewMonitor(MonitorParts{Predictions: parts.Predictions, Registry: parts.Registry, Reference: parts.Reference}, cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}
