@@ -68,6 +68,9 @@ type MemoryTelemetry struct {
 
 var _ Telemetry = (*MemoryTelemetry)(nil)
 
+// NewMemoryTelemetry returns an empty telemetry.
+func NewMemoryTelemetry() *MemoryTelemetry { return new(MemoryTelemetry) }
+
 // Put implements [Telemetry].
 func (m *MemoryTelemetry) Put(ctx context.Context, points ...Point) error {
 	if err := ctx.Err(); err != nil {
