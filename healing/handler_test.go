@@ -28,6 +28,18 @@ func get(t *testing.T, l *healing.Loop, path string) (int, string, http.Header) 
 	return answer.StatusCode, string(body), answer.Header
 }
 
+// fetch returns the body of a page that is there.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode, url)
+	return string(body)
+}
+
 func TestHandler_BeforeAnything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

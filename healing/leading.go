@@ -51,7 +51,7 @@ func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) 
 	cancel(nil)
 	beating.Wait()
 	if lost && ctx.Err() == nil {
-		return fmt.Errorf("%s: %w", run.ID, errLeaseLost)
+		return fmt.Errorf("%s: %w", run.ID, errors.Join(errLeaseLost, err))
 	}
 	return err
 }

@@ -125,6 +125,66 @@ func TestLoop_APausedHolderDoesNoHarm(t *testing.T) {
 	})
 }
 
+// pausedRegistry is the registry as a process sees it that is paused before its next
+// transition.
+type pausedRegistry struct {
+	*registry.Ledger
+	begun, wake chan struct{}
+}
+
+func (p pausedRegistry) Transition(ctx context.Context, t registry.Transition) (registry.Event, error) {
+	close(p.begun)
+	<-p.wake
+	return p.Ledger.Transition(context.WithoutCancel(ctx), t)
+}
+
+// A process is paused between the announcement of a promotion and the promotion. Days later
+// another process finds the decision too old, and aborts the run. The first one wakes up,
+// and its promotion is refused, although production is as it expects.
+func TestLoop_APausedPromotionIsFencedOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pass(t, 40*day, 2000, 0)
+		ledger := w.parts.Registry.(*registry.Ledger)
+		shared := new(healing.MemoryLease)
+		sleeper := *w
+		paused := pausedRegistry{ledger, make(chan struct{}), make(chan struct{})}
+		stuck := stuckLease{shared, make(chan struct{})}
+		sleeper.parts.Registry, sleeper.parts.Lease = paused, stuck
+		done := make(chan error)
+		go func() { done <- sleeper.loop(t, healing.Config{}).Tick(t.Context(), w.now) }()
+		<-paused.begun
+
+		w.parts.Lease = shared
+		time.Sleep(2 * time.Minute)
+		awake := w.loop(t, healing.Config{Trigger: healing.TriggerConfig{Backoff: 30 * day}})
+		w.now = w.now.Add(3 * day)
+		require.NoError(t, awake.Tick(t.Context(), w.now))
+		require.Equal(t, healing.StepAborted, w.runs(t, awake)[0].Step)
+
+		close(paused.wake)
+		close(stuck.paused)
+		require.ErrorIs(t, <-done, registry.ErrFenced)
+		require.Empty(t, w.production(t))
+	})
+}
+
+// A lease whose storage was lost begins again with low tokens, which the registry refuses.
+// Each attempt takes a higher one, until the work goes on.
+func TestLoop_ALeaseThatBeginsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pass(t, 40*day, 2000, 0)
+	require.NoError(t, w.parts.Registry.(*registry.Ledger).Fence(t.Context(), 3))
+	w.parts.Lease = new(healing.MemoryLease)
+	l := w.loop(t, healing.Config{})
+	require.ErrorIs(t, l.Tick(t.Context(), w.now), registry.ErrFenced)
+	require.ErrorIs(t, l.Tick(t.Context(), w.now), registry.ErrFenced)
+	require.NoError(t, l.Tick(t.Context(), w.now))
+	require.Equal(t, "1", w.production(t))
+}
+
 // An order that one process takes ends the training of another.
 func TestLoop_AnOrderReachesTheHolderOfTheLease(t *testing.T) {
 	t.Parallel()

@@ -165,9 +165,13 @@ func (w *world) traffic(ctx context.Context, d time.Duration, n int, unlabelled 
 		r := predictlog.Record{
 			ID:      fmt.Sprintf("p%06d", w.n),
 			Time:    w.now.Add(d / time.Duration(n) * time.Duration(i)),
+			Model:   w.parts.Model,
 			Version: version,
 			Row:     row,
 			Output:  answer(row),
+		}
+		if w.parts.Tag.Name != "" {
+			r.Tags = map[string]string{w.parts.Tag.Name: w.parts.Tag.Value}
 		}
 		records = append(records, r)
 		if w.rng.Float64() >= unlabelled {
