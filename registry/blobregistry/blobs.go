@@ -33,7 +33,7 @@ func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	}
 	writing, cancel := context.WithCancel(ctx)
 	defer cancel()
-	src := &source{content: content, fail: cancel}
+	src := &source{ctx: writing, content: content, fail: cancel}
 	nonce := rand.Text()
 	err := s.b.bucket.Upload(writing, s.prefix+name, src, &blob.WriterOptions{
 		ContentType:    "application/octet-stream",
@@ -43,7 +43,7 @@ func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 		Metadata:       map[string]string{"nonce": nonce},
 	})
 	switch {
-	case src.err != nil:
+	case src.err != nil && ctx.Err() == nil:
 		err = fmt.Errorf("blobregistry: put %q: read the content: %w", name, src.err)
 	case err == nil:
 		return nil
@@ -67,12 +67,16 @@ func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 // source is the content of one Put. When content fails, source cancels the write before a
 // driver can take the failure for the end: some would store what they have.
 type source struct {
+	ctx     context.Context // of the one Put that a source lives for; not every driver looks at it
 	content io.Reader
 	fail    context.CancelFunc
 	err     error // of content
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := s.content.Read(p)
 	if err != nil && err != io.EOF {
 		s.err = err
@@ -83,6 +87,9 @@ func (s *source) Read(p []byte) (int, error) {
 
 // Get implements [registry.Blobs]. The content is read with ctx.
 func (s *blobs) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil { // not every driver looks
+		return nil, err
+	}
 	r, err := s.b.bucket.NewReader(ctx, s.prefix+name, nil)
 	switch {
 	case err == nil:

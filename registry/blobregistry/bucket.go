@@ -200,6 +200,9 @@ func (b *Bucket) get(ctx context.Context, key string) ([]byte, error) {
 
 // delete deletes an object if its key exists.
 func (b *Bucket) delete(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil { // not every driver looks
+		return err
+	}
 	if err := b.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return contextError(ctx, err)
 	}
@@ -208,6 +211,9 @@ func (b *Bucket) delete(ctx context.Context, key string) error {
 
 // list returns the objects whose keys begin with prefix, in the order of their keys.
 func (b *Bucket) list(ctx context.Context, prefix string) ([]*blob.ListObject, error) {
+	if err := ctx.Err(); err != nil { // not every driver looks
+		return nil, err
+	}
 	var objects []*blob.ListObject
 	for it := b.bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
 		o, err := it.Next(ctx)

@@ -152,6 +152,9 @@ func (l *Lease) Release(ctx context.Context, holder string, token uint64) error 
 
 // claim returns a claim, the zero claim if there is none of that number.
 func (l *Lease) claim(ctx context.Context, token uint64) (c claim, err error) {
+	if err := ctx.Err(); err != nil { // not every driver looks
+		return claim{}, err
+	}
 	r, err := l.b.bucket.NewReader(ctx, l.claimKey(token), nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return claim{}, nil

@@ -19,6 +19,24 @@ import (
 type log struct {
 	b      *Bucket
 	prefix string
+
+	mu      sync.Mutex
+	highest uint64 // the highest number that an entry was seen to have; guarded by mu
+}
+
+// saw notes that the entry with this number is or was there.
+func (l *log) saw(seq uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.highest = max(l.highest, seq)
+}
+
+// isTaken reports whether an entry is known that has this number or a higher one. If it
+// was lost, its key is free, but its number is not.
+func (l *log) isTaken(seq uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return seq <= l.highest
 }
 
 func (l *log) key(seq uint64) string { return fmt.Sprintf("%s%020d", l.prefix, seq) }
@@ -31,7 +49,14 @@ func (l *log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 	if seq == 0 || len(entry) == 0 || len(entry) > registry.MaxEntry {
 		return false, fmt.Errorf("blobregistry: append entry %d of %d bytes, want a number from 1 and 1 to %d bytes", seq, len(entry), registry.MaxEntry)
 	}
-	return l.b.create(ctx, l.key(seq), entry)
+	if l.isTaken(seq) {
+		return false, nil
+	}
+	done, err := l.b.create(ctx, l.key(seq), entry)
+	if err == nil {
+		l.saw(seq)
+	}
+	return done, err
 }
 
 // The entries that Read asks for at once: two when there is likely none, twice as many each
@@ -56,6 +81,10 @@ func (l *log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 				yield(nil, err)
 				return
 			}
+			next += uint64(len(entries))
+			if len(entries) > 0 {
+				l.saw(next - 1)
+			}
 			for _, e := range entries {
 				if err := ctx.Err(); err != nil {
 					yield(nil, err)
@@ -65,7 +94,6 @@ func (l *log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 					return
 				}
 			}
-			next += uint64(len(entries))
 			switch {
 			case len(entries) == width || next <= end:
 				continue
