@@ -82,7 +82,14 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if parts.Telemetry == nil {
 		parts.Telemetry = NewMemoryTelemetry()
 	}
-	monitor, err := NewMonitor(parts.Predictions, parts.Registry, parts.Reference, cfg.Monitor)
+	monitor, err := NewMonitor(MonitorParts{
+		Predictions: parts.Predictions,
+		Model:       parts.Model,
+		Tag:         parts.Tag,
+		Registry:    parts.Registry,
+		Telemetry:   parts.Telemetry,
+		Reference:   parts.Reference,
+	}, cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}

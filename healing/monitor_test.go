@@ -66,7 +66,7 @@ func TestMonitor_SaysWhyItSkips(t *testing.T) {
 				w.parts.Reference = reference(t)
 			}
 			w.pass(t, 23*hour, c.rows, 0)
-			m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, w.parts.Reference, healing.MonitorConfig{})
+			m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: w.parts.Reference}, healing.MonitorConfig{})
 			require.NoError(t, err)
 			p, err := m.Pass(t.Context(), w.now)
 			require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestMonitor_FindsDrift(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	promoted(t, w.parts.Registry, nil)
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	w.centre = 1
 	w.pass(t, 23*hour, 500, 0)
@@ -106,7 +106,7 @@ func TestMonitor_UsesTheVersionsOwnReference(t *testing.T) {
 	own, err := json.Marshal(reference(t))
 	require.NoError(t, err)
 	promoted(t, w.parts.Registry, map[string][]byte{"reference.json": own})
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	w.pass(t, 23*hour, 500, 0)
 	p, err := m.Pass(t.Context(), w.now)
@@ -122,7 +122,7 @@ func TestMonitor_RefusesADamagedReference(t *testing.T) {
 	require.NoError(t, err)
 	damaged := strings.Replace(string(own), "north", "nrth", 1)
 	promoted(t, w.parts.Registry, map[string][]byte{"reference.json": []byte(damaged)})
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	_, err = m.Pass(t.Context(), w.now)
 	require.ErrorIs(t, err, drift.ErrCorrupt)
@@ -141,7 +141,7 @@ func TestMonitor_CountsViolations(t *testing.T) {
 		Violations: []predictlog.Violation{{Column: "region", Rule: "oneof=north south", Value: "west"}},
 	}
 	require.NoError(t, w.parts.Predictions.Append(t.Context(), broken))
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{MinSamples: 5})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{MinSamples: 5})
 	require.NoError(t, err)
 	p, err := m.Pass(t.Context(), w.now.Add(time.Second))
 	require.NoError(t, err)
@@ -176,7 +176,7 @@ func TestMonitor_Regression(t *testing.T) {
 			promoted(t, reg, nil)
 			ref, err := drift.NewReference([]drift.Column{drift.Numeric("x", []float64{1, 2, 3})}, drift.ReferenceConfig{})
 			require.NoError(t, err)
-			m, err := healing.NewMonitor(store, reg, ref, healing.MonitorConfig{MinSamples: 5})
+			m, err := healing.NewMonitor(healing.MonitorParts{Predictions: store, Registry: reg, Reference: ref}, healing.MonitorConfig{MinSamples: 5})
 			require.NoError(t, err)
 			p, err := m.Pass(t.Context(), epoch.Add(time.Second))
 			require.NoError(t, err)
@@ -192,12 +192,12 @@ func TestMonitor_Regression(t *testing.T) {
 func TestNewMonitor_RefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := healing.NewMonitor(nil, w.parts.Registry, nil, healing.MonitorConfig{})
+	_, err := healing.NewMonitor(healing.MonitorParts{Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.Error(t, err)
-	_, err = healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{Window: -1, Every: -1})
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{Window: -1, Every: -1})
 	require.ErrorContains(t, err, "Window is -1ns, want gte=0")
 	require.ErrorContains(t, err, "Every is -1ns, want gte=0")
-	_, err = healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{Drift: drift.Config{Alpha: 2}})
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{Drift: drift.Config{Alpha: 2}})
 	require.ErrorContains(t, err, "lpha")
 }
 
@@ -207,7 +207,7 @@ func BenchmarkMonitor_Pass(b *testing.B) {
 			w := newWorld(b)
 			promoted(b, w.parts.Registry, nil)
 			w.pass(b, 23*hour, rows, 1)
-			m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(b), healing.MonitorConfig{})
+			m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(b)}, healing.MonitorConfig{})
 			require.NoError(b, err)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -112,8 +112,12 @@ type ColumnScanner interface {
 type Batch struct {
 	// Len is the number of records.
 	Len int
-	// Violating counts the records that break a rule.
+	// Times says when each record was answered, in microseconds since 1970, UTC.
+	Times []int64
+	// Violating counts the records that break a rule. Violates says of each record whether
+	// it does; nil if none does.
 	Violating int
+	Violates  []bool
 	// Numbers holds the values of each numeric column of the schema, NaN for a missing
 	// one; nil for a categorical column.
 	Numbers [][]float64
