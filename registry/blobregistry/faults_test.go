@@ -280,7 +280,7 @@ var errSource = errors.New("the source failed")
 // do, stores what it has when the source fails.
 func TestFailedSource(t *testing.T) {
 	t.Parallel()
-	all := append(stores(t), store{"fake", func(*testing.T) func() *blob.Bucket { b := new(fake).bucket(); return func() *blob.Bucket { return b } }})
+	all := append(stores(t), store{"fake", func(testing.TB) func() *blob.Bucket { b := new(fake).bucket(); return func() *blob.Bucket { return b } }})
 	for _, s := range all {
 		for _, size := range []int{0, 1, 100_000, 16<<20 - 1, 16 << 20, 40 << 20} {
 			t.Run(fmt.Sprintf("%s/%d", s.name, size), func(t *testing.T) {

@@ -9,12 +9,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 	_ "gocloud.dev/blob/s3blob"
 
+	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/healingtest"
 	"github.com/selfheal-ml/selfheal/registry"
 	"github.com/selfheal-ml/selfheal/registry/blobregistry"
 	"github.com/selfheal-ml/selfheal/registry/registrytest"
@@ -24,12 +27,12 @@ import (
 // each call of the opener returns what another process would have of the same place.
 type store struct {
 	name  string
-	place func(t *testing.T) func() *blob.Bucket
+	place func(t testing.TB) func() *blob.Bucket
 }
 
 // stores returns memory and, if there is one, the server that SELFHEAL_S3 names.
 func stores(t *testing.T) []store {
-	all := []store{{"memory", func(t *testing.T) func() *blob.Bucket {
+	all := []store{{"memory", func(t testing.TB) func() *blob.Bucket {
 		b := memblob.OpenBucket(nil)
 		t.Cleanup(func() { require.NoError(t, b.Close()) })
 		return func() *blob.Bucket { return b }
@@ -42,7 +45,7 @@ func stores(t *testing.T) []store {
 }
 
 // serverPlace returns an opener of an empty place on the server.
-func serverPlace(t *testing.T) func() *blob.Bucket {
+func serverPlace(t testing.TB) func() *blob.Bucket {
 	prefix := "test/" + strings.ToLower(rand.Text()) + "/"
 	return func() *blob.Bucket {
 		b := openServer(t, prefix)
@@ -78,7 +81,7 @@ type handles struct {
 	at    map[any]func() *blob.Bucket // guarded by mu
 }
 
-func handle[T any](t *testing.T, h *handles, place func() *blob.Bucket, of func(*blobregistry.Bucket) T) T {
+func handle[T any](t testing.TB, h *handles, place func() *blob.Bucket, of func(*blobregistry.Bucket) T) T {
 	if place == nil {
 		place = h.store.place(t)
 	}
@@ -161,6 +164,24 @@ func TestBlobsLarge(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
 			require.True(t, bytes.Equal(content, got))
+		})
+	}
+}
+
+func TestLeaseKit(t *testing.T) {
+	t.Parallel()
+	for _, s := range stores(t) {
+		h := &handles{store: s, at: make(map[any]func() *blob.Bucket)}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			of := func(b *blobregistry.Bucket) healing.Lease { return b.Lease("loop") }
+			again := func(t testing.TB, l healing.Lease) healing.Lease { return handle(t, h, h.placeOf(l), of) }
+			healingtest.RunLease(t, healingtest.LeaseHarness{
+				New:    func(t testing.TB) healing.Lease { return handle(t, h, nil, of) },
+				Reopen: again,
+				Second: again,
+				TTL:    500 * time.Millisecond,
+			})
 		})
 	}
 }

@@ -215,10 +215,15 @@ func (l *Lease) last(ctx context.Context) (head uint64, c claim, err error) {
 func (l *Lease) free(ctx context.Context, head uint64, c claim, holder string, began time.Time) (bool, error) {
 	if head == 0 {
 		claims, err := l.b.list(ctx, l.prefix+"claim/")
-		if err == nil && len(claims) > 0 {
-			err = fmt.Errorf("blobregistry: lease: the first claim was deleted, but not %s: tokens must not begin anew", claims[0].Key)
+		switch {
+		case err != nil:
+			return false, err
+		case len(claims) == 0:
+			return true, nil
+		case claims[0].Key == l.claimKey(1): // made since
+			return false, nil
 		}
-		return err == nil, err
+		return false, fmt.Errorf("blobregistry: lease: the first claim was deleted, but not %s: tokens must not begin anew", claims[0].Key)
 	}
 	objects, err := l.b.list(ctx, l.prefix+"sign/")
 	if err != nil {

@@ -184,6 +184,25 @@ func TestLeaseFindsHead(t *testing.T) {
 	require.LessOrEqual(t, f.asked("get"), 4)
 }
 
+// The first of all claims may be made by another at any instant.
+func TestLeaseFirstClaimOfAnother(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"get", "list", "put"} {
+		f := new(fake)
+		b := open(t, f.bucket())
+		other, token := b.Lease("m"), uint64(0)
+		f.before = func(op, key string) error {
+			if op == at && strings.Contains(key, "/claim/") && token == 0 {
+				token = 1 // no further call comes here
+				token = acquire(t, other, "b")
+			}
+			return nil
+		}
+		require.Zero(t, acquire(t, b.Lease("m"), "a"), at)
+		require.EqualValues(t, 1, token)
+	}
+}
+
 // Tokens never begin anew: a lease whose first claims were deleted is an error.
 func TestLeaseClaimsDeleted(t *testing.T) {
 	t.Parallel()
@@ -212,7 +231,7 @@ func TestLeaseRefuses(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	for _, s := range append(stores(t), store{"fake", func(*testing.T) func() *blob.Bucket { b := new(fake).bucket(); return func() *blob.Bucket { return b } }}) {
+	for _, s := range append(stores(t), store{"fake", func(testing.TB) func() *blob.Bucket { b := new(fake).bucket(); return func() *blob.Bucket { return b } }}) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			bucket := s.place(t)()
