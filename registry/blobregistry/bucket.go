@@ -44,12 +44,13 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	var errs []error
-	if c.PartSize < 5<<20 || c.PartSize > 1<<30 {
-		errs = append(errs, fmt.Errorf("PartSize is %d, want %d to %d", c.PartSize, 5<<20, 1<<30))
+	within := func(name string, v, lo, hi int) {
+		if v < lo || v > hi {
+			errs = append(errs, fmt.Errorf("%s is %d, want %d to %d", name, v, lo, hi))
+		}
 	}
-	if c.Concurrency < 1 || c.Concurrency > 100 {
-		errs = append(errs, fmt.Errorf("Concurrency is %d, want 1 to 100", c.Concurrency))
-	}
+	within("PartSize", c.PartSize, 5<<20, 1<<30)
+	within("Concurrency", c.Concurrency, 1, 100)
 	return errors.Join(errs...)
 }
 

@@ -55,10 +55,11 @@
 // To ask a log for news when there are none is two requests for objects that are not there,
 // at the same time, and no list: a serving process that asks every 30 seconds makes 172,800
 // such requests a month. New entries cost one request each and one list. A process that
-// starts reads a log sixteen entries at a time. An append is one request, as Open, which is
-// four, has seen that it may be. Renewals of a lease are not in the log: each is five
-// requests, thrice a ttl, only while a loop is at work. An artifact costs a request for each
-// part of [Config].PartSize.
+// starts reads a log sixteen entries at a time. An append is one request; Open is five.
+// Renewals of a lease are not in the log: each is six requests, thrice a ttl, only while a
+// loop is at work. Waiting for a lease is three requests each time it is asked for, and seven
+// when its holder renewed it since. An artifact costs one request for each part of
+// [Config].PartSize.
 //
 // # What happens when a process dies
 //

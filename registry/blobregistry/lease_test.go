@@ -58,6 +58,24 @@ func TestLeaseWaits(t *testing.T) {
 	}
 }
 
+// A renewal can be for longer than the claim was.
+func TestLeaseRenewedForLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, new(fake).bucket())
+		holder, waiter := b.Lease("m"), b.Lease("m")
+		held, err := holder.Renew(t.Context(), "a", acquire(t, holder, "a"), 4*ttl)
+		require.NoError(t, err)
+		require.True(t, held)
+		require.Zero(t, acquire(t, waiter, "b"))
+		time.Sleep(4*ttl - time.Second)
+		require.Zero(t, acquire(t, waiter, "b"))
+		require.Zero(t, acquire(t, b.Lease("m"), "c"))
+		time.Sleep(time.Second)
+		require.EqualValues(t, 2, acquire(t, waiter, "b"))
+	})
+}
+
 // A process that asks seldom does not take silence for what it missed: renewals are deleted
 // by later ones.
 func TestLeaseSeldomAsked(t *testing.T) {
@@ -102,11 +120,22 @@ func TestLeaseAskedOnce(t *testing.T) {
 func TestLeaseLateHolder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := open(t, new(fake).bucket()).Lease("m")
+		f := new(fake)
+		l := open(t, f.bucket()).Lease("m")
 		token := acquire(t, l, "a")
 		time.Sleep(ttl + 1)
+		f.forget()
 		require.False(t, renew(t, l, "a", token))
+		require.Zero(t, f.asked("put"), "nobody need wait for what it wrote")
 		require.Equal(t, token+1, acquire(t, l, "a"))
+
+		f.before = func(op, _ string) error { // stopped while it renews
+			if op == "put" {
+				time.Sleep(ttl + 1)
+			}
+			return nil
+		}
+		require.False(t, renew(t, l, "a", token+1))
 	})
 }
 
