@@ -1,0 +1,215 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Chain reads and writes a [Log] whose entries vouch for each other. An entry holds a
+// body, the hash of the entry before it and, at its end, the SHA-256 of its own bytes, as
+// they are stored: nothing that a store may change without changing the bytes, such as
+// the precision of a time, is part of what is verified. Damage to an entry is found as
+// soon as it is read, also that of the last one.
+//
+// An entry may carry the fencing token of its author's lease. A Chain refuses to append
+// with a token below the highest that it has read: as it has read every entry before its
+// own, a process that lost its lease can write nothing after the first entry of the next
+// holder.
+//
+// A Chain remembers the place up to which it has read. It is not safe for concurrent use;
+// any number of Chains, in any processes, may share a log.
+type Chain struct {
+	log    Log
+	last   Link   // the last entry that was verified; its Seq is 0 before the first
+	end    uint64 // the number of the last entry that was read; above last.Seq if what follows is damaged
+	token  uint64 // the highest token that was read
+	damage error  // what is wrong with the entry after last, nil if nothing is
+}
+
+// Link is an entry of a [Chain].
+type Link struct {
+	Seq   uint64
+	Hash  string // the SHA-256, in hexadecimal, that the entry ends with
+	Token uint64 // of the author's lease, 0 for none
+	// Body is a JSON value in compact form; null in the entry that [RepairLog] made.
+	Body json.RawMessage
+	// Repair is set in the entry that [RepairLog] made.
+	Repair *Repair
+}
+
+// Repair says what [RepairLog] did: which entries it set aside, and why.
+type Repair struct {
+	Kept   uint64    `json:"kept"`  // the last entry that still counts
+	Aside  uint64    `json:"aside"` // the last entry that does not count
+	Damage string    `json:"damage"`
+	Actor  string    `json:"actor"`
+	Reason string    `json:"reason"`
+	Time   time.Time `json:"time"`
+}
+
+// wireLink is what an entry is written as, but for the seal at its end.
+type wireLink struct {
+	Seq    uint64          `json:"seq"`
+	Prev   string          `json:"prev"`  // the hash of the entry before, "" for the first
+	Nonce  string          `json:"nonce"` // tells equal entries of two authors apart
+	Token  uint64          `json:"token,omitempty"`
+	Repair *Repair         `json:"repair,omitempty"`
+	Body   json.RawMessage `json:"body"`
+}
+
+// sealFormat is the end of an entry: the SHA-256 of all bytes before it.
+const sealFormat = `,"sha256":"%x"}`
+
+var sealLength = len(fmt.Sprintf(sealFormat, sha256.Sum256(nil)))
+
+// NewChain returns a chain over the log that has read nothing yet.
+func NewChain(log Log) *Chain { return &Chain{log: log} }
+
+// Last returns the last entry that was read and verified, the zero Link if there is none.
+func (c *Chain) Last() Link { return c.last }
+
+// CatchUp reads the entries that follow those read before, verifies them and hands each to
+// fold, in order. An entry that is damaged, or that does not follow the one before it, is
+// [ErrCorrupt] with its number, unless a [RepairLog] came after it: what a repair set
+// aside is passed over. An error of fold ends the reading, and that entry is read again by
+// the next CatchUp.
+func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
+	end, damage := c.last.Seq, error(nil)
+	for entry, err := range c.log.Read(ctx, c.last.Seq) {
+		if err != nil {
+			return err
+		}
+		end++
+		link, prev, err := openLink(entry)
+		switch {
+		case err != nil:
+		case link.Seq != end:
+			err = fmt.Errorf("says that it is entry %d", link.Seq)
+		case damage != nil && link.Repair != nil && link.Repair.Kept == c.last.Seq && prev == c.last.Hash:
+			damage = nil
+		case damage == nil && prev != c.last.Hash:
+			err = fmt.Errorf("does not name the hash of entry %d", c.last.Seq)
+		}
+		if damage == nil && err != nil {
+			damage = fmt.Errorf("%w: entry %d: %w", ErrCorrupt, end, err)
+		}
+		if damage != nil {
+			continue // a later repair may say that this does not count
+		}
+		if err := fold(link); err != nil {
+			return err
+		}
+		c.last, c.end, c.token = link, end, max(c.token, link.Token)
+	}
+	c.end, c.damage = end, damage
+	return damage
+}
+
+// Append appends a body, which is a JSON value, with the token of the caller's lease, 0
+// for none. It reports false, and appends nothing, if an entry came in between that the
+// chain has not read: then the caller catches up, and decides anew. It does not call the
+// fold of CatchUp. A token below the highest that was read is [ErrFenced]. After any
+// other error the next CatchUp tells whether the entry is there.
+func (c *Chain) Append(ctx context.Context, token uint64, body []byte) (Link, bool, error) {
+	if c.damage != nil {
+		return Link{}, false, c.damage
+	}
+	if token != 0 && token < c.token {
+		return Link{}, false, fmt.Errorf("%w: token %d, latest %d", ErrFenced, token, c.token)
+	}
+	return c.append(ctx, wireLink{Seq: c.last.Seq + 1, Prev: c.last.Hash, Token: token, Body: body})
+}
+
+// RepairLog makes a log usable again whose [Chain] is damaged: it appends an entry that
+// says which entries could not be verified and follows the last that could. What it sets
+// aside remains in the log, and every Chain passes over it. Actor and reason say who
+// decided so, and why. A log whose chain is whole is left alone, and the Repair returned
+// is zero.
+func RepairLog(ctx context.Context, log Log, actor, reason string, now time.Time) (Repair, error) {
+	for {
+		c := NewChain(log)
+		err := c.CatchUp(ctx, func(Link) error { return nil })
+		if err == nil || !errors.Is(err, ErrCorrupt) {
+			return Repair{}, err
+		}
+		r := Repair{Kept: c.last.Seq, Aside: c.end, Damage: err.Error(), Actor: actor, Reason: reason, Time: now.UTC()}
+		_, done, err := c.append(ctx, wireLink{Seq: c.end + 1, Prev: c.last.Hash, Token: c.token, Repair: &r, Body: json.RawMessage("null")})
+		if err != nil || done {
+			return r, err
+		}
+	}
+}
+
+func (c *Chain) append(ctx context.Context, w wireLink) (Link, bool, error) {
+	w.Nonce = rand.Text()
+	entry, err := sealLink(w)
+	if err != nil {
+		return Link{}, false, err
+	}
+	if len(entry) > MaxEntry {
+		return Link{}, false, fmt.Errorf("registry: entry %d has %d bytes, want at most %d", w.Seq, len(entry), MaxEntry)
+	}
+	done, err := c.log.Append(ctx, w.Seq, entry)
+	if err != nil {
+		return Link{}, false, err
+	}
+	if !done { // a store that repeats requests may meet its own entry
+		for stored, err := range c.log.Read(ctx, w.Seq-1) {
+			if err != nil {
+				return Link{}, false, err
+			}
+			done = bytes.Equal(stored, entry)
+			break
+		}
+	}
+	if !done {
+		return Link{}, false, nil
+	}
+	link, _, err := openLink(entry)
+	if err != nil {
+		return Link{}, false, err
+	}
+	c.last, c.end, c.token, c.damage = link, link.Seq, max(c.token, link.Token), nil
+	return link, true, nil
+}
+
+// sealLink returns the bytes of an entry.
+func sealLink(w wireLink) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(w); err != nil {
+		return nil, fmt.Errorf("registry: entry %d: %w", w.Seq, err)
+	}
+	content := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))
+	return fmt.Appendf(content, sealFormat, sha256.Sum256(content)), nil
+}
+
+// openLink verifies an entry by itself and returns it with the hash that it names.
+func openLink(entry []byte) (link Link, prev string, err error) {
+	n := len(entry) - sealLength
+	if len(entry) == 0 {
+		return Link{}, "", errors.New("is lost")
+	}
+	if n < 0 {
+		return Link{}, "", fmt.Errorf("has %d bytes, which is too short", len(entry))
+	}
+	sum := sha256.Sum256(entry[:n])
+	if !bytes.Equal(entry[n:], fmt.Appendf(nil, sealFormat, sum)) {
+		return Link{}, "", errors.New("does not match the SHA-256 at its end")
+	}
+	var w wireLink
+	dec := json.NewDecoder(bytes.NewReader(append(entry[:n:n], '}')))
+	dec.DisallowUnknownFields() // an unknown field may change the meaning of the known ones
+	if err := dec.Decode(&w); err != nil {
+		return Link{}, "", err
+	}
+	return Link{Seq: w.Seq, Hash: hex.EncodeToString(sum[:]), Token: w.Token, Body: w.Body, Repair: w.Repair}, w.Prev, nil
+}
