@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"iter"
 )
 
 // pruneRows is how many rows a transaction removes at most.
@@ -23,24 +24,24 @@ func (db *DB) prune(ctx context.Context, statement string, args ...any) error {
 	}
 }
 
-// eachKey calls f with each value of a text column in a table that has an index which
-// begins with this column, in order. It takes one look into the index for each.
-func (db *DB) eachKey(ctx context.Context, table, column string, f func(string) error) error {
-	query := `SELECT min(` + column + `) FROM ` + table
-	for args := []any(nil); ; {
-		var key sql.NullString
-		err := db.view(ctx, func(ctx context.Context, c conn) error {
-			return c.QueryRowContext(ctx, db.text(query), args...).Scan(&key)
-		})
-		if err != nil || !key.Valid {
-			return err
+// keys yields the values of a text column in a table that has an index which begins with
+// this column, in order. It takes one look into the index for each.
+func (db *DB) keys(ctx context.Context, table, column string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		first := `SELECT min(` + column + `) FROM ` + table
+		key, err := db.key(ctx, first)
+		for err == nil && key.Valid && yield(key.String, nil) {
+			key, err = db.key(ctx, first+` WHERE `+column+` > $1`, key.String)
 		}
-		if err := f(key.String); err != nil {
-			return err
+		if err != nil {
+			yield("", err)
 		}
-		if args == nil {
-			query += ` WHERE ` + column + ` > $1`
-		}
-		args = []any{key.String}
 	}
+}
+
+func (db *DB) key(ctx context.Context, query string, args ...any) (key sql.NullString, err error) {
+	err = db.view(ctx, func(ctx context.Context, c conn) error {
+		return c.QueryRowContext(ctx, db.text(query), args...).Scan(&key)
+	})
+	return key, err
 }

@@ -80,19 +80,15 @@ func (t *telemetry) put(ctx context.Context, points []healing.Point) error {
 	slices.SortStableFunc(sorted, comparePoints)
 	sorted = slices.CompactFunc(sorted, func(p, q healing.Point) bool { return comparePoints(p, q) == 0 })
 	return t.db.update(ctx, func(ctx context.Context, c conn) error {
-		insert, err := c.PrepareContext(ctx, t.db.text(`INSERT INTO {point} (series, at, part, data, sum)
-			VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (series, at, part) DO UPDATE SET data = excluded.data, sum = excluded.sum`))
-		if err != nil {
-			return err
-		}
-		defer insert.Close() // the end of the transaction closes it as well
 		for _, p := range sorted {
 			data := p.Data
 			if data == nil {
 				data = []byte{} // nil would be NULL
 			}
-			if _, err := insert.ExecContext(ctx, p.Series, micros(p.Time), p.Part, data, sumOf(p)); err != nil {
+			_, err := t.db.exec(ctx, c, `INSERT INTO {point} (series, at, part, data, sum) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (series, at, part) DO UPDATE SET data = excluded.data, sum = excluded.sum`,
+				p.Series, micros(p.Time), p.Part, data, sumOf(p))
+			if err != nil {
 				return err
 			}
 		}
@@ -197,13 +193,15 @@ func (t *telemetry) page(ctx context.Context, last healing.Point, end int64, inc
 
 // Prune implements [healing.Telemetry]: all points before the time are removed.
 func (t *telemetry) Prune(ctx context.Context, before time.Time) error {
-	err := t.db.eachKey(ctx, "{point}", "series", func(series string) error {
-		return t.db.prune(ctx, `DELETE FROM {point} WHERE series = $1 AND (at, part) IN (
-			SELECT at, part FROM {point} WHERE series = $1 AND at < $2 ORDER BY at, part LIMIT $3)`,
-			series, ceilMicros(before), pruneRows)
-	})
-	if err != nil {
-		return fmt.Errorf("sqlstore: prune telemetry: %w", err)
+	for series, err := range t.db.keys(ctx, "{point}", "series") {
+		if err == nil {
+			err = t.db.prune(ctx, `DELETE FROM {point} WHERE series = $1 AND (at, part) IN (
+				SELECT at, part FROM {point} WHERE series = $1 AND at < $2 ORDER BY at, part LIMIT $3)`,
+				series, ceilMicros(before), pruneRows)
+		}
+		if err != nil {
+			return fmt.Errorf("sqlstore: prune telemetry: %w", err)
+		}
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ const (
 	busyTimeout = 1000
 )
 
+// errAgain is returned from within a transaction that met what another removes just now.
+var errAgain = errors.New("a row was removed meanwhile")
+
 // conn is what statements run on.
 type conn interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
@@ -73,7 +76,7 @@ func (db *DB) retry(ctx context.Context, try func() error) error {
 			return nil
 		case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		case ctx.Err() != nil || !db.dialect.transient(err):
+		case ctx.Err() != nil || !db.dialect.transient(err) && !errors.Is(err, errAgain):
 			return err
 		case n == maxTries:
 			return fmt.Errorf("tried %d times: %w", n, err)
