@@ -18,7 +18,7 @@
 // A host implements, or takes the embedded default of:
 //
 //	interface          what it is          in memory      in files      kit
-//	predictlog.Store   prediction store    MemoryStore    csvlog        storetest
+//	predictlog.Store   prediction store    MemoryStore    csvlog        predictlogtest
 //	labels.Store       label store         MemoryStore    csvlabels     storetest
 //	registry.Registry  registry            Memory         fileregistry  registrytest
 //	gate.Model         model               ModelFunc                    modeltest

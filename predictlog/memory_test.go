@@ -4,18 +4,18 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store {
+	predictlogtest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store {
 		return predictlog.NewMemoryStore(schema)
 	})
 }
 
 func BenchmarkMemoryStore(b *testing.B) {
-	storetest.RunBenchmarks(b, func(_ *testing.B, schema *predictlog.Schema) predictlog.Store {
+	predictlogtest.RunBenchmarks(b, func(_ *testing.B, schema *predictlog.Schema) predictlog.Store {
 		return predictlog.NewMemoryStore(schema)
 	})
 }

@@ -10,13 +10,13 @@ import (
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func BenchmarkStore(b *testing.B) {
 	for _, policy := range policies {
 		b.Run(policy.name, func(b *testing.B) {
-			storetest.RunBenchmarks(b, func(b *testing.B, schema *predictlog.Schema) predictlog.Store {
+			predictlogtest.RunBenchmarks(b, func(b *testing.B, schema *predictlog.Schema) predictlog.Store {
 				return open(b, b.TempDir(), schema, csvlog.Config{Sync: policy.sync})
 			})
 		})

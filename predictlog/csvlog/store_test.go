@@ -18,12 +18,12 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func TestStore_KeepsThePromises(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T, schema *predictlog.Schema) predictlog.Store {
+	predictlogtest.Run(t, func(t *testing.T, schema *predictlog.Schema) predictlog.Store {
 		return open(t, t.TempDir(), schema, csvlog.Config{})
 	})
 }

@@ -1,8 +1,8 @@
-// Package storetest checks that a [predictlog.Store] keeps its promises.
+// Package predictlogtest checks that a [predictlog.Store] keeps its promises.
 //
 // Whoever implements a store calls [Run] in a test and [RunBenchmarks] in a benchmark;
 // [Faulty] wraps a store that fails on demand, to test what is built on stores.
-package storetest
+package predictlogtest
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package storetest_test
+package predictlogtest_test
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func memory(schema *predictlog.Schema) predictlog.Store { return predictlog.NewMemoryStore(schema) }
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store { return memory(schema) })
+	predictlogtest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store { return memory(schema) })
 }
 
 // mutant is a memory store with defects.
@@ -181,7 +181,7 @@ func TestRun_FindsDefects(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			require.Error(t, storetest.Check(t.Context(), tc.breaks, func(schema *predictlog.Schema) predictlog.Store {
+			require.Error(t, predictlogtest.Check(t.Context(), tc.breaks, func(schema *predictlog.Schema) predictlog.Store {
 				m := tc.mutant
 				m.Store = memory(schema)
 				return m
@@ -196,7 +196,7 @@ func TestFaulty(t *testing.T) {
 	schema, err := predictlog.NewSchema([]predictlog.Column{{Name: "x", Kind: predictlog.Numeric}}, predictlog.Target{})
 	require.NoError(t, err)
 	var calls []int
-	store := storetest.Faulty(memory(schema), func(call int) error {
+	store := predictlogtest.Faulty(memory(schema), func(call int) error {
 		calls = append(calls, call)
 		if call%2 == 1 {
 			return errFault
