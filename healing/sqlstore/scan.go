@@ -73,13 +73,16 @@ func (p *Predictions) JoinLabels(store labels.Store, q predictlog.Query, arrived
 		return func(yield func(labels.Example, error) bool) {
 			s := scan{p: p, query: p.db.joinPage(), args: []any{arrivedBefore(arrivedBy)}, limit: firstPage}
 			s.read = readJoined
-			target := p.schema.Target()
 			for r, err := range s.all(ctx, q) {
 				if err != nil {
 					yield(labels.Example{}, fmt.Errorf("sqlstore: join: %w", err))
 					return
 				}
-				if !yield(r.example(target), nil) {
+				e := labels.Example{Record: r.Record, Labelled: r.labelled}
+				if r.labelled {
+					e.Label = r.label.label(r.ID)
+				}
+				if !yield(e, nil) {
 					return
 				}
 			}
