@@ -19,7 +19,7 @@
 //
 //	interface          what it is          in memory      in files      kit
 //	predictlog.Store   prediction store    MemoryStore    csvlog        predictlogtest
-//	labels.Store       label store         MemoryStore    csvlabels     storetest
+//	labels.Store       label store         MemoryStore    csvlabels     labelstest
 //	registry.Registry  registry            Memory         fileregistry  registrytest
 //	gate.Model         model               ModelFunc                    modeltest
 //	healing.Trainer    training            TrainerFunc                  trainertest

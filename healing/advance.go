@@ -65,7 +65,7 @@ func (l *Loop) advance(ctx context.Context, run Run, now time.Time) (Run, error)
 	if err != nil {
 		err = fmt.Errorf("healing: %s: after step %q: %w", run.ID, run.Step, err)
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || errors.Is(err, registry.ErrFenced): // another process goes on
 			return run, err
 		case run.Attempts >= l.cfg.Train.Attempts:
 			next = run.after(StepAborted, now, fmt.Sprintf("failed %d times, the last time: %v", run.Attempts, err))
@@ -99,9 +99,9 @@ func (l *Loop) attempt(ctx context.Context, run Run, now time.Time) (Run, bool, 
 	tried := run
 	tried.Attempts++
 	tried.Updated = now.UTC()
-	recorded, err := l.record(ctx, KindRun, run.ID, now, tried, func(s *state) bool {
-		last, ok := s.lastRun()
-		return ok && last.ID == run.ID && last.Step == run.Step && last.Attempts == run.Attempts
+	recorded, err := l.record(ctx, l.token, tried, func(s *state) bool {
+		last := s.last()
+		return last.ID == run.ID && last.Step == run.Step && last.Attempts == run.Attempts
 	}, func() {})
 	if err != nil || recorded {
 		return tried, recorded, err
@@ -138,7 +138,8 @@ func (w *Windows) both() predictlog.Query {
 // checkConditions fixes the windows and looks whether there are enough labels in them.
 func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run, error) {
 	run.Windows = l.cfg.Train.windows(run.Started)
-	coverage, err := labels.Cover(labels.Join(ctx, l.parts.Predictions, l.parts.Labels, run.Windows.both()))
+	run.AsOf = time.Now().UTC()
+	coverage, err := l.read(ctx, run.Windows.both(), run.AsOf, func(labels.Example) {})
 	if err != nil {
 		return run, err
 	}
@@ -195,7 +196,7 @@ func (e *endError) Error() string { return e.err.Error() }
 
 func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ registry.Version, err error) {
 	training, all := l.sampler(), l.sampler()
-	_, err = l.read(ctx, run.Windows.both(), func(e labels.Example) {
+	_, err = l.read(ctx, run.Windows.both(), run.AsOf, func(e labels.Example) {
 		all.Add(labels.Example{Record: predictlog.Record{ID: e.Record.ID, Time: e.Record.Time, Row: e.Record.Row}})
 		if e.Labelled && run.Windows.Training.Contains(e.Record.Time) {
 			training.Add(e)
@@ -249,6 +250,7 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 		Documents: map[string][]byte{ReferenceDocument: reference},
 		Tags:      tags,
 		Metrics:   trained.Metrics,
+		Token:     l.token,
 	}
 	if err := draft.Validate(); err != nil { // training again would give it again
 		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training returned an unusable model: %w", err)}
@@ -261,10 +263,12 @@ func (l *Loop) sampler() *labels.Sampler {
 	return labels.NewSampler(l.cfg.Train.MaxRows, l.cfg.Seed)
 }
 
-// read streams what q matches, with its labels, and returns how much of it is labelled.
-func (l *Loop) read(ctx context.Context, q predictlog.Query, each func(labels.Example)) (labels.Coverage, error) {
+// read streams the loop's own predictions that q matches, with the labels that had arrived
+// by a moment (zero: now), and returns how much of it is labelled.
+func (l *Loop) read(ctx context.Context, q predictlog.Query, arrivedBy time.Time, each func(labels.Example)) (labels.Coverage, error) {
+	q.Model, q.Tag = l.parts.Model, l.parts.Tag
 	return labels.Cover(func(yield func(labels.Example, error) bool) {
-		for e, err := range labels.Join(ctx, l.parts.Predictions, l.parts.Labels, q) {
+		for e, err := range labels.JoinAsOf(ctx, l.parts.Predictions, l.parts.Labels, q, arrivedBy) {
 			if err == nil {
 				each(e)
 			}
@@ -297,7 +301,7 @@ func (l *Loop) checkTraining(training labels.Dataset, fingerprint string) error 
 // judge replays both models on the evaluation rows and asks the gate.
 func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	window, rows := run.Windows.Evaluation, l.sampler()
-	coverage, err := l.read(ctx, predictlog.Query{From: window.From, To: window.To}, func(e labels.Example) {
+	coverage, err := l.read(ctx, predictlog.Query{From: window.From, To: window.To}, run.AsOf, func(e labels.Example) {
 		if e.Labelled {
 			rows.Add(e)
 		}
@@ -308,16 +312,13 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	data := rows.Dataset(l.parts.Predictions.Schema())
 	run.EvaluationRows = &Sample{Rows: len(data.Examples), Of: rows.Of()}
 	cfg := gate.ReplayConfig{At: now, Segments: l.cfg.Segments}
-	changed, err := l.changedAt(ctx)
-	if err != nil {
-		return run, err
-	}
-	if changed.Before(now) || !passed(now, changed, l.cfg.Trigger.Cooldown) { // see passed
-		cfg.LastPromotion = changed
-	}
 	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
 	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
 		return run, err
+	}
+	changed := incumbent.Since
+	if changed.Before(now) || !passed(now, changed, l.cfg.Trigger.Cooldown) { // see passed
+		cfg.LastPromotion = changed
 	}
 	run.Predecessor = incumbent.ID
 	if err := l.checkSchema(incumbent); err != nil {
@@ -344,6 +345,9 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	evidence, err := gate.Replay(ctx, production, shadow, data, cfg)
 	if err != nil {
 		return l.abort(ctx, run, now, fmt.Errorf("the replay failed: %w", err))
+	}
+	if err := l.attachAnswers(ctx, run.Version, evidence.Shadow, evidence.N()); err != nil {
+		return run, err
 	}
 	evidence.Coverage = coverage.Count // of all rows, not of the sample
 	if err := l.decide(&run, evidence); err != nil {
@@ -416,27 +420,17 @@ func trainedOn(v registry.Version) gate.Window {
 	return gate.Window{From: from, To: to}
 }
 
-// load makes the model of a version and reads its artifact to the end, where the
-// registry vouches for it.
-func (l *Loop) load(ctx context.Context, v registry.Version) (_ gate.Model, err error) {
-	f, err := l.parts.Registry.Open(ctx, v.ID, registry.ModelFile)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	m, err := l.parts.Load(ctx, v, f)
-	if err != nil {
-		return nil, fmt.Errorf("load version %s: %w", v.ID, err)
-	}
-	if _, err := io.Copy(io.Discard, f); err != nil {
-		return nil, fmt.Errorf("load version %s: %w", v.ID, err)
-	}
-	return m, nil
+// load makes the model of a version, whose artifact the registry vouches for.
+func (l *Loop) load(ctx context.Context, v registry.Version) (gate.Model, error) {
+	return registry.Load(ctx, l.parts.Registry, v, l.parts.Load)
 }
 
 // conclude carries out what the gate decided, short of a promotion, which is announced
 // first.
 func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error) {
+	if err := l.attachDecision(ctx, run); err != nil {
+		return run, err
+	}
 	switch run.Decision.Outcome {
 	case gate.Promote:
 		if l.stale(run, now) {
@@ -456,6 +450,7 @@ func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error
 			Reason:   run.Decision.String(),
 			Decision: hash,
 			Key:      run.ID + "/reject",
+			Token:    l.token,
 		})
 		if refused(err) {
 			return run.after(StepAborted, now, err.Error()), nil
@@ -479,9 +474,10 @@ func (l *Loop) tooOld(run Run) string {
 }
 
 // refused reports whether the registry said that a transition did not happen and will
-// not. After any other error it is unknown whether it did, and it is repeated.
+// not. After any other error it is unknown whether it did, and it is repeated: by another
+// process, if this one is [registry.ErrFenced].
 func refused(err error) bool {
-	for _, known := range []error{registry.ErrConflict, registry.ErrIllegal, registry.ErrNotFound, registry.ErrNoProduction, registry.ErrFenced} {
+	for _, known := range []error{registry.ErrConflict, registry.ErrIllegal, registry.ErrNotFound, registry.ErrNoProduction} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -559,6 +555,7 @@ func (l *Loop) transit(ctx context.Context, t registry.Transition) (_ registry.E
 	if err := t.Validate(); err != nil {
 		return registry.Event{}, err.Error(), nil
 	}
+	t.Token = l.token
 	event, err := l.parts.Registry.Transition(ctx, t)
 	if refused(err) {
 		return registry.Event{}, err.Error(), nil

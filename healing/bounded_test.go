@@ -29,7 +29,7 @@ func TestLoop_MaxRows(t *testing.T) {
 	})
 	var first healing.Run
 	for range 2 {
-		w.parts.Journal, w.parts.Registry = healing.NewMemoryJournal(), registry.NewMemory()
+		w.parts.Journal, w.parts.Registry = &registry.MemoryLog{}, registry.NewMemory()
 		l := w.loop(t, cfg)
 		require.NoError(t, l.Tick(t.Context(), w.now))
 		first = w.runs(t, l)[0]
@@ -60,8 +60,7 @@ func TestLoop_WatchMaxRows(t *testing.T) {
 	}
 	l = w.loop(t, healing.Config{Watch: healing.WatchConfig{MaxRows: 400}})
 	w.days(t, l, 1, 400)
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	require.Equal(t, 229, s.Watch.Rows, "half, and a seventh of the other half")
 	require.Equal(t, 400, s.Watch.Of)
 	require.Contains(t, s.Watch.String(), "on 229 of 400 rows")

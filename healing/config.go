@@ -16,15 +16,33 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Parts are what a [Loop] works with. All are required but Reference.
+// Parts are what a [Loop] works with. Required are Predictions, Labels, Registry, Journal,
+// Trainer and Load.
 type Parts struct {
+	// Model names the model that the loop is about: [predictlog.Record.Model] of its
+	// predictions. Loops about several models may share stores. "" takes all predictions
+	// in the store to be of one model. UTF-8 without NUL, at most 100 bytes.
+	Model string
+	// Tag, if its name is not empty, narrows the loop down to the predictions with this tag,
+	// as one region of several that have a model each.
+	Tag predictlog.Tag
 	// Predictions are the records of what was answered; their Version is the ID that
 	// the registry gave the version.
 	Predictions predictlog.Store
 	Labels      labels.Store
-	Registry    registry.Registry
-	Journal     Journal
-	Trainer     Trainer
+	// Registry holds the versions of this model and no other.
+	Registry registry.Registry
+	// Journal holds orders, runs and decisions of this model and no other.
+	Journal registry.Log
+	// Telemetry keeps passes and profiles. Nil keeps them in the memory of this process: a
+	// process that starts reads the records of the window again, and knows no earlier
+	// passes.
+	Telemetry Telemetry
+	// Lease keeps several processes from doing the same work at the same time. Nil is for a
+	// single process: several without one may each train the shadow of a run, of which one
+	// is used.
+	Lease   Lease
+	Trainer Trainer
 	// Load makes a model from a version's artifact; the same function serves
 	// [registry.NewLive].
 	Load registry.LoadFunc[gate.Model]
@@ -32,6 +50,14 @@ type Parts struct {
 	// that was not trained by a run. A version that was carries its own: the rows it was
 	// trained and judged on.
 	Reference *drift.Reference
+}
+
+// name returns what tells the loop apart from others on the same stores.
+func (p Parts) name() string {
+	if p.Tag.Name == "" {
+		return p.Model
+	}
+	return p.Model + "?" + p.Tag.Name + "=" + p.Tag.Value
 }
 
 func (p Parts) validate() error {
@@ -49,6 +75,13 @@ func (p Parts) validate() error {
 	} {
 		if part.missing {
 			errs = append(errs, fmt.Errorf("%s is nil", part.name))
+		}
+	}
+	for _, part := range []struct{ name, value string }{
+		{"Parts.Model", p.Model}, {"Parts.Tag.Name", p.Tag.Name}, {"Parts.Tag.Value", p.Tag.Value},
+	} {
+		if len(part.value) > 100 || (registry.Transition{Actor: part.value}).Validate() != nil {
+			errs = append(errs, violation(part.name, strconv.Quote(part.value), "at most 100 bytes of UTF-8 without NUL"))
 		}
 	}
 	return errors.Join(errs...)
@@ -85,6 +118,10 @@ type Config struct {
 	// there to carry it out. It ends a watch that cannot compare for as long after its
 	// period. Default 24h.
 	GiveUp time.Duration `validate:"gte=0"`
+	// Lease is how long [Parts.Lease] lasts without being renewed, which is done three times
+	// in that time: so long another process waits after this one died at work. Default 1m,
+	// at least 1s.
+	Lease time.Duration `validate:"gte=0"`
 	// Hooks are told what happens.
 	Hooks Hooks
 	// Logger receives steps, passes and failures. Nil is silent.
@@ -197,6 +234,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Watch.Period, week)
 	def(&c.Watch.Alpha, 0.01)
 	def(&c.GiveUp, day)
+	def(&c.Lease, time.Minute)
 	if c.Policy.Name == "" && c.Policy.Criteria == nil && c.Policy.First == nil {
 		c.Policy = gate.Classic()
 	}
@@ -230,6 +268,9 @@ func (c Config) validate(schema *predictlog.Schema) error {
 	}
 	if c.GiveUp < 0 {
 		errs = append(errs, violation("GiveUp", c.GiveUp, "gte=0"))
+	}
+	if c.Lease < time.Second {
+		errs = append(errs, violation("Lease", c.Lease, "gte=1s"))
 	}
 	if (registry.Transition{Actor: c.Actor}).Validate() != nil {
 		errs = append(errs, violation("Actor", strconv.Quote(c.Actor), "UTF-8 without NUL"))

@@ -16,7 +16,6 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/healing/filejournal"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -40,7 +39,7 @@ func service(dir string, run func(func(context.Context) error)) http.Handler {
 	predictions := must(csvlog.Open(filepath.Join(dir, "predictions"), schema, csvlog.Config{}))
 	truth := must(csvlabels.Open(filepath.Join(dir, "labels.csv"), csvlabels.Config{}))
 	versions := must(fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{}))
-	journal := must(filejournal.Open(filepath.Join(dir, "journal.jsonl"), filejournal.Config{}))
+	journal := must(fileregistry.OpenLog(filepath.Join(dir, "journal")))
 
 	// The first model is one that the team has. Later ones are trained and promoted here.
 	must(firstModel(versions, schema))

@@ -24,7 +24,7 @@ func ExampleLoop_Tick() {
 		Predictions: predictlog.NewMemoryStore(schema),
 		Labels:      labels.NewMemoryStore(),
 		Registry:    registry.NewMemory(),
-		Journal:     healing.NewMemoryJournal(),
+		Journal:     &registry.MemoryLog{},
 		Trainer:     healing.TrainerFunc(train),
 		Load:        decodeModel,
 	}, healing.Config{
@@ -52,7 +52,7 @@ func ExampleLoop_Promote() {
 		Predictions: predictlog.NewMemoryStore(schema),
 		Labels:      labels.NewMemoryStore(),
 		Registry:    versions,
-		Journal:     healing.NewMemoryJournal(),
+		Journal:     &registry.MemoryLog{},
 		Trainer:     healing.TrainerFunc(train),
 		Load:        decodeModel,
 	}, healing.Config{}))

@@ -2,12 +2,15 @@ package healing
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"math"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -17,6 +20,9 @@ import (
 
 //go:embed status.html
 var statusHTML string
+
+//go:embed models.html
+var modelsHTML string
 
 // Handler serves what a person wants to see, and nothing that changes anything. Mount it
 // under any path with http.StripPrefix; its links are relative. It serves
@@ -28,8 +34,10 @@ var statusHTML string
 //	GET /runs/{id}.json       one of the latest runs
 //	GET /runs/{id}/decision   what the gate decided in it, as a page to read or print
 //
-// It asks the registry and the journal on every request and may show what the host's
-// models are fed with: put it behind the host's own authentication.
+// It shows what this process knows. If that is more than ten seconds old a request reads
+// anew before it answers, for a second at most: a store that is down makes the page old,
+// and say so, but never away. It may show what the host's models are fed with: put it
+// behind the host's own authentication. [Handler] serves several loops.
 func (l *Loop) Handler() http.Handler {
 	page := template.Must(template.New("status").Funcs(template.FuncMap{
 		"when":     when,
@@ -40,21 +48,17 @@ func (l *Loop) Handler() http.Handler {
 	}).Parse(statusHTML))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		s, err := l.Status(r.Context())
-		if err != nil {
-			l.fail(w, r, err)
-			return
-		}
+		l.view(r.Context())
 		var b bytes.Buffer
-		if err := page.Execute(&b, newStatusPage(s, l.report() != nil, time.Now())); err != nil {
+		if err := page.Execute(&b, newStatusPage(l.Status(), l.report() != nil, time.Now())); err != nil {
 			l.fail(w, r, err)
 			return
 		}
 		write(w, "text/html; charset=utf-8", b.Bytes())
 	})
 	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
-		s, err := l.Status(r.Context())
-		l.reply(w, r, s, err)
+		l.view(r.Context())
+		l.reply(w, r, l.Status())
 	})
 	mux.HandleFunc("GET /runs/{file}", func(w http.ResponseWriter, r *http.Request) {
 		id, ok := strings.CutSuffix(r.PathValue("file"), ".json")
@@ -62,22 +66,16 @@ func (l *Loop) Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		if err := l.catchUp(r.Context()); err != nil {
-			l.fail(w, r, err)
-			return
-		}
+		l.view(r.Context())
 		run, err := l.find(id)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return
 		}
-		l.reply(w, r, run, nil)
+		l.reply(w, r, run)
 	})
 	mux.HandleFunc("GET /runs/{id}/decision", func(w http.ResponseWriter, r *http.Request) {
-		if err := l.catchUp(r.Context()); err != nil {
-			l.fail(w, r, err)
-			return
-		}
+		l.view(r.Context())
 		run, err := l.find(r.PathValue("id"))
 		if err == nil && run.Decision == nil {
 			err = fmt.Errorf("healing: %s has no decision, it came as far as %q", run.ID, run.Step)
@@ -112,9 +110,92 @@ func (l *Loop) Handler() http.Handler {
 			http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
 			return
 		}
-		l.reply(w, r, report, nil)
+		l.reply(w, r, report)
 	})
 	return mux
+}
+
+// What pages show is at most viewAge old, unless a store takes longer than viewWait.
+const (
+	viewAge  = 10 * time.Second
+	viewWait = time.Second
+)
+
+// view refreshes what the pages show, unless that is fresh or another request is at it. An
+// error is part of the status.
+func (l *Loop) view(ctx context.Context) {
+	l.mu.Lock()
+	at := l.known.at
+	l.mu.Unlock()
+	if time.Since(at) < viewAge || !l.viewing.TryLock() {
+		return
+	}
+	defer l.viewing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, viewWait)
+	defer cancel()
+	if err := l.Refresh(ctx); err != nil {
+		l.cfg.Logger.WarnContext(ctx, "status", "error", err)
+	}
+}
+
+// Handler serves the status of several loops, each about another model: a page that names
+// them all, and the pages of each, see [Loop.Handler], below the name of its model. A model
+// without a name, or two with one name, are an error.
+func Handler(loops ...*Loop) (http.Handler, error) {
+	page := template.Must(template.New("models").Funcs(template.FuncMap{"when": when, "path": url.PathEscape}).Parse(modelsHTML))
+	mux := http.NewServeMux()
+	var (
+		errs  []error
+		pages = map[string]http.Handler{}
+	)
+	for _, l := range loops {
+		name := l.parts.name()
+		switch {
+		case name == "":
+			errs = append(errs, errors.New("healing: handler: a loop has no Parts.Model"))
+		case pages[name] != nil:
+			errs = append(errs, fmt.Errorf("healing: handler: two loops are about %q", name))
+		}
+		pages[name] = l.Handler()
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	mux.HandleFunc("GET /models/{model}/{page...}", func(w http.ResponseWriter, r *http.Request) {
+		h, ok := pages[r.PathValue("model")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		below := r.Clone(r.Context())
+		below.URL.Path, below.URL.RawPath = "/"+r.PathValue("page"), ""
+		h.ServeHTTP(w, below)
+	})
+	statuses := func(ctx context.Context) []Status {
+		all := make([]Status, len(loops))
+		for i, l := range loops {
+			l.view(ctx)
+			all[i] = l.Status()
+		}
+		return all
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		var b bytes.Buffer
+		if err := page.Execute(&b, statuses(r.Context())); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, "text/html; charset=utf-8", b.Bytes())
+	})
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
+		data, err := json.MarshalIndent(statuses(r.Context()), "", "  ")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, "application/json", append(data, '\n'))
+	})
+	return mux, nil
 }
 
 // report returns the drift report of the latest pass of this process that has one.
@@ -124,11 +205,7 @@ func (l *Loop) report() *drift.Report {
 	return l.lastReport
 }
 
-func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any, err error) {
-	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
+func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		l.fail(w, r, err)
@@ -137,10 +214,10 @@ func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	write(w, "application/json", append(data, '\n'))
 }
 
-// fail answers that the stores behind the page do not.
+// fail answers that a page could not be made.
 func (l *Loop) fail(w http.ResponseWriter, r *http.Request, err error) {
 	l.cfg.Logger.ErrorContext(r.Context(), "status", "path", r.URL.Path, "error", err)
-	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	http.Error(w, err.Error(), http.StatusInternalServerError)
 }
 
 func write(w http.ResponseWriter, contentType string, body []byte) {

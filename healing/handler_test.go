@@ -28,6 +28,18 @@ func get(t *testing.T, l *healing.Loop, path string) (int, string, http.Header) 
 	return answer.StatusCode, string(body), answer.Header
 }
 
+// fetch returns the body of a page that is there.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode, url)
+	return string(body)
+}
+
 func TestHandler_BeforeAnything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -106,8 +118,7 @@ func TestHandler_Checks(t *testing.T) {
 	_, err := l.Retrain(t.Context(), "ann", "because", w.now)
 	require.NoError(t, err)
 	require.NoError(t, l.Tick(t.Context(), w.now))
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	_, body, _ := get(t, l, "")
 	checks := s.Runs[0].Decision.Checks
 	require.NotEmpty(t, checks)

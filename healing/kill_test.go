@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/healing/filejournal"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -53,7 +52,7 @@ func onFiles(dir string) (*world, error) {
 	predictions, errPredictions := csvlog.Open(filepath.Join(dir, "predictions"), schema, csvlog.Config{})
 	truth, errLabels := csvlabels.Open(filepath.Join(dir, "labels.csv"), csvlabels.Config{})
 	versions, errRegistry := fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{})
-	journal, errJournal := filejournal.Open(filepath.Join(dir, "journal.jsonl"), filejournal.Config{})
+	journal, errJournal := fileregistry.OpenLog(filepath.Join(dir, "journal"))
 	w.parts.Predictions, w.parts.Labels, w.parts.Registry, w.parts.Journal = predictions, truth, versions, journal
 	return w, errors.Join(errPredictions, errLabels, errRegistry, errJournal)
 }

@@ -4,40 +4,56 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Loop monitors, retrains, promotes and rolls back. All methods are safe for concurrent
-// use, also by several processes with a Loop each on the same parts.
+// Loop monitors, retrains, promotes and rolls back one model. All methods are safe for
+// concurrent use, also by several processes with a Loop each on the same parts.
+//
+// Its locks are taken in the order of its fields. Only working and reading are held while
+// a store is asked; what people look at needs mu alone.
 type Loop struct {
-	parts   Parts
-	cfg     Config
-	monitor *Monitor
+	parts     Parts
+	cfg       Config
+	monitor   *Monitor
+	telemetry Telemetry
+	// holder is who this loop is to the lease: unique among all processes.
+	holder string
 
 	working sync.Mutex // held by whoever does a pass or a step in this process
 
 	watched watchMemo // guarded by working
 	failed  failed    // guarded by working: the latest attempt of this process that failed
+	token   uint64    // guarded by working: of the lease while this process holds it, else 0
 	// ordered calls Run when a person's order came in; at most one call is pending.
 	ordered chan struct{}
+	viewing sync.Mutex // held by the request that refreshes what the pages show
 
 	// telling is held from the record of an entry until the hook was told of it, so that
-	// hooks are called one at a time and in the order of the journal. It is taken before mu.
+	// hooks are called one at a time and in the order of the journal.
 	telling sync.Mutex
+
+	reading sync.Mutex      // held while the journal is read or written
+	chain   *registry.Chain // guarded by reading
 
 	mu         sync.Mutex
 	state      state         // guarded by mu
+	passes     passes        // guarded by mu
+	known      known         // guarded by mu: what the registry said
+	damage     string        // guarded by mu: what is wrong with the journal, "" if nothing is
+	unread     string        // guarded by mu: what the latest Refresh could not read, "" if nothing
 	interrupt  func()        // guarded by mu: ends the step that this process is doing, nil if none
 	lastReport *drift.Report // guarded by mu: of this process's latest pass that compared
 	current    *Watch        // guarded by mu: what the latest look at a promoted version found
 	currentRun string        // guarded by mu: the run whose version that is
 	failure    *Failure      // guarded by mu: of this process's latest tick
+	ticks      bool          // guarded by mu: this process has ticked
 	clock      time.Duration // guarded by mu: how far the clock of that tick was ahead of this machine's
 }
 
@@ -45,6 +61,12 @@ type Loop struct {
 type failed struct {
 	run string
 	at  time.Time
+}
+
+// known is what the registry said when it was last asked.
+type known struct {
+	at         time.Time         // by this machine's clock, zero if it was never asked
+	production *registry.Version // nil for none
 }
 
 // New returns a loop. It reads and starts nothing. Every missing part and every
@@ -57,11 +79,22 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if err := cfg.validate(parts.Predictions.Schema()); err != nil {
 		return nil, fmt.Errorf("healing: invalid Config: %w", err)
 	}
+	if parts.Telemetry == nil {
+		parts.Telemetry = NewMemoryTelemetry()
+	}
 	monitor, err := NewMonitor(parts.Predictions, parts.Registry, parts.Reference, cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}
-	return &Loop{parts: parts, cfg: cfg, monitor: monitor, ordered: make(chan struct{}, 1)}, nil
+	return &Loop{
+		parts:     parts,
+		cfg:       cfg,
+		monitor:   monitor,
+		telemetry: parts.Telemetry,
+		holder:    cfg.Actor + " " + rand.Text(),
+		ordered:   make(chan struct{}, 1),
+		chain:     registry.NewChain(parts.Journal),
+	}, nil
 }
 
 // Run calls [Loop.Tick] at once, at every monitoring interval and when this process was
@@ -92,6 +125,7 @@ func (l *Loop) Tick(ctx context.Context, now time.Time) error {
 	defer l.working.Unlock()
 	err := errors.Join(l.passIfDue(ctx, now), l.heal(ctx, now))
 	if ctx.Err() == nil {
+		err = errors.Join(err, l.look(ctx))
 		l.ticked(now, err)
 	}
 	return err
@@ -101,7 +135,7 @@ func (l *Loop) Tick(ctx context.Context, now time.Time) error {
 func (l *Loop) ticked(now time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.clock, l.failure = time.Until(now), nil
+	l.ticks, l.clock, l.failure = true, time.Until(now), nil
 	if err != nil {
 		l.failure = &Failure{Time: now.UTC(), Error: err.Error()}
 	}
@@ -112,16 +146,32 @@ func (l *Loop) heal(ctx context.Context, now time.Time) error {
 	if err := l.triggerIfDue(ctx, now); err != nil {
 		return err
 	}
-	for {
+	for waits := false; !waits; {
 		run, ok, err := l.openRun(ctx)
 		if err != nil || !ok {
 			return err
 		}
-		next, err := l.step(ctx, run, now)
-		if err != nil || next.Step == run.Step {
+		waits = true // also if another process has the lease
+		err = l.leading(ctx, run, func(ctx context.Context) error {
+			for {
+				next, err := l.step(ctx, run, now)
+				if err != nil || next.Step == run.Step {
+					return err
+				}
+				// What follows a watch needs the lease, and what follows the end of a run is
+				// another run, if one was suspended.
+				if run.Step == StepWatching || next.Step.Ended() {
+					waits = false
+					return nil
+				}
+				run = next
+			}
+		})
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // step advances the run by a step that an order may interrupt: then the run comes back
@@ -147,8 +197,9 @@ var errInterrupted = errors.New("healing: interrupted by an order")
 
 // Advance does one step of the run with this ID, at the time now, and returns the run as
 // the journal has it then. A run that waits, or that has ended, is returned as it is, and
-// so is one that another process advanced, or an order ended, meanwhile. An error means
-// that the step was not done and may be tried again. It is what a workflow engine calls.
+// so is one that another process is at work on or advanced, or an order ended, meanwhile.
+// An error means that the step was not done and may be tried again. It is what a workflow
+// engine calls.
 func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, error) {
 	l.working.Lock()
 	defer l.working.Unlock()
@@ -157,7 +208,12 @@ func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, e
 		return Run{}, err
 	}
 	if ok && run.ID == runID {
-		return l.step(ctx, run, now)
+		next := run
+		err := l.leading(ctx, run, func(ctx context.Context) (err error) {
+			next, err = l.step(ctx, run, now)
+			return err
+		})
+		return next, errors.Join(err, l.look(ctx))
 	}
 	return l.find(runID)
 }
@@ -165,116 +221,70 @@ func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, e
 func (l *Loop) find(runID string) (Run, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.state.runs) - 1; i >= 0; i-- {
-		if l.state.runs[i].ID == runID {
-			return l.state.runs[i], nil
-		}
+	if run, ok := l.state.find(runID); ok {
+		return run, nil
 	}
 	return Run{}, fmt.Errorf("healing: no run %q among the latest %d", runID, len(l.state.runs))
 }
 
-// Pass does a monitor pass at the time now, due or not, records it and returns it.
-func (l *Loop) Pass(ctx context.Context, now time.Time) (Pass, error) {
-	l.working.Lock()
-	defer l.working.Unlock()
-	return l.pass(ctx, now)
-}
-
-func (l *Loop) passIfDue(ctx context.Context, now time.Time) error {
-	if err := l.catchUp(ctx); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	last := l.state.passedAt()
-	l.mu.Unlock()
-	if !passed(now, last, l.cfg.Monitor.Every) {
-		return nil
-	}
-	if last.After(now) {
-		l.cfg.Logger.WarnContext(ctx, "the latest pass is from the future: a clock is wrong", "latest", last, "now", now)
-	}
-	_, err := l.pass(ctx, now)
-	return err
-}
-
-func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
-	if err := l.catchUp(ctx); err != nil {
-		return Pass{}, err
-	}
-	l.mu.Lock()
-	before := l.state.passedAt()
-	l.mu.Unlock()
-	p, err := l.monitor.Pass(ctx, now)
+// record appends the run to the journal, with the token of the lease or 0, if that is
+// still valid in view of all entries before it, calls tell, and reports whether it did.
+func (l *Loop) record(ctx context.Context, token uint64, run Run, valid func(*state) bool, tell func()) (bool, error) {
+	body, err := sealEntry(run)
 	if err != nil {
-		return Pass{}, err
-	}
-	_, err = l.record(ctx, KindPass, "", now, p, func(s *state) bool {
-		return s.passedAt().Equal(before) // otherwise another process did this pass
-	}, func() { l.passDone(ctx, p) })
-	return p, err
-}
-
-func (l *Loop) passDone(ctx context.Context, p Pass) {
-	if p.Report != nil {
-		l.mu.Lock()
-		l.lastReport = p.Report
-		l.mu.Unlock()
-	}
-	l.cfg.Logger.InfoContext(ctx, "monitor pass", "version", p.Version, "samples", p.Samples, "verdict", p.Verdict())
-	if l.cfg.Hooks.Pass != nil {
-		l.cfg.Hooks.Pass(p)
-	}
-}
-
-// record appends an entry if it is still valid in view of all entries before it, calls
-// tell, and reports whether it did. An entry of another kind that comes in between does
-// not invalidate it.
-func (l *Loop) record(ctx context.Context, kind Kind, runID string, now time.Time, body any, valid func(*state) bool, tell func()) (bool, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return false, fmt.Errorf("healing: record %s: %w", kind, err)
+		return false, fmt.Errorf("healing: record %s: %w", run.ID, err)
 	}
 	l.telling.Lock()
 	defer l.telling.Unlock()
-	recorded, err := l.append(ctx, Entry{Time: now.UTC(), Kind: kind, Run: runID, Body: data}, valid)
+	recorded, err := l.append(ctx, token, body, valid)
 	if recorded {
 		tell()
 	}
 	return recorded, err
 }
 
-// append appends e at the end of the journal, while it is valid there.
-func (l *Loop) append(ctx context.Context, e Entry, valid func(*state) bool) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// append appends a body at the end of the journal, while it is valid there.
+func (l *Loop) append(ctx context.Context, token uint64, body []byte, valid func(*state) bool) (bool, error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	for {
 		if err := l.catchUpLocked(ctx); err != nil {
 			return false, err
 		}
-		if !valid(&l.state) {
+		l.mu.Lock()
+		ok := valid(&l.state)
+		l.mu.Unlock()
+		if !ok {
 			return false, nil
 		}
-		e.Seq, e.Prev = l.state.last.Seq+1, ""
-		if l.state.last.Seq > 0 {
-			e.Prev = l.state.last.Hash()
-		}
-		err := l.parts.Journal.Append(ctx, e)
-		if errors.Is(err, ErrConflict) {
-			continue // another process appended first: read what, and look again
-		}
+		link, done, err := l.chain.Append(ctx, token, body)
 		if err != nil {
 			return false, fmt.Errorf("healing: journal: %w", err)
 		}
-		return true, l.state.fold(e)
+		if done {
+			return true, l.fold(link)
+		}
+		// Another process appended first: read what, and look again.
 	}
+}
+
+// fold takes in an entry of the journal.
+func (l *Loop) fold(link registry.Link) error {
+	e, err := openEntry(link)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.fold(e)
 }
 
 // recordStep records that next follows run and returns it, or the run as it is now if
 // another process advanced it, or an order ended it, meanwhile.
 func (l *Loop) recordStep(ctx context.Context, run, next Run) (Run, error) {
-	recorded, err := l.record(ctx, KindRun, next.ID, next.Updated, next, func(s *state) bool {
-		last, ok := s.lastRun()
-		return ok && last.ID == run.ID && last.Step == run.Step
+	recorded, err := l.record(ctx, l.token, next, func(s *state) bool {
+		last := s.last()
+		return last.ID == run.ID && last.Step == run.Step
 	}, func() { l.stepDone(ctx, next) })
 	if err != nil {
 		return run, err
@@ -297,7 +307,7 @@ func (l *Loop) stepDone(ctx context.Context, r Run) {
 // one any more.
 func (l *Loop) start(ctx context.Context, o Order, latest Run, now time.Time) (Run, bool, error) {
 	l.mu.Lock()
-	seq := l.state.last.Seq + 1
+	seq := l.state.seq + 1
 	l.mu.Unlock()
 	run := Run{
 		ID:      newRunID(seq),
@@ -308,10 +318,9 @@ func (l *Loop) start(ctx context.Context, o Order, latest Run, now time.Time) (R
 	if latest.ID != "" && !latest.Step.Ended() {
 		run.Supersedes = latest.ID
 	}
-	recorded, err := l.record(ctx, KindRun, run.ID, now, run, func(s *state) bool {
-		last, _ := s.lastRun()
+	recorded, err := l.record(ctx, 0, run, func(s *state) bool {
 		open, isOpen := s.open()
-		return last.ID == latest.ID && open.ID == run.Supersedes && (!isOpen || o.supersedes(open))
+		return s.last().ID == latest.ID && open.ID == run.Supersedes && (!isOpen || o.supersedes(open))
 	}, func() {
 		if ended, err := l.find(run.Supersedes); err == nil {
 			l.stepDone(ctx, ended)
@@ -332,11 +341,11 @@ func newRunID(seq uint64) string {
 
 // openRun returns the run that has not ended, as the journal has it now.
 func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.catchUpLocked(ctx); err != nil {
+	if err := l.catchUp(ctx); err != nil {
 		return Run{}, false, err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	run, ok := l.state.open()
 	return run, ok, nil
 }
@@ -344,33 +353,50 @@ func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 // latestRun returns the open run or, if there is none, the last that ended; the zero Run if
 // there was none.
 func (l *Loop) latestRun(ctx context.Context) (Run, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.catchUpLocked(ctx); err != nil {
+	if err := l.catchUp(ctx); err != nil {
 		return Run{}, err
 	}
-	run, _ := l.state.lastRun()
-	return run, nil
-}
-
-func (l *Loop) catchUp(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.state.last(), nil
+}
+
+// catchUp folds the entries that came since the last look.
+func (l *Loop) catchUp(ctx context.Context) error {
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	return l.catchUpLocked(ctx)
 }
 
-// catchUpLocked folds the entries that came since the last look.
+// catchUpLocked is catchUp for who holds reading.
 func (l *Loop) catchUpLocked(ctx context.Context) error {
-	for e, err := range l.parts.Journal.Entries(ctx, l.state.last.Seq) {
-		if err != nil {
-			return fmt.Errorf("healing: journal: %w", err)
-		}
-		if err := e.Follows(l.state.last); err != nil {
-			return fmt.Errorf("healing: journal: %w", err)
-		}
-		if err := l.state.fold(e); err != nil {
-			return err
+	err := l.chain.CatchUp(ctx, l.fold)
+	if err != nil {
+		err = fmt.Errorf("healing: journal: %w", err)
+	}
+	if ctx.Err() == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.damage = ""
+		if errors.Is(err, registry.ErrCorrupt) {
+			l.damage = err.Error()
 		}
 	}
+	return err
+}
+
+// look asks the registry what is in production, for those who look at the status.
+func (l *Loop) look(ctx context.Context) error {
+	k := known{at: time.Now().UTC()}
+	v, err := registry.InProduction(ctx, l.parts.Registry)
+	switch {
+	case err == nil:
+		k.production = &v
+	case !errors.Is(err, registry.ErrNoProduction):
+		return fmt.Errorf("healing: registry: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = k
 	return nil
 }

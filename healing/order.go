@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/registry"
@@ -41,6 +40,9 @@ func (l *Loop) Promote(ctx context.Context, version, actor, reason string, now t
 //
 // If the version is not in production, because somebody or a watch was quicker, that is
 // [registry.ErrConflict]; if there is nothing to go back to, [registry.ErrNotFound].
+//
+// If the journal is damaged, Rollback does it at once, and the run that it returns is not
+// in the journal; the registry's history has it.
 func (l *Loop) Rollback(ctx context.Context, version, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerRecall, Actor: actor, Reason: reason, Version: version}, now)
 }
@@ -53,6 +55,9 @@ func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 	}
 	for {
 		latest, err := l.latestRun(ctx)
+		if errors.Is(err, registry.ErrCorrupt) && o.Trigger == TriggerRecall {
+			return l.recallNow(ctx, o, now, err)
+		}
 		if err != nil {
 			return Run{}, err
 		}
@@ -125,25 +130,41 @@ func (l *Loop) recallable(ctx context.Context, version string) (_ registry.Versi
 	if incumbent.ID != version {
 		return registry.Version{}, "", &registry.ConflictError{Expected: version, Actual: incumbent.ID}
 	}
-	var displaced []string // oldest first
-	for e, err := range l.parts.Registry.History(ctx, 0) {
-		if err != nil {
-			return registry.Version{}, "", err
-		}
-		if e.Displaced != "" && e.Displaced != incumbent.ID {
-			displaced = append(displaced, e.Displaced)
-		}
+	v, err := registry.Predecessor(ctx, l.parts.Registry)
+	if err != nil {
+		return registry.Version{}, "", err
 	}
-	for _, id := range slices.Backward(displaced) {
-		v, err := registry.Get(ctx, l.parts.Registry, id)
-		if err != nil {
-			return registry.Version{}, "", err
-		}
-		if v.Stage == registry.Archived {
-			return incumbent, v.ID, nil
-		}
+	return incumbent, v.ID, nil
+}
+
+// recallNow rolls back at once, past a journal that is damaged: what a person orders in an
+// emergency must not wait for a repair. The registry records who did it, and why; the
+// journal knows nothing of it.
+func (l *Loop) recallNow(ctx context.Context, o Order, now time.Time, damage error) (Run, error) {
+	incumbent, predecessor, err := l.recallable(ctx, o.Version)
+	if err != nil {
+		return Run{}, fmt.Errorf("healing: %s: %w", o.Trigger, err)
 	}
-	return registry.Version{}, "", fmt.Errorf("%w: no earlier version to go back to", registry.ErrNotFound)
+	run := Run{ID: newRunID(0), Order: o, Started: now.UTC(), Version: incumbent.ID, Predecessor: predecessor}
+	_, err = l.parts.Registry.Transition(ctx, registry.Transition{
+		Version:   predecessor,
+		To:        registry.Production,
+		Expect:    incumbent.ID,
+		Displaced: registry.Quarantined,
+		Time:      now,
+		Actor:     o.Actor,
+		Reason:    o.Reason,
+		Key:       run.ID + "/rollback",
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("healing: %s: %w", o.Trigger, err)
+	}
+	l.cfg.Logger.ErrorContext(ctx, "rolled back past a damaged journal", "version", incumbent.ID, "predecessor", predecessor, "actor", o.Actor, "damage", damage)
+	if err := l.look(ctx); err != nil {
+		l.cfg.Logger.WarnContext(ctx, "status", "error", err)
+	}
+	return run.after(StepRolledBack, now, fmt.Sprintf("version %s is back, %s is quarantined: %s; not in the journal, which is damaged: %v",
+		predecessor, incumbent.ID, o.Reason, damage)), nil
 }
 
 // supersedes reports whether the order may end the run. A change of production that was

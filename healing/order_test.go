@@ -2,7 +2,6 @@ package healing_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/healing/journaltest"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
@@ -119,7 +117,7 @@ func TestLoop_TheWatchOutlivesFutileOrders(t *testing.T) {
 		}},
 		{"a journal that fails", func(t *testing.T, w *world, _ *healing.Loop, harmful string) {
 			parts := w.parts
-			parts.Journal = &journaltest.Faulty{Journal: w.parts.Journal, Before: func(int) error { return errors.New("disk full") }}
+			parts.Journal = &faultyLog{Log: w.parts.Journal, Before: func(int) error { return errors.New("disk full") }}
 			l, err := healing.New(parts, healing.Config{})
 			require.NoError(t, err)
 			_, err = l.Rollback(t.Context(), harmful, "ann", "harmful", w.now)
@@ -169,7 +167,7 @@ func TestLoop_AnOrderIsOneEntry(t *testing.T) {
 	harmful := w.register(t, "harmful", threshold{Falling: true})
 	w.promote(t, l, harmful)
 	parts := w.parts
-	parts.Journal = &journaltest.Faulty{Journal: w.parts.Journal, Before: func(n int) error {
+	parts.Journal = &faultyLog{Log: w.parts.Journal, Before: func(n int) error {
 		if n > 1 {
 			return errors.New("disk full")
 		}
@@ -233,7 +231,7 @@ func TestLoop_ARefusedTransitionEndsTheRun(t *testing.T) {
 		want healing.Step
 	}{
 		{registry.ErrNotFound, healing.StepAborted},
-		{registry.ErrFenced, healing.StepAborted},
+		{registry.ErrFenced, healing.StepPromoting}, // the process that holds the lease goes on
 		{registry.ErrIllegal, healing.StepAborted},
 		{&registry.ConflictError{Expected: "1", Actual: "7"}, healing.StepAborted},
 		{errors.New("connection lost"), healing.StepPromoting},
@@ -282,7 +280,7 @@ func TestLoop_RunsOfTwoJournalsDiffer(t *testing.T) {
 	seen := map[string]bool{first.ID: true}
 	version := w.register(t, "second", threshold{At: 0.1})
 	for range 2 {
-		w.parts.Journal = healing.NewMemoryJournal()
+		w.parts.Journal = &registry.MemoryLog{}
 		l = w.loop(t, healing.Config{})
 		run := w.promote(t, l, version)
 		require.False(t, seen[run.ID], run.ID)
@@ -296,7 +294,7 @@ func TestLoop_RunsOfTwoJournalsDiffer(t *testing.T) {
 	}
 
 	trained := w.trained
-	w.parts.Journal = healing.NewMemoryJournal()
+	w.parts.Journal = &registry.MemoryLog{}
 	l = w.loop(t, healing.Config{})
 	_, err := l.Retrain(t.Context(), "ann", "because", w.now)
 	require.NoError(t, err)
@@ -308,10 +306,8 @@ func TestLoop_RunsOfTwoJournalsDiffer(t *testing.T) {
 func TestLoop_IDsAreNotOrdered(t *testing.T) {
 	t.Parallel()
 	w, _ := deployed(t)
-	w.parts.Journal = healing.NewMemoryJournal()
-	body, err := json.Marshal(healing.Run{ID: "run-999991", Step: healing.StepAborted, Started: epoch, Updated: epoch})
-	require.NoError(t, err)
-	require.NoError(t, w.parts.Journal.Append(t.Context(), healing.Entry{Seq: 1, Time: epoch, Kind: healing.KindRun, Run: "run-999991", Body: body}))
+	w.parts.Journal = &registry.MemoryLog{}
+	record(t, w.parts.Journal, healing.Run{ID: "run-999991", Step: healing.StepAborted, Started: epoch, Updated: epoch})
 	l := w.loop(t, healing.Config{})
 	run, err := l.Retrain(t.Context(), "ann", "because", w.now)
 	require.NoError(t, err)
@@ -352,12 +348,12 @@ func TestLoop_AnOrderFollowsARunThatGoesOn(t *testing.T) {
 	run, err := l.Retrain(t.Context(), "ann", "because", w.now)
 	require.NoError(t, err)
 	parts := w.parts
-	parts.Journal = &journaltest.Faulty{Journal: w.parts.Journal, Before: func(n int) error {
+	parts.Journal = &faultyLog{Log: w.parts.Journal, Before: func(n int) error {
 		if n > 1 {
 			return nil
 		}
 		_, err := l.Advance(t.Context(), run.ID, w.now)
-		return errors.Join(err, healing.ErrConflict)
+		return err
 	}}
 	other, err := healing.New(parts, healing.Config{})
 	require.NoError(t, err)
@@ -392,6 +388,7 @@ func TestLoop_HooksAreToldInOrder(t *testing.T) {
 		running--
 		mu.Unlock()
 	}
+	recorded := len(w.entries(t))
 	passing := make(chan struct{}, 1)
 	l := w.loop(t, healing.Config{Hooks: healing.Hooks{
 		Pass: func(healing.Pass) { passing <- struct{}{}; hook("pass") },
@@ -409,18 +406,9 @@ func TestLoop_HooksAreToldInOrder(t *testing.T) {
 	wg.Wait()
 	require.NoError(t, l.Tick(t.Context(), w.now))
 
-	var want []string
-	after := false
-	for e, err := range w.parts.Journal.Entries(t.Context(), 0) {
-		require.NoError(t, err)
-		switch {
-		case e.Kind == healing.KindPass:
-			want, after = []string{"pass"}, true
-		case after:
-			var r healing.Run
-			require.NoError(t, json.Unmarshal(e.Body, &r))
-			want = append(want, r.ID+" "+string(r.Step))
-		}
+	want := []string{"pass"}
+	for _, e := range w.entries(t)[recorded:] {
+		want = append(want, e.Run.ID+" "+string(e.Run.Step))
 	}
 	require.Equal(t, want, told)
 }

@@ -31,13 +31,11 @@ func TestReferenceOf(t *testing.T) {
 	promoted(t, w.parts.Registry, map[string][]byte{healing.ReferenceDocument: document})
 	l := w.loop(t, healing.Config{})
 	w.days(t, l, 1, 400)
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	require.Equal(t, "stable", s.Health)
 	w.centre = 2
 	w.days(t, l, 1, 400)
-	s, err = l.Status(t.Context())
-	require.NoError(t, err)
+	s = status(t, l)
 	require.Equal(t, "drifted", s.Health)
 }
 

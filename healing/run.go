@@ -19,7 +19,7 @@ const (
 	StepJudged      Step = "judged"       // the gate has decided
 	StepPromoting   Step = "promoting"    // the shadow is about to take production
 	StepWatching    Step = "watching"     // it is in production, compared with its predecessor
-	StepRollingBack Step = "rolling back" // the predecessor is about to take production again
+	StepRollingBack Step = "rolling_back" // the predecessor is about to take production again
 )
 
 // The ways in which a run ends.
@@ -29,7 +29,7 @@ const (
 	StepRejected     Step = "rejected"     // the gate said no; the version is archived
 	StepInconclusive Step = "inconclusive" // the gate could not tell; the version stays in staging
 	StepConfirmed    Step = "confirmed"    // promoted, and no harm was proven while it was watched
-	StepRolledBack   Step = "rolled back"  // the version is quarantined, its predecessor back
+	StepRolledBack   Step = "rolled_back"  // the version is quarantined, its predecessor back
 	StepSuperseded   Step = "superseded"   // a person's order took its place
 )
 
@@ -117,7 +117,10 @@ type Run struct {
 	// begun for ever. See [TrainConfig.Attempts].
 	Attempts int `json:"attempts,omitempty"`
 
-	// Windows and Labelling are set by [StepConditions].
+	// AsOf is when the labels were counted, by the clock of that process. Labels that
+	// arrived later are no part of the run, so that its data can be made again from the
+	// stores at any time. Set by [StepConditions], as are Windows and Labelling.
+	AsOf      time.Time  `json:"as_of,omitzero"`
 	Windows   *Windows   `json:"windows,omitempty"`
 	Labelling *Labelling `json:"labelling,omitempty"`
 	// TrainingRows are those that the version was trained on, EvaluationRows those that

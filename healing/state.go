@@ -1,7 +1,6 @@
 package healing
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -9,22 +8,19 @@ import (
 	"github.com/selfheal-ml/selfheal/gate"
 )
 
-// How much of the journal is kept at hand; the rest stays in the journal.
-const (
-	keepRuns   = 200
-	keepPasses = 600
-)
+// keepRuns is how many runs are kept at hand; the rest stay in the journal.
+const keepRuns = 100
 
 // state is what the journal says, folded.
 type state struct {
-	last   Entry  // the last entry
-	runs   []Run  // in the order in which they began, but the open one last; the latest keepRuns
-	passes []Pass // oldest first, the latest keepPasses
+	seq  uint64 // of the last entry
+	runs []Run  // in the order in which they began, but the open one last; the latest keepRuns
 	// suspended is the run whose watch an order ended and which goes on if production
 	// does not change; nil for none.
 	suspended *Run
-	// drifted counts the latest passes in a row that reported drift.
-	drifted int
+	// settled is when the last run ended or changed production: what the monitor saw before
+	// does not trigger the next run.
+	settled time.Time
 	// quarantined holds the fingerprints of training data whose model did harm, and the
 	// run that found out.
 	quarantined map[string]string
@@ -35,33 +31,12 @@ type state struct {
 
 // fold adds the next entry.
 func (s *state) fold(e Entry) error {
-	switch e.Kind {
-	case KindPass:
-		var p Pass
-		if err := json.Unmarshal(e.Body, &p); err != nil {
-			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
-		}
-		s.passes = keepLast(append(s.passes, p), keepPasses)
-		switch {
-		case p.Drifted():
-			s.drifted++
-		case p.Skipped == "":
-			s.drifted = 0
-		}
-	case KindRun:
-		var r Run
-		err := json.Unmarshal(e.Body, &r)
-		if err == nil {
-			err = r.check()
-		}
-		if err == nil {
-			err = s.foldRun(r)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, e.Seq, err)
+	if e.Repair == nil {
+		if err := s.foldRun(e.Run); err != nil {
+			return fmt.Errorf("healing: entry %d: %w", e.Seq, err)
 		}
 	}
-	s.last = e
+	s.seq = e.Seq
 	return nil
 }
 
@@ -77,13 +52,16 @@ func (s *state) foldRun(r Run) error {
 		}
 	}
 	if n := len(s.runs); n > 0 && s.runs[n-1].ID == r.ID {
+		if r.Decision == nil {
+			r.Decision, r.Budget = s.runs[n-1].Decision, s.runs[n-1].Budget
+		}
 		s.runs[n-1] = r
 	} else {
 		s.supersede(r)
 		s.runs = keepLast(append(s.runs, r), keepRuns)
 	}
 	if r.Step == StepWatching || r.Step.Ended() {
-		s.drifted = 0 // what was seen before does not trigger the next run
+		s.settled = r.Updated
 	}
 	if r.Step == StepRolledBack && r.Dataset != "" {
 		if s.quarantined == nil {
@@ -110,7 +88,7 @@ func (s *state) supersede(r Run) {
 		s.suspended = &open
 	}
 	s.runs[len(s.runs)-1] = open.after(StepSuperseded, r.Started, fmt.Sprintf("%s by %s: %s", r.Order.Trigger, r.Order.Actor, r.Order.Reason))
-	s.drifted = 0
+	s.settled = r.Started
 }
 
 // resume opens the suspended run again.
@@ -128,30 +106,22 @@ func (s *state) open() (Run, bool) {
 	return Run{}, false
 }
 
-// lastRun returns the latest run.
-func (s *state) lastRun() (Run, bool) {
+// last returns the latest run, the zero Run if there was none.
+func (s *state) last() Run {
 	if n := len(s.runs); n > 0 {
-		return s.runs[n-1], true
+		return s.runs[n-1]
 	}
-	return Run{}, false
+	return Run{}
 }
 
-// passedAt returns the time of the latest pass.
-func (s *state) passedAt() time.Time {
-	if n := len(s.passes); n > 0 {
-		return s.passes[n-1].Time
-	}
-	return time.Time{}
-}
-
-// lastDrift says in words what the latest pass that reported drift found.
-func (s *state) lastDrift() string {
-	for _, p := range slices.Backward(s.passes) {
-		if p.Drifted() {
-			return p.Verdict()
+// find returns the run with this ID, if it is kept at hand.
+func (s *state) find(id string) (Run, bool) {
+	for _, r := range slices.Backward(s.runs) {
+		if r.ID == id {
+			return r, true
 		}
 	}
-	return ""
+	return Run{}, false
 }
 
 // keepLast drops the oldest elements once there are twice as many as to be kept.

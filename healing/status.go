@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/registry"
@@ -12,6 +13,8 @@ import (
 
 // Status is what a person wants to know first.
 type Status struct {
+	// Model is [Parts.Model], with the tag if there is one.
+	Model string `json:"model,omitempty"`
 	// Health is the state in one word: "no model", "unknown", "stable", "drifted",
 	// "retraining", "watching" or "rolling back". Summary says it in a sentence.
 	Health  string `json:"health"`
@@ -23,6 +26,14 @@ type Status struct {
 	// Watch is what the latest look at a promoted version found, nil if none is watched
 	// or this process has not looked.
 	Watch *Watch `json:"watch,omitempty"`
+	// AsOf is when this process last read registry, journal and telemetry, by the machine's
+	// clock; zero if it never did.
+	AsOf time.Time `json:"as_of,omitzero"`
+	// Unread says what could not be read since, "" if nothing failed.
+	Unread string `json:"unread,omitempty"`
+	// Damage names the places where journal or telemetry are damaged, "" if they are not.
+	// See [RepairJournal].
+	Damage string `json:"damage,omitempty"`
 	// Failure is what was wrong with the latest tick of this process, nil if nothing was.
 	Failure *Failure `json:"failure,omitempty"`
 	// Runs and Passes are the latest, newest first.
@@ -42,35 +53,52 @@ const (
 	statusPasses = 288 // a day of passes every 5 minutes
 )
 
-// Status returns the state of things as journal and registry have it now, by the clock of
-// this process's latest Tick, or the machine's before that. Health is "unknown" while the
-// latest pass is more than three intervals old: nobody is monitoring.
-func (l *Loop) Status(ctx context.Context) (Status, error) {
-	if err := l.catchUp(ctx); err != nil {
-		return Status{}, err
-	}
-	var s Status
-	production, err := registry.InProduction(ctx, l.parts.Registry)
-	switch {
-	case err == nil:
-		s.Production = &production
-	case !errors.Is(err, registry.ErrNoProduction):
-		return Status{}, fmt.Errorf("healing: status: %w", err)
-	}
-	if s.Since, err = l.changedAt(ctx); err != nil {
-		return Status{}, err
-	}
+// Refresh reads what other processes did, for [Loop.Status]: Tick and Advance do so by
+// themselves, a process that only shows the status calls it. The error says all that could
+// not be read.
+func (l *Loop) Refresh(ctx context.Context) error {
 	l.mu.Lock()
-	s.Runs, s.Passes = newest(l.state.runs, statusRuns), newest(l.state.passes, statusPasses)
+	var to time.Time
+	if l.ticks {
+		to = time.Now().Add(l.clock)
+	}
+	l.mu.Unlock()
+	err := errors.Join(l.catchUp(ctx), l.readPasses(ctx, to), l.look(ctx))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unread = ""
+	if err != nil {
+		l.unread = err.Error()
+	}
+	return err
+}
+
+// Status returns what this process knows, by the clock of its latest Tick, or the machine's
+// before that. It waits for no store; see [Loop.Refresh]. Health is "unknown" while the
+// latest pass is more than three intervals old: nobody is monitoring.
+func (l *Loop) Status() Status {
+	l.mu.Lock()
+	s := Status{
+		Model:      l.parts.name(),
+		Production: l.known.production,
+		AsOf:       l.known.at,
+		Unread:     l.unread,
+		Damage:     strings.Join(slices.DeleteFunc([]string{l.damage, l.passes.damage}, func(s string) bool { return s == "" }), "; "),
+		Failure:    l.failure,
+		Runs:       newest(l.state.runs, statusRuns),
+		Passes:     newest(l.passes.list, statusPasses),
+	}
 	open, isOpen := l.state.open()
 	if isOpen && open.Step == StepWatching && l.currentRun == open.ID {
 		s.Watch = l.current
 	}
-	s.Failure = l.failure
 	now := time.Now().Add(l.clock)
 	l.mu.Unlock()
+	if s.Production != nil {
+		s.Since = s.Production.Since
+	}
 	s.Health, s.Summary = s.health(open, isOpen, now, 3*l.cfg.Monitor.Every)
-	return s, nil
+	return s
 }
 
 // health sums it all up. A pass that is older than fresh says nothing of the present.
@@ -84,6 +112,8 @@ func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration
 		return "watching", open.Reason
 	case isOpen:
 		return "retraining", fmt.Sprintf("%s, step %s: %s", open.ID, open.Step, open.Reason)
+	case s.Production == nil && s.AsOf.IsZero():
+		return "unknown", "this process has read nothing yet"
 	case s.Production == nil:
 		return "no model", "nothing was promoted yet"
 	case len(s.Passes) == 0:

@@ -27,8 +27,7 @@ func TestStatus_MonitoringThatFails(t *testing.T) {
 	t.Parallel()
 	w, l := deployed(t)
 	w.days(t, l, 1, 400)
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	require.Equal(t, "stable", s.Health)
 	require.Nil(t, s.Failure)
 
@@ -37,8 +36,7 @@ func TestStatus_MonitoringThatFails(t *testing.T) {
 	l = w.loop(t, healing.Config{})
 	w.now = w.now.Add(6 * hour)
 	require.Error(t, l.Tick(t.Context(), w.now))
-	s, err = l.Status(t.Context())
-	require.NoError(t, err)
+	s = status(t, l)
 	require.Equal(t, "unknown", s.Health)
 	require.Equal(t, "no monitor pass since 2026-02-15 00:00", s.Summary)
 	require.Contains(t, s.Failure.Error, "row 7 cannot be read")
@@ -52,8 +50,7 @@ func TestStatus_MonitoringThatFails(t *testing.T) {
 	w.parts.Predictions = sound
 	l = w.loop(t, healing.Config{})
 	w.days(t, l, 1, 400)
-	s, err = l.Status(t.Context())
-	require.NoError(t, err)
+	s = status(t, l)
 	require.Equal(t, "stable", s.Health)
 	require.Nil(t, s.Failure)
 }
@@ -63,8 +60,7 @@ func TestStatus_MonitoringThatStopped(t *testing.T) {
 	t.Parallel()
 	w, l := deployed(t)
 	w.days(t, l, 1, 400)
-	s, err := w.loop(t, healing.Config{}).Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, w.loop(t, healing.Config{}))
 	require.Equal(t, "unknown", s.Health)
 	require.Equal(t, "no monitor pass since 2026-02-15 00:00", s.Summary)
 }
@@ -75,8 +71,7 @@ func TestStatus_TheWatchOfTheVersionBefore(t *testing.T) {
 	w, l := deployed(t)
 	w.promote(t, l, w.register(t, "second", threshold{At: 0.1}))
 	w.days(t, l, 1, 400)
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
+	s := status(t, l)
 	require.Positive(t, s.Watch.Rows)
 
 	run, err := l.Promote(t.Context(), w.register(t, "third", threshold{At: 0.2}), "ann", "because", w.now)
@@ -85,8 +80,7 @@ func TestStatus_TheWatchOfTheVersionBefore(t *testing.T) {
 		run, err = l.Advance(t.Context(), run.ID, w.now)
 		require.NoError(t, err)
 	}
-	s, err = l.Status(t.Context())
-	require.NoError(t, err)
+	s = status(t, l)
 	require.Equal(t, "watching", s.Health)
 	require.Nil(t, s.Watch)
 }

@@ -2,6 +2,7 @@ package healing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,11 +15,11 @@ func (l *Loop) triggerIfDue(ctx context.Context, now time.Time) error {
 	if err != nil || latest.ID != "" && !latest.Step.Ended() {
 		return err
 	}
-	changed, err := l.changedAt(ctx)
-	if err != nil {
-		return err
+	v, err := registry.InProduction(ctx, l.parts.Registry)
+	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
+		return fmt.Errorf("healing: registry: %w", err)
 	}
-	order, due := l.due(latest, now, changed)
+	order, due := l.due(latest, now, v.Since)
 	if !due {
 		return nil
 	}
@@ -34,7 +35,11 @@ func (l *Loop) due(latest Run, now, changed time.Time) (Order, bool) {
 		return Order{}, false
 	}
 	l.mu.Lock()
-	drifted, lastDrift := l.state.drifted, l.state.lastDrift()
+	settled := l.state.settled
+	if settled.After(now) && passed(now, settled, cfg.Backoff) {
+		settled = time.Time{} // by a clock that was wrong
+	}
+	drifted, last := l.passes.drifted(settled)
 	l.mu.Unlock()
 	order := Order{Actor: l.cfg.Actor}
 	switch {
@@ -42,7 +47,7 @@ func (l *Loop) due(latest Run, now, changed time.Time) (Order, bool) {
 		order.Trigger, order.Reason = TriggerFirst, "no version is in production"
 		return order, true
 	case !cfg.NoDrift && drifted >= cfg.DriftPasses && passed(now, changed, cfg.Cooldown):
-		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row, the last: %s", drifted, lastDrift)
+		order.Trigger, order.Reason = TriggerDrift, fmt.Sprintf("%d passes in a row, the last: %s", drifted, last.Verdict())
 		return order, true
 	case !cfg.NoSchedule && passed(now, latest.Started, cfg.Every) && passed(now, changed, cfg.Every):
 		order.Trigger, order.Reason = TriggerSchedule, fmt.Sprintf("%s since the last run or promotion", spell(cfg.Every))
@@ -67,18 +72,4 @@ func spell(d time.Duration) string {
 		return fmt.Sprintf("%d h", d/time.Hour)
 	}
 	return d.String()
-}
-
-// changedAt returns when production last changed, zero if nothing was ever promoted.
-func (l *Loop) changedAt(ctx context.Context) (time.Time, error) {
-	var at time.Time
-	for e, err := range l.parts.Registry.History(ctx, 0) {
-		if err != nil {
-			return time.Time{}, fmt.Errorf("healing: registry: %w", err)
-		}
-		if e.To == registry.Production {
-			at = e.Time
-		}
-	}
-	return at, nil
 }

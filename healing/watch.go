@@ -113,7 +113,7 @@ func (l *Loop) compare(ctx context.Context, run Run, now time.Time) (Watch, erro
 	fresh := labels.NewSampler(cfg.room(now.Sub(run.Promoted))-len(memo.rows), l.cfg.Seed)
 	var corrected []labels.Example
 	of := 0
-	_, err := l.read(ctx, predictlog.Query{From: run.Promoted, To: now, Version: run.Version}, func(e labels.Example) {
+	_, err := l.read(ctx, predictlog.Query{From: run.Promoted, To: now, Version: run.Version}, time.Time{}, func(e labels.Example) {
 		if !e.Labelled {
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,7 +67,8 @@ func makeWorld() (*world, error) {
 		Predictions: predictlog.NewMemoryStore(schema),
 		Labels:      labels.NewMemoryStore(),
 		Registry:    registry.NewMemory(),
-		Journal:     healing.NewMemoryJournal(),
+		Journal:     &registry.MemoryLog{},
+		Telemetry:   healing.NewMemoryTelemetry(),
 		Trainer:     healing.TrainerFunc(w.train),
 		Load:        loadThreshold,
 	}
@@ -163,9 +165,13 @@ func (w *world) traffic(ctx context.Context, d time.Duration, n int, unlabelled 
 		r := predictlog.Record{
 			ID:      fmt.Sprintf("p%06d", w.n),
 			Time:    w.now.Add(d / time.Duration(n) * time.Duration(i)),
+			Model:   w.parts.Model,
 			Version: version,
 			Row:     row,
 			Output:  answer(row),
+		}
+		if w.parts.Tag.Name != "" {
+			r.Tags = map[string]string{w.parts.Tag.Name: w.parts.Tag.Value}
 		}
 		records = append(records, r)
 		if w.rng.Float64() >= unlabelled {
@@ -217,9 +223,14 @@ func deployed(t testing.TB) (*world, *healing.Loop) {
 // runs returns the runs, newest first.
 func (w *world) runs(t testing.TB, l *healing.Loop) []healing.Run {
 	t.Helper()
-	s, err := l.Status(t.Context())
-	require.NoError(t, err)
-	return s.Runs
+	return status(t, l).Runs
+}
+
+// status returns what the loop knows once it has read what others did.
+func status(t testing.TB, l *healing.Loop) healing.Status {
+	t.Helper()
+	require.NoError(t, l.Refresh(t.Context()))
+	return l.Status()
 }
 
 // production returns the ID of the version in production.
@@ -253,18 +264,78 @@ func (labelsDown) Lookup(context.Context, ...string) (map[string]labels.Label, e
 	return nil, errors.New("label store is down")
 }
 
-// forger is a journal in which a zealous hand has improved the first entry.
-type forger struct{ healing.Journal }
+// forger is a journal in which a zealous hand has improved an entry.
+type forger struct {
+	registry.Log
+	seq  uint64
+	hand func([]byte) []byte
+}
 
-func (f *forger) Entries(ctx context.Context, after uint64) iter.Seq2[healing.Entry, error] {
-	return func(yield func(healing.Entry, error) bool) {
-		for e, err := range f.Journal.Entries(ctx, after) {
-			if e.Seq == 1 {
-				e.Time = e.Time.Add(-time.Hour)
+func (f *forger) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		seq := after
+		for e, err := range f.Log.Read(ctx, after) {
+			if seq++; seq == f.seq {
+				e = f.hand(e)
 			}
 			if !yield(e, err) {
 				return
 			}
 		}
 	}
+}
+
+// faultyLog is a journal whose n-th Append, from 1, fails before or after it is done.
+type faultyLog struct {
+	registry.Log
+	Before, After func(n int) error
+
+	mu sync.Mutex
+	n  int
+}
+
+func (f *faultyLog) Append(ctx context.Context, seq uint64, entry []byte) (bool, error) {
+	f.mu.Lock()
+	f.n++
+	n := f.n
+	f.mu.Unlock()
+	if f.Before != nil {
+		if err := f.Before(n); err != nil {
+			return false, err
+		}
+	}
+	done, err := f.Log.Append(ctx, seq, entry)
+	if err == nil && f.After != nil {
+		err = f.After(n)
+	}
+	return done && err == nil, err
+}
+
+// entries returns the entries of the world's journal.
+func (w *world) entries(t testing.TB) []healing.Entry {
+	t.Helper()
+	var list []healing.Entry
+	for e, err := range healing.ReadJournal(t.Context(), w.parts.Journal) {
+		require.NoError(t, err)
+		list = append(list, e)
+	}
+	return list
+}
+
+// record appends a run to a journal, as a loop does.
+func record(t testing.TB, journal registry.Log, run healing.Run) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"format": 1, "run": run})
+	require.NoError(t, err)
+	recordBody(t, journal, body)
+}
+
+// recordBody appends a body to a journal.
+func recordBody(t testing.TB, journal registry.Log, body []byte) {
+	t.Helper()
+	c := registry.NewChain(journal)
+	require.NoError(t, c.CatchUp(t.Context(), func(registry.Link) error { return nil }))
+	_, done, err := c.Append(t.Context(), 0, body)
+	require.NoError(t, err)
+	require.True(t, done)
 }

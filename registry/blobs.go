@@ -1,9 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"sync"
 	"time"
 )
 
@@ -28,8 +32,9 @@ type Blobs interface {
 	// Delete removes the content. A name that is not there is no error.
 	Delete(ctx context.Context, name string) error
 
-	// List yields what is stored, in no promised order. The sequence ends at the first
-	// error, which it yields with a zero Blob.
+	// List yields what is stored, in no promised order. It may also yield, under a name
+	// that Get does not find, what a Put that died left behind, so that Delete can remove
+	// it. The sequence ends at the first error, which it yields with a zero Blob.
 	List(ctx context.Context) iter.Seq2[Blob, error]
 }
 
@@ -38,4 +43,83 @@ type Blob struct {
 	Name string
 	Size int64     // bytes
 	Time time.Time // when it was stored, by the clock of the store
+}
+
+// MemoryBlobs is a [Blobs] that lives as long as its process, and holds in memory what is
+// stored. It serves tests and examples. The zero MemoryBlobs is empty and ready to use.
+type MemoryBlobs struct {
+	mu    sync.Mutex
+	blobs map[string]memoryBlob // guarded by mu
+}
+
+type memoryBlob struct {
+	content []byte // never changes
+	stored  time.Time
+}
+
+// Put implements [Blobs]. A name that is taken is an error.
+func (b *MemoryBlobs) Put(ctx context.Context, name string, content io.Reader) error {
+	if !isBlobName(name) {
+		return fmt.Errorf("registry: put blob %q: want lower-case letters, digits and '-', at most 100", name)
+	}
+	all, err := io.ReadAll(newMeter(ctx, content))
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, taken := b.blobs[name]; taken {
+		return fmt.Errorf("registry: put blob %q: the name is taken", name)
+	}
+	if b.blobs == nil {
+		b.blobs = make(map[string]memoryBlob)
+	}
+	b.blobs[name] = memoryBlob{all, time.Now()}
+	return nil
+}
+
+// Get implements [Blobs].
+func (b *MemoryBlobs) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	blob, ok := b.blobs[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: blob %q", ErrNotFound, name)
+	}
+	return io.NopCloser(bytes.NewReader(blob.content)), nil
+}
+
+// Delete implements [Blobs].
+func (b *MemoryBlobs) Delete(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.blobs, name)
+	return nil
+}
+
+// List implements [Blobs].
+func (b *MemoryBlobs) List(ctx context.Context) iter.Seq2[Blob, error] {
+	return func(yield func(Blob, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(Blob{}, err)
+			return
+		}
+		b.mu.Lock()
+		blobs := maps.Clone(b.blobs)
+		b.mu.Unlock()
+		for name, blob := range blobs {
+			if !yield(Blob{Name: name, Size: int64(len(blob.content)), Time: blob.stored}, nil) {
+				return
+			}
+		}
+	}
 }

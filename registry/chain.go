@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,11 +28,16 @@ import (
 // any number of Chains, in any processes, may share a log.
 type Chain struct {
 	log    Log
-	last   Link   // the last entry that was verified; its Seq is 0 before the first
-	end    uint64 // the number of the last entry that was read; above last.Seq if what follows is damaged
-	token  uint64 // the highest token that was read
-	damage error  // what is wrong with the entry after last, nil if nothing is
+	last   Link     // the last entry that was verified; its Seq is 0 before the first
+	end    uint64   // the number of the last entry that was read; above last.Seq if what follows is damaged
+	token  uint64   // the highest token that was read
+	damage error    // what is wrong with the entry after last, nil if nothing is
+	aside  []Repair // of entries that were read whole, but that a repair set aside
 }
+
+// ErrRewound is returned by [Chain.CatchUp] when a repair set aside entries that were
+// handed to fold before.
+var ErrRewound = errors.New("registry: a repair set aside what was read before")
 
 // Link is an entry of a [Chain].
 type Link struct {
@@ -80,6 +86,11 @@ func (c *Chain) Last() Link { return c.last }
 // [ErrCorrupt] with its number, unless a [RepairLog] came after it: what a repair set
 // aside is passed over. An error of fold ends the reading, and that entry is read again by
 // the next CatchUp.
+//
+// If a repair set aside entries that were handed to fold, because they were damaged only
+// afterwards or could be read again meanwhile, the error is [ErrRewound], which needs no
+// person: the caller forgets all that was ever folded and calls CatchUp again, which then
+// begins with the first entry.
 func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 	end, damage := c.last.Seq, error(nil)
 	for entry, err := range c.log.Read(ctx, c.last.Seq) {
@@ -87,15 +98,25 @@ func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 			return err
 		}
 		end++
+		if c.isAside(end) {
+			continue
+		}
 		link, prev, err := openLink(entry)
 		switch {
 		case err != nil:
 		case link.Seq != end:
 			err = fmt.Errorf("says that it is entry %d", link.Seq)
+		case link.Repair != nil && link.Repair.Aside != end-1:
+			err = fmt.Errorf("sets entries up to %d aside", link.Repair.Aside)
+		case link.Repair != nil && link.Repair.Kept < c.last.Seq:
+			*c = Chain{log: c.log, aside: append(c.aside, *link.Repair)}
+			return ErrRewound
 		case damage != nil && link.Repair != nil && link.Repair.Kept == c.last.Seq && prev == c.last.Hash:
 			damage = nil
 		case damage == nil && prev != c.last.Hash:
 			err = fmt.Errorf("does not name the hash of entry %d", c.last.Seq)
+		case damage == nil && link.Token != 0 && link.Token < c.token:
+			err = fmt.Errorf("carries the token %d after the token %d", link.Token, c.token)
 		}
 		if damage == nil && err != nil {
 			damage = fmt.Errorf("%w: entry %d: %w", ErrCorrupt, end, err)
@@ -112,6 +133,18 @@ func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 	return damage
 }
 
+func (c *Chain) isAside(seq uint64) bool {
+	return slices.ContainsFunc(c.aside, func(r Repair) bool { return r.Kept < seq && seq <= r.Aside })
+}
+
+// admit returns [ErrFenced] if the token is below the highest that was read.
+func (c *Chain) admit(token uint64) error {
+	if token != 0 && token < c.token {
+		return fmt.Errorf("%w: token %d, latest %d", ErrFenced, token, c.token)
+	}
+	return nil
+}
+
 // Append appends a body, which is a JSON value, with the token of the caller's lease, 0
 // for none. It reports false, and appends nothing, if an entry came in between that the
 // chain has not read: then the caller catches up, and decides anew. It does not call the
@@ -121,8 +154,8 @@ func (c *Chain) Append(ctx context.Context, token uint64, body []byte) (Link, bo
 	if c.damage != nil {
 		return Link{}, false, c.damage
 	}
-	if token != 0 && token < c.token {
-		return Link{}, false, fmt.Errorf("%w: token %d, latest %d", ErrFenced, token, c.token)
+	if err := c.admit(token); err != nil {
+		return Link{}, false, err
 	}
 	return c.append(ctx, wireLink{Seq: c.last.Seq + 1, Prev: c.last.Hash, Token: token, Body: body})
 }
@@ -133,11 +166,14 @@ func (c *Chain) Append(ctx context.Context, token uint64, body []byte) (Link, bo
 // decided so, and why. A log whose chain is whole is left alone, and the Repair returned
 // is zero.
 func RepairLog(ctx context.Context, log Log, actor, reason string, now time.Time) (Repair, error) {
+	c := NewChain(log)
 	for {
-		c := NewChain(log)
 		err := c.CatchUp(ctx, func(Link) error { return nil })
-		if err == nil || !errors.Is(err, ErrCorrupt) {
-			return Repair{}, err
+		if errors.Is(err, ErrRewound) {
+			continue
+		}
+		if c.damage == nil {
+			return Repair{}, err // also if the log itself says that it is damaged
 		}
 		r := Repair{Kept: c.last.Seq, Aside: c.end, Damage: err.Error(), Actor: actor, Reason: reason, Time: now.UTC()}
 		_, done, err := c.append(ctx, wireLink{Seq: c.end + 1, Prev: c.last.Hash, Token: c.token, Repair: &r, Body: json.RawMessage("null")})

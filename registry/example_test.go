@@ -116,24 +116,3 @@ func ExampleRegistry_rollback() {
 	// version 2 is quarantined
 	// version 1 is production
 }
-
-// What a registry does with a transition, between taking and releasing its lock.
-func ExampleState() {
-	var state registry.State
-	artifact, err := registry.Copy(context.Background(), io.Discard, registry.ModelFile, strings.NewReader("weights"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	v, _, err := state.PlanVersion(registry.Draft{Key: "a"}, []registry.File{artifact})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Here v is written down.
-	if err := state.AddVersion(v); err != nil {
-		log.Fatal(err)
-	}
-	_, _, err = state.PlanTransition(registry.Transition{Version: v.ID, To: registry.Production, Expect: "7"})
-	fmt.Println(err)
-	// Output:
-	// registry: expected version "7" in production, found none
-}

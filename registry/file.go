@@ -10,37 +10,50 @@ import (
 	"io"
 )
 
-// Copy copies the content of a file of a version from src to dst, and describes it under
-// the given name. It ends with the error of ctx, which it looks at before each read, when
-// ctx is done.
-func Copy(ctx context.Context, dst io.Writer, name string, src io.Reader) (File, error) {
-	if src == nil {
-		return File{}, fmt.Errorf("registry: file %q: nil reader", name)
-	}
-	h := sha256.New()
-	size, err := io.Copy(io.MultiWriter(dst, h), contextReader{ctx, src})
-	if err != nil {
-		return File{}, err
-	}
-	return File{Name: name, Size: size, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+// meter passes on what src holds, and counts and hashes it. It ends with the error of ctx
+// when ctx is done, which it looks at before each read; it lives for the length of one
+// call, whose ctx it holds.
+type meter struct {
+	ctx  context.Context
+	src  io.Reader
+	hash hash.Hash
+	size int64
+	err  error // the first error of src or ctx, io.EOF at the end
 }
 
-// contextReader lives for the length of one call, whose ctx it holds.
-type contextReader struct {
-	ctx context.Context
-	src io.Reader
+func newMeter(ctx context.Context, src io.Reader) *meter {
+	return &meter{ctx: ctx, src: src, hash: sha256.New()}
 }
 
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+func (m *meter) Read(p []byte) (int, error) {
+	if m.err != nil {
+		return 0, m.err
 	}
-	return r.src.Read(p)
+	if m.err = m.ctx.Err(); m.err != nil {
+		return 0, m.err
+	}
+	n, err := m.src.Read(p)
+	m.hash.Write(p[:n])
+	m.size += int64(n)
+	m.err = err
+	return n, err
+}
+
+// describe returns what was read as a file, or why it was not read to its end.
+func (m *meter) describe(name, blob string) (File, error) {
+	switch m.err {
+	case io.EOF:
+		return File{Name: name, Size: m.size, SHA256: hex.EncodeToString(m.hash.Sum(nil)), Blob: blob}, nil
+	case nil:
+		return File{}, errors.New("was not read to its end")
+	}
+	return File{}, m.err
 }
 
 // Verify returns a reader of content that keeps the promise of [Registry.Open]: if the
 // content is not the one that f describes, reading ends with [ErrCorrupt], not with
-// io.EOF. Closing the reader closes content. It is not safe for concurrent use.
+// io.EOF. Closing the reader closes content. It is not safe for concurrent use. Who
+// implements a [Registry] reads files with it.
 func Verify(f File, content io.ReadCloser) io.ReadCloser {
 	return &verifier{content: content, want: f, hash: sha256.New()}
 }
@@ -86,32 +99,63 @@ func (v *verifier) corrupt(format string, args ...any) error {
 
 func (v *verifier) Close() error { return v.content.Close() }
 
-// checkFiles returns an error unless files, which are in order, can be those of a version.
+// checkFiles returns an error unless files, which are in order, can be those of a version
+// in a [Ledger].
 func checkFiles(files []File) error {
-	var errs []error
-	hasModel := false
+	var wrong violations
+	single, folder := 0, 0
 	for i, f := range files {
-		if !isFileName(f.Name) {
-			errs = append(errs, fmt.Errorf("file name %q", f.Name))
+		path, inFolder := pathInFolder(f.Name)
+		switch {
+		case f.Name == ModelFile:
+			single++
+		case inFolder && isPath(path):
+			folder++
+		case inFolder || !isDocument(f.Name):
+			wrong.add("file name %q", f.Name)
 		}
 		if i > 0 && f.Name == files[i-1].Name {
-			errs = append(errs, fmt.Errorf("file %q: twice", f.Name))
+			wrong.add("file %q: twice", f.Name)
 		}
-		if f.Size < 0 {
-			errs = append(errs, fmt.Errorf("file %q: size %d", f.Name, f.Size))
+		wrong.file(f)
+	}
+	switch {
+	case single == 0 && folder == 0:
+		wrong.add("no file %q", ModelFile)
+	case single > 0 && folder > 0:
+		wrong.add("both a file and a folder %q", ModelFile)
+	case folder > maxFiles:
+		wrong.add("%d files in the folder, want at most %d", folder, maxFiles)
+	}
+	return wrong.of("files")
+}
+
+// checkDocuments returns an error unless files, which are in order, can be attached to a
+// version in a [Ledger].
+func checkDocuments(files []File) error {
+	var wrong violations
+	for i, f := range files {
+		if !isDocument(f.Name) {
+			wrong.add("file name %q", f.Name)
 		}
-		if !isSHA256(f.SHA256) {
-			errs = append(errs, fmt.Errorf("file %q: SHA-256 %q, want 64 lower-case hexadecimal digits", f.Name, f.SHA256))
+		if i > 0 && f.Name == files[i-1].Name {
+			wrong.add("file %q: twice", f.Name)
 		}
-		hasModel = hasModel || f.Name == ModelFile
+		wrong.file(f)
 	}
-	if !hasModel {
-		errs = append(errs, fmt.Errorf("no file %q", ModelFile))
+	return wrong.of("files")
+}
+
+func (v *violations) file(f File) {
+	if f.Size < 0 {
+		v.add("file %q: size %d", f.Name, f.Size)
 	}
-	if len(errs) > 0 {
-		return fmt.Errorf("registry: invalid files: %w", errors.Join(errs...))
+	if !isSHA256(f.SHA256) {
+		v.add("file %q: SHA-256 %q, want 64 lower-case hexadecimal digits", f.Name, f.SHA256)
 	}
-	return nil
+	if !isBlobName(f.Blob) {
+		v.add("file %q: blob %q, want a name", f.Name, f.Blob)
+	}
 }
 
 func isSHA256(s string) bool {

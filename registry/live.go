@@ -4,17 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
-
-// LoadFunc makes a model from the artifact of a version. What it returns is not served
-// before the artifact was read to its end, which verifies the SHA-256; what it does not
-// read, [Live] reads. It must not use the reader after it returned.
-type LoadFunc[M any] func(ctx context.Context, v Version, artifact io.Reader) (M, error)
 
 const (
 	defaultPoll = 5 * time.Second
@@ -122,9 +116,9 @@ func (l *Live[M]) refresh(ctx context.Context) error {
 	if former != nil && former.Version.ID == v.ID {
 		return nil
 	}
-	model, err := l.open(ctx, v)
+	model, err := Load(ctx, l.registry, v, l.load)
 	if err != nil {
-		return fmt.Errorf("registry: load version %q: %w", v.ID, err)
+		return err
 	}
 	l.loaded.Store(&Loaded[M]{Model: model, Version: v})
 
@@ -134,21 +128,6 @@ func (l *Live[M]) refresh(ctx context.Context) error {
 	}
 	l.cfg.Logger.InfoContext(ctx, "registry: model swapped", "from", from, "to", v.ID)
 	return nil
-}
-
-// open returns the model of a version, its artifact verified.
-func (l *Live[M]) open(ctx context.Context, v Version) (model M, err error) {
-	artifact, err := l.registry.Open(ctx, v.ID, ModelFile)
-	if err != nil {
-		return model, err
-	}
-	defer func() { err = errors.Join(err, artifact.Close()) }()
-	model, err = l.load(ctx, v, artifact)
-	if err != nil {
-		return model, err
-	}
-	_, err = io.Copy(io.Discard, artifact)
-	return model, err
 }
 
 // Run refreshes at once and then after every wait until ctx is done, and returns nil. No

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"time"
 )
@@ -61,7 +62,8 @@ const (
 	Quarantined Stage = "quarantined" // proven harmful; never promoted
 )
 
-// ModelFile is the name of the file that holds a version's artifact.
+// ModelFile is the name of the file that is a version's artifact. If the artifact is a
+// folder, its files have the names ModelFile + "/" + path.
 const ModelFile = "model"
 
 // File is one stored file of a version.
@@ -73,8 +75,10 @@ type File struct {
 	Blob string `json:"blob,omitempty"`
 }
 
-// Version is one registered version of the model. All but Stage is fixed when it is
-// registered. Its maps and slices are the receiver's own.
+// Version is one registered version of the model. Stage, Since and Promoted change with its
+// transitions, Files and Metrics grow when something is attached to it, Deleted changes
+// once; all else is fixed when it is registered. Its maps and slices are the receiver's
+// own.
 type Version struct {
 	// ID is given by the registry, and is unique in it.
 	ID string `json:"id"`
@@ -91,8 +95,9 @@ type Version struct {
 	// Deleted is when its files were deleted, zero if they were not. A version without
 	// files never enters production.
 	Deleted time.Time `json:"deleted,omitzero"`
-	// Files are the artifact, named [ModelFile], and the documents kept beside it, in
-	// the order of their names.
+	// Files are the artifact, which is one file or a folder, see [ModelFile], and the
+	// documents kept beside it, in the order of their names. They are listed also once
+	// they are deleted.
 	Files []File `json:"files"`
 	// Tags and Metrics are what the registrant said of it; nil for none.
 	Tags    map[string]string  `json:"tags,omitempty"`
@@ -119,6 +124,10 @@ type Draft struct {
 	// card), by name; at most 16 MiB each. Names are letters, digits, dots, dashes and
 	// underscores, do not start with a dot, and are not [ModelFile].
 	Documents map[string][]byte
+	// Folder, if not nil, is the artifact, in place of a single file: all its files, of
+	// which there are some, at most 10,000, are regular ones. Their paths have at most
+	// 1000 bytes, all printable and none a backslash.
+	Folder fs.FS
 	// Tags and Metrics are stored with the version. Names are not empty, metrics are
 	// finite.
 	Tags    map[string]string
@@ -181,12 +190,13 @@ type Event struct {
 // many goroutines and, where the implementation says so, processes. The sub-package
 // registrytest checks these promises.
 type Registry interface {
-	// Register stores the artifact and the documents and returns the version, in
-	// Staging, once it is as durable as the registry promises. If a version with the same
-	// key exists, that version is returned as it is and the artifact is not read. A
-	// Register whose artifact could not be read to its end, or that was cancelled, leaves
-	// no version behind. After any other error it is safe, with a fresh artifact, to
-	// repeat it.
+	// Register stores the artifact, which is nil if the draft has a Folder, and the
+	// documents and returns the version, in Staging, once it is as durable as the registry
+	// promises. If a version with the same key exists, that version is returned as it is
+	// and the artifact is not read. A Register whose artifact could not be read to its
+	// end, or that was cancelled while it was read, leaves no version behind. A token that
+	// is fenced off is [ErrFenced], also if the version exists. After any other error it
+	// is safe, with a fresh artifact, to repeat it.
 	Register(ctx context.Context, draft Draft, artifact io.Reader) (Version, error)
 
 	// Versions yields the versions that q matches, newest first, as they were at one
@@ -194,8 +204,8 @@ type Registry interface {
 	// a cancelled ctx is such an error. It may be ranged over again, which asks again.
 	Versions(ctx context.Context, q Query) iter.Seq2[Version, error]
 
-	// Open returns a file of a version: [ModelFile] or the name of a document. If there
-	// is none, that is [ErrNotFound]. Reading it to the end verifies the size and the
+	// Open returns a file of a version by its name. If there is none, or it was deleted,
+	// that is [ErrNotFound]. Reading it to the end verifies the size and the
 	// SHA-256: damage ends the reading with an error that is [ErrCorrupt], never with
 	// io.EOF, and every later Read says the same. The caller closes it.
 	Open(ctx context.Context, id, file string) (io.ReadCloser, error)
@@ -217,7 +227,8 @@ type Registry interface {
 type Attacher interface {
 	// Attach adds documents and metrics to a version and returns it. A document or a
 	// metric that is there already stays as it is, so that a repetition changes nothing.
-	// A version that does not exist is [ErrNotFound].
+	// A version that does not exist is [ErrNotFound], one whose files were deleted
+	// [ErrIllegal].
 	Attach(ctx context.Context, a Attachment) (Version, error)
 }
 
@@ -250,7 +261,8 @@ type Deletion struct {
 // before that holder changes anything.
 type Fencer interface {
 	// Fence makes the registry refuse every token below this one with [ErrFenced] from now
-	// on. A token that is not above all before it changes nothing.
+	// on. A token below one already seen is ErrFenced itself, and one that was seen
+	// changes nothing.
 	Fence(ctx context.Context, token uint64) error
 }
 
@@ -307,6 +319,24 @@ func InProduction(ctx context.Context, r Registry) (Version, error) {
 		err = ErrNoProduction
 	}
 	return v, err
+}
+
+// Predecessor returns the version that a rollback goes back to: of those that were in
+// production before and are archived, not deleted, the one that was archived last. If
+// there is none, that is [ErrNotFound].
+func Predecessor(ctx context.Context, r Registry) (Version, error) {
+	var archived []Version
+	for v, err := range r.Versions(ctx, Query{Stage: Archived}) {
+		if err != nil {
+			return Version{}, err
+		}
+		archived = append(archived, v)
+	}
+	v, ok := predecessor(archived)
+	if !ok {
+		return Version{}, fmt.Errorf("%w: no earlier version to go back to", ErrNotFound)
+	}
+	return v, nil
 }
 
 func first(ctx context.Context, r Registry, q Query) (Version, bool, error) {

@@ -12,20 +12,18 @@ import (
 	"time"
 )
 
-// State is what the changes of a registry add up to, together with the rules of what may
-// come next. Every registry decides with it, so that they cannot differ: it plans a
-// change, writes the plan down where it cannot be changed any more, and only then adds
-// it. A registry that is opened adds what was written down, in the same order.
+// state is what the changes in the log of a [Ledger] add up to, together with the rules of
+// what may come next: a change is planned, written to the log, and only then added. Who
+// reads the log adds what was written, in the same order, under the same rules.
 //
-// The zero State is that of an empty registry. A State is not safe for concurrent use.
-// What it returns is the caller's own.
-type State struct {
-	versions    []Version      // the version with the ID "1" is first
-	events      []Event        // the event with the Seq 1 is first
-	byKey       map[string]int // index in versions by Version.Key
-	eventByKey  map[string]int // index in events by Event.Key, if it has one
-	production  string         // the ID of the version in production, "" for none
-	latestToken uint64         // the highest Event.Token
+// The zero state is that of an empty registry. It is not safe for concurrent use. What it
+// returns is the caller's own.
+type state struct {
+	versions   []Version      // the version with the ID "1" is first
+	events     []Event        // the event with the Seq 1 is first; elements never change
+	byKey      map[string]int // index in versions by Version.Key
+	eventByKey map[string]int // index in events by Event.Key, if it has one
+	production string         // the ID of the version in production, "" for none
 }
 
 // legal holds the stages that a version may go to from each stage.
@@ -35,10 +33,31 @@ var legal = map[Stage][]Stage{
 	Quarantined: {Archived},
 }
 
-// Versions returns the versions that q matches, newest first.
-func (s *State) Versions(q Query) []Version {
+// CanBecome reports whether a version may go from this stage to that one.
+func (s Stage) CanBecome(to Stage) bool { return slices.Contains(legal[s], to) }
+
+// query returns the versions that q matches, newest first. Where at most one can match it
+// looks at no other.
+func (s *state) query(q Query) []Version {
+	var candidates []Version
+	switch {
+	case q.ID != "":
+		if v := s.version(q.ID); v != nil {
+			candidates = []Version{*v}
+		}
+	case q.Key != "":
+		if i, ok := s.byKey[q.Key]; ok {
+			candidates = s.versions[i : i+1]
+		}
+	case q.Stage == Production:
+		if v := s.version(s.production); v != nil {
+			candidates = []Version{*v}
+		}
+	default:
+		candidates = s.versions
+	}
 	var matching []Version
-	for _, v := range slices.Backward(s.versions) {
+	for _, v := range slices.Backward(candidates) {
 		if q.Matches(v) {
 			matching = append(matching, v.clone())
 		}
@@ -46,13 +65,16 @@ func (s *State) Versions(q Query) []Version {
 	return matching
 }
 
-// Events returns every transition that happened, oldest first.
-func (s *State) Events() []Event { return slices.Clone(s.events) }
+// since returns the events with a Seq above after, oldest first.
+func (s *state) since(after uint64) []Event {
+	n := len(s.events)
+	return s.events[min(after, uint64(n)):n:n]
+}
 
-// PlanVersion returns the version that registering the draft with these stored files
+// planVersion returns the version that registering the draft with these stored files
 // will add. If the draft's key is taken it returns the version that has it, and repeated
 // is true: there is nothing to write down.
-func (s *State) PlanVersion(d Draft, files []File) (v Version, repeated bool, err error) {
+func (s *state) planVersion(d Draft, files []File) (v Version, repeated bool, err error) {
 	if i, ok := s.byKey[d.Key]; ok {
 		return s.versions[i].clone(), true, nil
 	}
@@ -60,7 +82,7 @@ func (s *State) PlanVersion(d Draft, files []File) (v Version, repeated bool, er
 		return Version{}, false, err
 	}
 	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(files, byName)
 	if err := checkFiles(files); err != nil {
 		return Version{}, false, err
 	}
@@ -77,12 +99,12 @@ func (s *State) PlanVersion(d Draft, files []File) (v Version, repeated bool, er
 	}, false, nil
 }
 
-// AddVersion adds a copy of a version that was planned. It returns an error, and adds
-// nothing, if no PlanVersion would have returned it.
-func (s *State) AddVersion(v Version) error {
+// addVersion adds a copy of a version that was planned. It returns an error, and adds
+// nothing, if no planVersion would have returned it.
+func (s *state) addVersion(v Version) error {
 	v.Created = v.Created.UTC().Round(0)
 	v.Since = v.Since.UTC().Round(0)
-	want, repeated, err := s.PlanVersion(Draft{Key: v.Key, Time: v.Created, Tags: v.Tags, Metrics: v.Metrics}, v.Files)
+	want, repeated, err := s.planVersion(Draft{Key: v.Key, Time: v.Created, Tags: v.Tags, Metrics: v.Metrics}, v.Files)
 	switch {
 	case err != nil:
 		return err
@@ -99,15 +121,12 @@ func (s *State) AddVersion(v Version) error {
 	return nil
 }
 
-// PlanTransition returns the event that the transition will add, or says why it may not
+// planTransition returns the event that the transition will add, or says why it may not
 // happen, as promised by [Registry]. If the transition repeats an earlier one it returns
 // that one's event, and repeated is true: there is nothing to write down.
-func (s *State) PlanTransition(t Transition) (e Event, repeated bool, err error) {
+func (s *state) planTransition(t Transition) (e Event, repeated bool, err error) {
 	if err := t.Validate(); err != nil {
 		return Event{}, false, err
-	}
-	if t.Token != 0 && t.Token < s.latestToken {
-		return Event{}, false, fmt.Errorf("%w: token %d, latest %d", ErrFenced, t.Token, s.latestToken)
 	}
 	displacedTo := cmp.Or(t.Displaced, Archived)
 	if i, ok := s.eventByKey[t.Key]; ok {
@@ -127,8 +146,11 @@ func (s *State) PlanTransition(t Transition) (e Event, repeated bool, err error)
 	if t.To == Production && t.Expect != s.production {
 		return Event{}, false, &ConflictError{Expected: t.Expect, Actual: s.production}
 	}
-	if !slices.Contains(legal[v.Stage], t.To) {
+	if !v.Stage.CanBecome(t.To) {
 		return Event{}, false, fmt.Errorf("%w: version %q is %s and may not become %q", ErrIllegal, v.ID, v.Stage, t.To)
+	}
+	if t.To == Production && !v.Deleted.IsZero() {
+		return Event{}, false, fmt.Errorf("%w: the files of version %q were deleted", ErrIllegal, v.ID)
 	}
 	e = Event{
 		Seq:      uint64(len(s.events)) + 1,
@@ -148,11 +170,11 @@ func (s *State) PlanTransition(t Transition) (e Event, repeated bool, err error)
 	return e, false, nil
 }
 
-// AddEvent adds an event that was planned. It returns an error, and adds nothing, if no
-// PlanTransition would have returned it.
-func (s *State) AddEvent(e Event) error {
+// addEvent adds an event that was planned. It returns an error, and adds nothing, if no
+// planTransition would have returned it.
+func (s *state) addEvent(e Event) error {
 	e.Time = e.Time.UTC().Round(0)
-	want, repeated, err := s.PlanTransition(Transition{
+	want, repeated, err := s.planTransition(Transition{
 		Version:   e.Version,
 		To:        e.To,
 		Expect:    e.Displaced,
@@ -179,7 +201,6 @@ func (s *State) AddEvent(e Event) error {
 		s.eventByKey[e.Key] = len(s.events)
 	}
 	s.events = append(s.events, e)
-	s.latestToken = max(s.latestToken, e.Token)
 	moved := s.version(e.Version)
 	moved.Stage, moved.Since = e.To, e.Time
 	if e.Displaced != "" {
@@ -194,7 +215,7 @@ func (s *State) AddEvent(e Event) error {
 }
 
 // version returns the version with this ID, nil if there is none.
-func (s *State) version(id string) *Version {
+func (s *state) version(id string) *Version {
 	n, err := strconv.Atoi(id)
 	if err != nil || n < 1 || n > len(s.versions) || s.versions[n-1].ID != id {
 		return nil
@@ -202,31 +223,121 @@ func (s *State) version(id string) *Version {
 	return &s.versions[n-1]
 }
 
-// Validate returns an error that says everything that is wrong with the transition
-// whatever the registry holds, nil if nothing is: text that is not UTF-8 or contains NUL,
-// a Time that cannot be stored, a Displaced that is no such stage. A registry refuses it
-// with that error, and always will.
-func (t Transition) Validate() error {
-	var errs []error
-	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-
-	for _, field := range []struct{ name, value string }{
-		{"Actor", t.Actor}, {"Reason", t.Reason}, {"Decision", t.Decision}, {"Key", t.Key},
-	} {
-		if !isText(field.value) {
-			wrong("%s is %q, want UTF-8 without NUL", field.name, field.value)
+// planAttach returns what is new in the attachment, given the stored files of its
+// documents, with the version that it is for. If nothing is new it says so.
+func (s *state) planAttach(a Attachment, files []File) (add attached, v Version, repeated bool, err error) {
+	has := s.version(a.Version)
+	if has == nil {
+		return attached{}, Version{}, false, fmt.Errorf("%w: version %q", ErrNotFound, a.Version)
+	}
+	add.Version = a.Version
+	for _, f := range files {
+		if _, err := has.File(f.Name); err != nil {
+			add.Files = append(add.Files, f)
 		}
 	}
-	if !isStorable(t.Time) {
-		wrong("Time is in the year %d, want 0 to 9999", t.Time.UTC().Year())
+	for name, value := range a.Metrics {
+		if _, ok := has.Metrics[name]; !ok {
+			add.Metrics = with(add.Metrics, name, value)
+		}
 	}
-	if t.Displaced != "" && t.Displaced != Archived && t.Displaced != Quarantined {
-		wrong("Displaced is %q, want %q or %q: %w", t.Displaced, Archived, Quarantined, ErrIllegal)
+	isNew := len(add.Files) > 0 || len(add.Metrics) > 0
+	for name := range a.Documents {
+		if _, err := has.File(name); err != nil {
+			isNew = true
+		}
 	}
-	if len(errs) > 0 {
-		return fmt.Errorf("registry: invalid Transition: %w", errors.Join(errs...))
+	if !isNew {
+		return attached{}, has.clone(), true, nil
 	}
+	if !has.Deleted.IsZero() {
+		return attached{}, Version{}, false, fmt.Errorf("%w: the files of version %q were deleted", ErrIllegal, a.Version)
+	}
+	slices.SortFunc(add.Files, byName)
+	return add, has.clone(), false, nil
+}
+
+// addAttached adds what was planned. It returns an error, and adds nothing, if no
+// planAttach would have returned it.
+func (s *state) addAttached(a attached) error {
+	want, _, repeated, err := s.planAttach(Attachment{Version: a.Version, Metrics: a.Metrics}, a.Files)
+	if err == nil {
+		err = errors.Join(Attachment{Version: a.Version, Metrics: a.Metrics}.Validate(), checkDocuments(a.Files))
+	}
+	switch {
+	case err != nil:
+		return err
+	case repeated || !reflect.DeepEqual(a, want):
+		return fmt.Errorf("registry: attached %+v, want %+v", a, want)
+	}
+	v := s.version(a.Version)
+	v.Files = slices.Concat(v.Files, a.Files) // not appended in place: what was returned may share the array
+	slices.SortFunc(v.Files, byName)
+	metrics := maps.Clone(v.Metrics)
+	for name, value := range a.Metrics {
+		metrics = with(metrics, name, value)
+	}
+	v.Metrics = metrics
 	return nil
+}
+
+// planDelete returns the deletion that will be added, with the version that it is of. If
+// its files are deleted already it says so.
+func (s *state) planDelete(d Deletion) (del deleted, v Version, repeated bool, err error) {
+	has := s.version(d.Version)
+	switch {
+	case has == nil:
+		return deleted{}, Version{}, false, fmt.Errorf("%w: version %q", ErrNotFound, d.Version)
+	case !has.Deleted.IsZero():
+		return deleted{}, has.clone(), true, nil
+	case has.Stage != Archived && has.Stage != Quarantined:
+		return deleted{}, Version{}, false, fmt.Errorf("%w: version %q is %s and its files may not be deleted", ErrIllegal, has.ID, has.Stage)
+	}
+	if back, ok := predecessor(s.query(Query{Stage: Archived})); ok && back.ID == has.ID {
+		return deleted{}, Version{}, false, fmt.Errorf("%w: version %q is what a rollback would go back to, and its files may not be deleted", ErrIllegal, has.ID)
+	}
+	return deleted{Version: has.ID, Time: moment(d.Time), Actor: d.Actor, Reason: d.Reason}, has.clone(), false, nil
+}
+
+// addDeleted adds a deletion that was planned. It returns an error, and adds nothing, if no
+// planDelete would have returned it.
+func (s *state) addDeleted(d deleted) error {
+	d.Time = d.Time.UTC().Round(0)
+	deletion := Deletion{Version: d.Version, Time: d.Time, Actor: d.Actor, Reason: d.Reason}
+	want, _, repeated, err := s.planDelete(deletion)
+	if err == nil {
+		err = deletion.Validate()
+	}
+	switch {
+	case err != nil:
+		return err
+	case repeated || d != want:
+		return fmt.Errorf("registry: deleted %+v, want %+v", d, want)
+	}
+	s.version(d.Version).Deleted = d.Time
+	return nil
+}
+
+// predecessor returns the one of the archived versions, newest first, that a rollback goes
+// back to.
+func predecessor(archived []Version) (latest Version, ok bool) {
+	for _, v := range archived {
+		if v.Stage == Archived && !v.Promoted.IsZero() && v.Deleted.IsZero() && (!ok || v.Since.After(latest.Since)) {
+			latest, ok = v, true
+		}
+	}
+	return latest, ok
+}
+
+func byName(a, b File) int { return strings.Compare(a.Name, b.Name) }
+
+// with returns m with one more element, a new map if m is nil.
+func with(m map[string]float64, name string, value float64) map[string]float64 {
+	if m == nil {
+		m = make(map[string]float64)
+	}
+	m[name] = value
+	return m
 }
 
 // moment returns t, or the present if it is zero, as it will come back from a store: in

@@ -70,7 +70,7 @@ func (s *story) tooFewLabels(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerFirst, healing.StepSkipped)
+	run, err := s.lastRun(healing.TriggerFirst, healing.StepSkipped)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *story) firstDeployment(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerFirst, healing.StepConfirmed)
+	run, err := s.lastRun(healing.TriggerFirst, healing.StepConfirmed)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (s *story) heals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerDrift, healing.StepWatching)
+	run, err := s.lastRun(healing.TriggerDrift, healing.StepWatching)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (s *story) watchConfirms(ctx context.Context) error {
 	if err := s.advance(ctx, s.healed.Add(watchPeriod), nil); err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerDrift, healing.StepConfirmed)
+	run, err := s.lastRun(healing.TriggerDrift, healing.StepConfirmed)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (s *story) worseShadow(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerManual, healing.StepRejected)
+	run, err := s.lastRun(healing.TriggerManual, healing.StepRejected)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (s *story) harmfulOrder(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	if _, err := s.lastRun(ctx, healing.TriggerOverride, healing.StepWatching); err != nil {
+	if _, err := s.lastRun(healing.TriggerOverride, healing.StepWatching); err != nil {
 		return err
 	}
 	if err := s.wantProduction(ctx, s.worse); err != nil {
@@ -310,7 +310,7 @@ func (s *story) harmfulOrder(ctx context.Context) error {
 	if err := s.advance(ctx, ordered.Add(maxHarm), rolledBack); err != nil {
 		return err
 	}
-	run, err := s.lastRun(ctx, healing.TriggerOverride, healing.StepRolledBack)
+	run, err := s.lastRun(healing.TriggerOverride, healing.StepRolledBack)
 	if err != nil {
 		return err
 	}

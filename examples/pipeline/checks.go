@@ -37,11 +37,8 @@ func (s *story) settle(ctx context.Context, end time.Time) error {
 
 // lastRun returns the latest run in the journal, which must have been started by the
 // trigger and have come to the step.
-func (s *story) lastRun(ctx context.Context, trigger healing.Trigger, step healing.Step) (healing.Run, error) {
-	status, err := s.loop.Status(ctx)
-	if err != nil {
-		return healing.Run{}, err
-	}
+func (s *story) lastRun(trigger healing.Trigger, step healing.Step) (healing.Run, error) {
+	status := s.loop.Status()
 	if len(status.Runs) == 0 {
 		return healing.Run{}, fmt.Errorf("no run in the journal, want one started by %q", trigger)
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/healing/filejournal"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
@@ -24,8 +23,8 @@ type folder struct {
 	dir         string
 	predictions *csvlog.Store
 	labels      *csvlabels.Store
-	registry    *fileregistry.Registry
-	journal     *filejournal.Journal
+	registry    *registry.Ledger
+	journal     *fileregistry.Log
 
 	reported healing.Pass // the last pass whose report was kept
 }
@@ -63,7 +62,7 @@ func openFolder(dir string, schema *predictlog.Schema) (_ *folder, err error) {
 	if f.registry, err = fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{}); err != nil {
 		return nil, err
 	}
-	if f.journal, err = filejournal.Open(filepath.Join(dir, "journal.jsonl"), filejournal.Config{}); err != nil {
+	if f.journal, err = fileregistry.OpenLog(filepath.Join(dir, "journal")); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -77,9 +76,6 @@ func (f *folder) close() error {
 	}
 	if f.labels != nil {
 		errs = append(errs, f.labels.Close())
-	}
-	if f.journal != nil {
-		errs = append(errs, f.journal.Close())
 	}
 	return errors.Join(errs...)
 }

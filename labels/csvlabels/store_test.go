@@ -15,7 +15,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
-	"github.com/selfheal-ml/selfheal/labels/storetest"
+	"github.com/selfheal-ml/selfheal/labels/labelstest"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
@@ -61,7 +61,7 @@ func write(tb testing.TB, content string) string {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) labels.Store {
+	labelstest.Run(t, func(t *testing.T) labels.Store {
 		return open(t, filepath.Join(t.TempDir(), "labels.csv"), csvlabels.Config{NoSync: true})
 	})
 }
@@ -83,7 +83,7 @@ func (r reopened) Append(ctx context.Context, ls ...labels.Label) error {
 // The store that reads is not the one that writes.
 func TestStore_Reopened(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) labels.Store {
+	labelstest.Run(t, func(t *testing.T) labels.Store {
 		path := filepath.Join(t.TempDir(), "labels.csv")
 		return reopened{open(t, path, csvlabels.Config{}), path}
 	})

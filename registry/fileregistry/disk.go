@@ -1,7 +1,7 @@
 package fileregistry
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// disk makes every change to the folder, so that a test can make each of them the last
+// disk makes every change to a folder, so that a test can make each of them the last
 // thing that a process did.
 type disk struct {
 	// before, if not nil, is called ahead of each change, which is not made if it fails.
@@ -42,25 +42,26 @@ func (d disk) makeDir(path string) error {
 	if err := d.allow("mkdir", path); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return d.syncDir(parent)
 }
 
-// writeTemp makes a new file in dir, fills it, makes its content durable and returns its
-// path. On failure it leaves no file.
-func (d disk) writeTemp(dir string, fill func(io.Writer) error) (string, error) {
-	path := filepath.Join(dir, rand.Text())
+// write makes a new file, fills it with content until ctx is done, and makes the content
+// durable. On failure it leaves no file.
+func (d disk) write(ctx context.Context, path string, content io.Reader) error {
 	if err := d.allow("create", path); err != nil {
-		return "", err
+		return err
 	}
-	// Nothing that is stored is ever written to again: only this handle may write.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", err
+		return err
 	}
-	err = fill(allowedWriter{d, f})
+	_, err = io.Copy(allowedWriter{ctx, d, f}, content)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err == nil {
 		err = d.allow("sync", path)
 	}
@@ -68,17 +69,22 @@ func (d disk) writeTemp(dir string, fill func(io.Writer) error) (string, error) 
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, d.remove(path))
+		return errors.Join(err, d.remove(path))
 	}
-	return path, nil
+	return nil
 }
 
+// allowedWriter lives for the length of one call, whose ctx it holds.
 type allowedWriter struct {
+	ctx  context.Context
 	disk disk
 	file *os.File
 }
 
 func (w allowedWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if err := w.disk.allow("write", w.file.Name()); err != nil {
 		return 0, err
 	}
@@ -115,11 +121,15 @@ func (d disk) rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
+// remove removes a file, if there is one.
 func (d disk) remove(path string) error {
 	if err := d.allow("remove", path); err != nil {
 		return err
 	}
-	return os.Remove(path)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // syncDir makes the names in a folder durable.

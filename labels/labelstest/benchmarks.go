@@ -1,4 +1,4 @@
-package storetest
+package labelstest
 
 import (
 	"fmt"
@@ -9,11 +9,11 @@ import (
 )
 
 // RunBenchmarks measures Append in calls of 1 and 1000 labels, and Lookup of 1000 of
-// 100 000 predictions and Scan of as many labels. Open is as for [Run].
-func RunBenchmarks(b *testing.B, open func(b *testing.B) labels.Store) {
+// 100 000 predictions, now and as of an earlier moment, and Scan of as many labels.
+func RunBenchmarks(b *testing.B, h Harness) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("append/n=%d", n), func(b *testing.B) {
-			s, next := open(b), 0
+			s, next := h.New(b), 0
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := s.Append(b.Context(), sequence(next, n)...); err != nil {
@@ -26,7 +26,7 @@ func RunBenchmarks(b *testing.B, open func(b *testing.B) labels.Store) {
 	}
 	const stored = 100_000
 	b.Run("lookup/n=1000", func(b *testing.B) {
-		s := open(b)
+		s := h.New(b)
 		if err := s.Append(b.Context(), sequence(0, stored)...); err != nil {
 			b.Fatal(err)
 		}
@@ -42,8 +42,27 @@ func RunBenchmarks(b *testing.B, open func(b *testing.B) labels.Store) {
 			}
 		}
 	})
+	b.Run("lookupasof/n=1000", func(b *testing.B) {
+		s := h.New(b)
+		ls, ids := sequence(0, stored), make([]string, 1000)
+		for i := range ls {
+			ls[i].Arrived = at(i % 60)
+		}
+		if err := s.Append(b.Context(), ls...); err != nil {
+			b.Fatal(err)
+		}
+		for i := range ids {
+			ids[i] = ls[stored/2+i].PredictionID
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := s.LookupAsOf(b.Context(), at(30), ids...); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run(fmt.Sprintf("scan/n=%d", stored), func(b *testing.B) {
-		s := open(b)
+		s := h.New(b)
 		if err := s.Append(b.Context(), sequence(0, stored)...); err != nil {
 			b.Fatal(err)
 		}

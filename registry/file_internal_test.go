@@ -1,4 +1,4 @@
-package registry_test
+package registry
 
 import (
 	"bytes"
@@ -13,44 +13,51 @@ import (
 	"github.com/leanovate/gopter/gen"
 	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
-
-	"github.com/selfheal-ml/selfheal/registry"
 )
 
-func TestCopy(t *testing.T) {
+// copyFile copies src to dst through a meter and describes it.
+func copyFile(ctx context.Context, dst io.Writer, name string, src io.Reader) (File, error) {
+	m := newMeter(ctx, src)
+	_, err := io.Copy(dst, m)
+	f, errContent := m.describe(name, "blob")
+	return f, errors.Join(err, errContent)
+}
+
+func TestMeter(t *testing.T) {
 	t.Parallel()
 	var dst bytes.Buffer
-	f, err := registry.Copy(t.Context(), &dst, "model", strings.NewReader("abc"))
+	f, err := copyFile(t.Context(), &dst, "model", strings.NewReader("abc"))
 	require.NoError(t, err)
 	require.Equal(t, "abc", dst.String())
-	require.Equal(t, registry.File{
+	require.Equal(t, File{
 		Name: "model", Size: 3,
+		Blob:   "blob",
 		SHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", // FIPS 180-2, appendix B.1
 	}, f)
 }
 
-func TestCopy_Fails(t *testing.T) {
+func TestMeter_Fails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, w := io.Pipe()
-	require.NoError(t, r.CloseWithError(broken))
 
-	_, err := registry.Copy(t.Context(), io.Discard, "model", iotest.ErrReader(broken))
+	_, err := copyFile(t.Context(), io.Discard, "model", iotest.ErrReader(broken))
 	require.ErrorIs(t, err, broken)
-	_, err = registry.Copy(t.Context(), w, "model", strings.NewReader("abc"))
-	require.ErrorIs(t, err, broken)
-	_, err = registry.Copy(cancelled, io.Discard, "model", strings.NewReader("abc"))
+	_, err = copyFile(cancelled, io.Discard, "model", strings.NewReader("abc"))
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = registry.Copy(t.Context(), io.Discard, "model", nil)
-	require.EqualError(t, err, `registry: file "model": nil reader`)
+	// A store that does not read to the end did not store the file.
+	m := newMeter(t.Context(), strings.NewReader("abc"))
+	_, err = m.Read(make([]byte, 3))
+	require.NoError(t, err)
+	_, err = m.describe("model", "blob")
+	require.EqualError(t, err, "was not read to its end")
 }
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	const stored = "the stored content"
-	f, err := registry.Copy(t.Context(), io.Discard, "model", strings.NewReader(stored))
+	f, err := copyFile(t.Context(), io.Discard, "model", strings.NewReader(stored))
 	require.NoError(t, err)
 
 	for name, c := range map[string]struct {
@@ -70,7 +77,7 @@ func TestVerify(t *testing.T) {
 				iotest.OneByteReader(strings.NewReader(c.content)),
 				iotest.DataErrReader(strings.NewReader(c.content)), // io.EOF together with the last bytes
 			} {
-				r := registry.Verify(f, io.NopCloser(src))
+				r := Verify(f, io.NopCloser(src))
 				_, err := io.Copy(io.Discard, r)
 				_, again := r.Read(make([]byte, 1))
 				if c.want == "" {
@@ -78,7 +85,7 @@ func TestVerify(t *testing.T) {
 					require.Equal(t, io.EOF, again)
 					continue
 				}
-				require.ErrorIs(t, err, registry.ErrCorrupt)
+				require.ErrorIs(t, err, ErrCorrupt)
 				require.ErrorContains(t, err, c.want)
 				require.Equal(t, err, again)
 			}
@@ -90,10 +97,10 @@ func TestVerify(t *testing.T) {
 func TestVerify_RepeatsTheError(t *testing.T) {
 	t.Parallel()
 	const stored = "the stored content"
-	f, err := registry.Copy(t.Context(), io.Discard, "model", strings.NewReader(stored))
+	f, err := copyFile(t.Context(), io.Discard, "model", strings.NewReader(stored))
 	require.NoError(t, err)
 	once := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(stored))) // fails the second Read only
-	r := registry.Verify(f, io.NopCloser(once))
+	r := Verify(f, io.NopCloser(once))
 	for range 2 {
 		_, err = io.ReadAll(r)
 		require.Equal(t, iotest.ErrTimeout, err)
@@ -106,8 +113,8 @@ func TestVerify_Properties(t *testing.T) {
 	props.Property("accepts what Copy stored and refuses one other bit", prop.ForAll(
 		func(content []byte, at uint) bool {
 			var dst bytes.Buffer
-			f, err := registry.Copy(context.Background(), &dst, "model", bytes.NewReader(content))
-			got, errGot := io.ReadAll(registry.Verify(f, io.NopCloser(&dst)))
+			f, err := copyFile(context.Background(), &dst, "model", bytes.NewReader(content))
+			got, errGot := io.ReadAll(Verify(f, io.NopCloser(&dst)))
 			if err != nil || errGot != nil || !bytes.Equal(got, content) {
 				return false
 			}
@@ -116,8 +123,8 @@ func TestVerify_Properties(t *testing.T) {
 			}
 			bit := at % uint(8*len(content))
 			got[bit/8] ^= 1 << (bit % 8)
-			_, err = io.ReadAll(registry.Verify(f, io.NopCloser(bytes.NewReader(got))))
-			return errors.Is(err, registry.ErrCorrupt)
+			_, err = io.ReadAll(Verify(f, io.NopCloser(bytes.NewReader(got))))
+			return errors.Is(err, ErrCorrupt)
 		},
 		gen.SliceOf(gen.UInt8()), gen.UInt(),
 	))

@@ -1,9 +1,10 @@
-package storetest
+package labelstest
 
 import (
 	"context"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/labels"
 )
@@ -37,6 +38,13 @@ func (f *faulty) Lookup(ctx context.Context, predictionIDs ...string) (map[strin
 		return nil, err
 	}
 	return f.store.Lookup(ctx, predictionIDs...)
+}
+
+func (f *faulty) LookupAsOf(ctx context.Context, arrivedBy time.Time, predictionIDs ...string) (map[string]labels.Label, error) {
+	if err := f.next(); err != nil {
+		return nil, err
+	}
+	return f.store.LookupAsOf(ctx, arrivedBy, predictionIDs...)
 }
 
 func (f *faulty) Scan(ctx context.Context, q labels.Query) iter.Seq2[labels.Label, error] {

@@ -1,4 +1,4 @@
-package storetest
+package labelstest
 
 import (
 	"context"
@@ -20,36 +20,64 @@ const (
 	scanText    = "Scan yields every revision that q matches, in the order in which they were appended."
 	cancelText  = "A ctx that is cancelled when a method is called is an error that wraps ctx.Err()."
 	contentText = "A stored label is what was appended, to the bit, its time in UTC to the microsecond."
+	arrivalText = "Append sets Arrived, to the present, unless it is set already; stores keep it in UTC, to the microsecond."
+	asOfText    = "LookupAsOf is Lookup as it was at an earlier moment: labels with a later Arrived do not count. A zero moment is Lookup."
+
+	othersText   = "Lookup and Scan see every label whose Append returned before, whoever called it."
+	durableText  = "Append returns once the labels are as durable as the store promises."
+	pruneText    = "Prune removes the labels of predictions of which every label has an Arrived before the given moment. It is safe to repeat."
+	togetherText = "The labels of one prediction stay or go together, so that none that was beaten wins again."
 )
 
 // promises is an immutable table.
 var promises = []promise{
-	{"empty store", "A store without labels finds none.", empty},
-	{"append and scan", scanText, appended},
-	{"same label again", noOpText, idempotent},
-	{"same truth at another time", noOpText + " " + winnerText, sameTruth},
-	{"batch again", "Labels that were stored may be sent again at any later point, in whole or in part, and change nothing.", batchAgain},
-	{"correction", noOpText + " " + scanText, correction},
-	{"late redelivery", noOpText + " " + winnerText, lateRedelivery},
-	{"late revision", winnerText, lateRevision},
-	{"equal times", winnerText, tie},
-	{"one call", oneByText + " " + noOpText, withinCall},
-	{"unknown prediction", "The prediction need not be known.", unknownPrediction},
-	{"invalid label", atomicText, invalid},
-	{"query by time", "From and To bound Label.Time: From <= Time < To. A zero bound is no bound.", bounds},
-	{"query by prediction", "PredictionID, if not empty, must equal the label's: the history of one prediction.", history},
-	{"values", contentText, values},
-	{"classes", contentText, classes},
-	{"times", contentText, times},
-	{"IDs", contentText, ids},
-	{"many labels", "Lookup returns the winning label of each of the prediction IDs that has one.", many},
-	{"cancelled append", cancelText + " " + atomicText, cancelledAppend},
-	{"cancelled lookup", cancelText, cancelledLookup},
-	{"cancelled scan", "The sequence ends at the first error, which it yields with a zero Label; a cancelled ctx is such an error.", cancelledScan},
-	{"early stop", "The consumer may stop early.", earlyStop},
-	{"range again", "The sequence may be ranged over again, which is a new scan.", scanAgain},
-	{"concurrent appends", "All methods are safe for concurrent use. " + noOpText, concurrent},
-	{"concurrent revisions", "All methods are safe for concurrent use. " + winnerText, concurrentRevisions},
+	{name: "empty store", text: "A store without labels finds none.", kept: empty},
+	{name: "append and scan", text: scanText, kept: appended},
+	{name: "same label again", text: noOpText, kept: idempotent},
+	{name: "same truth at another time", text: noOpText + " " + winnerText, kept: sameTruth},
+	{name: "batch again", text: "Labels that were stored may be sent again at any later point, in whole or in part, and change nothing.", kept: batchAgain},
+	{name: "correction", text: noOpText + " " + scanText, kept: correction},
+	{name: "late redelivery", text: noOpText + " " + winnerText, kept: lateRedelivery},
+	{name: "late revision", text: winnerText, kept: lateRevision},
+	{name: "equal times", text: winnerText, kept: tie},
+	{name: "one call", text: oneByText + " " + noOpText, kept: withinCall},
+	{name: "unknown prediction", text: "The prediction need not be known.", kept: unknownPrediction},
+	{name: "invalid label", text: atomicText, kept: invalid},
+	{name: "query by time", text: "From and To bound Label.Time: From <= Time < To. A zero bound is no bound.", kept: bounds},
+	{name: "query by prediction", text: "PredictionID, if not empty, must equal the label's: the history of one prediction.", kept: history},
+	{name: "query by arrival", text: "ArrivedBy, if not zero, leaves out the labels with a later Arrived.", kept: arrivalBound},
+	{name: "values", text: contentText, kept: values},
+	{name: "classes", text: contentText, kept: classes},
+	{name: "times", text: contentText, kept: times},
+	{name: "IDs", text: contentText, kept: ids},
+	{name: "many labels", text: "Lookup returns the winning label of each of the prediction IDs that has one.", kept: many},
+	{name: "arrival", text: arrivalText, kept: arrival},
+	{name: "arrival given", text: arrivalText, kept: arrivalGiven},
+	{name: "arrival of equal labels", text: "Arrived is no part of what makes two labels equal, and of equal labels the first counts.", kept: arrivalOfEqual},
+	{name: "as of", text: asOfText, kept: asOf},
+	{name: "as of, to the microsecond", text: asOfText, kept: asOfExactly},
+	{name: "as of, equal times", text: asOfText + " " + winnerText, kept: asOfTie},
+	{name: "as of, any history", text: asOfText, kept: asOfHistories},
+	{name: "caller's memory", text: "The store keeps no reference to the labels after Append returned. The map that Lookup returns is the caller's.", kept: callersMemory},
+	{name: "cancelled append", text: cancelText + " " + atomicText, kept: cancelledAppend},
+	{name: "cancelled lookup", text: cancelText, kept: cancelledLookup},
+	{name: "cancelled scan", text: "The sequence ends at the first error, which it yields with a zero Label; a cancelled ctx is such an error.", kept: cancelledScan},
+	{name: "early stop", text: "The consumer may stop early.", kept: earlyStop},
+	{name: "range again", text: "The sequence may be ranged over again, which is a new scan.", kept: scanAgain},
+	{name: "use while scanning", text: "While it yields, a store holds no lock and no connection: the consumer may call any method of it.", kept: useWhileScanning},
+	{name: "concurrent appends", text: "All methods are safe for concurrent use. " + noOpText, kept: concurrent},
+	{name: "concurrent revisions", text: "All methods are safe for concurrent use. " + winnerText, kept: concurrentRevisions},
+	{name: "second handle", text: othersText, with: secondHandle, needs: needsSecond},
+	{name: "second handle, concurrently", text: othersText + " " + noOpText, with: secondConcurrently, needs: needsSecond},
+	{name: "reopened", text: durableText, with: reopened, needs: needsReopen},
+	{name: "prune", text: pruneText, with: prune, needs: needsPruner},
+	{name: "prune whole histories", text: togetherText, with: pruneHistories, needs: needsPruner},
+	{name: "prune and append", text: "A label that comes again after it was removed is a new one.", with: pruneAndAppend, needs: needsPruner},
+	{name: "prune while scanning", text: "A Scan that is under way yields each of the removed labels or not.", with: pruneWhileScanning, needs: needsPruner},
+	{name: "prune, cancelled", text: cancelText, with: pruneCancelled, needs: needsPruner},
+	{name: "prune, second handle", text: pruneText + " " + othersText, with: pruneSecond, needs: needsPruner | needsSecond},
+	{name: "prune, concurrent appends", text: pruneText, with: pruneConcurrently, needs: needsPruner | needsSecond},
+	{name: "prune, reopened", text: pruneText + " " + durableText, with: pruneReopened, needs: needsPruner | needsReopen},
 }
 
 func empty(ctx context.Context, s labels.Store) error {
@@ -235,6 +263,8 @@ func bounds(ctx context.Context, s labels.Store) error {
 	return errors.Join(
 		wantScan(ctx, s, labels.Query{From: at(20)}, a, c),
 		wantScan(ctx, s, labels.Query{From: at(20).Add(moment)}, a),
+		wantScan(ctx, s, labels.Query{From: at(20).Add(time.Nanosecond)}, a),
+		wantScan(ctx, s, labels.Query{To: at(20).Add(time.Nanosecond)}, b, c),
 		wantScan(ctx, s, labels.Query{To: at(20)}, b),
 		wantScan(ctx, s, labels.Query{To: at(20).Add(moment)}, b, c),
 		wantScan(ctx, s, labels.Query{From: at(10), To: at(30)}, b, c),
@@ -363,8 +393,9 @@ func cancelledAppend(ctx context.Context, s labels.Store) error {
 func cancelledLookup(ctx context.Context, s labels.Store) error {
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err := s.Lookup(cancelled, "p-1")
-	return wantCancelled("Lookup", err)
+	_, lookup := s.Lookup(cancelled, "p-1")
+	_, asOf := s.LookupAsOf(cancelled, at(1), "p-1")
+	return errors.Join(wantCancelled("Lookup", lookup), wantCancelled("LookupAsOf", asOf))
 }
 
 func cancelledScan(ctx context.Context, s labels.Store) error {

@@ -1,4 +1,4 @@
-package registry_test
+package registry
 
 import (
 	"errors"
@@ -10,33 +10,31 @@ import (
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/commands"
 	"github.com/leanovate/gopter/gen"
-
-	"github.com/selfheal-ml/selfheal/registry"
 )
 
 // model is what a naive reading of the rules says. It is never changed, only replaced.
 type model struct {
-	stages   []registry.Stage // of each version, oldest first
-	accepted bool             // the last command
+	stages   []Stage // of each version, oldest first
+	accepted bool    // the last command
 }
 
 // production returns the index of the version in production, -1 for none.
-func (m model) production() int { return slices.Index(m.stages, registry.Production) }
+func (m model) production() int { return slices.Index(m.stages, Production) }
 
-// outcome is what a command on a State is observed to do.
-type outcome struct {
-	stages   []registry.Stage
+// observed is what a command on a State is observed to do.
+type observed struct {
+	stages   []Stage
 	promoted bool // a version was promoted, by this or an earlier command
 	err      error
 }
 
-func observe(s *registry.State, err error) outcome {
-	var stages []registry.Stage
-	for _, v := range slices.Backward(s.Versions(registry.Query{})) {
+func observe(s *state, err error) observed {
+	var stages []Stage
+	for _, v := range slices.Backward(s.query(Query{})) {
 		stages = append(stages, v.Stage)
 	}
-	promoted := slices.ContainsFunc(s.Events(), func(e registry.Event) bool { return e.To == registry.Production })
-	return outcome{stages, promoted, err}
+	promoted := slices.ContainsFunc(s.since(0), func(e Event) bool { return e.To == Production })
+	return observed{stages, promoted, err}
 }
 
 type registerCommand struct{}
@@ -45,29 +43,29 @@ func (registerCommand) String() string                   { return "Register" }
 func (registerCommand) PreCondition(commands.State) bool { return true }
 
 func (registerCommand) Run(sut commands.SystemUnderTest) commands.Result {
-	s := sut.(*registry.State)
-	key := strconv.Itoa(len(s.Versions(registry.Query{})))
-	v, _, err := s.PlanVersion(registry.Draft{Key: key}, []registry.File{modelFile()})
+	s := sut.(*state)
+	key := strconv.Itoa(len(s.query(Query{})))
+	v, _, err := s.planVersion(Draft{Key: key}, []File{modelFile()})
 	if err == nil {
-		err = s.AddVersion(v)
+		err = s.addVersion(v)
 	}
 	return observe(s, err)
 }
 
 func (registerCommand) NextState(state commands.State) commands.State {
-	return model{append(slices.Clone(state.(model).stages), registry.Staging), true}
+	return model{append(slices.Clone(state.(model).stages), Staging), true}
 }
 
 func (registerCommand) PostCondition(after commands.State, result commands.Result) *gopter.PropResult {
-	return hold(after.(model), result.(outcome))
+	return hold(after.(model), result.(observed))
 }
 
 // transitionCommand moves any version, or one that does not exist, to any stage.
 type transitionCommand struct {
 	version   int // index in the model, and ID less 1
-	to        registry.Stage
+	to        Stage
 	expect    int // as version; -1 for none
-	displaced registry.Stage
+	displaced Stage
 }
 
 func (c transitionCommand) String() string {
@@ -77,14 +75,14 @@ func (c transitionCommand) String() string {
 func (transitionCommand) PreCondition(commands.State) bool { return true }
 
 func (c transitionCommand) Run(sut commands.SystemUnderTest) commands.Result {
-	s := sut.(*registry.State)
-	t := registry.Transition{Version: strconv.Itoa(c.version + 1), To: c.to, Displaced: c.displaced}
+	s := sut.(*state)
+	t := Transition{Version: strconv.Itoa(c.version + 1), To: c.to, Displaced: c.displaced}
 	if c.expect >= 0 {
 		t.Expect = strconv.Itoa(c.expect + 1)
 	}
-	e, _, err := s.PlanTransition(t)
+	e, _, err := s.planTransition(t)
 	if err == nil {
-		err = s.AddEvent(e)
+		err = s.addEvent(e)
 	}
 	return observe(s, err)
 }
@@ -95,7 +93,7 @@ func (c transitionCommand) NextState(state commands.State) commands.State {
 		return model{m.stages, false}
 	}
 	stages := slices.Clone(m.stages)
-	if c.to == registry.Production && c.expect >= 0 {
+	if c.to == Production && c.expect >= 0 {
 		stages[c.expect] = c.displaced
 	}
 	stages[c.version] = c.to
@@ -108,27 +106,27 @@ func (c transitionCommand) legal(m model) bool {
 	}
 	from := m.stages[c.version]
 	switch c.to {
-	case registry.Production:
-		return c.expect == m.production() && (from == registry.Staging || from == registry.Archived)
-	case registry.Archived:
-		return from == registry.Staging || from == registry.Quarantined
-	case registry.Quarantined:
-		return from == registry.Staging || from == registry.Archived
+	case Production:
+		return c.expect == m.production() && (from == Staging || from == Archived)
+	case Archived:
+		return from == Staging || from == Quarantined
+	case Quarantined:
+		return from == Staging || from == Archived
 	default:
 		return false
 	}
 }
 
 func (c transitionCommand) PostCondition(after commands.State, result commands.Result) *gopter.PropResult {
-	m, got := after.(model), result.(outcome)
-	if errors.Is(got.err, registry.ErrConflict) && (c.to != registry.Production || c.expect == m.production()) {
+	m, got := after.(model), result.(observed)
+	if errors.Is(got.err, ErrConflict) && (c.to != Production || c.expect == m.production()) {
 		return gopter.NewPropResult(false, "a conflict though the expectation was right")
 	}
 	return hold(m, got)
 }
 
 // hold compares what was observed with the model, and checks what must hold always.
-func hold(m model, got outcome) *gopter.PropResult {
+func hold(m model, got observed) *gopter.PropResult {
 	if accepted := got.err == nil; accepted != m.accepted {
 		return gopter.NewPropResult(false, fmt.Sprintf("accepted is %v (%v), want %v", accepted, got.err, m.accepted))
 	}
@@ -137,7 +135,7 @@ func hold(m model, got outcome) *gopter.PropResult {
 	}
 	inProduction := 0
 	for _, stage := range got.stages {
-		if stage == registry.Production {
+		if stage == Production {
 			inProduction++
 		}
 	}
@@ -149,21 +147,21 @@ func hold(m model, got outcome) *gopter.PropResult {
 
 // lifecycle makes commands that are legal often enough to get far, and wrong in every way.
 var lifecycle = &commands.ProtoCommands{
-	NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest { return new(registry.State) },
+	NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest { return new(state) },
 	InitialStateGen:        gen.Const(model{}),
 	GenCommandFunc: func(state commands.State) gopter.Gen {
 		m := state.(model)
 		n := len(m.stages)
 		transition := gopter.CombineGens(
 			gen.IntRange(0, n),
-			gen.OneConstOf(registry.Production, registry.Production, registry.Archived, registry.Quarantined, registry.Staging),
+			gen.OneConstOf(Production, Production, Archived, Quarantined, Staging),
 			gen.Weighted([]gen.WeightedGen{
 				{Weight: 4, Gen: gen.Const(m.production())},
 				{Weight: 1, Gen: gen.IntRange(-1, n)},
 			}),
-			gen.OneConstOf(registry.Archived, registry.Quarantined),
+			gen.OneConstOf(Archived, Quarantined),
 		).Map(func(values []any) commands.Command {
-			return transitionCommand{values[0].(int), values[1].(registry.Stage), values[2].(int), values[3].(registry.Stage)}
+			return transitionCommand{values[0].(int), values[1].(Stage), values[2].(int), values[3].(Stage)}
 		})
 		return gen.Weighted([]gen.WeightedGen{
 			{Weight: 1, Gen: gen.Const(commands.Command(registerCommand{}))},

@@ -1,0 +1,93 @@
+package healing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+// errLeaseLost ends the context of work whose lease another process took.
+var errLeaseLost = errors.New("healing: another process took the lease")
+
+// leading does work on the run while this process holds the lease, and nothing if another
+// process does: that one is at it. The context of the work ends when the lease is lost, or
+// when the journal says that the run went on elsewhere. A run that is watched needs no
+// lease: looking changes nothing, and what is found is recorded by compare-and-set.
+// The caller holds working.
+func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) error) error {
+	if l.parts.Lease == nil || run.Step == StepWatching {
+		return work(ctx)
+	}
+	token, err := l.parts.Lease.Acquire(ctx, l.holder, l.cfg.Lease)
+	if err != nil {
+		return fmt.Errorf("healing: lease: %w", err)
+	}
+	if token == 0 {
+		l.cfg.Logger.InfoContext(ctx, "another process is at work", "run", run.ID, "step", run.Step)
+		return nil
+	}
+	l.token = token
+	defer func() {
+		l.token = 0
+		// A release that fails costs the next process a wait, no more.
+		if err := l.parts.Lease.Release(context.WithoutCancel(ctx), l.holder, token); err != nil {
+			l.cfg.Logger.WarnContext(ctx, "the lease was not released", "error", err)
+		}
+	}()
+	if f, ok := l.parts.Registry.(registry.Fencer); ok { // before it, a former holder may still be heard
+		if err := f.Fence(ctx, token); err != nil {
+			return fmt.Errorf("healing: registry: %w", err)
+		}
+	}
+	working, cancel := context.WithCancelCause(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() { l.keepLease(working, cancel, token, run) })
+	err = work(working)
+	lost := context.Cause(working) == errLeaseLost
+	cancel(nil)
+	beating.Wait()
+	if lost && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w", run.ID, errors.Join(errLeaseLost, err))
+	}
+	return err
+}
+
+// keepLease renews the lease until ctx ends. It ends the work when the lease is lost, which
+// it also is when it could not be renewed in time, and when an order ended the run in
+// another process.
+func (l *Loop) keepLease(ctx context.Context, cancel context.CancelCauseFunc, token uint64, run Run) {
+	ticker := time.NewTicker(l.cfg.Lease / 3)
+	defer ticker.Stop()
+	renewed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		asked := time.Now()
+		held, err := l.parts.Lease.Renew(ctx, l.holder, token, l.cfg.Lease)
+		switch {
+		case err == nil && held:
+			renewed = asked
+		case ctx.Err() != nil:
+			return
+		case err == nil || time.Since(renewed) >= l.cfg.Lease:
+			cancel(errLeaseLost)
+			return
+		}
+		if l.catchUp(ctx) == nil {
+			if now, err := l.find(run.ID); err == nil && now.Step == StepSuperseded {
+				l.mu.Lock()
+				if l.interrupt != nil {
+					l.interrupt()
+				}
+				l.mu.Unlock()
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package fileregistry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Lease is a lease among the processes of one machine, whose clock they share. It satisfies
+// the interface of that name in package healing. It is kept in a small file, which is
+// replaced while another, with the end ".lock", is locked: a process that dies at any
+// instruction leaves the lease as it was or as it shall be, and locks nobody out. All
+// methods are safe for concurrent use.
+type Lease struct {
+	path string
+	disk disk
+}
+
+// OpenLease opens the lease at path, in a folder that is made if it does not exist. Locks
+// over NFS are not to be relied on.
+func OpenLease(path string) (*Lease, error) {
+	if path == "" {
+		return nil, errors.New("fileregistry: path is empty")
+	}
+	l := &Lease{path: path}
+	if err := l.disk.makeDir(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("fileregistry: open lease: %w", err)
+	}
+	return l, nil
+}
+
+// leased is what the file holds.
+type leased struct {
+	Holder string    `json:"holder"` // "" if the lease is free
+	Token  uint64    `json:"token"`  // the last that was given out
+	Until  time.Time `json:"until"`
+}
+
+// Acquire takes the lease for holder until ttl has passed, and returns a token above all
+// before it, or 0 if another has the lease. A holder that asks again gets a new token.
+func (l *Lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (token uint64, err error) {
+	if holder == "" {
+		return 0, errors.New("fileregistry: acquire the lease: holder is empty")
+	}
+	err = l.change(ctx, func(s *leased) bool {
+		now := time.Now()
+		if s.Holder != "" && s.Holder != holder && now.Before(s.Until) {
+			return false
+		}
+		*s = leased{Holder: holder, Token: s.Token + 1, Until: now.Add(ttl).UTC()}
+		token = s.Token
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	return token, nil
+}
+
+// Renew makes the lease with this token last for another ttl and reports whether it is
+// still that of the holder.
+func (l *Lease) Renew(ctx context.Context, holder string, token uint64, ttl time.Duration) (held bool, err error) {
+	err = l.change(ctx, func(s *leased) bool {
+		held = s.Holder == holder && s.Token == token && holder != ""
+		s.Until = time.Now().Add(ttl).UTC()
+		return held
+	})
+	return held && err == nil, err
+}
+
+// Release gives the lease with this token back. To release a lease that is lost is no
+// error and changes nothing.
+func (l *Lease) Release(ctx context.Context, holder string, token uint64) error {
+	return l.change(ctx, func(s *leased) bool {
+		held := s.Holder == holder && s.Token == token
+		s.Holder = ""
+		return held
+	})
+}
+
+// change replaces what the file holds if decide, which is shown it, says so.
+func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("fileregistry: lease %s: %w", l.path, err)
+		}
+	}()
+	lock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }() // which unlocks it
+
+	var s leased
+	data, err := os.ReadFile(l.path)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // without the last token there can be no next
+	}
+	if !decide(&s) {
+		return nil
+	}
+	if data, err = json.Marshal(s); err != nil {
+		return err
+	}
+	temp := l.path + temporary
+	if err := l.disk.remove(temp); err != nil { // of a process that died
+		return err
+	}
+	if err := l.disk.write(ctx, temp, bytes.NewReader(append(data, '\n'))); err != nil {
+		return err
+	}
+	if err := l.disk.rename(temp, l.path); err != nil {
+		return err
+	}
+	return l.disk.syncDir(filepath.Dir(l.path))
+}
+
+// lock returns the lock file, locked. Others hold it for no longer than a change takes.
+func (l *Lease) lock(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = ctx.Err()
+		if err == nil {
+			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+		switch {
+		case err == nil:
+			return f, nil
+		case errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR):
+			time.Sleep(time.Millisecond)
+		default:
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+}
