@@ -19,18 +19,16 @@ type blobs struct {
 }
 
 // Blobs returns the contents kept under this name, 1 to 200 bytes of UTF-8 without NUL,
-// which exists without being created. The name that begins with "registry/" is that of
+// which exists without being created. Names that begin with "registry/" are those of
 // [DB.Registry].
 //
 // A content is stored in portions of 1 MiB, each in a transaction of its own, so that
 // neither a slow source nor a slow reader keeps a connection or a lock. What a process left
-// behind that died while it stored is removed by the first Put that comes a day later.
+// behind that died while it stored is listed with a size of 0.
 func (db *DB) Blobs(name string) registry.Blobs { return &blobs{db: db, space: name} }
 
 const (
 	chunkBytes = 1 << 20
-	// abandoned is how old a content is that nobody is still storing.
-	abandoned = 24 * time.Hour
 	// cleanupTimeout bounds the removal of what a failed Put stored.
 	cleanupTimeout = 10 * time.Second
 )
@@ -92,9 +90,6 @@ func (b *blobs) put(ctx context.Context, name string, content io.Reader) (err er
 // begin takes the name. Get does not find it before it has a size.
 func (b *blobs) begin(ctx context.Context, name string) error {
 	return b.db.update(ctx, func(ctx context.Context, c conn) error {
-		if err := b.sweep(ctx, c); err != nil {
-			return err
-		}
 		rows, err := b.db.exec(ctx, c, `INSERT INTO {blob} (space, name, at) VALUES ($1, $2, #now)
 			ON CONFLICT (space, name) DO NOTHING`, b.space, name)
 		if err == nil && rows == 0 {
@@ -102,18 +97,6 @@ func (b *blobs) begin(ctx context.Context, name string) error {
 		}
 		return err
 	})
-}
-
-// sweep removes what nobody is still storing.
-func (b *blobs) sweep(ctx context.Context, c conn) error {
-	const old = ` FROM {blob} WHERE space = $1 AND size IS NULL AND at < #now - $2`
-	_, err := b.db.exec(ctx, c, `DELETE FROM {chunk} WHERE space = $1 AND name IN (SELECT name`+old+`)`,
-		b.space, abandoned.Microseconds())
-	if err != nil {
-		return err
-	}
-	_, err = b.db.exec(ctx, c, `DELETE`+old, b.space, abandoned.Microseconds())
-	return err
 }
 
 // Get implements [registry.Blobs]. It reads a portion when it is asked for, by the context
@@ -161,7 +144,7 @@ func (b *blobs) delete(ctx context.Context, name string) error {
 	})
 }
 
-// List implements [registry.Blobs], in the order of the names.
+// List implements [registry.Blobs]. It yields contents in the order of their names.
 func (b *blobs) List(ctx context.Context) iter.Seq2[registry.Blob, error] {
 	return func(yield func(registry.Blob, error) bool) {
 		for after := ""; ; {
@@ -195,7 +178,7 @@ func (b *blobs) page(ctx context.Context, after string) (page []registry.Blob, e
 			blob.Time = timeOf(at)
 			page = append(page, blob)
 			return err
-		}, `SELECT name, size, at FROM {blob} WHERE space = $1 AND name > $2 AND size IS NOT NULL
+		}, `SELECT name, coalesce(size, 0), at FROM {blob} WHERE space = $1 AND name > $2
 			ORDER BY name LIMIT $3`, b.space, after, pageRows)
 	})
 	return page, err

@@ -263,27 +263,42 @@ func (s *Labels) page(ctx context.Context, q labels.Query, after int64) (page []
 	return page, last, err
 }
 
-// Prune implements [labels.Pruner]: all labels that arrived before the moment are removed.
-// It goes through the labels once, some thousands in each transaction.
+// Prune implements [labels.Pruner]: the labels of all predictions are removed whose last
+// label arrived before the moment. It goes through the labels once, some thousands in each
+// transaction, in which nobody appends.
 func (s *Labels) Prune(ctx context.Context, arrivedBefore time.Time) error {
 	for after := int64(0); ; {
-		var last sql.NullInt64
-		err := s.db.update(ctx, func(ctx context.Context, c conn) error {
-			err := c.QueryRowContext(ctx, s.db.text(`SELECT max(n) FROM (
-				SELECT n FROM {label} WHERE n > $1 ORDER BY n LIMIT $2) AS page`), after, pruneRows).Scan(&last)
-			if err != nil || !last.Valid {
-				return err
-			}
-			_, err = s.db.exec(ctx, c, `DELETE FROM {label} WHERE n > $1 AND n <= $2 AND arrived < $3`,
-				after, last.Int64, ceilMicros(arrivedBefore))
-			return err
-		})
+		last, err := s.prune(ctx, after, ceilMicros(arrivedBefore))
 		if err != nil {
 			return fmt.Errorf("sqlstore: prune labels: %w", err)
 		}
-		if !last.Valid {
+		if last == after {
 			return nil
 		}
-		after = last.Int64
+		after = last
 	}
+}
+
+// prune removes what it may of the predictions that have one of the next labels after a
+// number, and returns the last number that it looked at.
+func (s *Labels) prune(ctx context.Context, after, before int64) (last int64, err error) {
+	err = s.db.update(ctx, func(ctx context.Context, c conn) error {
+		// As an Append does, so that none comes in between.
+		if _, err := s.db.exec(ctx, c, `UPDATE {label_count} SET n = n`); err != nil {
+			return err
+		}
+		err := c.QueryRowContext(ctx, s.db.text(`SELECT coalesce(max(n), $1) FROM (
+			SELECT n FROM {label} WHERE n > $1 ORDER BY n LIMIT $2) AS page`), after, pruneRows).Scan(&last)
+		if err != nil || last == after {
+			return err
+		}
+		_, err = s.db.exec(ctx, c, `DELETE FROM {label} WHERE prediction_id IN (
+				SELECT prediction_id FROM {label} WHERE n > $1 AND n <= $2
+			) AND prediction_id NOT IN (
+				SELECT b.prediction_id FROM {label} AS a JOIN {label} AS b ON b.prediction_id = a.prediction_id
+				WHERE a.n > $1 AND a.n <= $2 AND b.arrived >= $3
+			)`, after, last, before)
+		return err
+	})
+	return last, err
 }

@@ -24,7 +24,8 @@ func (db *DB) Log(name string) registry.Log { return &log{db: db, name: name} }
 // Journal returns the log in which healing keeps what happened to the model.
 func (db *DB) Journal(model string) registry.Log { return db.Log("journal/" + model) }
 
-// Append implements [registry.Log]. The primary key lets one of several callers succeed.
+// Append implements [registry.Log]. The primary key lets one of several callers succeed;
+// what is above a number tells that it was used, even if its entry was lost.
 func (l *log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error) {
 	done, err := l.append(ctx, seq, entry)
 	if err != nil {
@@ -45,7 +46,9 @@ func (l *log) append(ctx context.Context, seq uint64, entry []byte) (bool, error
 	}
 	var rows int64
 	err := l.db.update(ctx, func(ctx context.Context, c conn) (err error) {
-		rows, err = l.db.exec(ctx, c, `INSERT INTO {log} (name, seq, body) VALUES ($1, $2, $3)
+		rows, err = l.db.exec(ctx, c, `INSERT INTO {log} (name, seq, body)
+			SELECT CAST($1 AS text), CAST($2 AS #int), CAST($3 AS #bytes)
+			WHERE NOT EXISTS (SELECT 1 FROM {log} WHERE name = $1 AND seq >= $2)
 			ON CONFLICT (name, seq) DO NOTHING`, l.name, int64(seq), entry)
 		return err
 	})

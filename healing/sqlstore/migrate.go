@@ -49,7 +49,7 @@ var migrations = [...][]string{
 			PRIMARY KEY (name, seq)
 		)`,
 
-		// A blob without a size is being written.
+		// A blob without a size is being stored, or was when its process died.
 		`CREATE TABLE {blob} (
 			space #text NOT NULL,
 			name #text NOT NULL,

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -33,6 +34,7 @@ type Predictions struct {
 var (
 	_ predictlog.Store  = (*Predictions)(nil)
 	_ predictlog.Pruner = (*Predictions)(nil)
+	_ labels.Joiner     = (*Predictions)(nil)
 )
 
 // Predictions returns what was asked and answered. It yields the records of every schema
