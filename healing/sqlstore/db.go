@@ -73,17 +73,25 @@ func Open(ctx context.Context, db *sql.DB, schema *predictlog.Schema, cfg Config
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	d := &DB{sql: db, prefix: cfg.Prefix, log: cfg.Logger}
-	var err error
-	if d.dialect, err = detect(ctx, db); err != nil {
-		return nil, fmt.Errorf("sqlstore: open: %w", err)
-	}
-	if err := d.migrate(ctx); err != nil {
-		return nil, fmt.Errorf("sqlstore: open: %w", err)
-	}
-	if d.predictions, err = newPredictions(ctx, d, schema); err != nil {
+	if err := d.open(ctx, schema); err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
 	return d, nil
+}
+
+func (db *DB) open(ctx context.Context, schema *predictlog.Schema) error {
+	err := db.retry(ctx, func() (err error) { // a file of SQLite may be busy already for who connects
+		db.dialect, err = detect(ctx, db.sql)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := db.migrate(ctx); err != nil {
+		return err
+	}
+	db.predictions, err = newPredictions(ctx, db, schema)
+	return err
 }
 
 // Prune removes predictions with a Time, labels with an Arrived and telemetry with a Time

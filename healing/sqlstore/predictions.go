@@ -146,6 +146,9 @@ func (p *Predictions) encode(records []predictlog.Record) ([]encoded, error) {
 		if all, err = codec.AppendRecord(all, records[i]); err != nil {
 			return nil, err
 		}
+		if i == 0 { // most records are about as long as the first
+			all = slices.Grow(all, len(all)*len(records))
+		}
 		ends[i] = len(all)
 	}
 	start := 0
@@ -202,6 +205,7 @@ func (p *Predictions) insertArrays(ctx context.Context, c conn, rows []encoded) 
 			bodies                slab
 			n                     int
 		)
+		bodies.bytes = make([]byte, 0, min(len(rows)*len(rows[0].body), batchBytes))
 		for n < len(rows) && n < batchRows && (n == 0 || len(bodies.bytes)+len(rows[n].body) <= batchBytes) {
 			r := rows[n]
 			ids.add(r.ID)
