@@ -46,16 +46,16 @@ func (e *UnknownSchemaError) Unwrap() error { return ErrUnknownSchema }
 type Codec struct {
 	schema *Schema
 	own    shortFingerprint
-	known  map[shortFingerprint]*projection
+	known  map[shortFingerprint]*Projection
 }
 
 // NewCodec returns a codec that encodes records of the schema. It decodes these and
 // those of the earlier schemas; see [Store] for what a record then becomes. The schemas
 // must not be nil.
 func NewCodec(schema *Schema, earlier ...*Schema) *Codec {
-	c := &Codec{schema: schema, own: schema.short, known: map[shortFingerprint]*projection{}}
+	c := &Codec{schema: schema, own: schema.short, known: map[shortFingerprint]*Projection{}}
 	for _, from := range append(slices.Clone(earlier), schema) {
-		c.known[from.short] = newProjection(from, schema)
+		c.known[from.short] = NewProjection(from, schema)
 	}
 	return c
 }
@@ -192,17 +192,17 @@ func (c *Codec) Decode(data []byte) (Record, error) {
 	}
 	// Only texts are sliced from the copy, so that all of them cost one allocation.
 	in := codecReader{data: body[before:], text: string(body[before:])}
-	r := in.record(from)
+	r := in.record(from.from)
 	if in.err == nil && in.at != len(in.data) {
 		in.fail("followed by %d bytes", len(in.data)-in.at)
 	}
 	if in.err != nil {
 		return Record{}, in.err
 	}
-	if err := c.schema.CheckRecord(r); err != nil {
+	if err := from.from.CheckRecord(r); err != nil {
 		return Record{}, fmt.Errorf("%w: %w", ErrDamagedRecord, err)
 	}
-	return r, nil
+	return from.Record(r), nil
 }
 
 // codecReader reads an encoding in order. After the first thing that cannot be read, all
@@ -214,7 +214,7 @@ type codecReader struct {
 	err  error
 }
 
-func (in *codecReader) record(from *projection) Record {
+func (in *codecReader) record(schema *Schema) Record {
 	var r Record
 	r.ID = in.string()
 	r.Time = time.UnixMicro(int64(in.uint64())).UTC()
@@ -225,20 +225,14 @@ func (in *codecReader) record(from *projection) Record {
 	if r.Latency.Microseconds() != micros {
 		in.fail("latency of %d microseconds", micros)
 	}
-	if n := in.uvarint(); in.err == nil && n != uint64(len(from.places)) {
-		in.fail("a row of %d values, want %d", n, len(from.places))
+	if n := in.uvarint(); in.err == nil && n != uint64(schema.Len()) {
+		in.fail("a row of %d values, want %d", n, schema.Len())
 	}
-	r.Row = make(Row, from.columns)
-	for _, to := range from.places {
-		v := in.value()
-		if !v.IsMissing() && v.kind != to.kind {
-			in.fail("a value is %s, want %s", v.kind, to.kind)
-		}
-		if to.at >= 0 {
-			r.Row[to.at] = v
-		}
+	r.Row = make(Row, schema.Len())
+	for i := range r.Row {
+		r.Row[i] = in.value()
 	}
-	r.Output = from.output(in.output())
+	r.Output = in.output()
 	for range in.count(3) {
 		r.Violations = append(r.Violations, Violation{Column: in.string(), Rule: in.string(), Value: in.string()})
 	}
@@ -370,62 +364,4 @@ func (in *codecReader) string() string {
 		return ""
 	}
 	return in.text[start:in.at]
-}
-
-// projection says how a record of one schema becomes a record of another, as [Store]
-// promises for a store whose schema has changed.
-type projection struct {
-	columns int     // of the other schema
-	places  []place // of the columns of the one
-	to      Target
-	classes []int // where the probability of each class of the one goes, or -1
-	same    bool  // the target
-}
-
-// place is where a column's value goes in a row of the other schema, or -1.
-type place struct {
-	at   int
-	kind Kind
-}
-
-func newProjection(from, to *Schema) *projection {
-	p := &projection{columns: to.Len(), to: to.target}
-	for _, c := range from.columns {
-		at, ok := to.index[c.Name]
-		if !ok || to.columns[at].Kind != c.Kind {
-			at = -1
-		}
-		p.places = append(p.places, place{at, c.Kind})
-	}
-	for _, class := range from.target.Classes {
-		p.classes = append(p.classes, slices.Index(to.target.Classes, class))
-	}
-	p.same = from.target.Task == to.target.Task && slices.Equal(from.target.Classes, to.target.Classes)
-	return p
-}
-
-// output returns the output as one of the other target, the zero Output if it does not
-// fit that.
-func (p *projection) output(o Output) Output {
-	if p.same || o.IsZero() {
-		return o
-	}
-	isRegression := len(p.classes) == 0
-	if isRegression || p.to.Task == Regression || !slices.Contains(p.to.Classes, o.Class) {
-		return Output{}
-	}
-	if o.Probabilities == nil {
-		return o
-	}
-	probabilities := make([]float64, len(p.to.Classes))
-	for i, x := range o.Probabilities {
-		switch {
-		case i >= len(p.classes) || p.classes[i] < 0 && x != 0:
-			return Output{}
-		case p.classes[i] >= 0:
-			probabilities[p.classes[i]] = x
-		}
-	}
-	o.Probabilities = probabilities
-	return o
 }

@@ -7,15 +7,17 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
-func TestMemoryStore(t *testing.T) {
-	t.Parallel()
-	predictlogtest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store {
+var memoryHarness = predictlogtest.Harness{
+	New: func(_ testing.TB, schema *predictlog.Schema) predictlog.Store {
 		return predictlog.NewMemoryStore(schema)
-	})
+	},
+	Second:   func(_ testing.TB, store predictlog.Store) predictlog.Store { return store },
+	Features: predictlogtest.Features{UniqueIDs: true},
 }
 
-func BenchmarkMemoryStore(b *testing.B) {
-	predictlogtest.RunBenchmarks(b, func(_ *testing.B, schema *predictlog.Schema) predictlog.Store {
-		return predictlog.NewMemoryStore(schema)
-	})
+func TestMemoryStore(t *testing.T) {
+	t.Parallel()
+	predictlogtest.Run(t, memoryHarness)
 }
+
+func BenchmarkMemoryStore(b *testing.B) { predictlogtest.RunBenchmarks(b, memoryHarness) }

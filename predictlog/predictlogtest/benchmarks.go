@@ -8,11 +8,11 @@ import (
 )
 
 // RunBenchmarks measures Append in batches of 1, 100 and 1000 records, and Scan of 10000
-// records, in sub-benchmarks that also report records per second. The function open is as for [Run].
-func RunBenchmarks(b *testing.B, open func(b *testing.B, schema *predictlog.Schema) predictlog.Store) {
+// records, in sub-benchmarks that also report records per second. Of the harness only New is used.
+func RunBenchmarks(b *testing.B, h Harness) {
 	for _, size := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("append/batch=%d", size), func(b *testing.B) {
-			store := open(b, binarySchema())
+			store := h.New(b, binarySchema())
 			batch := recordsOf(size)
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
@@ -28,7 +28,7 @@ func RunBenchmarks(b *testing.B, open func(b *testing.B, schema *predictlog.Sche
 	}
 	b.Run("scan/n=10000", func(b *testing.B) {
 		const n = 10000
-		store := open(b, binarySchema())
+		store := h.New(b, binarySchema())
 		if err := store.Append(b.Context(), recordsOf(n)...); err != nil {
 			b.Fatal(err)
 		}

@@ -12,9 +12,9 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-func checkSchema(_ context.Context, open opener) error {
+func checkSchema(_ context.Context, k kit) error {
 	schema := binarySchema()
-	store := open(schema)
+	store := k.open(schema)
 	first, second := store.Schema(), store.Schema()
 	switch {
 	case first == nil:
@@ -27,8 +27,8 @@ func checkSchema(_ context.Context, open opener) error {
 	return nil
 }
 
-func checkAppendScan(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkAppendScan(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	if err := expect(ctx, store, predictlog.Query{}); err != nil {
 		return fmt.Errorf("empty store: %w", err)
 	}
@@ -41,16 +41,16 @@ func checkAppendScan(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, records...)
 }
 
-func checkAppendNothing(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkAppendNothing(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	if err := store.Append(ctx); err != nil {
 		return fmt.Errorf("Append of no records: %w", err)
 	}
 	return expect(ctx, store, predictlog.Query{})
 }
 
-func checkAllOrNone(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkAllOrNone(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	if err := store.Append(ctx, record(0)); err != nil {
 		return fmt.Errorf("Append: %w", err)
 	}
@@ -76,8 +76,8 @@ func checkAllOrNone(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, record(0), other)
 }
 
-func checkSameAgain(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkSameAgain(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	nan := record(0)
 	nan.Row[0] = predictlog.Number(math.NaN())
 	if err := store.Append(ctx, nan, record(1), nan); err != nil {
@@ -101,9 +101,8 @@ func isDuplicate(err error, id string) error {
 	return nil
 }
 
-func checkTakenID(ctx context.Context, open opener) error {
+func checkTakenID(ctx context.Context, k kit) error {
 	change := map[string]func(*predictlog.Record){
-		"time":          func(r *predictlog.Record) { r.Time = r.Time.Add(time.Microsecond) },
 		"model":         func(r *predictlog.Record) { r.Model = "other" },
 		"version":       func(r *predictlog.Record) { r.Version = "4" },
 		"number":        func(r *predictlog.Record) { r.Row[0] = predictlog.Number(math.Nextafter(1000.25, 2000)) },
@@ -115,7 +114,7 @@ func checkTakenID(ctx context.Context, open opener) error {
 		"violations":    func(r *predictlog.Record) { r.Violations = []predictlog.Violation{{Column: "income"}} },
 		"tags":          func(r *predictlog.Record) { r.Tags = map[string]string{"a": ""} },
 	}
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	if err := store.Append(ctx, record(0), record(1)); err != nil {
 		return fmt.Errorf("Append: %w", err)
 	}
@@ -129,8 +128,8 @@ func checkTakenID(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, record(0), record(1))
 }
 
-func checkTakenIDInCall(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkTakenIDInCall(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	other := record(0)
 	other.Version = "4"
 	if err := isDuplicate(store.Append(ctx, record(0), record(1), other), other.ID); err != nil {
@@ -139,8 +138,8 @@ func checkTakenIDInCall(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{})
 }
 
-func checkInvalid(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkInvalid(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	breaks := map[string]func(*predictlog.Record){
 		"empty ID":           func(r *predictlog.Record) { r.ID = "" },
 		"ID with a comma":    func(r *predictlog.Record) { r.ID = "a,b" },
@@ -167,8 +166,8 @@ func checkInvalid(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{})
 }
 
-func checkOrder(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkOrder(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	records := recordsOf(5)
 	for i, day := range []int{0, 2, -1, 1, 0} {
 		records[i].Time = noon.AddDate(0, 0, day).Add(-time.Duration(i) * time.Hour)
@@ -179,16 +178,17 @@ func checkOrder(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, records...)
 }
 
-func checkQueryTime(ctx context.Context, open opener) error {
+func checkQueryTime(ctx context.Context, k kit) error {
 	midnight := time.Date(2025, 3, 2, 0, 0, 0, 0, time.UTC)
-	records := recordsOf(6)
+	records := recordsOf(8)
 	for i, t := range []time.Time{
 		noon, midnight.Add(-time.Microsecond), midnight, midnight.Add(time.Microsecond),
 		midnight.Add(12 * time.Hour), midnight.AddDate(0, 1, 0),
+		midnight.Add(3999), midnight.Add(4001), // nanoseconds, of which whole microseconds are kept
 	} {
 		records[i].Time = t
 	}
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
 	}
@@ -205,6 +205,14 @@ func checkQueryTime(ctx context.Context, open opener) error {
 		{From: midnight, To: noon},
 		{From: midnight.AddDate(1, 0, 0)},
 		{To: midnight.AddDate(-1, 0, 0)},
+		{From: midnight.Add(1)},
+		{To: midnight.Add(1)},
+		{From: midnight.Add(-1), To: midnight.Add(1001)},
+		{From: midnight.Add(3000), To: midnight.Add(3999)},
+		{From: midnight.Add(3999)},
+		{From: midnight.Add(4000), To: midnight.Add(4001)},
+		{From: midnight.Add(4001)},
+		{From: midnight.Add(999_999), To: midnight.Add(13 * time.Hour)},
 	} {
 		if err := expect(ctx, store, q, matching(records, q)...); err != nil {
 			return err
@@ -213,7 +221,7 @@ func checkQueryTime(ctx context.Context, open opener) error {
 	return nil
 }
 
-func checkQueryModel(ctx context.Context, open opener) error {
+func checkQueryModel(ctx context.Context, k kit) error {
 	records := recordsOf(8)
 	for i := range records {
 		records[i].Model = []string{"credit", "fraud"}[i/2%2]
@@ -223,7 +231,7 @@ func checkQueryModel(ctx context.Context, open opener) error {
 		}
 	}
 	records[7].Model, records[7].Version = "", ""
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
 	}
@@ -246,14 +254,14 @@ func checkQueryModel(ctx context.Context, open opener) error {
 func matching(records []predictlog.Record, q predictlog.Query) []predictlog.Record {
 	var selected []predictlog.Record
 	for _, r := range records {
-		if q.Matches(r) {
+		if q.Matches(r.Clone()) { // as it is stored
 			selected = append(selected, r)
 		}
 	}
 	return selected
 }
 
-func checkValues(ctx context.Context, open opener) error {
+func checkValues(ctx context.Context, k kit) error {
 	var records []predictlog.Record
 	for _, x := range []float64{
 		0, math.Copysign(0, -1), 1, -1.5, 0.1, 1e21, 1e-7, 123456789.123456789, math.Pi,
@@ -274,10 +282,10 @@ func checkValues(ctx context.Context, open opener) error {
 	}
 	r := record(len(records))
 	r.Row = predictlog.Row{predictlog.Missing(), predictlog.Missing()}
-	return roundTrip(ctx, open, binarySchema(), append(records, r)...)
+	return roundTrip(ctx, k, binarySchema(), append(records, r)...)
 }
 
-func checkTexts(ctx context.Context, open opener) error {
+func checkTexts(ctx context.Context, k kit) error {
 	texts := []string{
 		" ", " a ", "a,b", `"`, `a"b`, `""`, `"a"`, "'", "\n", "a\nb", "\r", "\r\n", "a\r\nb", "a\r", "\t", "a\tb",
 		`\`, `\n`, `\N`, "=1+1", "#", ";", "|", "{}", `{"a":1}`, "é", "e\u0301", "日本語", "🙂", "\u2028", "\ufeff", "\ufffd",
@@ -292,7 +300,7 @@ func checkTexts(ctx context.Context, open opener) error {
 		r.Violations = []predictlog.Violation{{Column: text, Rule: text, Value: text}}
 		records[i] = r
 	}
-	if err := roundTrip(ctx, open, binarySchema(), records...); err != nil {
+	if err := roundTrip(ctx, k, binarySchema(), records...); err != nil {
 		return err
 	}
 	schema, err := predictlog.NewSchema([]predictlog.Column{
@@ -304,10 +312,10 @@ func checkTexts(ctx context.Context, open opener) error {
 	}
 	r := record(0)
 	r.Output.Class = "\"yes\""
-	return roundTrip(ctx, open, schema, r)
+	return roundTrip(ctx, k, schema, r)
 }
 
-func checkTimes(ctx context.Context, open opener) error {
+func checkTimes(ctx context.Context, k kit) error {
 	times := []time.Time{
 		noon,
 		noon.Add(time.Microsecond),
@@ -325,7 +333,7 @@ func checkTimes(ctx context.Context, open opener) error {
 		records[i].Time = t
 		records[i].Latency = time.Duration(i) * 1234567 * time.Nanosecond
 	}
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
 	}
@@ -347,15 +355,15 @@ func checkTimes(ctx context.Context, open opener) error {
 	return nil
 }
 
-func checkUnanswered(ctx context.Context, open opener) error {
+func checkUnanswered(ctx context.Context, k kit) error {
 	records := recordsOf(3)
 	records[0].Output = predictlog.Output{}
 	records[1].Model, records[1].Version, records[1].Output = "", "", predictlog.Output{}
 	records[2].Version = ""
-	return roundTrip(ctx, open, binarySchema(), records...)
+	return roundTrip(ctx, k, binarySchema(), records...)
 }
 
-func checkViolationsTags(ctx context.Context, open opener) error {
+func checkViolationsTags(ctx context.Context, k kit) error {
 	records := recordsOf(4)
 	records[0].Violations = []predictlog.Violation{
 		{Column: "income", Rule: "gte=0", Value: "-1"},
@@ -365,30 +373,30 @@ func checkViolationsTags(ctx context.Context, open opener) error {
 	records[1].Tags = map[string]string{"tenant": "a", "empty": "", "replica": "7"}
 	records[2].Violations, records[2].Tags = []predictlog.Violation{}, map[string]string{}
 	records[3].Violations, records[3].Tags = records[0].Violations, records[1].Tags
-	return roundTrip(ctx, open, binarySchema(), records...)
+	return roundTrip(ctx, k, binarySchema(), records...)
 }
 
-func checkMulticlass(ctx context.Context, open opener) error {
+func checkMulticlass(ctx context.Context, k kit) error {
 	schema := mustSchema(predictlog.Target{Task: predictlog.Multiclass, Classes: []string{"low", "mid", "high"}})
 	records := recordsOf(4)
 	records[0].Output = predictlog.Output{Class: "mid", Probabilities: []float64{0.1, 0.7, 0.2}}
 	records[1].Output = predictlog.Output{Class: "high"}
 	records[2].Output = predictlog.Output{Class: "low", Probabilities: []float64{1, 0, math.SmallestNonzeroFloat64}}
 	records[3].Output = predictlog.Output{}
-	return roundTrip(ctx, open, schema, records...)
+	return roundTrip(ctx, k, schema, records...)
 }
 
-func checkRegression(ctx context.Context, open opener) error {
+func checkRegression(ctx context.Context, k kit) error {
 	values := []float64{0, math.Copysign(0, -1), 1, -2.5, 1e300, 1.0 / 3, math.NaN(), math.Inf(-1)}
 	records := recordsOf(len(values))
 	for i, y := range values {
 		records[i].Output = predictlog.Output{Value: y}
 	}
-	return roundTrip(ctx, open, mustSchema(predictlog.Target{Task: predictlog.Regression}), records...)
+	return roundTrip(ctx, k, mustSchema(predictlog.Target{Task: predictlog.Regression}), records...)
 }
 
-func checkEarlyStop(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkEarlyStop(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	records := recordsOf(50)
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
@@ -407,8 +415,8 @@ func checkEarlyStop(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, append(records, record(50))...)
 }
 
-func checkRangeAgain(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkRangeAgain(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	sequence := store.Scan(ctx, predictlog.Query{})
 	for n := range 3 {
 		count := 0
@@ -428,8 +436,8 @@ func checkRangeAgain(ctx context.Context, open opener) error {
 	return nil
 }
 
-func checkCancelledAppend(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkCancelledAppend(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := store.Append(cancelled, record(0)); !errors.Is(err, context.Canceled) {
@@ -438,8 +446,8 @@ func checkCancelledAppend(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{})
 }
 
-func checkCancelledScan(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkCancelledScan(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	records := recordsOf(5000)
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
@@ -491,8 +499,8 @@ func richRecord() predictlog.Record {
 	return r
 }
 
-func checkCallersMemory(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkCallersMemory(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	records := []predictlog.Record{richRecord()}
 	if err := store.Append(ctx, records...); err != nil {
 		return fmt.Errorf("Append: %w", err)
@@ -502,8 +510,8 @@ func checkCallersMemory(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, richRecord())
 }
 
-func checkStoresMemory(ctx context.Context, open opener) error {
-	store := open(binarySchema())
+func checkStoresMemory(ctx context.Context, k kit) error {
+	store := k.open(binarySchema())
 	other := record(2)
 	if err := store.Append(ctx, richRecord(), other); err != nil {
 		return fmt.Errorf("Append: %w", err)
@@ -527,13 +535,13 @@ func checkStoresMemory(ctx context.Context, open opener) error {
 	return expect(ctx, store, predictlog.Query{}, richRecord(), other)
 }
 
-func checkConcurrentAppends(ctx context.Context, open opener) error {
+func checkConcurrentAppends(ctx context.Context, k kit) error {
 	const (
 		goroutines = 8
 		batches    = 10
 		size       = 10
 	)
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	records := recordsOf(goroutines * batches * size)
 	shared := record(len(records))
 	errs := make([]error, goroutines)
@@ -583,9 +591,9 @@ func expectAmong(ctx context.Context, store predictlog.Store, want []predictlog.
 	return nil
 }
 
-func checkScanWhileAppending(ctx context.Context, open opener) error {
+func checkScanWhileAppending(ctx context.Context, k kit) error {
 	const total = 200
-	store := open(binarySchema())
+	store := k.open(binarySchema())
 	records := recordsOf(total)
 	if err := store.Append(ctx, records[:total/2]...); err != nil {
 		return fmt.Errorf("Append: %w", err)

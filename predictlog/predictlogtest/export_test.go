@@ -1,16 +1,26 @@
 package predictlogtest
 
 import (
-	"context"
-
-	"github.com/selfheal-ml/selfheal/predictlog"
+	"testing"
+	"time"
 )
 
-// Check runs the case of this name without a [testing.T], and returns what it finds.
-func Check(ctx context.Context, name string, open func(*predictlog.Schema) predictlog.Store) error {
+// Check runs the case of this name without reporting to tb, and returns what it finds.
+func Check(tb testing.TB, name string, h Harness) error {
+	h.patience = 2 * time.Second
 	for _, c := range cases {
 		if c.name == name {
-			return c.check(ctx, open)
+			return h.check(tb, c)
+		}
+	}
+	return nil
+}
+
+// CheckAppender is Check of [RunAppender].
+func CheckAppender(tb testing.TB, name string, h AppenderHarness) error {
+	for _, c := range appenderCases {
+		if c.name == name {
+			return c.check(tb, h)
 		}
 	}
 	return nil

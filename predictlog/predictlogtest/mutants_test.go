@@ -18,9 +18,19 @@ import (
 
 func memory(schema *predictlog.Schema) predictlog.Store { return predictlog.NewMemoryStore(schema) }
 
+// memoryHarness gives stores in memory, wrapped.
+func memoryHarness(wrap func(*predictlog.MemoryStore) predictlog.Store) predictlogtest.Harness {
+	return predictlogtest.Harness{
+		New: func(_ testing.TB, schema *predictlog.Schema) predictlog.Store {
+			return wrap(predictlog.NewMemoryStore(schema))
+		},
+		Features: predictlogtest.Features{UniqueIDs: true},
+	}
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
-	predictlogtest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store { return memory(schema) })
+	predictlogtest.Run(t, memoryHarness(func(s *predictlog.MemoryStore) predictlog.Store { return s }))
 }
 
 // mutant is a memory store with defects.
@@ -29,8 +39,10 @@ type mutant struct {
 	schema func(*predictlog.Schema) *predictlog.Schema
 	append func(ctx context.Context, store predictlog.Store, records []predictlog.Record) error
 	query  func(predictlog.Query) predictlog.Query
-	scan   func(context.Context, iter.Seq2[predictlog.Record, error]) iter.Seq2[predictlog.Record, error]
-	record func(*predictlog.Record)
+	// scanQuery replaces Scan.
+	scanQuery func(context.Context, predictlog.Store, predictlog.Query) iter.Seq2[predictlog.Record, error]
+	scan      func(context.Context, iter.Seq2[predictlog.Record, error]) iter.Seq2[predictlog.Record, error]
+	record    func(*predictlog.Record)
 }
 
 func (m mutant) Schema() *predictlog.Schema {
@@ -52,6 +64,9 @@ func (m mutant) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictl
 		q = m.query(q)
 	}
 	sequence := m.Store.Scan(ctx, q)
+	if m.scanQuery != nil {
+		sequence = m.scanQuery(ctx, m.Store, q)
+	}
 	if m.scan != nil {
 		sequence = m.scan(ctx, sequence)
 	}
@@ -64,6 +79,29 @@ func (m mutant) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictl
 				m.record(&r)
 			}
 			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// cut returns a defect: bounds that are cut off.
+func cut(unit time.Duration) func(predictlog.Query) predictlog.Query {
+	return func(q predictlog.Query) predictlog.Query {
+		if !q.From.IsZero() {
+			q.From = q.From.Truncate(unit)
+		}
+		if !q.To.IsZero() {
+			q.To = q.To.Truncate(unit)
+		}
+		return q
+	}
+}
+
+func filtered(records iter.Seq2[predictlog.Record, error], keep func(predictlog.Record) bool) iter.Seq2[predictlog.Record, error] {
+	return func(yield func(predictlog.Record, error) bool) {
+		for r, err := range records {
+			if (err != nil || keep(r)) && !yield(r, err) {
 				return
 			}
 		}
@@ -135,6 +173,19 @@ func TestRun_FindsDefects(t *testing.T) {
 			}
 			return q
 		}}, "query by time"},
+		{"bounds cut to microseconds", mutant{query: cut(time.Microsecond)}, "query by time"},
+		{"bounds cut to milliseconds", mutant{query: cut(time.Millisecond)}, "query by time"},
+		{"ignores Tag", mutant{query: func(q predictlog.Query) predictlog.Query { q.Tag = predictlog.Tag{}; return q }}, "query by tag"},
+		{"ignores the tag's value", mutant{scanQuery: func(ctx context.Context, s predictlog.Store, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
+			tag := q.Tag.Name
+			q.Tag = predictlog.Tag{}
+			return filtered(s.Scan(ctx, q), func(r predictlog.Record) bool { _, ok := r.Tags[tag]; return tag == "" || ok })
+		}}, "query by tag"},
+		{"an absent tag is empty", mutant{scanQuery: func(ctx context.Context, s predictlog.Store, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
+			tag := q.Tag
+			q.Tag = predictlog.Tag{}
+			return filtered(s.Scan(ctx, q), func(r predictlog.Record) bool { return r.Tags[tag.Name] == tag.Value })
+		}}, "query by tag"},
 		{"ignores Version", mutant{query: func(q predictlog.Query) predictlog.Query { q.Version = ""; return q }}, "query by model"},
 		{"ignores Model", mutant{query: func(q predictlog.Query) predictlog.Query { q.Model = ""; return q }}, "query by model"},
 		{"missing is empty", mutant{record: func(r *predictlog.Record) {
@@ -181,11 +232,11 @@ func TestRun_FindsDefects(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			require.Error(t, predictlogtest.Check(t.Context(), tc.breaks, func(schema *predictlog.Schema) predictlog.Store {
+			require.Error(t, predictlogtest.Check(t, tc.breaks, memoryHarness(func(s *predictlog.MemoryStore) predictlog.Store {
 				m := tc.mutant
-				m.Store = memory(schema)
+				m.Store = s
 				return m
-			}))
+			})))
 		})
 	}
 }

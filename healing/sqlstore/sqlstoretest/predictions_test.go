@@ -293,14 +293,17 @@ func TestJoin_IsThatOfPackageLabels(t *testing.T) {
 		for _, model := range []string{"a", "b"} {
 			require.NoError(t, db.Predictions().Append(ctx, allAsked(model, 700)...))
 		}
-		for range 2000 {
-			l := labels.Label{
-				PredictionID: fmt.Sprintf("%c-%04d", "abc"[rng.IntN(3)], rng.IntN(400)),
-				Class:        []string{"0", "1", "misfit"}[rng.IntN(3)],
-				Time:         noon.Add(time.Duration(rng.IntN(5)) * time.Hour),
-				Arrived:      noon.Add(time.Duration(rng.IntN(9)) * time.Hour),
+		for range 50 {
+			var batch []labels.Label
+			for range 40 {
+				batch = append(batch, labels.Label{
+					PredictionID: fmt.Sprintf("%c-%04d", "abc"[rng.IntN(3)], rng.IntN(400)),
+					Class:        []string{"0", "1", "misfit"}[rng.IntN(3)],
+					Time:         noon.Add(time.Duration(rng.IntN(5)) * time.Hour),
+					Arrived:      noon.Add(time.Duration(rng.IntN(9)) * time.Hour),
+				})
 			}
-			require.NoError(t, db.Labels().Append(ctx, l))
+			require.NoError(t, db.Labels().Append(ctx, batch...))
 		}
 		for _, q := range []predictlog.Query{{}, {Model: "a"}, {Model: "b", Version: "2", From: noon.Add(time.Minute)}, {Tag: predictlog.Tag{Name: "shard", Value: "2"}}} {
 			for _, arrivedBy := range []time.Time{{}, noon, noon.Add(3 * time.Hour), noon.Add(3*time.Hour - 1), noon.Add(99 * time.Hour)} {
