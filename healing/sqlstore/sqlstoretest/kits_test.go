@@ -77,10 +77,27 @@ func (h *handles[S]) exec(t testing.TB, s S, statement string) {
 	require.Positive(t, n, statement)
 }
 
+// firstByteChanged returns the SQL of other data than there are.
+func (h *handles[S]) firstByteChanged(s S) string {
+	if h.used[s].place.driver == "sqlite" {
+		return "CASE WHEN substr(data, 1, 1) = x'00' THEN x'01' ELSE x'00' END || substr(data, 2)"
+	}
+	return "set_byte(data, 0, 255 - get_byte(data, 0))"
+}
+
 func TestPredictions(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
 		h := newHandles(b, (*sqlstore.DB).Predictions)
-		predictlogtest.Run(t, func(t *testing.T, schema *predictlog.Schema) predictlog.Store { return h.new(t, schema) })
+		predictlogtest.Run(t, predictlogtest.Harness{
+			New: func(t testing.TB, schema *predictlog.Schema) predictlog.Store { return h.new(t, schema) },
+			Reopen: func(t testing.TB, s predictlog.Store, schema *predictlog.Schema) predictlog.Store {
+				return h.reopen(t, s.(*sqlstore.Predictions), schema)
+			},
+			Second: func(t testing.TB, s predictlog.Store) predictlog.Store {
+				return h.second(t, s.(*sqlstore.Predictions), s.Schema())
+			},
+			Features: predictlogtest.Features{UniqueIDs: true},
+		})
 	})
 }
 
@@ -135,11 +152,7 @@ func TestRegistry(t *testing.T) {
 			Damage: func(t *testing.T, r registry.Registry, v registry.Version, file string) {
 				f, err := v.File(file)
 				require.NoError(t, err)
-				change := "substr(data, 1, 0) || x'00' || substr(data, 2)"
-				if b.place(t).driver != "sqlite" {
-					change = "set_byte(data, 0, 255 - get_byte(data, 0))"
-				}
-				h.exec(t, r, fmt.Sprintf("UPDATE @chunk SET data = %s WHERE name = '%s' AND i = 0", change, f.Blob))
+				h.exec(t, r, fmt.Sprintf("UPDATE @chunk SET data = %s WHERE name = '%s' AND i = 0", h.firstByteChanged(r), f.Blob))
 			},
 		})
 	})
