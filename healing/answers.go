@@ -110,8 +110,6 @@ func (a *answerColumns) columns() []drift.Column {
 	return columnsOfAnswers(a.target, a.class, a.score)
 }
 
-func (a *answerColumns) reset() { a.class, a.score = a.class[:0], a.score[:0] }
-
 // columnsOfAnswers returns the columns that the target has.
 func columnsOfAnswers(target predictlog.Target, class []int32, score []float64) []drift.Column {
 	var columns []drift.Column

@@ -72,35 +72,17 @@ type folder struct {
 	score  []float64
 }
 
-// read counts what q matches by columns if the store has them, else record by record.
+// read counts what q matches.
 func (f *folder) read(ctx context.Context, store predictlog.Store, q predictlog.Query) error {
-	if columns, ok := store.(predictlog.ColumnScanner); ok {
-		for batch, err := range columns.ScanColumns(ctx, q) {
-			if err != nil {
-				return err
-			}
-			if err := f.add(batch); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	rows := newRowBatch(f.schema)
-	for r, err := range store.Scan(ctx, q) {
+	for batch, err := range predictlog.ScanColumns(ctx, store, q) {
 		if err != nil {
 			return err
 		}
-		if err := rows.add(r); err != nil {
+		if err := f.add(batch); err != nil {
 			return err
 		}
-		if rows.batch.Len == chunk {
-			if err := f.add(rows.take()); err != nil {
-				return err
-			}
-			rows.reset()
-		}
 	}
-	return f.add(rows.take())
+	return nil
 }
 
 // add counts a batch, every record in the bucket of its time.
@@ -162,10 +144,9 @@ func (f *folder) bucket(t int64) (int, error) {
 func (f *folder) check(b *predictlog.Batch) error {
 	n := f.schema.Len()
 	ok := len(b.Numbers) == n && len(b.Codes) == n && len(b.Levels) == n &&
-		len(b.Answered) == b.Len && (b.Violates == nil || len(b.Violates) == b.Len) &&
+		len(b.Answered) == b.Len && len(b.Violates) == b.Len && len(b.Times) == b.Len &&
 		(f.target.Task == predictlog.Regression || len(b.Class) == b.Len) &&
-		(f.target.Task == predictlog.Multiclass || len(b.Score) == b.Len) &&
-		(len(b.Times) == b.Len || len(f.tallies) == 1)
+		(f.target.Task == predictlog.Multiclass || len(b.Score) == b.Len)
 	for i := 0; ok && i < n; i++ {
 		if f.schema.Column(i).Kind == predictlog.Numeric {
 			ok = len(b.Numbers[i]) == b.Len
@@ -224,11 +205,6 @@ func slice(b *predictlog.Batch, from, to int) predictlog.Batch {
 	}
 	s.Violates, s.Answered = cut(b.Violates, from, to), cut(b.Answered, from, to)
 	s.Class, s.Score = cut(b.Class, from, to), cut(b.Score, from, to)
-	for _, broken := range s.Violates {
-		if broken {
-			s.Violating++
-		}
-	}
 	return s
 }
 
@@ -242,7 +218,11 @@ func cut[T any](s []T, from, to int) []T {
 // count adds a batch of one bucket.
 func (f *folder) count(t *Tally, b *predictlog.Batch) error {
 	t.Rows += b.Len
-	t.Violations += b.Violating
+	for _, broken := range b.Violates {
+		if broken {
+			t.Violations++
+		}
+	}
 	if t.Inputs != nil {
 		columns := make([]drift.Column, f.schema.Len())
 		for i := range columns {
@@ -299,54 +279,6 @@ func keep[T any](into, values []T, marked []bool) []T {
 		}
 	}
 	return into
-}
-
-// chunk is how many records are counted at once.
-const chunk = 4096
-
-// rowBatch turns records into a batch.
-type rowBatch struct {
-	schema  *predictlog.Schema
-	frame   *frame
-	answers *answerColumns
-	batch   predictlog.Batch // Len, and what is neither row nor answer
-}
-
-func newRowBatch(schema *predictlog.Schema) *rowBatch {
-	return &rowBatch{schema: schema, frame: newFrame(schema), answers: newAnswerColumns(schema.Target())}
-}
-
-func (r *rowBatch) add(record predictlog.Record) error {
-	if err := follows(record.Row, r.schema); err != nil {
-		return fmt.Errorf("record %q: %w", record.ID, err)
-	}
-	r.frame.add(record.Row)
-	r.answers.add(record.Output)
-	b := &r.batch
-	b.Len++
-	b.Times = append(b.Times, record.Time.UnixMicro())
-	b.Answered = append(b.Answered, record.Answered())
-	b.Violates = append(b.Violates, len(record.Violations) > 0)
-	if len(record.Violations) > 0 {
-		b.Violating++
-	}
-	return nil
-}
-
-// take returns what was added. It shares memory with r.
-func (r *rowBatch) take() *predictlog.Batch {
-	r.batch.Numbers, r.batch.Codes, r.batch.Levels = r.frame.numbers, r.frame.codes, r.frame.levels
-	r.batch.Class, r.batch.Score = r.answers.class, r.answers.score
-	return &r.batch
-}
-
-// reset forgets the records and keeps the memory.
-func (r *rowBatch) reset() {
-	r.frame.reset()
-	r.answers.reset()
-	b := &r.batch
-	b.Len, b.Violating = 0, 0
-	b.Times, b.Answered, b.Violates = b.Times[:0], b.Answered[:0], b.Violates[:0]
 }
 
 // floorDiv divides and rounds down, also below 0; b is above 0.

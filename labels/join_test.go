@@ -17,7 +17,7 @@ import (
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/labelstest"
 	"github.com/selfheal-ml/selfheal/predictlog"
-	predictlogtest "github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 // newSchema returns a schema of one numeric column.

@@ -1,7 +1,9 @@
 package registry_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -64,4 +66,18 @@ func TestConflictError(t *testing.T) {
 	err := error(&registry.ConflictError{Actual: "7"})
 	require.ErrorIs(t, err, registry.ErrConflict)
 	require.EqualError(t, err, `registry: expected none in production, found version "7"`)
+}
+
+// damageBlob changes a bit of the stored content of a file.
+func damageBlob(t *testing.T, b registry.Blobs, v registry.Version, file string) {
+	t.Helper()
+	f, err := v.File(file)
+	require.NoError(t, err)
+	content, err := b.Get(t.Context(), f.Blob)
+	require.NoError(t, err)
+	stored, err := io.ReadAll(content)
+	require.NoError(t, err)
+	stored[0] ^= 1
+	require.NoError(t, b.Delete(t.Context(), f.Blob))
+	require.NoError(t, b.Put(t.Context(), f.Blob, bytes.NewReader(stored)))
 }

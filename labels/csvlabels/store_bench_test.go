@@ -16,9 +16,7 @@ import (
 func BenchmarkStore(b *testing.B) {
 	for _, noSync := range []bool{false, true} {
 		b.Run(fmt.Sprintf("noSync=%t", noSync), func(b *testing.B) {
-			labelstest.RunBenchmarks(b, func(b *testing.B) labels.Store {
-				return open(b, filepath.Join(b.TempDir(), "labels.csv"), csvlabels.Config{NoSync: noSync})
-			})
+			labelstest.RunBenchmarks(b, harness(csvlabels.Config{NoSync: noSync}))
 		})
 	}
 }

@@ -2,76 +2,89 @@ package registrytest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Run checks every promise of [registry.Registry], each in a subtest of its own. Open
-// returns an empty registry and registers its cleanup with t.
-func Run(t *testing.T, open func(t *testing.T) registry.Registry) {
-	for _, c := range slices.Concat(registerChecks, readChecks, transitionChecks, concurrencyChecks) {
-		t.Run(c.name, func(t *testing.T) {
-			c.check(&kit{t: t, r: open(t), promise: c.promise})
-		})
-	}
+// Harness is what [Run] needs of a registry under test. Promises that need a field that is
+// nil are named in the log of the test as not checked.
+type Harness struct {
+	// New returns an empty registry and registers its cleanup with t. Required.
+	New func(t *testing.T) registry.Registry
+	// Reopen returns a registry on the same data as r, after r was closed, as after a
+	// restart of the process.
+	Reopen func(t *testing.T, r registry.Registry) registry.Registry
+	// Second returns another registry on the same data as r, which goes on being used, as
+	// another process would have it.
+	Second func(t *testing.T, r registry.Registry) registry.Registry
+	// Damage changes the stored content of a file of a version, which is not empty, but
+	// not its size.
+	Damage func(t *testing.T, r registry.Registry, v registry.Version, file string)
+	// Features says what the registry does otherwise.
+	Features Features
 }
 
-// check is the proof of one promise.
+// Features says where a registry legitimately differs. The zero Features is that of a
+// [registry.Ledger], which keeps every promise. Whether a registry is a
+// [registry.Attacher], a [registry.Deleter] and a [registry.Fencer] is asked of itself.
+type Features struct {
+	// OwnIDs means that IDs are not "1", "2" and so on.
+	OwnIDs bool
+	// NoSwap means that what a transition expects is compared before the change and not in
+	// one step with it: that exactly one of several promotions at the same time succeeds
+	// then holds only under a lease, and is not checked.
+	NoSwap bool
+	// NoFencing means that tokens are not compared.
+	NoFencing bool
+	// NoFolders means that an artifact is a single file.
+	NoFolders bool
+}
+
+// Run checks every promise of [registry.Registry], each in a subtest of its own.
+func Run(t *testing.T, h Harness) { runAll(t, h, promises()) }
+
+func promises() []promise[Harness] {
+	var all []promise[Harness]
+	for _, c := range slices.Concat(registerChecks(), readChecks(), transitionChecks(), moreChecks(), concurrencyChecks()) {
+		all = append(all, promise[Harness]{c.name, c.promise, func(p *proof, h Harness) {
+			c.check(&kit{proof: p, h: h, r: h.New(p.t)})
+		}})
+	}
+	return all
+}
+
+// check is a promise of a registry and its proof.
 type check struct {
 	name    string
-	promise string // quoted when it is broken
+	promise string
 	check   func(k *kit)
 }
 
-// kit is a registry under test. Its methods end the test if they fail.
+// kit is a registry under test.
 type kit struct {
-	t       *testing.T
-	r       registry.Registry
-	promise string
-}
-
-// day is the time of what the checks do: whole seconds, which every store can keep.
-var day = time.Date(2025, time.March, 1, 12, 30, 0, 0, time.UTC)
-
-var errBroken = errors.New("broken on purpose")
-
-// report marks the test as failed; unlike the other methods, any goroutine may call it.
-func (k *kit) report(format string, args ...any) {
-	k.t.Helper()
-	k.t.Errorf("%s\nviolated promise: %s", fmt.Sprintf(format, args...), k.promise)
-}
-
-func (k *kit) broken(format string, args ...any) {
-	k.t.Helper()
-	k.report(format, args...)
-	k.t.FailNow()
+	*proof
+	h   Harness
+	r   registry.Registry
+	ids []string // of the versions that register registered, in order
 }
 
 func (k *kit) ctx() context.Context { return k.t.Context() }
 
-// succeeds ends the test if err is not nil.
-func (k *kit) succeeds(what string, err error) {
-	k.t.Helper()
-	if err != nil {
-		k.broken("%s: %v", what, err)
+// id returns the ID of the n-th registered version, from 1 up, or one that no version has.
+func (k *kit) id(n int) string {
+	if n > len(k.ids) {
+		return "77"
 	}
+	return k.ids[n-1]
 }
 
-// fails ends the test if err is not target.
-func (k *kit) fails(what string, err, target error) {
-	k.t.Helper()
-	if !errors.Is(err, target) {
-		k.broken("%s: error is %v, want %v", what, err, target)
-	}
-}
+// number returns which of the registered versions has this ID, 0 for none.
+func (k *kit) number(id string) int { return slices.Index(k.ids, id) + 1 }
 
 // draft returns a draft with something in each of its fields.
 func draft(key string) registry.Draft {
@@ -87,27 +100,32 @@ func draft(key string) registry.Draft {
 func artifact(key string) string { return "artifact of " + key }
 
 func (k *kit) register(key string) registry.Version {
-	k.t.Helper()
 	v, err := k.r.Register(k.ctx(), draft(key), strings.NewReader(artifact(key)))
 	k.succeeds("register "+key, err)
+	k.ids = append(k.ids, v.ID)
 	return v
 }
 
+// registers registers a version for each key.
+func (k *kit) registers(keys ...string) {
+	for _, key := range keys {
+		k.register(key)
+	}
+}
+
 func (k *kit) transition(t registry.Transition) registry.Event {
-	k.t.Helper()
 	e, err := k.r.Transition(k.ctx(), t)
 	k.succeeds("version "+t.Version+" to "+string(t.To), err)
+	e.Time = e.Time.UTC() // so that == compares instants
 	return e
 }
 
 func (k *kit) promote(id, expect string) registry.Event {
-	k.t.Helper()
 	return k.transition(registry.Transition{Version: id, To: registry.Production, Expect: expect, Time: day})
 }
 
 // refused makes a transition that must fail with target, and leave no trace.
 func (k *kit) refused(t registry.Transition, target error) error {
-	k.t.Helper()
 	versions, history := k.versions(registry.Query{}), k.history()
 	_, err := k.r.Transition(k.ctx(), t)
 	k.fails("version "+t.Version+" to "+string(t.To), err, target)
@@ -115,9 +133,8 @@ func (k *kit) refused(t registry.Transition, target error) error {
 	return err
 }
 
-// unchanged ends the test if the registry holds anything but these.
+// unchanged ends the attempt if the registry holds anything but these.
 func (k *kit) unchanged(versions []registry.Version, history []registry.Event) {
-	k.t.Helper()
 	if now := k.versions(registry.Query{}); !slices.EqualFunc(now, versions, equal) {
 		k.broken("versions changed from %+v to %+v", versions, now)
 	}
@@ -127,7 +144,6 @@ func (k *kit) unchanged(versions []registry.Version, history []registry.Event) {
 }
 
 func (k *kit) versions(q registry.Query) []registry.Version {
-	k.t.Helper()
 	var versions []registry.Version
 	for v, err := range k.r.Versions(k.ctx(), q) {
 		k.succeeds("versions", err)
@@ -136,20 +152,26 @@ func (k *kit) versions(q registry.Query) []registry.Version {
 	return versions
 }
 
-func (k *kit) history() []registry.Event {
-	k.t.Helper()
+func (k *kit) get(id string) registry.Version {
+	v, err := registry.Get(k.ctx(), k.r, id)
+	k.succeeds("get version "+id, err)
+	return v
+}
+
+func (k *kit) history() []registry.Event { return k.historyAfter(0) }
+
+func (k *kit) historyAfter(after uint64) []registry.Event {
 	var events []registry.Event
-	for e, err := range k.r.History(k.ctx(), 0) {
+	for e, err := range k.r.History(k.ctx(), after) {
 		k.succeeds("history", err)
-		e.Time = e.Time.UTC() // so that == compares instants
+		e.Time = e.Time.UTC()
 		events = append(events, e)
 	}
 	return events
 }
 
-// stages ends the test unless the versions, oldest first, are in these stages.
+// stages ends the attempt unless the versions, oldest first, are in these stages.
 func (k *kit) stages(want ...registry.Stage) {
-	k.t.Helper()
 	var got []registry.Stage
 	for _, v := range k.versions(registry.Query{}) {
 		got = append(got, v.Stage)
@@ -160,9 +182,8 @@ func (k *kit) stages(want ...registry.Stage) {
 	}
 }
 
-// content ends the test unless the file of the version has this content.
+// content ends the attempt unless the file of the version has this content.
 func (k *kit) content(id, file, want string) {
-	k.t.Helper()
 	got, err := registry.ReadFile(k.ctx(), k.r, id, file)
 	k.succeeds("read "+file, err)
 	if string(got) != want {
@@ -170,25 +191,17 @@ func (k *kit) content(id, file, want string) {
 	}
 }
 
+// equal compares everything but where the content of files is kept.
 func equal(a, b registry.Version) bool {
 	return a.ID == b.ID && a.Key == b.Key && a.Stage == b.Stage &&
-		a.Created.Equal(b.Created) &&
-		slices.Equal(a.Files, b.Files) &&
+		a.Created.Equal(b.Created) && a.Since.Equal(b.Since) && a.Promoted.Equal(b.Promoted) && a.Deleted.Equal(b.Deleted) &&
+		slices.EqualFunc(a.Files, b.Files, equalFile) &&
 		maps.Equal(a.Tags, b.Tags) && maps.Equal(a.Metrics, b.Metrics)
 }
 
-func ids(versions []registry.Version) []string {
-	var ids []string
-	for _, v := range versions {
-		ids = append(ids, v.ID)
-	}
-	return ids
+func equalFile(a, b registry.File) bool {
+	return a.Name == b.Name && a.Size == b.Size && a.SHA256 == b.SHA256
 }
-
-// readerFunc is an io.Reader.
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // untouched returns an artifact that must not be read.
 func (k *kit) untouched() io.Reader {
