@@ -82,7 +82,14 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if parts.Telemetry == nil {
 		parts.Telemetry = NewMemoryTelemetry()
 	}
-	monitor, err := NewMonitor(parts.Predictions, parts.Registry, parts.Reference, cfg.Monitor)
+	monitor, err := NewMonitor(MonitorParts{
+		Predictions: parts.Predictions,
+		Model:       parts.Model,
+		Tag:         parts.Tag,
+		Registry:    parts.Registry,
+		Telemetry:   parts.Telemetry,
+		Reference:   parts.Reference,
+	}, cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -371,6 +378,12 @@ func (l *Loop) catchUp(ctx context.Context) error {
 // catchUpLocked is catchUp for who holds reading.
 func (l *Loop) catchUpLocked(ctx context.Context) error {
 	err := l.chain.CatchUp(ctx, l.fold)
+	if errors.Is(err, registry.ErrRewound) { // a repair set aside what was folded
+		l.mu.Lock()
+		l.state = state{}
+		l.mu.Unlock()
+		err = l.chain.CatchUp(ctx, l.fold)
+	}
 	if err != nil {
 		err = fmt.Errorf("healing: journal: %w", err)
 	}

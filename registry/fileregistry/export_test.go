@@ -16,8 +16,3 @@ func OpenLogHooked(dir string, before func(operation, path string) error) (*Log,
 func OpenBlobsHooked(dir string, before func(operation, path string) error) (*Blobs, error) {
 	return openBlobs(dir, disk{before})
 }
-
-// HookLease returns the lease with such a function.
-func HookLease(l *Lease, before func(operation, path string) error) *Lease {
-	return &Lease{path: l.path, disk: disk{before}}
-}
