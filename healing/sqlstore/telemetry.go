@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -23,23 +22,6 @@ type telemetry struct{ db *DB }
 // Telemetry returns what monitors measured, of all models. Damage to a point is found by a
 // SHA-256 that is kept beside it.
 func (db *DB) Telemetry() healing.Telemetry { return &telemetry{db: db} }
-
-const maxPointBytes = 16 << 20
-
-// checkPoint returns what is wrong with a point.
-func checkPoint(p healing.Point) error {
-	err := checkName("series", p.Series)
-	if p.Part != "" {
-		err = errors.Join(err, checkName("part", p.Part))
-	}
-	if y := p.Time.UTC().Year(); y < 1 || y > 9999 {
-		err = errors.Join(err, fmt.Errorf("time: year %d, want 1 to 9999", y))
-	}
-	if len(p.Data) > maxPointBytes {
-		err = errors.Join(err, fmt.Errorf("data of %d bytes, want at most %d", len(p.Data), maxPointBytes))
-	}
-	return err
-}
 
 // sumOf covers all of a point.
 func sumOf(p healing.Point) []byte {
@@ -67,7 +49,7 @@ func (t *telemetry) Put(ctx context.Context, points ...healing.Point) error {
 
 func (t *telemetry) put(ctx context.Context, points []healing.Point) error {
 	for i, p := range points {
-		if err := checkPoint(p); err != nil {
+		if err := p.Validate(); err != nil {
 			return fmt.Errorf("point %d: %w", i, err)
 		}
 	}
@@ -96,65 +78,30 @@ func (t *telemetry) put(ctx context.Context, points []healing.Point) error {
 	})
 }
 
-// Scan implements [healing.Telemetry].
+// Scan implements [healing.Telemetry]. A query with Last holds in memory what it yields.
 func (t *telemetry) Scan(ctx context.Context, q healing.PointQuery) iter.Seq2[healing.Point, error] {
 	return func(yield func(healing.Point, error) bool) {
-		fail := func(err error) { yield(healing.Point{}, fmt.Errorf("sqlstore: scan telemetry: %w", err)) }
-		from, end := bounds(q.From, q.To)
-		last, err := t.start(ctx, q, from, end)
-		if err != nil {
-			fail(err)
-			return
+		scan := t.forward
+		if q.Last > 0 {
+			scan = t.last
 		}
-		for inclusive := true; ; inclusive = false {
-			page, err := t.page(ctx, last, end, inclusive)
+		for p, err := range scan(ctx, q) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
-				fail(err)
+				yield(healing.Point{}, fmt.Errorf("sqlstore: scan telemetry: %w", err))
 				return
 			}
-			if len(page) == 0 {
+			if !p.whole {
+				err = fmt.Errorf("sqlstore: %w: series %q, %s, part %q", healing.ErrDamaged, p.Series, p.Time.Format(time.RFC3339Nano), p.Part)
+				p.Data = nil
+			}
+			if !yield(p.Point, err) {
 				return
 			}
-			for _, p := range page {
-				if err := ctx.Err(); err != nil {
-					fail(err)
-					return
-				}
-				var err error
-				if !p.whole {
-					err = fmt.Errorf("sqlstore: %w: series %q, %s, part %q", healing.ErrDamaged, p.Series, p.Time.Format(time.RFC3339Nano), p.Part)
-					p.Data = nil
-				}
-				if !yield(p.Point, err) {
-					return
-				}
-			}
-			last = page[len(page)-1].Point
 		}
 	}
-}
-
-// start returns the place at which a scan begins: a point that need not be there, and
-// that is the first to be yielded if it is.
-func (t *telemetry) start(ctx context.Context, q healing.PointQuery, from, end int64) (healing.Point, error) {
-	first := healing.Point{Series: q.Series, Time: timeOf(from)}
-	if err := checkName("series", q.Series); err != nil {
-		return first, err
-	}
-	if q.Last <= 0 {
-		return first, nil
-	}
-	err := t.db.view(ctx, func(ctx context.Context, c conn) error {
-		var at int64
-		err := c.QueryRowContext(ctx, t.db.text(`SELECT at, part FROM {point} WHERE series = $1 AND at >= $2 AND at < $3
-			ORDER BY at DESC, part DESC LIMIT 1 OFFSET $4`), q.Series, from, end, q.Last-1).Scan(&at, &first.Part)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil // there are fewer
-		}
-		first.Time = timeOf(at)
-		return err
-	})
-	return first, err
 }
 
 type storedPoint struct {
@@ -162,22 +109,80 @@ type storedPoint struct {
 	whole bool // the sum matches
 }
 
-// page reads some points from a place on, or after it, none if there are none.
-func (t *telemetry) page(ctx context.Context, last healing.Point, end int64, inclusive bool) (page []storedPoint, err error) {
-	op := ">"
-	if inclusive {
-		op = ">="
+// forward yields what q matches, but for its Last.
+func (t *telemetry) forward(ctx context.Context, q healing.PointQuery) iter.Seq2[storedPoint, error] {
+	return func(yield func(storedPoint, error) bool) {
+		from, end := bounds(q.From, q.To)
+		place := healing.Point{Series: q.Series, Time: timeOf(from)}
+		for where := `(at, part) >= ($2, $3) AND at < $4`; ; where = `(at, part) > ($2, $3) AND at < $4` {
+			page, err := t.page(ctx, where, `at, part`, place, end, pageRows)
+			if err != nil {
+				yield(storedPoint{}, err)
+				return
+			}
+			if len(page) == 0 {
+				return
+			}
+			for _, p := range page {
+				if !yield(p, nil) {
+					return
+				}
+			}
+			place = page[len(page)-1].Point
+		}
+	}
+}
+
+// last yields the latest points that q matches: q.Last whole ones, and the damaged ones
+// among them.
+func (t *telemetry) last(ctx context.Context, q healing.PointQuery) iter.Seq2[storedPoint, error] {
+	return func(yield func(storedPoint, error) bool) {
+		var (
+			from, end = bounds(q.From, q.To)
+			place     = healing.Point{Series: q.Series, Time: timeOf(end)}
+			found     []storedPoint // the latest first
+		)
+		for left := q.Last; left > 0; {
+			page, err := t.page(ctx, `(at, part) < ($2, $3) AND at >= $4`, `at DESC, part DESC`, place, from, min(left, pageRows))
+			if err != nil {
+				yield(storedPoint{}, err)
+				return
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, p := range page {
+				if p.whole {
+					left--
+				}
+			}
+			found = append(found, page...)
+			place = page[len(page)-1].Point
+		}
+		for _, p := range slices.Backward(found) {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// page reads some points of a series, none if there are none: those that a condition
+// selects by a place and a bound, in an order.
+func (t *telemetry) page(ctx context.Context, where, order string, place healing.Point, bound int64, limit int) (page []storedPoint, err error) {
+	if err := checkName("series", place.Series); err != nil {
+		return nil, err
 	}
 	query := `SELECT at, part, data, sum FROM (
-			SELECT at, part, data, sum, sum(length(data)) OVER (ORDER BY at, part) - length(data) AS before
+			SELECT at, part, data, sum, sum(length(data)) OVER (ORDER BY ` + order + `) - length(data) AS before
 			FROM (SELECT at, part, data, sum FROM {point}
-				WHERE series = $1 AND (at, part) ` + op + ` ($2, $3) AND at < $4 ORDER BY at, part LIMIT $5) AS page
-		) AS page WHERE before < $6 ORDER BY at, part`
+				WHERE series = $1 AND ` + where + ` ORDER BY ` + order + ` LIMIT $5) AS page
+		) AS page WHERE before < $6 ORDER BY ` + order
 	err = t.db.view(ctx, func(ctx context.Context, c conn) error {
 		page = nil
 		return t.db.query(ctx, c, func(rows *sql.Rows) error {
 			var (
-				p   = storedPoint{Point: healing.Point{Series: last.Series}}
+				p   = storedPoint{Point: healing.Point{Series: place.Series}}
 				at  int64
 				sum []byte
 			)
@@ -186,7 +191,7 @@ func (t *telemetry) page(ctx context.Context, last healing.Point, end int64, inc
 			p.whole = bytes.Equal(sum, sumOf(p.Point))
 			page = append(page, p)
 			return err
-		}, query, last.Series, micros(last.Time), last.Part, end, pageRows, pageBytes)
+		}, query, place.Series, micros(place.Time), place.Part, bound, limit, pageBytes)
 	})
 	return page, err
 }
