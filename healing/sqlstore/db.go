@@ -70,7 +70,7 @@ func Open(ctx context.Context, db *sql.DB, schema *predictlog.Schema, cfg Config
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = discard()
 	}
 	d := &DB{sql: db, prefix: cfg.Prefix, log: cfg.Logger}
 	if err := d.open(ctx, schema); err != nil {
@@ -93,6 +93,9 @@ func (db *DB) open(ctx context.Context, schema *predictlog.Schema) error {
 	db.predictions, err = newPredictions(ctx, db, schema)
 	return err
 }
+
+// discard returns a logger that is silent.
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // Prune removes predictions with a Time, labels with an Arrived and telemetry with a Time
 // before the given moment. Registries and journals are left alone. It removes them in
