@@ -35,6 +35,21 @@ type kept struct {
 	Tally
 	// content is the hash of what was counted, and so of all but looked.
 	content [sha256.Size]byte
+	stored  stamp // of the stored form
+}
+
+// stamp tells stored forms of one bucket apart.
+type stamp struct {
+	size int
+	sum  uint32
+}
+
+// stampOf returns the size and the checksum that a stored form ends with.
+func stampOf(data []byte) stamp {
+	if len(data) < bucketTail {
+		return stamp{}
+	}
+	return stamp{len(data), binary.BigEndian.Uint32(data[len(data)-bucketTail:])}
 }
 
 // The stored form of a bucket is a version, until and looked in microseconds since 1970,
@@ -56,7 +71,7 @@ type bucketCodec struct {
 	out  bytes.Buffer
 }
 
-// encode returns the stored form of the bucket and sets its content.
+// encode returns the stored form of the bucket and sets its content and its stamp.
 func (c *bucketCodec) encode(k *kept) ([]byte, error) {
 	body := c.body[:0]
 	for _, n := range [...]int{k.Rows, k.Violations, k.Unanswered} {
@@ -96,7 +111,9 @@ func (c *bucketCodec) encode(k *kept) ([]byte, error) {
 	if err := c.w.Close(); err != nil {
 		return nil, err
 	}
-	return binary.BigEndian.AppendUint32(bytes.Clone(c.out.Bytes()), crc32.ChecksumIEEE(c.out.Bytes())), nil
+	data := binary.BigEndian.AppendUint32(bytes.Clone(c.out.Bytes()), crc32.ChecksumIEEE(c.out.Bytes()))
+	k.stored = stampOf(data)
+	return data, nil
 }
 
 // contentOf returns the hash of what was counted up to when.
@@ -117,8 +134,9 @@ func (v *view) decode(data []byte) (*kept, error) {
 	if len(data) < bucketHead+bucketTail {
 		return nil, fmt.Errorf("%w: %d bytes", ErrDamaged, len(data))
 	}
-	data, sum := data[:len(data)-bucketTail], binary.BigEndian.Uint32(data[len(data)-bucketTail:])
-	if crc32.ChecksumIEEE(data) != sum {
+	stored := stampOf(data)
+	data = data[:len(data)-bucketTail]
+	if crc32.ChecksumIEEE(data) != stored.sum {
 		return nil, fmt.Errorf("%w: another checksum", ErrDamaged)
 	}
 	if data[0] != bucketVersion {
@@ -128,6 +146,7 @@ func (v *view) decode(data []byte) (*kept, error) {
 		until:  time.UnixMicro(int64(binary.BigEndian.Uint64(data[1:]))).UTC(),
 		looked: time.UnixMicro(int64(binary.BigEndian.Uint64(data[9:]))).UTC(),
 		Tally:  v.empty(),
+		stored: stored,
 	}
 	body, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data[bucketHead:])), maxBody))
 	if err != nil {

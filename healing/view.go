@@ -73,27 +73,16 @@ func (v *view) empty() Tally {
 
 // bucket is one bucket of a view in memory.
 type bucket struct {
-	own  *kept            // what this process counted, nil if nothing yet
-	rest map[string]*kept // what others counted in logs of their own, by part
+	// parts are what each process counted in a log of its own, by MonitorConfig.Replica: one
+	// under "" if they share a log.
+	parts map[string]*kept
 	// slim says that only Metrics is in memory, because the sum of the group has the rest.
 	slim bool
 }
 
-// parts returns what the bucket consists of.
-func (b *bucket) parts() []*kept {
-	var parts []*kept
-	if b.own != nil {
-		parts = append(parts, b.own)
-	}
-	for _, k := range b.rest {
-		parts = append(parts, k)
-	}
-	return parts
-}
-
 // slimDown drops what the sum of the group has.
 func (b *bucket) slimDown() {
-	for _, k := range b.parts() {
+	for _, k := range b.parts {
 		k.Inputs, k.Answers = nil, nil
 	}
 	b.slim = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,7 +59,7 @@ func (m *Monitor) update(ctx context.Context, v *view, s span) (damaged []string
 	// Twice, because a bucket that changed voids the sum of its group, for which the other
 	// buckets of the group must be read.
 	for range 2 {
-		lacking := s.runs(1<<62, func(n int64) bool { return m.lacking(v, n, s.now, loaded) })
+		lacking := s.runs(1<<62, func(n int64) bool { return m.lacking(v, n, loaded) })
 		for _, r := range lacking {
 			bad, err := m.load(ctx, v, r)
 			if err != nil {
@@ -67,7 +68,7 @@ func (m *Monitor) update(ctx context.Context, v *view, s span) (damaged []string
 			damaged = append(damaged, bad...)
 			r.mark(loaded)
 		}
-		due := s.runs(foldAtOnce, func(n int64) bool { return !folded[n] && m.due(v.buckets[n].own, n, s.now) })
+		due := s.runs(foldAtOnce, func(n int64) bool { return !folded[n] && m.due(v.buckets[n].parts[m.cfg.Replica], n, s.now) })
 		for _, r := range due {
 			if err := m.fold(ctx, v, r, s.now); err != nil {
 				return nil, err
@@ -93,16 +94,18 @@ func (m *Monitor) forget(v *view, s span) {
 }
 
 // lacking reports whether a bucket must be read from the telemetry.
-func (m *Monitor) lacking(v *view, number int64, now time.Time, loaded map[int64]bool) bool {
+func (m *Monitor) lacking(v *view, number int64, loaded map[int64]bool) bool {
 	b := v.buckets[number]
-	switch {
-	case b == nil:
-		return true
-	case b.slim && v.groups[groupOf(number)] == nil:
+	if b == nil || v.stripped(number) {
 		return true
 	}
-	// Other replicas may have looked again since.
-	return m.cfg.Replica != "" && !loaded[number] && m.start(number+1).Add(2*m.cfg.Lateness).After(now)
+	return m.cfg.Replica != "" && !loaded[number] // other replicas may have looked again
+}
+
+// stripped reports whether a bucket has neither its profiles nor a sum that has them.
+func (v *view) stripped(number int64) bool {
+	b := v.buckets[number]
+	return b != nil && b.slim && v.groups[groupOf(number)] == nil
 }
 
 // run is some buckets in a row.
@@ -133,12 +136,17 @@ func (s span) runs(most int64, wanted func(number int64) bool) []run {
 // load reads the buckets of a run from the telemetry. One that is not there is in memory as
 // an empty one afterwards.
 func (m *Monitor) load(ctx context.Context, v *view, r run) (damaged []string, err error) {
-	found := map[int64]*bucket{}
+	read := map[int64]*bucket{}
 	for n := r.first; n <= r.last; n++ {
-		found[n] = &bucket{rest: map[string]*kept{}}
+		read[n] = &bucket{parts: map[string]*kept{}}
 	}
 	q := PointQuery{Series: v.series, From: m.start(r.first), To: m.start(r.last + 1)}
 	for point, err := range m.parts.Telemetry.Scan(ctx, q) {
+		number := m.number(point.Time)
+		if k := v.known(number, point); k != nil && err == nil && read[number] != nil {
+			read[number].parts[point.Part], read[number].slim = k, v.buckets[number].slim
+			continue
+		}
 		k, err := m.read(v, point, err)
 		if errors.Is(err, ErrDamaged) {
 			damaged = append(damaged, err.Error())
@@ -147,19 +155,26 @@ func (m *Monitor) load(ctx context.Context, v *view, r run) (damaged []string, e
 		if err != nil {
 			return nil, err
 		}
-		b := found[m.number(point.Time)]
-		switch {
-		case k == nil || b == nil:
-		case point.Part == m.cfg.Replica:
-			b.own = k
-		default:
-			b.rest[point.Part] = k
+		if b := read[number]; k != nil && b != nil {
+			b.parts[point.Part] = k
 		}
 	}
-	for n, b := range found {
-		v.take(n, b)
+	for n, b := range read {
+		m.take(v, n, b)
 	}
 	return damaged, nil
+}
+
+// known returns a part of a bucket that is in memory as it is stored, else nil.
+func (v *view) known(number int64, point Point) *kept {
+	b := v.buckets[number]
+	if b == nil || v.stripped(number) {
+		return nil
+	}
+	if k := b.parts[point.Part]; k != nil && k.stored == stampOf(point.Data) {
+		return k
+	}
+	return nil
 }
 
 // read decodes a point of the view's series; nil if it is none of the monitor's.
@@ -181,33 +196,33 @@ func (m *Monitor) read(v *view, point Point, err error) (*kept, error) {
 }
 
 // take puts a bucket that was read into the view.
-func (v *view) take(number int64, read *bucket) {
-	b := v.buckets[number]
-	if b != nil && !b.slim && b.own != nil && (read.own == nil || !read.own.looked.After(b.own.looked)) {
-		read.own = b.own // what was counted here is as good
+func (m *Monitor) take(v *view, number int64, read *bucket) {
+	b, group := v.buckets[number], groupOf(number)
+	if b != nil && !b.slim && b.parts[m.cfg.Replica] != nil {
+		own, stored := b.parts[m.cfg.Replica], read.parts[m.cfg.Replica]
+		if stored == nil || !stored.looked.After(own.looked) {
+			read.parts[m.cfg.Replica] = own // what was counted here is as good
+		}
 	}
-	if v.groups[groupOf(number)] != nil {
-		if b.same(read) {
-			if b.own != nil && read.own != nil {
-				b.own.looked = read.own.looked
+	if v.groups[group] != nil {
+		if b != nil && b.same(read) {
+			for part, k := range read.parts {
+				b.parts[part].looked, b.parts[part].stored = k.looked, k.stored
 			}
 			return
 		}
-		delete(v.groups, groupOf(number))
+		delete(v.groups, group)
 	}
 	v.buckets[number] = read
 }
 
 // same reports whether both buckets count the same.
 func (b *bucket) same(other *bucket) bool {
-	if (b.own == nil) != (other.own == nil) || len(b.rest) != len(other.rest) {
+	if len(b.parts) != len(other.parts) {
 		return false
 	}
-	if b.own != nil && b.own.content != other.own.content {
-		return false
-	}
-	for part, k := range b.rest {
-		if o := other.rest[part]; o == nil || o.content != k.content {
+	for part, k := range b.parts {
+		if o := other.parts[part]; o == nil || o.content != k.content {
 			return false
 		}
 	}
@@ -237,13 +252,12 @@ func (m *Monitor) fold(ctx context.Context, v *view, r run, now time.Time) error
 	for i, k := range counted {
 		number := r.first + int64(i)
 		b := v.buckets[number]
-		switch {
-		case b.slim && b.own != nil && b.own.content == k.content:
-			b.own.looked = now
-		default:
-			b.own = k // if it is slim, it is read whole, for its group has no sum now
-			delete(v.groups, groupOf(number))
+		if own := b.parts[m.cfg.Replica]; b.slim && own != nil && own.content == k.content {
+			own.looked, own.stored = k.looked, k.stored
+			continue
 		}
+		b.parts[m.cfg.Replica] = k
+		delete(v.groups, groupOf(number)) // if the bucket is slim, it will be read whole
 	}
 	return nil
 }
@@ -299,7 +313,7 @@ func (m *Monitor) sum(v *view, s span) (Tally, error) {
 		}
 		group := v.empty()
 		for n := max(g*groupSize, s.first); n <= min(g*groupSize+groupSize-1, s.last); n++ {
-			for _, k := range v.buckets[n].parts() {
+			for _, k := range v.buckets[n].parts {
 				if err := group.add(&k.Tally); err != nil {
 					return total, err
 				}
@@ -322,7 +336,7 @@ func (m *Monitor) sum(v *view, s span) (Tally, error) {
 func (m *Monitor) answered(v *view, s span) ([]drift.ProxyBucket, error) {
 	buckets := make([]drift.ProxyBucket, 0, s.last-s.first+1)
 	for n := s.first; n <= s.last; n++ {
-		parts := v.buckets[n].parts()
+		parts := slices.Collect(maps.Values(v.buckets[n].parts))
 		parts = slices.DeleteFunc(parts, func(k *kept) bool { return k.Metrics.Rows() == 0 })
 		if len(parts) == 0 && n < s.last { // the last one says where the window ends
 			continue
