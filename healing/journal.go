@@ -55,6 +55,7 @@ func (r Run) whole() (Run, error) {
 	}
 	var err error
 	r.Decision, err = r.stored.read()
+	r.stored = nil
 	return r, err
 }
 
