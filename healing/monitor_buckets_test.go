@@ -504,9 +504,6 @@ func batchOf(schema *predictlog.Schema, records []predictlog.Record) *predictlog
 		b.Class = append(b.Class, int32(slices.Index(schema.Target().Classes, r.Output.Class)))
 		b.Score = append(b.Score, score)
 		b.Violates = append(b.Violates, len(r.Violations) > 0)
-		if len(r.Violations) > 0 {
-			b.Violating++
-		}
 	}
 	return b
 }
@@ -524,7 +521,11 @@ func (p *profiler) Tally(ctx context.Context, q predictlog.Query, t *healing.Tal
 			return err
 		}
 		t.Rows += b.Len
-		t.Violations += b.Violating
+		for _, broken := range b.Violates {
+			if broken {
+				t.Violations++
+			}
+		}
 		region := drift.CategoricalCodes("region", b.Codes[1], b.Levels[1])
 		answers := []drift.Column{
 			drift.Numeric(healing.AnswerScore, b.Score), drift.CategoricalCodes(healing.AnswerClass, b.Class, []string{"0", "1"}),
