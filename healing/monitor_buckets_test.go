@@ -171,7 +171,7 @@ func TestMonitor_ComesToWhatIsThere(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))
-			cfg := healing.MonitorConfig{Window: 6 * hour, MinSamples: 1, Bucket: []time.Duration{time.Minute, 5 * time.Minute, 7 * time.Minute}[seed%3]}
+			cfg := healing.MonitorConfig{MinSamples: 1, Bucket: []time.Duration{time.Minute, 5 * time.Minute, 7 * time.Minute}[seed%3]}
 			w := newWorld(t)
 			promoted(t, w.parts.Registry, map[string][]byte{healing.AnswersDocument: answersOf(t)})
 			parts := healing.MonitorParts{
@@ -200,13 +200,14 @@ func TestMonitor_ComesToWhatIsThere(t *testing.T) {
 				}
 				pass(t, monitors[which], w.now)
 			}
-			for range 13 {
+			for range 17 {
 				w.now = w.now.Add(30 * time.Minute)
 				for _, m := range monitors {
 					pass(t, m, w.now)
 				}
 			}
 			want := anew(t, parts, cfg, w.now)
+			require.Greater(t, pass(t, monitors[0], w.now).Samples, 1400)
 			monitors = append(monitors, newMonitor(t, parts, cfg))
 			for _, m := range monitors {
 				require.Equal(t, want, whole(t, pass(t, m, w.now)))
