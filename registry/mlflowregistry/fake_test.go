@@ -249,6 +249,11 @@ func (f *fakeServer) handle(r *http.Request, path string) (any, *fault) {
 			}
 		}
 	}
+	for _, key := range []string{"tags", "params", "metrics"} {
+		if v, ok := args[key]; ok && v == nil {
+			return nil, &fault{500, "", "<!doctype html> <html lang=en> <title>500 Internal Server Error</title>"}
+		}
+	}
 	empty := map[string]any{}
 	switch r.Method + " " + path {
 	case "POST experiments/create":

@@ -22,13 +22,7 @@ func realServer(t *testing.T) string {
 	return server
 }
 
-func TestReal_OneProcess(t *testing.T) {
-	h := harness(realServer(t))
-	h.Second = nil
-	registrytest.Run(t, h)
-}
-
-func TestReal_TwoProcesses(t *testing.T) {
+func TestReal_Kit(t *testing.T) {
 	h := harness(realServer(t))
 	h.Features.NoSwap = true
 	registrytest.Run(t, h)

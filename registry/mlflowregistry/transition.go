@@ -192,16 +192,9 @@ func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 // that all is written. What fails here changes nothing of what is in production; the next
 // transition writes it again.
 func (r *Registry) finish(ctx context.Context, s *view, n note) {
-	try := func(what string, err error) bool {
+	try := func(what string, err error) {
 		if err != nil {
 			r.untidy(ctx, what, err)
-		}
-		return err == nil
-	}
-	if n.To == registry.Production && !n.Done {
-		n.Done = true
-		if try("complete the event", r.setModelTag(ctx, eventKey(n.Seq), encode(n))) {
-			s.notes[len(s.notes)-1] = n
 		}
 	}
 	if n.Displaced != "" {
@@ -211,35 +204,37 @@ func (r *Registry) finish(ctx context.Context, s *view, n note) {
 	if s.aliases.alias(r.cfg.Challenger) == n.Version {
 		try("take the alias from the challenger", r.deleteAlias(ctx, r.cfg.Challenger))
 	}
-	r.setPrevious(ctx, s)
-	if !r.cfg.Stages {
-		return
+	try("set the alias of the previous version", r.setPrevious(ctx, s))
+	if r.cfg.Stages {
+		stage := "Archived"
+		if n.To == registry.Production {
+			stage = "Production"
+		}
+		try("move the version to the stage "+stage, r.setStage(ctx, n.Version, stage))
 	}
-	if n.To == registry.Production {
-		try("move the version to the stage Production", r.setStage(ctx, n.Version, "Production"))
-	} else {
-		try("move the version to the stage Archived", r.setStage(ctx, n.Version, "Archived"))
+	if n.To == registry.Production && !n.Done {
+		n.Done = true
+		try("complete the event", r.setModelTag(ctx, eventKey(n.Seq), encode(n)))
 	}
 }
 
 // setPrevious gives the alias to the version that a rollback goes back to.
-func (r *Registry) setPrevious(ctx context.Context, s *view) {
+func (r *Registry) setPrevious(ctx context.Context, s *view) error {
 	want, err := r.rollback(ctx, s)
+	if err != nil {
+		return err
+	}
 	has := s.aliases.alias(r.cfg.Previous)
 	if n, ok := s.last(); ok && n.Displaced != "" && n.DisplacedTo == registry.Archived {
 		has = n.Displaced // given to it by promote
 	}
-	switch {
-	case err != nil:
-	case want == has:
-	case want == "":
-		err = r.deleteAlias(ctx, r.cfg.Previous)
-	default:
-		err = r.setAlias(ctx, r.cfg.Previous, want)
+	switch want {
+	case has:
+		return nil
+	case "":
+		return r.deleteAlias(ctx, r.cfg.Previous)
 	}
-	if err != nil {
-		r.untidy(ctx, "set the alias of the previous version", err)
-	}
+	return r.setAlias(ctx, r.cfg.Previous, want)
 }
 
 // restore writes the stage of the version in production again, which a promotion that

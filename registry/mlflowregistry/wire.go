@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -219,7 +220,7 @@ func (r *Registry) newRun(ctx context.Context, name string, start time.Time, tag
 	if err != nil {
 		return run{}, err
 	}
-	tags = append(tags, tag{tagModel, r.cfg.Model}, tag{tagAttempt, attempt}, tag{"mlflow.runName", cut(name)})
+	tags = append(slices.Clone(tags), tag{tagModel, r.cfg.Model}, tag{tagAttempt, attempt}, tag{"mlflow.runName", cut(name)})
 	var made run
 	err = r.client.once(ctx, func() error {
 		var answer struct {
@@ -272,8 +273,12 @@ func (r *Registry) logBatch(ctx context.Context, id string, params []tag, metric
 	for len(params) > 0 || len(metrics) > 0 {
 		p := params[:min(len(params), maxBatchParams)]
 		m := metrics[:min(len(metrics), maxBatchMetrics-len(p))]
-		err := r.client.send(ctx, http.MethodPost, "mlflow/runs/log-batch", map[string]any{"run_id": id, "params": p, "metrics": m}, nil)
-		if err != nil {
+		batch := struct {
+			RunID   string   `json:"run_id"`
+			Params  []tag    `json:"params,omitempty"` // null makes the server fail
+			Metrics []metric `json:"metrics,omitempty"`
+		}{id, p, m}
+		if err := r.client.send(ctx, http.MethodPost, "mlflow/runs/log-batch", batch, nil); err != nil {
 			return err
 		}
 		params, metrics = params[len(p):], metrics[len(m):]
