@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/registry"
 )
@@ -53,9 +54,9 @@ func (r *Registry) attempt(ctx context.Context, t registry.Transition) (registry
 	if err != nil || repeated {
 		return e, repeated, err
 	}
-	n := note{Event: e, Nonce: nonce(), Done: t.To != registry.Production}
+	n := note{Event: e, Nonce: nonce(), Rank: max(s.token, t.Token), Done: t.To != registry.Production}
 	// A promotion that a process left unfinished has the same number and is overwritten.
-	if err := r.setModelTag(ctx, eventKey(e.Seq), encode(n)); err != nil {
+	if err := r.setModelTag(ctx, n.key(), encode(n)); err != nil {
 		return registry.Event{}, false, err
 	}
 	if s.pending != nil && s.production != "" {
@@ -125,19 +126,16 @@ func (r *Registry) plan(ctx context.Context, s *view, t registry.Transition) (e 
 }
 
 // confirm looks once more whether the note is still the event with its number, its token
-// was not fenced off, and the same version is in production. If not, it takes the note
-// back. A note that counts already, because it is no promotion, is only looked at.
+// was not fenced off, and, if it is a promotion, the same version is in production. If not,
+// it takes the note back.
 func (r *Registry) confirm(ctx context.Context, s *view, n note) (bool, error) {
 	m, err := r.model(ctx)
 	if err != nil {
 		return false, err
 	}
 	var now note
-	if err := json.Unmarshal([]byte(m.tag(eventKey(n.Seq))), &now); err != nil || now.Nonce != n.Nonce {
+	if err := json.Unmarshal([]byte(m.tag(n.key())), &now); err != nil || now.Nonce != n.Nonce {
 		return false, nil // another process overwrote it
-	}
-	if n.Done {
-		return true, nil
 	}
 	v, err := newView(m, r.cfg.Champion)
 	if err != nil {
@@ -146,7 +144,12 @@ func (r *Registry) confirm(ctx context.Context, s *view, n note) (bool, error) {
 	if err := v.admit(n.Token); err != nil {
 		return false, r.retract(ctx, n, err)
 	}
-	if v.champion != s.production {
+	mine := func(o note) bool { return o.Nonce == n.Nonce }
+	counts := v.pending != nil && mine(*v.pending) && v.champion == s.champion
+	if n.Done {
+		counts = slices.ContainsFunc(v.notes, mine)
+	}
+	if !counts {
 		return false, r.retract(ctx, n, nil)
 	}
 	return true, nil
@@ -154,7 +157,7 @@ func (r *Registry) confirm(ctx context.Context, s *view, n note) (bool, error) {
 
 // retract deletes a note that did not come to count, and returns err.
 func (r *Registry) retract(ctx context.Context, n note, err error) error {
-	if errDelete := r.deleteModelTag(ctx, eventKey(n.Seq)); errDelete != nil {
+	if errDelete := r.deleteModelTag(ctx, n.key()); errDelete != nil {
 		return errDelete
 	}
 	return err
@@ -214,7 +217,7 @@ func (r *Registry) finish(ctx context.Context, s *view, n note) {
 	}
 	if n.To == registry.Production && !n.Done {
 		n.Done = true
-		try("complete the event", r.setModelTag(ctx, eventKey(n.Seq), encode(n)))
+		try("complete the event", r.setModelTag(ctx, n.key(), encode(n)))
 	}
 }
 

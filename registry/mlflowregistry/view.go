@@ -1,6 +1,7 @@
 package mlflowregistry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -19,7 +20,7 @@ const (
 	tagPrefix = "selfheal."
 
 	// Of the registered model.
-	tagEvent = tagPrefix + "event." // and the Seq in 8 digits: a note
+	tagEvent = tagPrefix + "event." // and the Seq in 8 digits and the Rank of a note: that note
 	tagFence = tagPrefix + "fence." // and a token in 20 digits: when it was first seen
 
 	// Of a version.
@@ -37,7 +38,6 @@ const (
 	tagAttempt = tagPrefix + "attempt"
 )
 
-func eventKey(seq uint64) string   { return fmt.Sprintf("%s%08d", tagEvent, seq) }
 func fenceKey(token uint64) string { return fmt.Sprintf("%s%020d", tagFence, token) }
 
 func nonce() string { return rand.Text() }
@@ -47,8 +47,20 @@ func nonce() string { return rand.Text() }
 type note struct {
 	registry.Event
 	Nonce string `json:"nonce"` // tells equal notes of two writers apart
+	// Rank is the highest token that its writer had seen, its own included. Of notes with
+	// one number the one with the highest Rank counts, and each has a tag of its own. So a
+	// holder that was paused does not overwrite an event of the next holder.
+	Rank uint64 `json:"rank,omitempty"`
 	// Done is set when all that belongs to the event was written.
 	Done bool `json:"done,omitempty"`
+}
+
+// key returns the key of the tag that the note is kept in.
+func (n note) key() string {
+	if n.Rank == 0 {
+		return fmt.Sprintf("%s%08d", tagEvent, n.Seq)
+	}
+	return fmt.Sprintf("%s%08d-%d", tagEvent, n.Seq, n.Rank)
 }
 
 // place is where a version is.
@@ -85,8 +97,8 @@ func newView(m registeredModel, champion string) (*view, error) {
 		}
 		var n note
 		err := json.Unmarshal([]byte(t.Value), &n)
-		if err == nil && (n.Seq == 0 || t.Key != eventKey(n.Seq)) {
-			err = fmt.Errorf("it says that it is event %d", n.Seq)
+		if err == nil && (n.Seq == 0 || t.Key != n.key()) {
+			err = fmt.Errorf("it belongs into the tag %q", n.key())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: tag %q of the registered model: %v", registry.ErrCorrupt, t.Key, err)
@@ -95,14 +107,13 @@ func newView(m registeredModel, champion string) (*view, error) {
 		v.notes = append(v.notes, n)
 	}
 	slices.SortFunc(v.notes, func(a, b note) int {
-		if a.Seq < b.Seq {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(b.Rank, a.Rank))
 	})
+	v.notes = slices.CompactFunc(v.notes, func(a, b note) bool { return a.Seq == b.Seq })
 	if last := len(v.notes) - 1; last >= 0 {
 		if n := v.notes[last]; n.To == registry.Production && !n.Done && n.Version != v.champion {
 			v.pending, v.notes = &n, v.notes[:last]
+			v.token = max(v.token, n.Token)
 		}
 	}
 	for _, n := range v.notes {
@@ -224,7 +235,7 @@ func (r *Registry) lookLocked(ctx context.Context) (*view, error) {
 	then := r.seen.Event
 	then.Time = e.Time
 	if then != e { // seen for the first time
-		r.seen = note{Event: e, Nonce: nonce(), Done: true}
+		r.seen = note{Event: e, Nonce: nonce(), Rank: v.token, Done: true}
 		r.cfg.Logger.WarnContext(ctx, "mlflowregistry: another client changed what is in production",
 			"seq", e.Seq, "version", e.Version, "to", e.To, "displaced", e.Displaced)
 		if r.cfg.OnForeign != nil {
@@ -258,7 +269,7 @@ func (r *Registry) record(ctx context.Context, n note) error {
 			return err
 		}
 	}
-	if err := r.setModelTag(ctx, eventKey(n.Seq), encode(n)); err != nil {
+	if err := r.setModelTag(ctx, n.key(), encode(n)); err != nil {
 		return err
 	}
 	if n.To == registry.Production {
