@@ -29,12 +29,18 @@ type fakeServer struct {
 	calls       []string // "METHOD path" of every request
 	bodies      []int    // how many bytes each upload had
 
-	// Set before use:
-	pageLimit int // results a page has at most, 0 for what was asked for
+	pageLimit int // results a page has at most, 0 for what was asked for; set before use
 	// before may answer a request in place of the server. It reports whether it did.
 	before func(w http.ResponseWriter, r *http.Request) bool
 	// lose says of a request that was handled whether its answer is lost.
 	lose func(r *http.Request) bool
+}
+
+// intercept sets before and lose, both of which are guarded by mu.
+func (f *fakeServer) intercept(before func(http.ResponseWriter, *http.Request) bool, lose func(*http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before, f.lose = before, lose
 }
 
 type fakeRun struct {
@@ -43,6 +49,7 @@ type fakeRun struct {
 	deleted                bool
 	params, tags           map[string]string
 	metrics                []map[string]any
+	points                 map[string]bool // what is in metrics
 }
 
 type fakeModel struct {
@@ -87,8 +94,9 @@ type fault struct {
 func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.calls = append(f.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/2.0/"))
+	before, lose := f.before, f.lose
 	f.mu.Unlock()
-	if f.before != nil && f.before(w, r) {
+	if before != nil && before(w, r) {
 		return
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, "/api/2.0/")
@@ -104,7 +112,7 @@ func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 	} else {
 		answer, bad = f.handle(r, strings.TrimPrefix(rest, "mlflow/"))
 	}
-	if f.lose != nil && f.lose(r) {
+	if lose != nil && lose(r) {
 		if hijacker, ok := w.(http.Hijacker); ok {
 			if conn, _, err := hijacker.Hijack(); err == nil {
 				_ = conn.Close()
@@ -147,7 +155,7 @@ func (f *fakeServer) artifact(r *http.Request, raw string) (any, *fault) {
 		return f.list(r.URL.Query().Get("path")), nil
 	}
 	name, err := url.PathUnescape(raw)
-	if err != nil || strings.Contains(name, "#") || slices.Contains(strings.Split(name, "/"), "..") {
+	if err != nil || strings.Contains(strings.TrimSuffix(name, "#"), "#") || slices.Contains(strings.Split(name, "/"), "..") {
 		return nil, invalid("Invalid path")
 	}
 	for part := range strings.SplitSeq(name, "/") {
@@ -270,7 +278,7 @@ func (f *fakeServer) handle(r *http.Request, path string) (any, *fault) {
 		return map[string]any{"experiment": map[string]any{"experiment_id": strconv.Itoa(i), "name": f.experiments[i]}}, nil
 	case "POST runs/create":
 		id := fmt.Sprintf("%032x", len(f.runs)+1)
-		run := &fakeRun{id: id, experiment: text("experiment_id"), status: "RUNNING", params: make(map[string]string), tags: make(map[string]string)}
+		run := &fakeRun{id: id, experiment: text("experiment_id"), status: "RUNNING", params: make(map[string]string), tags: make(map[string]string), points: make(map[string]bool)}
 		if start, ok := args["start_time"].(float64); ok {
 			run.start = int64(start)
 		}
@@ -558,8 +566,9 @@ func (r *fakeRun) batch(args map[string]any) *fault {
 		if point["timestamp"] == nil {
 			return invalid("Missing value for required parameter 'timestamp'")
 		}
-		if !slices.ContainsFunc(r.metrics, func(old map[string]any) bool { return fmt.Sprint(old) == fmt.Sprint(point) }) {
-			r.metrics = append(r.metrics, point) // the same point is stored once
+		if id := fmt.Sprint(point); !r.points[id] { // the same point is stored once
+			r.points[id] = true
+			r.metrics = append(r.metrics, point)
 		}
 	}
 	for k, v := range add {

@@ -62,7 +62,7 @@ func versions(t *testing.T, r registry.Registry, q registry.Query) []registry.Ve
 func TestFaults_LostAnswers(t *testing.T) {
 	f := newFake(t)
 	var n atomic.Int64
-	f.lose = func(*http.Request) bool { return n.Add(1)%2 == 0 }
+	f.intercept(nil, func(*http.Request) bool { return n.Add(1)%2 == 0 })
 	r := open(t, config(f.URL))
 	register(t, r, "a", "b")
 	promote(t, r, "1", "")
@@ -79,7 +79,7 @@ func TestFaults_Bursts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var mu sync.Mutex
 	chance := func(p float64) bool { mu.Lock(); defer mu.Unlock(); return rng.Float64() < p }
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case chance(0.05):
 			http.Error(w, "<html>502 Bad Gateway</html>", http.StatusBadGateway)
@@ -92,8 +92,7 @@ func TestFaults_Bursts(t *testing.T) {
 			return false
 		}
 		return true
-	}
-	f.lose = func(*http.Request) bool { return chance(0.05) }
+	}, func(*http.Request) bool { return chance(0.05) })
 	cfg := config(f.URL)
 	cfg.Attempts = 30
 	r := open(t, cfg)
@@ -129,17 +128,16 @@ func TestFaults_Death(t *testing.T) {
 			}
 
 			var calls atomic.Int64
-			f.lose = func(*http.Request) bool { return answered && calls.Load() >= int64(n) }
-			f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			f.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 				if calls.Add(1) > int64(n) || !answered && calls.Load() == int64(n) {
 					http.Error(w, "dead", http.StatusForbidden)
 					return true
 				}
 				return false
-			}
+			}, func(*http.Request) bool { return answered && calls.Load() >= int64(n) })
 			_, err := r.Transition(t.Context(), rollback)
 			dead := calls.Load() >= int64(n)
-			f.before, f.lose = nil, nil
+			f.intercept(nil, nil)
 
 			other := open(t, cfg)
 			current, errCurrent := registry.InProduction(t.Context(), other)
@@ -200,12 +198,12 @@ func TestFaults_Final(t *testing.T) {
 		{418, "text/plain", strings.Repeat("ü", 5000), "", "..."},
 	} {
 		f := newFake(t)
-		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		f.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Type", c.kind)
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 			return true
-		}
+		}, nil)
 		_, err := mlflowregistry.Open(t.Context(), config(f.URL))
 		var e *mlflowregistry.Error
 		require.ErrorAs(t, err, &e, c.body)
@@ -219,10 +217,10 @@ func TestFaults_Final(t *testing.T) {
 
 func TestFaults_Redirect(t *testing.T) {
 	f := newFake(t)
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		http.Redirect(w, r, "https://login.example/", http.StatusFound)
 		return true
-	}
+	}, nil)
 	_, err := mlflowregistry.Open(t.Context(), config(f.URL))
 	require.ErrorContains(t, err, "leads to https://login.example/")
 }
@@ -231,13 +229,13 @@ func TestFaults_Redirect(t *testing.T) {
 func TestFaults_ArtifactsElsewhere(t *testing.T) {
 	f := newFake(t)
 	r := open(t, config(f.URL))
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "runs/create") {
 			return false
 		}
 		_, _ = io.WriteString(w, `{"run": {"info": {"run_id": "1", "artifact_uri": "s3://bucket/1/artifacts"}}}`)
 		return true
-	}
+	}, nil)
 	_, err := r.Register(t.Context(), registry.Draft{Key: "a"}, strings.NewReader("x"))
 	require.ErrorContains(t, err, "does not serve artifacts")
 	require.ErrorContains(t, err, "s3://bucket/1/artifacts")
@@ -259,14 +257,14 @@ func TestFaults_LargeArtifact(t *testing.T) {
 			f := newFake(t)
 			r := open(t, config(f.URL))
 			var failed atomic.Bool
-			f.before = func(w http.ResponseWriter, req *http.Request) bool {
+			f.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 				if !strings.HasSuffix(req.URL.Path, "/model") || !failed.CompareAndSwap(false, true) {
 					return false
 				}
 				_, _ = io.CopyN(io.Discard, req.Body, 50)
 				http.Error(w, "upstream timed out", http.StatusGatewayTimeout)
 				return true
-			}
+			}, nil)
 			v, err := r.Register(t.Context(), registry.Draft{Key: "a"}, c.artifact)
 			if !c.ok {
 				var e *mlflowregistry.Error
@@ -292,12 +290,12 @@ func TestFaults_Cancel(t *testing.T) {
 	cfg := config(f.URL)
 	r := open(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", "3600")
 		http.Error(w, "later", http.StatusServiceUnavailable)
 		time.AfterFunc(10*time.Millisecond, cancel)
 		return true
-	}
+	}, nil)
 	_, err := registry.InProduction(ctx, r)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -215,12 +215,12 @@ func TestOpen_Login(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t)
-			f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			f.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 				if got := r.Header.Get("Authorization"); got != c.want {
 					t.Errorf("%q, want %q", got, c.want)
 				}
 				return false
-			}
+			}, nil)
 			for k, v := range c.env {
 				if k == "MLFLOW_TRACKING_URI" {
 					v = strings.Replace(f.URL, "://", "://"+v, 1)
@@ -288,13 +288,13 @@ func TestRegister_ReturnsTheSource(t *testing.T) {
 	cfg := config(f.URL)
 	cfg.Attempts = 1
 	r := open(t, cfg)
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut {
 			return false
 		}
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		return true
-	}
+	}, nil)
 	source := &guarded{}
 	_, err := r.Register(context.WithoutCancel(t.Context()), registry.Draft{Key: "a"}, io.LimitReader(source, 64<<20))
 	require.Error(t, err)

@@ -122,12 +122,12 @@ func TestForeign_ReadOnly(t *testing.T) {
 	cfg.ReadOnly, cfg.OnForeign = true, seen.on
 	reader := open(t, cfg)
 	alias(t, f.URL, cfg.Model, "champion", "2")
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet {
 			t.Errorf("%s %s", r.Method, r.URL.Path)
 		}
 		return false
-	}
+	}, nil)
 	for range 3 {
 		v, err := registry.InProduction(t.Context(), reader)
 		require.NoError(t, err)
@@ -163,13 +163,13 @@ func TestForeign_NotRecorded(t *testing.T) {
 	register(t, r, "a", "b")
 	promote(t, r, "1", "")
 	alias(t, f.URL, cfg.Model, "champion", "2")
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet {
 			return false
 		}
 		http.Error(w, "Permission denied", http.StatusForbidden)
 		return true
-	}
+	}, nil)
 	v, err := registry.InProduction(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, "2", v.ID)
@@ -364,7 +364,7 @@ func TestLease_Paused(t *testing.T) {
 			promote(t, paused, "1", "")
 			next := open(t, cfg)
 			looks, slept := 0, false
-			f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			f.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 				if slept {
 					return false
 				}
@@ -382,7 +382,7 @@ func TestLease_Paused(t *testing.T) {
 					}
 				}
 				return false
-			}
+			}, nil)
 			_, err := paused.Transition(t.Context(), registry.Transition{Version: "2", To: registry.Production, Expect: "1", Token: 5})
 			require.True(t, slept)
 			require.ErrorIs(t, err, registry.ErrFenced)
@@ -397,15 +397,57 @@ func TestLease_Paused(t *testing.T) {
 	}
 }
 
+// TestLease_PausedTooLate pauses a holder where nothing can stop it: it has looked twice,
+// and moves the alias when it wakes up. It learns so, and what it did is found as what
+// another client does is.
+func TestLease_PausedTooLate(t *testing.T) {
+	f := newFake(t)
+	cfg := config(f.URL)
+	paused := open(t, cfg)
+	register(t, paused, "a", "b", "c")
+	promote(t, paused, "1", "")
+	var seen foreign
+	cfg.OnForeign = seen.on
+	next := open(t, cfg)
+	slept, aliases := false, 0
+	f.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if !slept && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "registered-models/alias") {
+			if aliases++; aliases < 2 { // the first one is that of the previous version
+				return false
+			}
+			slept = true
+			_, err := next.Transition(t.Context(), registry.Transition{Version: "3", To: registry.Production, Expect: "1", Token: 6})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	}, nil)
+	_, err := paused.Transition(t.Context(), registry.Transition{Version: "2", To: registry.Production, Expect: "1", Token: 5})
+	require.True(t, slept)
+	require.ErrorIs(t, err, registry.ErrFenced)
+	for range 2 {
+		v, err := registry.InProduction(t.Context(), next)
+		require.NoError(t, err)
+		require.Equal(t, "2", v.ID, "it is what every client sees")
+	}
+	require.Len(t, versions(t, next, registry.Query{Stage: registry.Production}), 1)
+	require.Len(t, seen.events, 1)
+	events := history(t, next)
+	require.Len(t, events, 3)
+	require.Equal(t, "3", events[1].Version)
+	require.Equal(t, []string{"2", "3", mlflowregistry.ForeignActor}, []string{events[2].Version, events[2].Displaced, events[2].Actor})
+}
+
 // TestNoLease_Writers has eight processes promote without a lease. Some of what they do is
 // lost; but one version is in production, at any time and at the end, and every process
 // sees the same one and the same history.
 func TestNoLease_Writers(t *testing.T) {
 	f := newFake(t)
-	f.before = func(http.ResponseWriter, *http.Request) bool {
+	f.intercept(func(http.ResponseWriter, *http.Request) bool {
 		time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
 		return false
-	}
+	}, nil)
 	const writers = 8
 	cfg := config(f.URL)
 	r := open(t, cfg)

@@ -164,7 +164,7 @@ func (r *Registry) retract(ctx context.Context, n note, err error) error {
 }
 
 // promote moves the aliases of a promotion whose note is written, that of the champion
-// last, and looks whether it stays.
+// last, and looks whether that is what happened.
 func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 	if n.Displaced != "" {
 		if err := r.mirror(ctx, n.Displaced, n.DisplacedTo, n.Event); err != nil {
@@ -179,16 +179,23 @@ func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 	if err := r.setAlias(ctx, r.cfg.Champion, n.Version); err != nil {
 		return err
 	}
-	m, ok, err := r.aliased(ctx, r.cfg.Champion)
+	m, err := r.model(ctx)
 	if err != nil {
 		return err
 	}
-	if !ok || m.Version != n.Version {
-		// Another client was faster after all. What it did becomes an event; this note does
-		// not count, as its version has not the alias.
-		return &registry.ConflictError{Expected: n.Displaced, Actual: m.Version}
+	v, err := newView(m, r.cfg.Champion)
+	if err != nil {
+		return err
 	}
-	return nil
+	if v.champion == n.Version && slices.ContainsFunc(v.notes, func(o note) bool { return o.Nonce == n.Nonce }) {
+		return nil
+	}
+	// Another process or client came in between the second look and the move of the alias.
+	// This note does not count. Where the alias is now becomes an event at the next look.
+	if err := v.admit(n.Token); err != nil {
+		return err
+	}
+	return &registry.ConflictError{Expected: n.Displaced, Actual: v.champion}
 }
 
 // finish writes what people and other clients see of an event that has happened, and then
