@@ -13,17 +13,25 @@
 //   - registry keeps the versions of a model and which of them is in production:
 //     registry.Registry, and registry.Live to serve it
 //   - healing drives all of it: healing.Loop monitors, retrains, promotes, watches and
-//     rolls back, and records each step in a healing.Journal
+//     rolls back, and records each step in a journal
 //
 // A host implements, or takes the embedded default of:
 //
-//	interface          what it is          in memory      in files      kit
-//	predictlog.Store   prediction store    MemoryStore    csvlog        storetest
-//	labels.Store       label store         MemoryStore    csvlabels     storetest
-//	registry.Registry  registry            Memory         fileregistry  registrytest
-//	gate.Model         model               ModelFunc                    modeltest
-//	healing.Trainer    training            TrainerFunc                  trainertest
-//	healing.Journal    memory of the loop  MemoryJournal  filejournal   journaltest
+//	interface            what it is            in memory        in files                   kit
+//	predictlog.Store     prediction store      MemoryStore      predictlog/csvlog          predictlogtest
+//	labels.Store         label store           MemoryStore      labels/csvlabels           labelstest
+//	registry.Registry    registry              NewMemory        registry/fileregistry      registrytest
+//	registry.Log         log under a registry  MemoryLog        fileregistry.OpenLog       registrytest
+//	                     and a journal
+//	registry.Blobs       files of versions     MemoryBlobs      fileregistry.OpenBlobs     registrytest
+//	healing.Telemetry    passes and profiles   MemoryTelemetry  healing/filetelemetry      healingtest
+//	healing.Lease        one worker at a time  MemoryLease      fileregistry.OpenLease     healingtest
+//	gate.Model           model                 ModelFunc                                   modeltest
+//	healing.Trainer      training              TrainerFunc                                 trainertest
+//
+// healing/sqlstore keeps all of it in PostgreSQL or SQLite. registry/mlflowregistry is a
+// Registry in MLflow. registry/blobregistry, a module of its own, is log, blobs and lease on
+// object storage.
 //
 // Each kit is a package beside the interface; an implementation that passes it keeps the
 // promises that the rest relies on.

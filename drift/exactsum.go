@@ -150,23 +150,32 @@ func (s *exactSum) UnmarshalText(text []byte) error {
 	if !ok {
 		return invalid
 	}
-	shift := exponent - sumUnit
-	if shift < 0 || shift > sumLimbs*limbBits || sum.BitLen()+shift >= sumLimbs*limbBits {
-		return invalid
-	}
-	negative := sum.Sign() < 0
-	sum.Abs(sum).Lsh(sum, uint(shift))
-	low, mask := new(big.Int), big.NewInt(1<<limbBits-1)
-	for i := range s.limbs {
-		s.limbs[i] = low.And(sum, mask).Int64()
-		if negative {
-			s.limbs[i] = -s.limbs[i]
-		}
-		sum.Rsh(sum, limbBits)
-	}
-	s.carry()
-	if s.String() != string(text) {
+	if !s.setUnits(sum, exponent) || s.String() != string(text) {
 		return invalid
 	}
 	return nil
+}
+
+// setUnits makes s, which must be 0, n times 2^exponent, nil being 0. It reports false if this
+// is no such sum.
+func (s *exactSum) setUnits(n *big.Int, exponent int) bool {
+	shift := exponent - sumUnit
+	switch {
+	case n == nil || n.Sign() == 0:
+		return true
+	case shift < 0 || shift > sumLimbs*limbBits || n.BitLen()+shift >= sumLimbs*limbBits:
+		return false
+	}
+	rest := new(big.Int).Abs(n)
+	rest.Lsh(rest, uint(shift))
+	low, mask := new(big.Int), big.NewInt(1<<limbBits-1)
+	for i := range s.limbs {
+		s.limbs[i] = low.And(rest, mask).Int64()
+		if n.Sign() < 0 {
+			s.limbs[i] = -s.limbs[i]
+		}
+		rest.Rsh(rest, limbBits)
+	}
+	s.carry()
+	return true
 }

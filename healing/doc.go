@@ -6,14 +6,39 @@
 // and [Loop.Handler] shows what happens. A job that is started by cron or a workflow
 // engine calls [Loop.Tick] instead of Run.
 //
-// What is true at any instant is what the [Journal] says. A retraining is a [Run]: a
-// sequence of steps, each of which is recorded, with all that is needed to explain and
-// repeat it, when it is done. [Loop.Advance] does one step. A process may die between or
+// # What is recorded
+//
+// What is true at any instant is what the journal says: a [registry.Log] with the orders,
+// runs and decisions of one model, chained by hashes over the stored bytes. A retraining is
+// a [Run]: a sequence of steps, each of which is recorded, with all that is needed to explain
+// and repeat it, when it is done. [Loop.Advance] does one step. A process may die between or
 // within steps, and any other process goes on: effects outside the journal (a version
 // registered, a promotion) carry the run's ID as their idempotency key, so none happens
-// twice. Several processes may drive the same journal; the journal's compare-and-set
-// lets one of them record each step. Work may then be done twice, but never counted
-// twice: there is no lease yet.
+// twice. [ReadJournal] reads a journal for an audit.
 //
-// The package starts no goroutine outside Run, and is silent unless given a logger.
+// What the monitor measures is [Telemetry]: passes, and profiles of short buckets of time. It
+// is no part of the journal, and may be pruned by age.
+//
+// # Several processes
+//
+// Several processes may drive the same parts. The journal's compare-and-set lets one of them
+// record each step. With a [Lease] one of them does the work, which is trained once. The token
+// of the lease goes into journal and registry: a process that was paused, and lost the lease
+// without knowing, is refused with [registry.ErrFenced] when it wakes up.
+//
+// # Several models
+//
+// A loop is about one model, which [Parts.Model] names. Loops may share the stores of
+// predictions, labels and telemetry; each has a registry, a journal and a lease of its own.
+// [Handler] shows them on one page.
+//
+// # When records are damaged
+//
+// A journal that is damaged is reported with the number of the entry, on the page too. The
+// monitor goes on, no run starts, and a person can still roll back: see [Loop.Rollback].
+// [RepairJournal] keeps what can be verified and sets the rest aside. Telemetry that is
+// damaged is passed over, reported and measured again.
+//
+// The package starts no goroutine that outlives the call, and is silent unless given a
+// logger.
 package healing

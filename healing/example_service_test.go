@@ -16,6 +16,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/filetelemetry"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -40,6 +41,7 @@ func service(dir string, run func(func(context.Context) error)) http.Handler {
 	truth := must(csvlabels.Open(filepath.Join(dir, "labels.csv"), csvlabels.Config{}))
 	versions := must(fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{}))
 	journal := must(fileregistry.OpenLog(filepath.Join(dir, "journal")))
+	telemetry := must(filetelemetry.Open(filepath.Join(dir, "telemetry"), filetelemetry.Config{}))
 
 	// The first model is one that the team has. Later ones are trained and promoted here.
 	must(firstModel(versions, schema))
@@ -55,7 +57,8 @@ func service(dir string, run func(func(context.Context) error)) http.Handler {
 
 	// The healing side, in this process or in another.
 	loop := must(healing.New(healing.Parts{
-		Predictions: predictions, Labels: truth, Registry: versions, Journal: journal,
+		Predictions: predictions, Labels: truth, Registry: versions,
+		Journal: journal, Telemetry: telemetry,
 		Trainer: healing.TrainerFunc(train), Load: decodeModel,
 	}, healing.Config{}))
 	mux.Handle("/healing/", http.StripPrefix("/healing", loop.Handler()))

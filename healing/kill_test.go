@@ -2,6 +2,7 @@ package healing_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/filetelemetry"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -31,6 +34,10 @@ const (
 	killSteps = 24
 )
 
+// tickDir, if set, makes the test binary one of several processes that tick on the files in
+// that folder until a version is in production, with a training that lasts many ticks.
+const tickDir = "SELFHEAL_HEALING_TICKER"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killDir); dir != "" {
 		if err := live(context.Background(), dir); err != nil {
@@ -39,7 +46,71 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(tickDir); dir != "" {
+		if err := tickUntilDeployed(context.Background(), dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
+}
+
+// tickUntilDeployed prints a line for each training that it does.
+func tickUntilDeployed(ctx context.Context, dir string) error {
+	w, err := onFiles(dir)
+	if err != nil {
+		return err
+	}
+	train := w.parts.Trainer
+	w.parts.Trainer = healing.TrainerFunc(func(ctx context.Context, r healing.TrainRequest) (healing.Trained, error) {
+		fmt.Println("trains", r.Run)
+		time.Sleep(3 * time.Second) // three times what the lease lasts without being renewed
+		return train.Train(ctx, r)
+	})
+	l, err := healing.New(w.parts, healing.Config{Lease: time.Second})
+	if err != nil {
+		return err
+	}
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		if err := l.Tick(ctx, epoch.Add(40*day)); err != nil {
+			return err
+		}
+		if l.Status().Production != nil {
+			return nil
+		}
+	}
+	return errors.New("nothing was deployed within a minute")
+}
+
+// TestLoop_ThreeProcessesTrainOnce has three processes tick ten times a second while a
+// training lasts three seconds.
+func TestLoop_ThreeProcessesTrainOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w, err := onFiles(dir)
+	require.NoError(t, err)
+	w.pass(t, 40*day, 2000, 0)
+	var (
+		wg   sync.WaitGroup
+		outs [3][]byte
+		errs [3]error
+	)
+	for i := range outs {
+		wg.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			cmd.Env = append(os.Environ(), tickDir+"="+dir)
+			cmd.Stderr = os.Stderr
+			outs[i], errs[i] = cmd.Output()
+		})
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(errs[:]...))
+	said := string(bytes.Join(outs[:], nil))
+	require.Equal(t, 1, strings.Count(said, "trains"), said)
+	runs := w.runs(t, w.loop(t, healing.Config{}))
+	require.Len(t, runs, 1)
+	require.Equal(t, healing.StepConfirmed, runs[0].Step)
 }
 
 // onFiles returns a world whose parts are the embedded defaults, in a folder.
@@ -53,8 +124,11 @@ func onFiles(dir string) (*world, error) {
 	truth, errLabels := csvlabels.Open(filepath.Join(dir, "labels.csv"), csvlabels.Config{})
 	versions, errRegistry := fileregistry.Open(filepath.Join(dir, "registry"), fileregistry.Config{})
 	journal, errJournal := fileregistry.OpenLog(filepath.Join(dir, "journal"))
-	w.parts.Predictions, w.parts.Labels, w.parts.Registry, w.parts.Journal = predictions, truth, versions, journal
-	return w, errors.Join(errPredictions, errLabels, errRegistry, errJournal)
+	telemetry, errTelemetry := filetelemetry.Open(filepath.Join(dir, "telemetry"), filetelemetry.Config{})
+	lease, errLease := fileregistry.OpenLease(filepath.Join(dir, "lease.json"))
+	w.parts.Predictions, w.parts.Labels, w.parts.Registry = predictions, truth, versions
+	w.parts.Journal, w.parts.Telemetry, w.parts.Lease = journal, telemetry, lease
+	return w, errors.Join(errPredictions, errLabels, errRegistry, errJournal, errTelemetry, errLease)
 }
 
 // live does step after step: traffic, labels, a tick. Rows are made from the number of

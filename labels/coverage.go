@@ -34,8 +34,8 @@ type Coverage struct {
 	DelayP90 time.Duration `json:"delay_p90"`
 }
 
-// Cover consumes examples, as [Join] yields them, and returns their coverage, or the
-// first error of the sequence.
+// Cover consumes examples, as [Join] and [JoinAsOf] yield them, and returns their coverage,
+// or the first error of the sequence.
 func Cover(examples iter.Seq2[Example, error]) (Coverage, error) {
 	c := Coverage{ByVersion: map[string]Count{}}
 	var delays []time.Duration

@@ -19,11 +19,17 @@ type Dataset struct {
 	Examples []Example
 }
 
-// Collect gathers what [Join] yields into a Dataset. It holds all of it in memory; a
-// [Sampler] holds a part.
+// Collect is [CollectAsOf] as of now.
 func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query) (Dataset, error) {
+	return CollectAsOf(ctx, predictions, labels, q, time.Time{})
+}
+
+// CollectAsOf gathers what [JoinAsOf] yields into a Dataset. It holds all of it in memory; a
+// [Sampler] holds a part. With the moment at which a model was trained, it gives what that
+// model was trained on, down to the [Dataset.Fingerprint], as long as both stores keep it.
+func CollectAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query, arrivedBy time.Time) (Dataset, error) {
 	d := Dataset{Schema: predictions.Schema()}
-	for e, err := range Join(ctx, predictions, labels, q) {
+	for e, err := range JoinAsOf(ctx, predictions, labels, q, arrivedBy) {
 		if err != nil {
 			return Dataset{}, err
 		}
@@ -76,7 +82,7 @@ func (d Dataset) Coverage() Coverage {
 
 // Fingerprint returns the SHA-256, in hexadecimal, over the schema and, of every
 // example in order, the ID, the time in microseconds, the row and the truth. What a model
-// answered is no part of it. Two datasets with the same fingerprint train the same model.
+// answered, and when a label was dated or arrived, is no part of it. Two datasets with the same fingerprint train the same model.
 func (d Dataset) Fingerprint() string {
 	h := sha256.New()
 	var line []byte

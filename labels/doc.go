@@ -11,6 +11,9 @@
 // prediction shows up. One that cannot be the truth of its prediction is kept too, and
 // is marked and counted as a misfit: it stops neither the feed nor a join.
 //
+// When a label arrived is kept with it. So [JoinAsOf] and [CollectAsOf] can tell what was
+// known at an earlier moment, such as that at which a model was trained.
+//
 // [MemoryStore] serves tests and examples, the sub-package csvlabels is the embedded
-// default, and the sub-package storetest holds the promises that every store keeps.
+// default, and the sub-package labelstest holds the promises that every store keeps.
 package labels

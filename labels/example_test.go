@@ -80,6 +80,39 @@ func ExampleJoin() {
 	// cleo: predicted 1, labelled true, truth "0"
 }
 
+// A model is trained in July. What it was trained on can be collected again at any later
+// time, whatever was corrected since.
+func ExampleCollectAsOf() {
+	ctx := context.Background()
+	predictions, err := applicants(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trained := time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC)
+	store := labels.NewMemoryStore()
+	err = store.Append(ctx,
+		// A store sets the arrival itself; here the past is replayed.
+		labels.Label{PredictionID: "ann", Class: "0", Time: trained.AddDate(0, 0, -9), Arrived: trained.AddDate(0, 0, -8)},
+		labels.Label{PredictionID: "ann", Class: "1", Time: trained.AddDate(0, 0, 1), Arrived: trained.AddDate(0, 0, 2)},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, moment := range []time.Time{trained, {}} {
+		dataset, err := labels.CollectAsOf(ctx, predictions, store, predictlog.Query{}, moment)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(dataset.Examples[0].Record.ID, dataset.Examples[0].Label.Class)
+	}
+	// Output:
+	// ann 0
+	// ann 1
+}
+
 func ExampleCover() {
 	ctx := context.Background()
 	predictions, err := applicants(ctx)

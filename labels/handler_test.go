@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/labels"
-	"github.com/selfheal-ml/selfheal/labels/storetest"
+	"github.com/selfheal-ml/selfheal/labels/labelstest"
 )
 
 // post sends a body to the feed of the store.
@@ -253,7 +253,7 @@ func TestHandler_BodyFails(t *testing.T) {
 func TestHandler_StoreFails(t *testing.T) {
 	t.Parallel()
 	memory := labels.NewMemoryStore()
-	store := storetest.Faulty(memory, func(call int) error {
+	store := labelstest.Faulty(memory, func(call int) error {
 		switch call {
 		case 1:
 			return errors.New("no disk") // Append of the rows with a time
@@ -307,6 +307,19 @@ func TestHandler_StoreRejectsUndated(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
 	require.Equal(t, `labels: label of prediction "p-1": class: want 0 or 1`, errorOf(t, w))
 	require.Len(t, history(t, memory), 1)
+}
+
+// When a label arrived is for the store to say.
+func TestHandler_ArrivedIsNotForTheFeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := labels.NewMemoryStore()
+		w := post(store, `{"prediction_id": "p-1", "class": "yes", "arrived": "2025-06-01T12:00:00Z"}`)
+		require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+		require.Contains(t, w.Body.String(), `unknown field \"arrived\"`)
+		require.Equal(t, http.StatusOK, post(store, `{"prediction_id": "p-1", "class": "yes", "time": "1999-06-01T12:00:00Z"}`).Code)
+		require.True(t, history(t, store)[0].Arrived.Equal(time.Now()))
+	})
 }
 
 func TestHandler_Arrival(t *testing.T) {

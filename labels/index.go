@@ -10,21 +10,23 @@ import (
 // of [Store.Append], and finds winning labels. It is for stores that keep their index
 // in memory, as [MemoryStore] and csvlabels do.
 //
-// It holds every revision. A prediction with one label takes 120 to 150 bytes if its ID
-// is a UUID, a further revision 32; a class is held once, however many labels name it.
+// It holds every revision. A prediction with one label takes 130 to 160 bytes if its ID
+// is a UUID, a further revision 48; a class is held once, however many labels name it.
 //
 // The zero Index is empty and ready to use. An Index is not safe for concurrent use,
-// but any number of goroutines may call Lookup and Fresh while none calls Add.
+// but any number of goroutines may call its other methods while none calls Add.
 type Index struct {
 	winners map[string]revision // by prediction ID
 }
 
 // revision is a label without its prediction's ID.
 type revision struct {
-	micros int64 // Label.Time
-	truth  truth
+	micros  int64 // Label.Time
+	arrived int64 // Label.Arrived in microseconds
+	truth   truth
 	// older is the list of the prediction's other revisions. Only the head of a list is
-	// ever replaced, so that a copy of a winner is a snapshot of all its revisions.
+	// ever replaced, so that a copy of a winner is a snapshot of all its revisions. Of
+	// revisions with equal times the one added last comes first.
 	older *revision
 }
 
@@ -34,12 +36,13 @@ type truth struct {
 	value uint64 // the bits, because 0 == -0
 }
 
-// Add records the label, which must pass [Label.Check], and reports whether it is a new
-// revision. False means that it equals a recorded one and that nothing changed.
+// Add records the label, which must pass [Label.Check] and have an Arrived, and reports
+// whether it is a new revision. False means that it equals a recorded one and that nothing changed.
 func (x *Index) Add(l Label) bool {
 	r := revision{
-		micros: l.Time.UnixMicro(),
-		truth:  truth{class: unique.Make(l.Class), value: math.Float64bits(l.Value)},
+		micros:  l.Time.UnixMicro(),
+		arrived: l.Arrived.UnixMicro(),
+		truth:   truth{class: unique.Make(l.Class), value: math.Float64bits(l.Value)},
 	}
 	if x.winners == nil {
 		x.winners = make(map[string]revision)
@@ -97,12 +100,54 @@ func (x *Index) Lookup(predictionID string) (Label, bool) {
 	if !labelled {
 		return Label{}, false
 	}
+	return w.label(predictionID), true
+}
+
+// LookupAsOf is Lookup without the labels that arrived later than the given moment. A zero
+// moment is Lookup.
+func (x *Index) LookupAsOf(arrivedBy time.Time, predictionID string) (Label, bool) {
+	if arrivedBy.IsZero() {
+		return x.Lookup(predictionID)
+	}
+	w, labelled := x.winners[predictionID]
+	if !labelled {
+		return Label{}, false
+	}
+	by := arrivedBy.UnixMicro()
+	var won *revision
+	for r := &w; r != nil; r = r.older {
+		if r.arrived <= by && (won == nil || r.micros > won.micros) {
+			won = r
+		}
+	}
+	if won == nil {
+		return Label{}, false
+	}
+	return won.label(predictionID), true
+}
+
+// LastArrival returns the latest Arrived of the prediction's labels; zero if it has none.
+func (x *Index) LastArrival(predictionID string) time.Time {
+	w, labelled := x.winners[predictionID]
+	if !labelled {
+		return time.Time{}
+	}
+	last := w.arrived
+	for r := w.older; r != nil; r = r.older {
+		last = max(last, r.arrived)
+	}
+	return time.UnixMicro(last).UTC()
+}
+
+// label returns the revision as a label of the prediction.
+func (w revision) label(predictionID string) Label {
 	return Label{
 		PredictionID: predictionID,
 		Class:        w.truth.class.Value(),
 		Value:        math.Float64frombits(w.truth.value),
 		Time:         time.UnixMicro(w.micros).UTC(),
-	}, true
+		Arrived:      time.UnixMicro(w.arrived).UTC(),
+	}
 }
 
 // Len returns the number of predictions that have a label.

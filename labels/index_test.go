@@ -18,8 +18,13 @@ import (
 type model []labels.Label
 
 func (m model) winner(predictionID string) (winner labels.Label, labelled bool) {
+	return m.winnerAsOf(time.Time{}, predictionID)
+}
+
+func (m model) winnerAsOf(arrivedBy time.Time, predictionID string) (winner labels.Label, labelled bool) {
+	q := labels.Query{PredictionID: predictionID, ArrivedBy: arrivedBy}
 	for _, l := range m {
-		if l.PredictionID == predictionID && (!labelled || !l.Time.Before(winner.Time)) {
+		if q.Matches(l) && (!labelled || !l.Time.Before(winner.Time)) {
 			winner, labelled = l, true
 		}
 	}
@@ -40,9 +45,13 @@ func genLabels() gopter.Gen { return genBatch(25) }
 
 // genBatch draws n labels from few predictions, truths and times, so that they collide.
 func genBatch(n int) gopter.Gen {
-	label := gopter.CombineGens(gen.IntRange(0, 2), gen.IntRange(0, 3), gen.IntRange(0, 4)).
+	label := gopter.CombineGens(gen.IntRange(0, 2), gen.IntRange(0, 3), gen.IntRange(0, 4), gen.IntRange(0, 6)).
 		Map(func(v []any) labels.Label {
-			l := labels.Label{PredictionID: "p-" + strconv.Itoa(v[0].(int)), Time: noon.Add(time.Duration(v[2].(int)) * time.Second)}
+			l := labels.Label{
+				PredictionID: "p-" + strconv.Itoa(v[0].(int)),
+				Time:         noon.Add(time.Duration(v[2].(int)) * time.Second),
+				Arrived:      noon.Add(time.Duration(v[3].(int)) * time.Hour),
+			}
 			if truth := v[1].(int); truth < 2 {
 				l.Class = strconv.Itoa(truth)
 			} else {
@@ -73,6 +82,34 @@ func TestIndex_Properties(t *testing.T) {
 		}
 		return true
 	}, genLabels()))
+
+	props.Property("LookupAsOf and LastArrival do as the contract says", prop.ForAll(func(ls []labels.Label, hours int) bool {
+		var m model
+		var x labels.Index
+		by := noon.Add(time.Duration(hours)*time.Hour - time.Nanosecond)
+		for _, l := range ls {
+			x.Add(l)
+			m.add(l)
+		}
+		for i := range 4 {
+			id := "p-" + strconv.Itoa(i)
+			got, labelled := x.LookupAsOf(by, id)
+			want, wanted := m.winnerAsOf(by, id)
+			if labelled != wanted || got != want {
+				return false
+			}
+			var last time.Time
+			for _, l := range m {
+				if l.PredictionID == id && l.Arrived.After(last) {
+					last = l.Arrived
+				}
+			}
+			if !x.LastArrival(id).Equal(last) {
+				return false
+			}
+		}
+		return true
+	}, genLabels(), gen.IntRange(0, 7)))
 
 	props.Property("Fresh foretells Add and changes nothing", prop.ForAll(func(before, ls []labels.Label) bool {
 		var m model
@@ -135,7 +172,7 @@ func TestIndex_Zero(t *testing.T) {
 func TestIndex_Confirmation(t *testing.T) {
 	t.Parallel()
 	known := labels.Label{PredictionID: "p-1", Class: "yes", Time: noon}
-	confirmed := labels.Label{PredictionID: "p-1", Class: "yes", Time: noon.Add(30 * time.Minute)}
+	confirmed := labels.Label{PredictionID: "p-1", Class: "yes", Time: noon.Add(30 * time.Minute), Arrived: noon}
 	between := labels.Label{PredictionID: "p-1", Class: "no", Time: noon.Add(20 * time.Minute)}
 
 	var x labels.Index

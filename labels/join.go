@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -22,73 +23,122 @@ type Example struct {
 	Misfit error
 }
 
-// joinBatch is how many predictions are looked up at once: large enough that a
-// database answers few queries, small enough to bound memory.
-const joinBatch = 1000
+const (
+	// joinBatch is how many predictions are looked up at once: large enough that a
+	// database answers few queries, small enough to bound memory.
+	joinBatch = 1000
+	// joinAhead is how many predictions are read before the first are looked up.
+	joinAhead = 16 * joinBatch
+)
 
-// Join yields every prediction that q matches, each with its winning label if it has
-// one, in the order of the predictions' store and in memory bounded by a batch of
-// predictions. The sequence ends at the first error of either store, a cancelled ctx
-// included, which it yields wrapped, with a zero Example.
+// Join is [JoinAsOf] as of now.
+func Join(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query) iter.Seq2[Example, error] {
+	return JoinAsOf(ctx, predictions, labels, q, time.Time{})
+}
+
+// JoinAsOf yields every prediction that q matches, each with its winning label if it had
+// one by the given moment, in the order of the predictions' store. A zero moment is now. The
+// sequence ends at the first error of either store, a cancelled ctx included, which it yields
+// wrapped, with a zero Example. It may be ranged over again, which is a new join.
 //
 // A winning label that does not fit the schema of the predictions (a class that the
 // target does not have, a class for a regression) leaves its prediction unlabelled, with
 // a Misfit: one bad label must not stop whatever is computed from the rest. Older
 // revisions do not take its place; a corrected label does. [Cover] counts misfits, so
 // that they do not go unnoticed.
-func Join(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query) iter.Seq2[Example, error] {
-	return func(yield func(Example, error) bool) {
-		j := joiner{
-			labels: labels,
-			target: predictions.Schema().Target(),
-			batch:  make([]predictlog.Record, 0, joinBatch),
-			ids:    make([]string, joinBatch),
+//
+// If the store of predictions is a [Joiner] that can join with these labels, it does.
+// Otherwise labels are looked up while the predictions are being scanned, 1000 at a time, in
+// memory bounded by 16,000 predictions. Both stores may share one connection, because a scan
+// holds none while it yields. A store that breaks this promise, and keeps the only connection
+// until its scan is over, can be joined only up to that bound, for so many are read before
+// the first look-up; beyond it the join waits until ctx is done.
+func JoinAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query, arrivedBy time.Time) iter.Seq2[Example, error] {
+	target := predictions.Schema().Target()
+	if j, ok := predictions.(Joiner); ok {
+		if join, ok := j.JoinLabels(labels, q, arrivedBy); ok {
+			return func(yield func(Example, error) bool) { joined(join(ctx), target, yield) }
 		}
+	}
+	return func(yield func(Example, error) bool) {
+		j := joiner{labels: labels, target: target, arrivedBy: arrivedBy}
+		limit := joinAhead
 		for r, err := range predictions.Scan(ctx, q) {
 			if err != nil {
 				yield(Example{}, fmt.Errorf("labels: join: predictions: %w", err))
 				return
 			}
-			if j.batch = append(j.batch, r); len(j.batch) == joinBatch && !j.flush(ctx, yield) {
-				return
+			if j.read = append(j.read, r); len(j.read) == limit {
+				if !j.flush(ctx, yield) {
+					return
+				}
+				clear(j.read) // what was yielded is not held on to
+				j.read, limit = j.read[:0], joinBatch
 			}
 		}
-		if len(j.batch) > 0 {
-			j.flush(ctx, yield)
+		j.flush(ctx, yield)
+	}
+}
+
+// joined yields what a [Joiner] found, and which of the labels do not fit.
+func joined(examples iter.Seq2[Example, error], target predictlog.Target, yield func(Example, error) bool) {
+	for e, err := range examples {
+		if err != nil {
+			yield(Example{}, fmt.Errorf("labels: join: %w", err))
+			return
+		}
+		if !yield(newExample(e.Record, e.Label, e.Labelled, target), nil) {
+			return
 		}
 	}
 }
 
-// joiner is the state of one [Join].
+// newExample returns the example of a record that has a winning label or none.
+func newExample(r predictlog.Record, l Label, found bool, target predictlog.Target) Example {
+	e := Example{Record: r}
+	if found {
+		e.Label, e.Misfit = l, fits(l, target)
+		e.Labelled = e.Misfit == nil
+	}
+	return e
+}
+
+// joiner is the state of one [JoinAsOf].
 type joiner struct {
-	labels Store
-	target predictlog.Target
-	batch  []predictlog.Record
-	ids    []string // scratch of flush, one for each of a full batch
+	labels    Store
+	target    predictlog.Target
+	arrivedBy time.Time
+	read      []predictlog.Record
+	ids       []string // scratch of lookup
 }
 
-// flush yields the batch with its labels, empties it, and reports whether to go on.
+// flush yields what was read with its labels, and reports whether to go on.
 func (j *joiner) flush(ctx context.Context, yield func(Example, error) bool) bool {
-	for i, r := range j.batch {
-		j.ids[i] = r.ID
-	}
-	found, err := j.labels.Lookup(ctx, j.ids[:len(j.batch)]...)
-	if err != nil {
-		yield(Example{}, fmt.Errorf("labels: join: %w", err))
-		return false
-	}
-	for _, r := range j.batch {
-		e := Example{Record: r}
-		if label, ok := found[r.ID]; ok {
-			e.Label, e.Misfit = label, fits(label, j.target)
-			e.Labelled = e.Misfit == nil
-		}
-		if !yield(e, nil) {
+	for batch := range slices.Chunk(j.read, joinBatch) {
+		found, err := j.lookup(ctx, batch)
+		if err != nil {
+			yield(Example{}, fmt.Errorf("labels: join: %w", err))
 			return false
 		}
+		for _, r := range batch {
+			l, ok := found[r.ID]
+			if !yield(newExample(r, l, ok, j.target), nil) {
+				return false
+			}
+		}
 	}
-	j.batch = j.batch[:0]
 	return true
+}
+
+func (j *joiner) lookup(ctx context.Context, records []predictlog.Record) (map[string]Label, error) {
+	j.ids = j.ids[:0]
+	for _, r := range records {
+		j.ids = append(j.ids, r.ID)
+	}
+	if j.arrivedBy.IsZero() {
+		return j.labels.Lookup(ctx, j.ids...)
+	}
+	return j.labels.LookupAsOf(ctx, j.arrivedBy, j.ids...)
 }
 
 // fits returns a [*LabelError] if the label cannot be the truth of such a target.

@@ -7,15 +7,17 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/labels"
-	"github.com/selfheal-ml/selfheal/labels/storetest"
+	"github.com/selfheal-ml/selfheal/labels/labelstest"
 	"github.com/selfheal-ml/selfheal/predictlog"
-	predictlogtest "github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 // newSchema returns a schema of one numeric column.
@@ -110,11 +112,11 @@ func TestJoin_LabelBeforePrediction(t *testing.T) {
 
 func TestJoin_Batches(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 999, 1000, 1001, 2000, 2500} {
+	for _, n := range []int{1, 999, 1000, 1001, 2500, 15_999, 16_000, 16_001, 17_000, 18_500} {
 		t.Run(fmt.Sprintf("n=%d", n), func(t *testing.T) {
 			t.Parallel()
 			lookups := 0
-			store := storetest.Faulty(labelled(t, 0, n/2, n-1), func(int) error {
+			store := labelstest.Faulty(labelled(t, 0, n/2, n-1), func(int) error {
 				lookups++
 				return nil
 			})
@@ -149,7 +151,7 @@ func TestJoin_Misfit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			predictions, store := predict(t, 3, c.target), labels.NewMemoryStore()
-			c.label.PredictionID, c.label.Time = "p-1", noon
+			c.label.PredictionID, c.label.Time, c.label.Arrived = "p-1", noon, noon
 			require.NoError(t, store.Append(t.Context(), c.label))
 			got, err := collect(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
 			require.NoError(t, err)
@@ -176,7 +178,7 @@ func TestJoin_MisfitCorrected(t *testing.T) {
 	t.Parallel()
 	predictions, store := predict(t, 1, predictlog.Target{}), labels.NewMemoryStore()
 	for i, class := range []string{"0", "yes", "1"} {
-		l := labels.Label{PredictionID: "p-0", Class: class, Time: noon.Add(time.Duration(i) * time.Hour)}
+		l := labels.Label{PredictionID: "p-0", Class: class, Time: noon.Add(time.Duration(i) * time.Hour), Arrived: noon}
 		require.NoError(t, store.Append(t.Context(), l))
 		got, err := collect(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
 		require.NoError(t, err)
@@ -212,7 +214,7 @@ func TestJoin_StoreFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			predictions := predictlogtest.Faulty(predict(t, 1500, predictlog.Target{}), c.prediction)
-			store := storetest.Faulty(labelled(t, 1), c.label)
+			store := labelstest.Faulty(labelled(t, 1), c.label)
 			got, err := collect(labels.Join(t.Context(), predictions, store, predictlog.Query{}))
 			require.EqualError(t, err, c.want)
 			require.ErrorIs(t, err, failed)
@@ -220,10 +222,192 @@ func TestJoin_StoreFails(t *testing.T) {
 
 			_, err = labels.Collect(t.Context(),
 				predictlogtest.Faulty(predict(t, 1500, predictlog.Target{}), c.prediction),
-				storetest.Faulty(labelled(t, 1), c.label), predictlog.Query{})
+				labelstest.Faulty(labelled(t, 1), c.label), predictlog.Query{})
 			require.ErrorIs(t, err, failed)
 		})
 	}
+}
+
+func TestJoinAsOf(t *testing.T) {
+	t.Parallel()
+	predictions, store := predict(t, 3, predictlog.Target{}), labels.NewMemoryStore()
+	for i, l := range []labels.Label{
+		{PredictionID: "p-0", Class: "0", Time: noon},
+		{PredictionID: "p-1", Class: "yes", Time: noon}, // a misfit
+		{PredictionID: "p-0", Class: "1", Time: noon.Add(time.Hour)},
+		{PredictionID: "p-1", Class: "1", Time: noon.Add(time.Hour)},
+		{PredictionID: "p-0", Class: "0", Time: noon.Add(-time.Hour)}, // known before all, told after all
+	} {
+		l.Arrived = noon.Add(time.Duration(i+1) * time.Hour)
+		require.NoError(t, store.Append(t.Context(), l))
+	}
+	all := predictlog.Query{}
+	for hours, want := range map[int]string{0: "- - -", 1: "0 - -", 2: "0 !yes -", 3: "1 !yes -", 4: "1 1 -", 5: "1 1 -"} {
+		got, err := collect(labels.JoinAsOf(t.Context(), predictions, store, all, noon.Add(time.Duration(hours)*time.Hour)))
+		require.NoError(t, err)
+		require.Equal(t, want, truths(got), "after %d hours", hours)
+	}
+	now, err := collect(labels.Join(t.Context(), predictions, store, all))
+	require.NoError(t, err)
+	require.Equal(t, "1 1 -", truths(now))
+
+	// What a model was trained on can be collected again, whatever arrived since.
+	trained := noon.Add(3 * time.Hour)
+	before, err := labels.CollectAsOf(t.Context(), predictions, store, all, trained)
+	require.NoError(t, err)
+	require.Equal(t, labels.Count{Predictions: 3, Labelled: 1, Misfits: 1}, before.Coverage().Count)
+	require.NoError(t, store.Append(t.Context(), labels.Label{PredictionID: "p-2", Class: "1", Time: noon}))
+	again, err := labels.CollectAsOf(t.Context(), predictions, store, all, trained)
+	require.NoError(t, err)
+	require.Equal(t, before.Fingerprint(), again.Fingerprint())
+	today, err := labels.Collect(t.Context(), predictions, store, all)
+	require.NoError(t, err)
+	require.NotEqual(t, before.Fingerprint(), today.Fingerprint())
+}
+
+// truths names the label of each example, with an exclamation mark if it is a misfit.
+func truths(examples []labels.Example) string {
+	var words []string
+	for _, e := range examples {
+		switch {
+		case e.Misfit != nil:
+			words = append(words, "!"+e.Label.Class)
+		case e.Labelled:
+			words = append(words, e.Label.Class)
+		default:
+			words = append(words, "-")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// joining is a store of predictions that joins with one store of labels.
+type joining struct {
+	predictlog.Store
+	labels labels.Store
+	fails  error // after the first example
+}
+
+func (j joining) JoinLabels(store labels.Store, q predictlog.Query, arrivedBy time.Time) (func(context.Context) iter.Seq2[labels.Example, error], bool) {
+	if store != j.labels {
+		return nil, false
+	}
+	return func(ctx context.Context) iter.Seq2[labels.Example, error] {
+		return func(yield func(labels.Example, error) bool) {
+			for r, err := range j.Scan(ctx, q) {
+				if err != nil {
+					yield(labels.Example{}, err)
+					return
+				}
+				found, err := j.labels.LookupAsOf(ctx, arrivedBy, r.ID)
+				e := labels.Example{Record: r}
+				e.Label, e.Labelled = found[r.ID]
+				if !yield(e, err) {
+					return
+				}
+				if j.fails != nil {
+					yield(labels.Example{}, j.fails)
+					return
+				}
+			}
+		}
+	}, true
+}
+
+func TestJoin_Joiner(t *testing.T) {
+	t.Parallel()
+	beside, elsewhere := labelled(t, 1), labelled(t, 2)
+	for _, l := range []labels.Label{
+		{PredictionID: "p-0", Class: "yes", Time: noon, Arrived: noon},
+		{PredictionID: "p-1", Class: "0", Time: noon, Arrived: noon},
+	} {
+		require.NoError(t, beside.Append(t.Context(), l))
+	}
+	asked := 0
+	counted := labelstest.Faulty(beside, func(int) error { asked++; return nil })
+	predictions := joining{Store: predict(t, 3, predictlog.Target{}), labels: counted}
+	examples := labels.Join(t.Context(), predictions, counted, predictlog.Query{})
+	for range 2 { // ranged over again, it is a new join
+		got, err := collect(examples)
+		require.NoError(t, err)
+		require.Equal(t, "!yes 1 -", truths(got))
+	}
+	require.Equal(t, 6, asked, "one by one, as only the store itself asks")
+	got, err := collect(labels.JoinAsOf(t.Context(), predictions, counted, predictlog.Query{}, noon))
+	require.NoError(t, err)
+	require.Equal(t, "!yes 0 -", truths(got))
+
+	got, err = collect(labels.Join(t.Context(), predictions, elsewhere, predictlog.Query{}))
+	require.NoError(t, err)
+	require.Equal(t, "- - 1", truths(got), "it cannot join with these")
+
+	for range labels.Join(t.Context(), predictions, counted, predictlog.Query{}) {
+		break
+	}
+	predictions.fails = io.ErrUnexpectedEOF
+	got, err = collect(labels.Join(t.Context(), predictions, counted, predictlog.Query{}))
+	require.EqualError(t, err, "labels: join: unexpected EOF")
+	require.Len(t, got, 1)
+}
+
+// connection is the only one to a database.
+type connection chan struct{}
+
+func (c connection) take(ctx context.Context) error {
+	select {
+	case c <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// keeping is a store that keeps the connection until its scan is over, which breaks a promise.
+type keeping struct {
+	predictlog.Store
+	connection connection
+}
+
+func (s keeping) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
+	return func(yield func(predictlog.Record, error) bool) {
+		if err := s.connection.take(ctx); err != nil {
+			yield(predictlog.Record{}, err)
+			return
+		}
+		defer func() { <-s.connection }()
+		s.Store.Scan(ctx, q)(yield)
+	}
+}
+
+// sharing is a store of labels on the same connection.
+type sharing struct {
+	labels.Store
+	connection connection
+}
+
+func (s sharing) Lookup(ctx context.Context, ids ...string) (map[string]labels.Label, error) {
+	if err := s.connection.take(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-s.connection }()
+	return s.Store.Lookup(ctx, ids...)
+}
+
+func TestJoin_ScanKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for n, want := range map[int]error{15_999: nil, 16_000: context.DeadlineExceeded} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			only := make(connection, 1)
+			examples := labels.Join(ctx, keeping{predict(t, n, predictlog.Target{}), only}, sharing{labelled(t, 1), only}, predictlog.Query{})
+			coverage, err := labels.Cover(examples)
+			require.ErrorIs(t, err, want)
+			if want == nil {
+				require.Equal(t, labels.Count{Predictions: n, Labelled: 1}, coverage.Count)
+			}
+			cancel()
+		}
+	})
 }
 
 // breaking yields an error in the middle of a scan.
@@ -233,7 +417,7 @@ func (s breaking) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predic
 	return func(yield func(predictlog.Record, error) bool) {
 		n := 0
 		for r, err := range s.Store.Scan(ctx, q) {
-			if n++; n == 1200 {
+			if n++; n == 17_200 {
 				yield(predictlog.Record{}, io.ErrUnexpectedEOF)
 				return
 			}
@@ -246,7 +430,7 @@ func (s breaking) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predic
 
 func TestJoin_ScanBreaks(t *testing.T) {
 	t.Parallel()
-	predictions := breaking{predict(t, 1500, predictlog.Target{})}
+	predictions := breaking{predict(t, 17_500, predictlog.Target{})}
 	n, errs := 0, 0
 	for e, err := range labels.Join(t.Context(), predictions, labelled(t), predictlog.Query{}) {
 		if err == nil {
@@ -257,7 +441,7 @@ func TestJoin_ScanBreaks(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Zero(t, e)
 	}
-	require.Equal(t, 1000, n)
+	require.Equal(t, 17_000, n)
 	require.Equal(t, 1, errs)
 }
 

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] in memory, for tests and examples. Its labels are gone with
-// the process. The zero MemoryStore is empty and ready to use.
+// MemoryStore is a [Store] and a [Pruner] in memory, for tests and examples. Its labels are
+// gone with the process. The zero MemoryStore is empty and ready to use.
 type MemoryStore struct {
 	mu        sync.RWMutex
 	index     Index   // guarded by mu
-	revisions []Label // guarded by mu; in order of Append, only ever appended to
+	revisions []Label // guarded by mu; in order of Append, only ever appended to or replaced
 }
 
 // NewMemoryStore returns an empty store.
@@ -30,9 +30,9 @@ func (s *MemoryStore) Append(ctx context.Context, labels ...Label) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	now := time.Now()
 	for _, l := range labels {
-		if s.index.Add(l) {
-			l.Time = l.Time.UTC().Truncate(time.Microsecond)
+		if l = l.Stored(now); s.index.Add(l) {
 			s.revisions = append(s.revisions, l)
 		}
 	}
@@ -41,6 +41,11 @@ func (s *MemoryStore) Append(ctx context.Context, labels ...Label) error {
 
 // Lookup implements [Store].
 func (s *MemoryStore) Lookup(ctx context.Context, predictionIDs ...string) (map[string]Label, error) {
+	return s.LookupAsOf(ctx, time.Time{}, predictionIDs...)
+}
+
+// LookupAsOf implements [Store].
+func (s *MemoryStore) LookupAsOf(ctx context.Context, arrivedBy time.Time, predictionIDs ...string) (map[string]Label, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,7 +53,7 @@ func (s *MemoryStore) Lookup(ctx context.Context, predictionIDs ...string) (map[
 	defer s.mu.RUnlock()
 	found := make(map[string]Label)
 	for _, id := range predictionIDs {
-		if l, ok := s.index.Lookup(id); ok {
+		if l, ok := s.index.LookupAsOf(arrivedBy, id); ok {
 			found[id] = l
 		}
 	}
@@ -76,4 +81,25 @@ func (s *MemoryStore) Scan(ctx context.Context, q Query) iter.Seq2[Label, error]
 			}
 		}
 	}
+}
+
+// Prune implements [Pruner]. It removes all that it may.
+func (s *MemoryStore) Prune(ctx context.Context, arrivedBefore time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var (
+		index Index
+		kept  []Label // not in place, because a scan may be reading the revisions
+	)
+	for _, l := range s.revisions {
+		if !s.index.LastArrival(l.PredictionID).Before(arrivedBefore) {
+			index.Add(l)
+			kept = append(kept, l)
+		}
+	}
+	s.index, s.revisions = index, kept
+	return nil
 }

@@ -4,14 +4,15 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/labels"
-	"github.com/selfheal-ml/selfheal/labels/storetest"
+	"github.com/selfheal-ml/selfheal/labels/labelstest"
 )
+
+// inMemory is a harness of stores that a process has one handle on.
+var inMemory = labelstest.Harness{New: func(testing.TB) labels.Store { return labels.NewMemoryStore() }}
 
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(*testing.T) labels.Store { return labels.NewMemoryStore() })
+	labelstest.Run(t, inMemory)
 }
 
-func BenchmarkMemoryStore(b *testing.B) {
-	storetest.RunBenchmarks(b, func(*testing.B) labels.Store { return labels.NewMemoryStore() })
-}
+func BenchmarkMemoryStore(b *testing.B) { labelstest.RunBenchmarks(b, inMemory) }

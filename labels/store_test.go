@@ -35,6 +35,7 @@ func TestLabel_Check(t *testing.T) {
 		{"no time", func(l *labels.Label) { l.Time = time.Time{} }, `time: not set`},
 		{"no time in microseconds", func(l *labels.Label) { l.Time = time.Time{}.Add(time.Nanosecond) }, `time: not set`},
 		{"before year 1", func(l *labels.Label) { l.Time = time.Time{}.Add(-time.Hour) }, `time: year 0, want 1 to 9999`},
+		{"arrived after year 9999", func(l *labels.Label) { l.Arrived = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, `arrived: year 10000`},
 		{"after year 9999", func(l *labels.Label) { l.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, `time: year 10000`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,11 +52,24 @@ func TestLabel_Check(t *testing.T) {
 	}
 }
 
+func TestLabel_Stored(t *testing.T) {
+	t.Parallel()
+	elsewhere := time.FixedZone("elsewhere", 3600)
+	l := labels.Label{PredictionID: "p-1", Value: 1, Time: noon.Add(1999).In(elsewhere)}
+	want := labels.Label{PredictionID: "p-1", Value: 1, Time: noon.Add(1000), Arrived: noon.Add(2000)}
+	require.Equal(t, want, l.Stored(noon.Add(2999).In(elsewhere)))
+	l.Arrived = noon.Add(3999).In(elsewhere)
+	want.Arrived = noon.Add(3000)
+	require.Equal(t, want, l.Stored(noon))
+	l.Arrived = time.Time{}.Add(time.Nanosecond) // is not set, in microseconds
+	require.Equal(t, noon, l.Stored(noon).Arrived)
+}
+
 func TestLabel_Equal(t *testing.T) {
 	t.Parallel()
 	l := labels.Label{PredictionID: "p-1", Value: 1, Time: noon.Add(1500)}
 	same := l
-	same.Time = noon.Add(1999).In(time.FixedZone("elsewhere", 3600))
+	same.Time, same.Arrived = noon.Add(1999).In(time.FixedZone("elsewhere", 3600)), noon
 	require.True(t, l.Equal(same), "the same microsecond in another zone")
 	for name, other := range map[string]labels.Label{
 		"prediction": {PredictionID: "p-2", Value: 1, Time: l.Time},

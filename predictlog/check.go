@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -42,7 +43,7 @@ func (s *Schema) CheckRecord(r Record) error {
 	if err := CheckID(r.ID); err != nil {
 		return fail("ID", "%v", err)
 	}
-	if r.Time.IsZero() {
+	if r.Time.Truncate(time.Microsecond).IsZero() {
 		return fail("time", "not set")
 	}
 	if y := r.Time.UTC().Year(); y < 1 || y > 9999 {

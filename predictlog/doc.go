@@ -2,7 +2,7 @@
 // which version, so that the answer can later be joined with the truth.
 //
 // A newcomer makes three calls: [SchemaOf] derives the columns of a model's input
-// from a Go struct, [NewRecorder] joins that to a [Store], and
+// from a Go struct, [NewRecorder] joins that to an [Appender] such as a [Store], and
 // [Recorder.Middleware] wraps the handler that serves predictions. [Recorder.Run]
 // does the writing, in a goroutine that the caller owns.
 //
@@ -11,5 +11,6 @@
 // when the process is killed is lost; see [Recorder.Run]. Stores are
 // append-only; a record that was stored is never changed. [MemoryStore] serves tests
 // and examples, the sub-package csvlog is the embedded default, and the sub-package
-// storetest holds the promises that every store keeps.
+// predictlogtest holds the promises that every store keeps. A store that keeps bytes, as
+// a database does, writes them with a [Codec].
 package predictlog

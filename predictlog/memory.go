@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 )
 
-// MemoryStore is a [Store] that keeps its records in memory, for tests and examples. It
-// finds a taken ID on every day. It grows without bound.
+// MemoryStore is a [Store] that keeps its records in memory, for tests and examples. A
+// taken ID is found whatever its Time. It grows until it is pruned; it is a [Pruner], to
+// the record, and a [ColumnScanner].
 type MemoryStore struct {
 	schema *Schema
 
 	mu      sync.RWMutex
-	records []Record       // guarded by mu; only ever appended to
+	records []Record       // guarded by mu; only ever appended to, or replaced
 	byID    map[string]int // guarded by mu; the position in records
 }
 
@@ -81,4 +83,29 @@ func (m *MemoryStore) Scan(ctx context.Context, q Query) iter.Seq2[Record, error
 			}
 		}
 	}
+}
+
+// ScanColumns implements [ColumnScanner], at the speed of Scan.
+func (m *MemoryStore) ScanColumns(ctx context.Context, q Query) iter.Seq2[*Batch, error] {
+	return batches(m.schema, m.Scan(ctx, q))
+}
+
+// Prune implements [Pruner].
+func (m *MemoryStore) Prune(ctx context.Context, before time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("predictlog: prune memory: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var kept []Record // not in place, for a scan may be reading
+	byID := map[string]int{}
+	for _, r := range m.records {
+		if r.Time.Before(before) {
+			continue
+		}
+		byID[r.ID] = len(kept)
+		kept = append(kept, r)
+	}
+	m.records, m.byID = kept, byID
+	return nil
 }

@@ -4,18 +4,20 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
+
+var memoryHarness = predictlogtest.Harness{
+	New: func(_ testing.TB, schema *predictlog.Schema) predictlog.Store {
+		return predictlog.NewMemoryStore(schema)
+	},
+	Second:   func(_ testing.TB, store predictlog.Store) predictlog.Store { return store },
+	Features: predictlogtest.Features{UniqueIDs: true},
+}
 
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(_ *testing.T, schema *predictlog.Schema) predictlog.Store {
-		return predictlog.NewMemoryStore(schema)
-	})
+	predictlogtest.Run(t, memoryHarness)
 }
 
-func BenchmarkMemoryStore(b *testing.B) {
-	storetest.RunBenchmarks(b, func(_ *testing.B, schema *predictlog.Schema) predictlog.Store {
-		return predictlog.NewMemoryStore(schema)
-	})
-}
+func BenchmarkMemoryStore(b *testing.B) { predictlogtest.RunBenchmarks(b, memoryHarness) }

@@ -50,7 +50,9 @@ type Record struct {
 	// ID names the prediction for ever; a label refers to it. Letters, digits and
 	// ASCII punctuation but no spaces, quotes or commas, at most 128 bytes.
 	ID string
-	// Time is when the request was answered, in UTC; stores keep it to the microsecond.
+	// Time is when the request was answered, in UTC. Every store keeps it to the
+	// microsecond, neither finer nor coarser: what is below is cut off, so that a Time is
+	// never after the moment it stands for.
 	Time time.Time
 	// Model and Version say which model answered. Both are empty for a row that was
 	// imported without an answer, or if the service does not tell them.
@@ -59,7 +61,7 @@ type Record struct {
 	Row Row
 	// Output is what was answered.
 	Output Output
-	// Latency is how long the answer took; stores keep it to the microsecond.
+	// Latency is how long the answer took, cut off to the microsecond as Time is.
 	Latency time.Duration
 	// Violations are the rules that Row broke when it was recorded, nil for none.
 	Violations []Violation

@@ -78,7 +78,7 @@ type Config struct {
 	// delay of every request while the store is down and the queue full. Default 100ms.
 	BlockTimeout time.Duration `validate:"gte=0"`
 
-	// BatchSize bounds the records of one [Store.Append]. Default 1000.
+	// BatchSize bounds the records of one [Appender.Append]. Default 1000.
 	BatchSize int `validate:"gte=0"`
 	// FlushInterval is the longest a record waits for its first Append while the store
 	// keeps up. Run wakes at this interval, so that no request has to wake it, and once
@@ -156,12 +156,13 @@ type Stats struct {
 	Retries  int64 `json:"retries"`  // failed calls of Append that were, or will be, repeated
 }
 
-// Recorder writes what a model is asked, and answers, to a [Store]. Records come from
+// Recorder writes what a model is asked, and answers, to an [Appender], which a [Store] is,
+// and a queue of messages can be. Records come from
 // [Recorder.Middleware] and [Recorder.Record] and are written by [Recorder.Run]. An
 // answer reaches its client before its record is stored: what a killed process loses is
 // said there. All methods are safe for concurrent use.
 type Recorder struct {
-	store    Store
+	dst      Appender
 	schema   *Schema
 	cfg      Config
 	queue    *queue
@@ -173,13 +174,13 @@ type Recorder struct {
 	recorded, rejected, dropped, retries atomic.Int64
 }
 
-// NewRecorder returns a recorder to the store. It starts nothing: records are queued, up
-// to the queue's bound, until [Recorder.Run] writes them. A nil store and every field of
-// cfg that is out of bounds are errors.
-func NewRecorder(store Store, cfg Config) (*Recorder, error) {
+// NewRecorder returns a recorder to dst. It starts nothing: records are queued, up to the
+// queue's bound, until [Recorder.Run] writes them. A nil dst and every field of cfg that
+// is out of bounds are errors.
+func NewRecorder(dst Appender, cfg Config) (*Recorder, error) {
 	var errs []error
-	if store == nil {
-		errs = append(errs, errors.New("nil Store"))
+	if dst == nil {
+		errs = append(errs, errors.New("nil Appender"))
 	}
 	errs = append(errs, cfg.check())
 	if err := errors.Join(errs...); err != nil {
@@ -187,8 +188,8 @@ func NewRecorder(store Store, cfg Config) (*Recorder, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Recorder{
-		store:    store,
-		schema:   store.Schema(),
+		dst:      dst,
+		schema:   dst.Schema(),
 		cfg:      cfg,
 		queue:    newQueue(cfg),
 		captures: sync.Pool{New: func() any { return new(capture) }},

@@ -51,7 +51,7 @@ func TestNewRecorder_ReportsEveryMistake(t *testing.T) {
 		MaxQueueBytes: -8, BlockTimeout: -9,
 	})
 	for _, want := range []string{
-		"predictlog: new recorder: nil Store",
+		"predictlog: new recorder: nil Appender",
 		"MaxBody is -1, want gte=0",
 		"QueueSize is -2, want gte=0",
 		"BatchSize is -3, want gte=0",

@@ -182,7 +182,7 @@ func (w *writer) append(ctx context.Context, records []Record) error {
 	}
 	wait := w.cfg.RetryBackoff
 	for failures := 1; ; failures++ {
-		err := w.store.Append(ctx, records...)
+		err := w.dst.Append(ctx, records...)
 		if err == nil || isRefusal(err) {
 			return err
 		}

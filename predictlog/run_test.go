@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
@@ -96,7 +96,7 @@ func TestRun_RetriesWithBackoff(t *testing.T) {
 			calls []time.Time
 		)
 		memory := predictlog.NewMemoryStore(applicantSchema(t))
-		store := storetest.Faulty(memory, func(call int) error {
+		store := predictlogtest.Faulty(memory, func(call int) error {
 			calls = append(calls, time.Now())
 			if call <= 12 {
 				return errDisk
@@ -211,7 +211,7 @@ func TestRun_DrainsOnCancel(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		memory := predictlog.NewMemoryStore(applicantSchema(t))
-		store := storetest.Faulty(memory, func(call int) error {
+		store := predictlogtest.Faulty(memory, func(call int) error {
 			if call <= 3 {
 				return errDisk
 			}
@@ -233,7 +233,7 @@ func TestRun_DrainEndsThePause(t *testing.T) {
 		var down sync.Mutex
 		down.Lock()
 		memory := predictlog.NewMemoryStore(applicantSchema(t))
-		store := storetest.Faulty(memory, func(int) error {
+		store := predictlogtest.Faulty(memory, func(int) error {
 			if down.TryLock() {
 				down.Unlock()
 				return nil
@@ -257,7 +257,7 @@ func TestRun_ReportsWhatItCouldNotWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rejected []predictlog.Rejected
 		memory := predictlog.NewMemoryStore(applicantSchema(t))
-		recorder := newRecorder(t, storetest.Faulty(memory, func(int) error { return errDisk }), predictlog.Config{
+		recorder := newRecorder(t, predictlogtest.Faulty(memory, func(int) error { return errDisk }), predictlog.Config{
 			BatchSize: 2, DrainTimeout: 3 * time.Second,
 			OnReject: func(r predictlog.Rejected) { rejected = append(rejected, r) },
 		})
@@ -324,7 +324,7 @@ func TestRun_LosesNothing(t *testing.T) {
 		each       = 200
 	)
 	memory := predictlog.NewMemoryStore(applicantSchema(t))
-	recorder := newRecorder(t, storetest.Faulty(memory, func(call int) error {
+	recorder := newRecorder(t, predictlogtest.Faulty(memory, func(call int) error {
 		if call%3 == 0 {
 			return errDisk
 		}

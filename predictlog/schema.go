@@ -126,7 +126,12 @@ type Schema struct {
 	rules       []rule
 	validate    *validator.Validate
 	fingerprint string
+	short       shortFingerprint // the beginning of fingerprint
 }
+
+// shortFingerprint is how an encoded record names its schema: by so much of a
+// fingerprint that no two schemas begin alike.
+type shortFingerprint [8]byte
 
 // rule is the compiled form of a [Column.Rule].
 type rule struct {
@@ -177,7 +182,9 @@ func NewSchema(columns []Column, target Target) (*Schema, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("predictlog: invalid schema: %w", err)
 	}
-	s.fingerprint = s.hash()
+	sum := s.hash()
+	s.fingerprint = hex.EncodeToString(sum)
+	s.short = shortFingerprint(sum[:len(s.short)])
 	return s, nil
 }
 
@@ -277,13 +284,17 @@ func (s *Schema) Target() Target {
 // part of it: a stricter rule does not make old records unreadable.
 func (s *Schema) Fingerprint() string { return s.fingerprint }
 
-func (s *Schema) hash() string {
+// ShortFingerprint returns the first 16 characters of [Schema.Fingerprint], by which the
+// records that a [Codec] encodes name their schema.
+func (s *Schema) ShortFingerprint() string { return s.fingerprint[:2*len(s.short)] }
+
+func (s *Schema) hash() []byte {
 	h := sha256.New()
 	for _, c := range s.columns {
 		fmt.Fprintf(h, "%q %s\n", c.Name, c.Kind)
 	}
 	fmt.Fprintf(h, "%s %q\n", s.target.Task, s.target.Classes)
-	return hex.EncodeToString(h.Sum(nil))
+	return h.Sum(nil)
 }
 
 // Check returns every rule that the row breaks, in the order of the columns, nil if it

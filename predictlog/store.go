@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 )
 
-// ErrDuplicate is returned by [Store.Append] when a record's ID is taken by a record
+// ErrDuplicate is returned by [Appender.Append] when a record's ID is taken by a record
 // with other content. Use [errors.As] with a [*DuplicateError] to learn which.
 var ErrDuplicate = errors.New("predictlog: ID taken by another record")
 
@@ -35,8 +36,11 @@ type Appender interface {
 	// the Time of a stored one and other content is a [*DuplicateError]. Of a record with
 	// the ID of a stored one and another Time a store says whether it tells: it is a
 	// [*DuplicateError], or it is stored. An Appender that cannot read what it wrote says
-	// that it tells neither. A record that does not follow the schema is a [*RecordError].
-	// Records need not come in order of time. A ctx that is already cancelled is an error,
+	// that it tells neither: it then stores again what is repeated. A record that does not
+	// follow the schema is a [*RecordError].
+	//
+	// Records are stored as [Record.Clone] returns them, in UTC and to the microsecond.
+	// They need not come in order of time. A ctx that is already cancelled is an error,
 	// and nothing is stored. The store keeps no reference to the records after it returned.
 	Append(ctx context.Context, records ...Record) error
 }
@@ -67,7 +71,9 @@ type Store interface {
 
 // Query selects records. The zero Query selects all.
 type Query struct {
-	// From and To bound Record.Time: From <= Time < To. A zero bound is no bound.
+	// From and To bound Record.Time: From <= Time < To. A zero bound is no bound. The Time
+	// is the stored one, of whole microseconds, and a bound may be finer; see
+	// [Query.Micros].
 	From, To time.Time
 	// Model and Version, if not empty, must equal the record's.
 	Model, Version string
@@ -87,6 +93,35 @@ func (q Query) Matches(r Record) bool {
 		(q.Tag.Name == "" || q.Tag.in(r.Tags))
 }
 
+// Micros returns the bounds of q for stores that count time in whole microseconds since
+// 1970: q selects a stored record by its time if and only if from <= Time.UnixMicro() < to.
+// Both bounds are therefore rounded up. No bound is [math.MinInt64] or [math.MaxInt64].
+func (q Query) Micros() (from, to int64) {
+	from, to = math.MinInt64, math.MaxInt64
+	if !q.From.IsZero() {
+		from = ceilMicros(q.From)
+	}
+	if !q.To.IsZero() {
+		to = ceilMicros(q.To)
+	}
+	return from, to
+}
+
+// ceilMicros rounds up. Years that no record can have become 0 or 10000.
+func ceilMicros(t time.Time) int64 {
+	switch year := t.UTC().Year(); {
+	case year < 0:
+		t = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case year > 10_000:
+		t = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	micros := t.UnixMicro()
+	if t.Nanosecond()%1000 != 0 {
+		micros++
+	}
+	return micros
+}
+
 func (t Tag) in(tags map[string]string) bool {
 	value, ok := tags[t.Name]
 	return ok && value == t.Value
@@ -96,37 +131,7 @@ func (t Tag) in(tags map[string]string) bool {
 type Pruner interface {
 	// Prune removes records with a Time before the given one: all of them, or fewer if
 	// the store keeps them in larger portions, which it then says. It never removes a
-	// later one. A Scan that is under way yields each of the removed records or not.
-	// Prune is safe to repeat.
+	// later one. A Scan that is under way yields each of the removed records or not. The
+	// ID of a removed record is free. Prune is safe to repeat, and beside all other methods.
 	Prune(ctx context.Context, before time.Time) error
-}
-
-// ColumnScanner is implemented by a [Store] that reads columns faster than records.
-type ColumnScanner interface {
-	// ScanColumns yields the records that q matches as [Store.Scan] does, many at a time.
-	// A batch is the scan's own and valid until the next one.
-	ScanColumns(ctx context.Context, q Query) iter.Seq2[*Batch, error]
-}
-
-// Batch holds records by column, as package drift takes them.
-type Batch struct {
-	// Len is the number of records.
-	Len int
-	// Violating counts the records that break a rule.
-	Violating int
-	// Numbers holds the values of each numeric column of the schema, NaN for a missing
-	// one; nil for a categorical column.
-	Numbers [][]float64
-	// Codes holds the values of each categorical column as indices into Levels, -1 for a
-	// missing one; nil for a numeric column.
-	Codes  [][]int32
-	Levels [][]string
-	// Answered says of each record whether it has an output; see [Record.Answered].
-	Answered []bool
-	// Class is the index in [Target.Classes] of the predicted class, -1 for none; nil for a
-	// regression.
-	Class []int32
-	// Score is the predicted value of a regression, or the probability of the second
-	// class of a binary target; NaN for none. Nil for a multiclass target.
-	Score []float64
 }

@@ -63,3 +63,31 @@ func TestDraftValidate(t *testing.T) {
 		})
 	}
 }
+
+func TestAttachmentValidate(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, registry.Attachment{Documents: map[string][]byte{"a": nil}, Metrics: map[string]float64{"f1": 1}}.Validate())
+	err := registry.Attachment{Documents: map[string][]byte{"model": nil}, Metrics: map[string]float64{"f1": math.Inf(1)}}.Validate()
+	require.ErrorContains(t, err, "registry: invalid Attachment: ")
+	require.ErrorContains(t, err, `Documents has the name "model"`)
+	require.ErrorContains(t, err, `Metrics["f1"] is +Inf`)
+}
+
+func TestDeletionValidate(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, registry.Deletion{Version: "1", Actor: "ann", Reason: "old"}.Validate())
+	err := registry.Deletion{Actor: "\xff", Reason: "\x00", Time: noon.AddDate(9000, 0, 0)}.Validate()
+	require.ErrorContains(t, err, "registry: invalid Deletion: ")
+	for _, part := range []string{"Actor is", "Reason is", "the year 11025"} {
+		require.ErrorContains(t, err, part)
+	}
+}
+
+func TestStage_CanBecome(t *testing.T) {
+	t.Parallel()
+	require.True(t, registry.Staging.CanBecome(registry.Production))
+	require.True(t, registry.Quarantined.CanBecome(registry.Archived))
+	require.False(t, registry.Quarantined.CanBecome(registry.Production))
+	require.False(t, registry.Production.CanBecome(registry.Archived))
+	require.False(t, registry.Stage("").CanBecome(registry.Staging))
+}

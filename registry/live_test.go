@@ -22,6 +22,8 @@ import (
 
 var errOutage = errors.New("outage")
 
+var noon = time.Date(2025, time.March, 1, 12, 0, 0, 0, time.UTC)
+
 // loadText is a LoadFunc whose model is the artifact itself.
 func loadText(_ context.Context, _ registry.Version, artifact io.Reader) (string, error) {
 	b, err := io.ReadAll(artifact)

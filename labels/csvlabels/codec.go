@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	header     = "prediction_id,class,value,time"
+	header     = "prediction_id,class,value,time,arrived"
 	timeLayout = "2006-01-02T15:04:05.000000Z" // of a time in UTC
 )
 
 // columns are the cells of a record, in order, named as in [labels.LabelError].
-var columns = [4]string{"prediction_id", "class", "value", "time"}
+var columns = [5]string{"prediction_id", "class", "value", "time", "arrived"}
 
 // CellError says what in a file cannot be read as a label.
 type CellError struct {
 	Path   string
 	Line   int    // of the file, from 1, on which the record begins
-	Column string // the column's name, empty for a record that has not the four cells
+	Column string // the column's name, empty for a record that has not the five cells
 	What   string // what is wrong and what was expected
 }
 
@@ -35,7 +35,7 @@ func (e *CellError) Error() string {
 	return fmt.Sprintf("%s:%d: column %q: %s", e.Path, e.Line, e.Column, e.What)
 }
 
-// encode returns the records of the labels, after the header if the file has none yet.
+// encode returns the records of the labels, which have an arrival, after the header if the file has none yet.
 // Without labels there is nothing to write.
 func encode(ls []labels.Label, withHeader bool) []byte {
 	if len(ls) == 0 {
@@ -55,6 +55,8 @@ func encode(ls []labels.Label, withHeader bool) []byte {
 		}
 		p = append(p, ',')
 		p = l.Time.UTC().AppendFormat(p, timeLayout)
+		p = append(p, ',')
+		p = l.Arrived.UTC().AppendFormat(p, timeLayout)
 		p = append(p, '\n')
 	}
 	return p
@@ -105,7 +107,7 @@ func parse(record []byte) (l labels.Label, column string, err error) {
 	if err != nil {
 		return l, column, err
 	}
-	id, class, value, when := cells[0], cells[1], cells[2], cells[3]
+	id, class, value := cells[0], cells[1], cells[2]
 	l.PredictionID, l.Class = string(id), string(class)
 	if len(class) > 0 == (len(value) > 0) {
 		return l, "value", fmt.Errorf("%q beside class %q, want one of them empty", value, class)
@@ -115,15 +117,27 @@ func parse(record []byte) (l labels.Label, column string, err error) {
 			return l, "value", fmt.Errorf("%q, want a number", value)
 		}
 	}
-	if err := l.Time.UnmarshalText(when); err != nil {
-		return l, "time", fmt.Errorf("%q, want RFC 3339 such as 2025-06-01T12:00:00Z", when)
+	if l.Time, err = parseTime(cells[3]); err != nil {
+		return l, "time", err
 	}
-	l.Time = l.Time.UTC().Truncate(time.Microsecond)
+	if l.Arrived, err = parseTime(cells[4]); err != nil {
+		return l, "arrived", err
+	}
+	if l.Arrived.IsZero() {
+		return l, "arrived", errors.New("not set")
+	}
 	var invalid *labels.LabelError
 	if errors.As(l.Check(), &invalid) {
 		return l, invalid.Field, errors.New(invalid.What)
 	}
 	return l, "", nil
+}
+
+func parseTime(cell []byte) (t time.Time, err error) {
+	if err := t.UnmarshalText(cell); err != nil {
+		return t, fmt.Errorf("%q, want RFC 3339 such as 2025-06-01T12:00:00Z", cell)
+	}
+	return t.UTC().Truncate(time.Microsecond), nil
 }
 
 // split returns the cells of a record, or the column of the one that is malformed.

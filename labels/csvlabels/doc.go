@@ -1,14 +1,16 @@
 // Package csvlabels keeps labels in one CSV file, for services that want no database.
 //
-// A newcomer makes one call: [Open], whose [Store] is a [labels.Store]. The file only
-// grows, has a header, follows RFC 4180 and can be read with any tool:
+// A newcomer makes one call: [Open], whose [Store] is a [labels.Store] and a
+// [labels.Pruner]. The file only grows, but for [Store.Prune], has a header, follows RFC 4180
+// and can be read with any tool:
 //
-//	prediction_id,class,value,time
-//	0197a2b4-7c3e-7d7e-b5a1-0123456789ab,yes,,2025-06-01T12:00:00.000000Z
-//	0197a2b4-7c3f-7d7e-b5a1-0123456789ab,,12.5,2025-06-01T12:00:01.000000Z
+//	prediction_id,class,value,time,arrived
+//	0197a2b4-7c3e-7d7e-b5a1-0123456789ab,yes,,2025-06-01T12:00:00.000000Z,2025-06-08T03:00:00.000000Z
+//	0197a2b4-7c3f-7d7e-b5a1-0123456789ab,,12.5,2025-06-01T12:00:01.000000Z,2025-06-08T03:00:00.000000Z
 //
 // One of class and value is empty. Times are written in UTC to the microsecond and read
-// in any zone of RFC 3339.
+// in any zone of RFC 3339. Labels arrive one after the other, at the time of the machine:
+// what a reader did not see arrives later than it read.
 //
 // Any number of processes on one machine may have the file open: a label whose Append
 // returned in one of them is seen by the others' next call. A label whose Append
@@ -18,9 +20,13 @@
 // own and reports.
 //
 // Every label is indexed in memory for as long as the store is open, however old it is, in
-// 120 to 150 bytes if prediction IDs are UUIDs; see [labels.Index]. Ten million labels take
-// up to 1.5 GB of memory and about 0.7 GB of disk. Append costs one fsync, whatever the number of labels, so a feed should
-// send many at once.
+// 130 to 160 bytes if prediction IDs are UUIDs; see [labels.Index]. Ten million labels take
+// up to 1.6 GB of memory and about 1 GB of disk. Append costs one fsync, whatever the number
+// of labels, so a feed should send many at once.
+//
+// A file that another was put in the place of, by a Prune or otherwise, is read anew by the
+// next call. One that was removed, or made shorter in place, is an error that wraps
+// [appendfile.ErrChanged], because labels may be lost.
 //
 // The file may be edited while it is not open. A cell that cannot be read is a
 // [*CellError], on which every method fails until the cell is mended. A last line that

@@ -27,8 +27,9 @@ func ExampleOpen() {
 	defer store.Close()
 
 	july := time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC)
-	paid := labels.Label{PredictionID: "ann", Class: "paid", Time: july}
-	defaulted := labels.Label{PredictionID: "ann", Class: "defaulted", Time: july.Add(time.Hour)}
+	// A store sets the arrival itself; here it is fixed for the output.
+	paid := labels.Label{PredictionID: "ann", Class: "paid", Time: july, Arrived: july.AddDate(0, 0, 1)}
+	defaulted := labels.Label{PredictionID: "ann", Class: "defaulted", Time: july.Add(time.Hour), Arrived: july.AddDate(0, 0, 8)}
 	if err := store.Append(context.Background(), paid, paid, defaulted); err != nil {
 		fmt.Println(err)
 		return
@@ -40,7 +41,7 @@ func ExampleOpen() {
 	}
 	fmt.Printf("%s", content)
 	// Output:
-	// prediction_id,class,value,time
-	// ann,paid,,2025-07-01T00:00:00.000000Z
-	// ann,defaulted,,2025-07-01T01:00:00.000000Z
+	// prediction_id,class,value,time,arrived
+	// ann,paid,,2025-07-01T00:00:00.000000Z,2025-07-02T00:00:00.000000Z
+	// ann,defaulted,,2025-07-01T01:00:00.000000Z,2025-07-09T00:00:00.000000Z
 }

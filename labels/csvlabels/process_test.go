@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
 )
 
-// childPath makes this test binary append to the file that it names.
+// childPath makes this test binary append to the file that it names, or prune it.
 const childPath = "CSVLABELS_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -25,7 +26,11 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	if err := appendBatches(path, os.Args[1], os.Args[2]); err != nil {
+	work := appendBatches
+	if os.Args[1] == pruneForever {
+		work = func(path, _, _ string) error { return prune(path) }
+	}
+	if err := work(path, os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -66,10 +71,43 @@ func appendBatches(path, from, to string) error {
 	return s.Close()
 }
 
+// pruneForever is the first argument of a child that prunes.
+const pruneForever = "prune"
+
+// old returns a label that arrived a day before all others.
+func old(predictionID string) labels.Label {
+	l := yes(predictionID)
+	l.Arrived = arrived.AddDate(0, 0, -1)
+	return l
+}
+
+// prune appends labels that are old and prunes the file of them, again and again, and prints
+// how often it did.
+func prune(path string) error {
+	s, err := csvlabels.Open(path, csvlabels.Config{NoSync: true})
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		if err := s.Append(context.Background(), old("old-1"), old("old-2")); err != nil {
+			return err
+		}
+		if err := s.Prune(context.Background(), arrived); err != nil {
+			return err
+		}
+		fmt.Println(n)
+	}
+}
+
 // start runs appendBatches in a child process, and returns the numbers it prints.
 func start(t *testing.T, path string, from, to int) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0], strconv.Itoa(from), strconv.Itoa(to))
+	return startWith(t, path, strconv.Itoa(from), strconv.Itoa(to))
+}
+
+func startWith(t *testing.T, path string, args ...string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0], args...)
 	child.Env = append(os.Environ(), childPath+"="+path)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -153,4 +191,45 @@ func TestStore_SeesOtherProcesses(t *testing.T) {
 	}
 	require.NoError(t, child.Wait())
 	requireOnce(t, s, 20)
+}
+
+// A process that is killed while it prunes leaves the file as it was or pruned. Others that
+// append meanwhile, of which one was there before, lose nothing.
+func TestStore_KilledWhilePruning(t *testing.T) {
+	t.Parallel()
+	const rounds = 30
+	path := filepath.Join(t.TempDir(), "labels.csv")
+	s := open(t, path, csvlabels.Config{NoSync: true})
+	random := rand.New(rand.NewPCG(3, 4))
+	n := 0 // batches appended
+	for range rounds {
+		pruner, pruned := startWith(t, path, pruneForever, "")
+		require.True(t, pruned.Scan(), "pruned once")
+		wait := time.After(time.Duration(random.IntN(int(5 * time.Millisecond))))
+		killed := false
+		for !killed {
+			require.NoError(t, s.Append(t.Context(), batch(n)...))
+			n++
+			found, err := s.Lookup(t.Context(), batch(n - 1)[0].PredictionID)
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			select {
+			case <-wait:
+				require.NoError(t, pruner.Process.Kill())
+				killed = true
+			default:
+			}
+		}
+		for pruned.Scan() {
+		}
+		require.Error(t, pruner.Wait(), "killed")
+	}
+	appender, numbers := start(t, path, 0, n) // which knows nothing of the past
+	for numbers.Scan() {
+		require.NoError(t, s.Prune(t.Context(), arrived))
+	}
+	require.NoError(t, appender.Wait())
+	require.NoError(t, s.Prune(t.Context(), arrived))
+	requireOnce(t, s, n)
+	requireOnce(t, open(t, path, csvlabels.Config{}), n)
 }

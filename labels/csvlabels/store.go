@@ -2,11 +2,16 @@ package csvlabels
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
@@ -27,45 +32,86 @@ type Config struct {
 	OnTorn func(appendfile.Torn)
 }
 
-// Store is a [labels.Store] on a file. All methods are safe for concurrent use, and
-// wait while an Append of any process is under way.
+// Store is a [labels.Store] and a [labels.Pruner] on a file. All methods are safe for
+// concurrent use, and wait while an Append or a Prune of any process is under way.
 type Store struct {
 	path string
-	file *appendfile.File
+	cfg  appendfile.Config
 
-	mu    sync.RWMutex
-	index labels.Index // guarded by mu
-	lines int          // guarded by mu; of the file, that the index covers
+	mu     sync.Mutex
+	table  *table // guarded by mu; of the file that had the name when last looked
+	closed bool   // guarded by mu
 }
 
 // Open opens the file at path, creates it and the folders above it if they are not
 // there, and reads it into memory. A file that cannot be read as labels is an error.
 func Open(path string, cfg Config) (*Store, error) {
-	file, err := appendfile.Open(path, appendfile.Config{
+	s := &Store{path: path, cfg: appendfile.Config{
 		Boundary:  appendfile.CSVBoundary,
 		MaxRecord: maxRecord,
 		NoSync:    cfg.NoSync,
 		Logger:    cfg.Logger,
 		OnTorn:    cfg.OnTorn,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("csvlabels: %w", err)
+	}}
+	var err error
+	for {
+		if s.table, err = openTable(context.Background(), path, s.cfg); err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, appendfile.ErrReplaced) { // by a Prune, just now
+			return nil, fmt.Errorf("csvlabels: open: %w", err)
+		}
 	}
-	s := &Store{path: path, file: file}
-	if err := file.View(context.Background(), s.observe); err != nil {
-		file.Close() // only read from
-		return nil, fmt.Errorf("csvlabels: open: %w", err)
-	}
-	return s, nil
 }
 
 // Close waits for a running method and closes the file. Every later call, a second Close
 // too, is an error that wraps [os.ErrClosed].
 func (s *Store) Close() error {
-	if err := s.file.Close(); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if err := s.table.file.Close(); err != nil {
 		return fmt.Errorf("csvlabels: %w", err)
 	}
 	return nil
+}
+
+// do has use work on the file that has the name: once more if that was replaced.
+func (s *Store) do(ctx context.Context, use func(*table) error) error {
+	for {
+		s.mu.Lock()
+		t := s.table
+		s.mu.Unlock()
+		err := use(t)
+		if !errors.Is(err, appendfile.ErrReplaced) && !errors.Is(err, os.ErrClosed) {
+			return err
+		}
+		if again, failed := s.reopen(ctx, t); failed != nil || !again {
+			return cmp.Or(failed, err)
+		}
+	}
+}
+
+// reopen takes the file that now has the name, unless another goroutine did since t was
+// found to be replaced. It reports false if the store is closed.
+func (s *Store) reopen(ctx context.Context, t *table) (again bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.table != t {
+		return !s.closed, nil
+	}
+	if _, err := os.Stat(s.path); err != nil { // Open would make an empty one
+		return false, err
+	}
+	next, err := openTable(ctx, s.path, s.cfg)
+	if errors.Is(err, appendfile.ErrReplaced) {
+		return true, nil // and again, just now
+	}
+	if err != nil {
+		return false, err
+	}
+	s.table = next
+	return true, t.file.Close()
 }
 
 // Append implements [labels.Store].
@@ -75,54 +121,28 @@ func (s *Store) Append(ctx context.Context, ls ...labels.Label) error {
 			return err
 		}
 	}
-	err := s.file.Update(ctx, s.observe, func(size int64) ([]byte, error) {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		return encode(s.index.Fresh(ls...), size == 0), nil
-	})
-	if err != nil {
+	if err := s.do(ctx, func(t *table) error { return t.append(ctx, ls) }); err != nil {
 		return fmt.Errorf("csvlabels: append: %w", err)
 	}
 	return nil
 }
 
-// observe adds records that were appended to the file, by whichever process, to the
-// index: all or, with an error, none.
-func (s *Store) observe(records []byte, _ int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := decoder{path: s.path, lines: s.lines}
-	var ls []labels.Label
-	for len(records) > 0 {
-		n := recordLen(records)
-		l, ok, err := d.decode(records[:n])
-		if err != nil {
-			return err
-		}
-		if ok {
-			ls = append(ls, l)
-		}
-		records = records[n:]
-	}
-	for _, l := range ls {
-		s.index.Add(l)
-	}
-	s.lines = d.lines
-	return nil
-}
-
 // Lookup implements [labels.Store].
 func (s *Store) Lookup(ctx context.Context, predictionIDs ...string) (map[string]labels.Label, error) {
-	if err := s.file.View(ctx, s.observe); err != nil {
-		return nil, fmt.Errorf("csvlabels: lookup: %w", err)
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	found := make(map[string]labels.Label)
-	for _, id := range predictionIDs {
-		if l, labelled := s.index.Lookup(id); labelled {
-			found[id] = l
+	return s.LookupAsOf(ctx, time.Time{}, predictionIDs...)
+}
+
+// LookupAsOf implements [labels.Store].
+func (s *Store) LookupAsOf(ctx context.Context, arrivedBy time.Time, predictionIDs ...string) (found map[string]labels.Label, err error) {
+	err = s.do(ctx, func(t *table) error {
+		if err := t.catchUp(ctx); err != nil {
+			return err
 		}
+		found = t.lookup(arrivedBy, predictionIDs)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("csvlabels: lookup: %w", err)
 	}
 	return found, nil
 }
@@ -145,21 +165,17 @@ func (s *Store) Scan(ctx context.Context, q labels.Query) iter.Seq2[labels.Label
 
 // scan calls each with every label of the file until it returns false.
 func (s *Store) scan(ctx context.Context, each func(labels.Label) bool) error {
-	if err := s.file.View(ctx, s.observe); err != nil { // closed, replaced or not readable
+	// Closed, removed and not readable are errors here.
+	if err := s.do(ctx, func(t *table) error { return t.catchUp(ctx) }); err != nil {
 		return err
 	}
-	snapshot, _, err := appendfile.Snapshot(ctx, s.path, appendfile.Config{
-		Boundary:  appendfile.CSVBoundary,
-		MaxRecord: maxRecord,
-	})
+	snapshot, _, err := appendfile.Snapshot(ctx, s.path, s.cfg)
 	if err != nil {
 		return err
 	}
 	defer snapshot.Close() // only read from
 	d := decoder{path: s.path}
-	records := bufio.NewScanner(snapshot)
-	records.Buffer(nil, maxRecord+1) // a Scanner wants room for one byte more
-	records.Split(splitRecord)
+	records := newRecords(snapshot)
 	for records.Scan() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -173,4 +189,12 @@ func (s *Store) scan(ctx context.Context, each func(labels.Label) bool) error {
 		}
 	}
 	return records.Err()
+}
+
+// newRecords returns a scanner of the records of a file.
+func newRecords(r io.Reader) *bufio.Scanner {
+	records := bufio.NewScanner(r)
+	records.Buffer(nil, maxRecord+1) // a Scanner wants room for one byte more
+	records.Split(splitRecord)
+	return records
 }

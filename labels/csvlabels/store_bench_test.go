@@ -10,15 +10,13 @@ import (
 
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/labels/csvlabels"
-	"github.com/selfheal-ml/selfheal/labels/storetest"
+	"github.com/selfheal-ml/selfheal/labels/labelstest"
 )
 
 func BenchmarkStore(b *testing.B) {
 	for _, noSync := range []bool{false, true} {
 		b.Run(fmt.Sprintf("noSync=%t", noSync), func(b *testing.B) {
-			storetest.RunBenchmarks(b, func(b *testing.B) labels.Store {
-				return open(b, filepath.Join(b.TempDir(), "labels.csv"), csvlabels.Config{NoSync: noSync})
-			})
+			labelstest.RunBenchmarks(b, harness(csvlabels.Config{NoSync: noSync}))
 		})
 	}
 }

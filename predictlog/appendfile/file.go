@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 )
 
-// ErrChanged is returned when a file was removed, replaced or made shorter by anything
-// but this package. What the File has handed to its observer no longer holds, so it
+// ErrChanged is returned when a file was removed, replaced or made shorter. What the File has handed to its observer no longer holds, so it
 // must be closed and opened anew.
 var ErrChanged = errors.New("changed by other means than appending")
+
+// ErrReplaced is the [ErrChanged] of a file in whose place another one was put, as
+// [Tx.Replace] does. The File must be closed, and one on the new file opened.
+var ErrReplaced = fmt.Errorf("replaced by another file: %w", ErrChanged)
 
 // Config tunes a [File]. The zero Config keeps lines and syncs each Update.
 type Config struct {
@@ -219,7 +222,7 @@ func (f *File) catchUp(ctx context.Context, observe func(p []byte, offset int64)
 	case err != nil:
 		return 0, f.wrap("read", fmt.Errorf("removed: %w", ErrChanged))
 	case !os.SameFile(open, named):
-		return 0, f.wrap("read", fmt.Errorf("replaced by another file: %w", ErrChanged))
+		return 0, f.wrap("read", ErrReplaced)
 	case size < f.seen:
 		return 0, f.wrap("read", fmt.Errorf("is %d bytes long, was %d: %w", size, f.seen, ErrChanged))
 	}

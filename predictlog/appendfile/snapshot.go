@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -16,49 +17,99 @@ import (
 // MaxRecord are used. A file that does not exist is [fs.ErrNotExist]. The file is opened
 // for reading only. The caller must close the reader.
 func Snapshot(ctx context.Context, path string, cfg Config) (r io.ReadCloser, size int64, err error) {
-	cfg, err = cfg.withDefaults()
+	c, err := OpenCommitted(ctx, path, cfg, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, fmt.Errorf("appendfile: snapshot: %w", err)
-	}
-	size, err = committed(ctx, file, cfg)
-	if err != nil {
-		return nil, 0, errors.Join(err, file.Close())
-	}
-	return &snapshot{file: file, rest: size}, size, nil
-}
-
-// committed returns the offset at which the last whole record ends.
-func committed(ctx context.Context, file *os.File, cfg Config) (size int64, err error) {
-	if err := lockFile(ctx, file, shared); err != nil {
-		return 0, fmt.Errorf("appendfile: lock %s: %w", file.Name(), err)
-	}
-	info, err := file.Stat()
-	if err == nil {
-		size, err = eachChunk(ctx, file, 0, info.Size(), cfg, nil)
-	}
-	return size, errors.Join(err, unlockFile(file))
+	return &snapshot{Reader: c.Section(0, c.Size()), file: c}, c.Size(), nil
 }
 
 type snapshot struct {
-	file *os.File
-	rest int64
-}
-
-// Read is that of a file which ends at the snapshot's size; ending earlier is an error.
-func (s *snapshot) Read(p []byte) (int, error) {
-	if s.rest == 0 {
-		return 0, io.EOF
-	}
-	n, err := s.file.Read(p[:min(int64(len(p)), s.rest)])
-	s.rest -= int64(n)
-	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("appendfile: read %s: %d bytes short: %w", s.file.Name(), s.rest, ErrChanged)
-	}
-	return n, err
+	io.Reader
+	file *Committed
 }
 
 func (s *snapshot) Close() error { return s.file.Close() }
+
+// Committed is a file open for reading the bytes that were committed when it was opened.
+// It holds no lock. Its methods are safe for concurrent use, except Close.
+type Committed struct {
+	file *os.File
+	info fs.FileInfo
+	size int64
+}
+
+// OpenCommitted opens a file as [Snapshot] does, for reading at any offset. A caller that
+// has read the file before saves the pass over what it knows: known, if not nil, gets the
+// file before its end is looked for, and returns an offset at which a record ends, 0 if it
+// knows none. It must make sure that the file is the one it knows. An error of known is
+// returned as it is. The caller must close the file.
+func OpenCommitted(ctx context.Context, path string, cfg Config, known func(r io.ReaderAt, info fs.FileInfo) (int64, error)) (*Committed, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("appendfile: snapshot: %w", err)
+	}
+	c := &Committed{file: file}
+	if err := c.findEnd(ctx, cfg, known); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return c, nil
+}
+
+// findEnd looks for the offset at which the last whole record ends.
+func (c *Committed) findEnd(ctx context.Context, cfg Config, known func(r io.ReaderAt, info fs.FileInfo) (int64, error)) (err error) {
+	if err := lockFile(ctx, c.file, shared); err != nil {
+		return fmt.Errorf("appendfile: lock %s: %w", c.file.Name(), err)
+	}
+	defer func() { err = errors.Join(err, unlockFile(c.file)) }()
+	if c.info, err = c.file.Stat(); err != nil {
+		return fmt.Errorf("appendfile: %w", err)
+	}
+	var from int64
+	if known != nil {
+		if from, err = known(c.file, c.info); err != nil {
+			return err
+		}
+		if from < 0 || from > c.info.Size() {
+			return fmt.Errorf("appendfile: read %s: known up to %d of %d bytes: %w", c.file.Name(), from, c.info.Size(), ErrChanged)
+		}
+	}
+	c.size, err = eachChunk(ctx, c.file, from, c.info.Size(), cfg, nil)
+	return err
+}
+
+// Size returns the number of committed bytes.
+func (c *Committed) Size() int64 { return c.size }
+
+// Info returns what describes the file as it was opened; it may have a torn record more
+// than [Committed.Size].
+func (c *Committed) Info() fs.FileInfo { return c.info }
+
+// ReadAt reads committed bytes, as [io.ReaderAt] says. A file that was made shorter since
+// is [ErrChanged].
+func (c *Committed) ReadAt(p []byte, offset int64) (int, error) {
+	return c.Section(0, c.size).ReadAt(p, offset)
+}
+
+// Section returns a reader of n bytes from offset on, which must be committed.
+func (c *Committed) Section(offset, n int64) *io.SectionReader {
+	return io.NewSectionReader(committedReader{c}, offset, min(n, c.size-offset))
+}
+
+// Close closes the file.
+func (c *Committed) Close() error { return c.file.Close() }
+
+// committedReader finds that a file has become shorter than it was.
+type committedReader struct{ *Committed }
+
+func (r committedReader) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := r.file.ReadAt(p, offset)
+	if short := int64(len(p) - n); short > 0 && errors.Is(err, io.EOF) && offset+int64(n) < r.size {
+		err = fmt.Errorf("appendfile: read %s: %d bytes short: %w", r.file.Name(), r.size-offset-int64(n), ErrChanged)
+	}
+	return n, err
+}

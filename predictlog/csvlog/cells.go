@@ -8,20 +8,19 @@ import (
 var byteOrderMark = []byte("\ufeff")
 
 // nextRow returns the length of the first row of p, with its line end, and the number of
-// lines it spans, or 0 if p holds no whole row.
-func nextRow(p []byte) (length, lines int) {
-	quotes := 0
+// lines it spans and of quotes it holds, or 0 if p holds no whole row.
+func nextRow(p []byte) (length, lines, quotes int) {
 	for {
 		n := bytes.IndexByte(p[length:], '\n')
 		if n < 0 {
-			return 0, 0
+			return 0, 0, 0
 		}
 		line := p[length : length+n+1]
 		length += len(line)
 		lines++
 		quotes += bytes.Count(line, []byte{'"'})
 		if quotes%2 == 0 {
-			return length, lines
+			return length, lines, quotes
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,14 @@ func (s *Store) openDay(name string) (*day, error) {
 		return nil, err
 	}
 	return &day{name: name, own: own, files: []*file{own}}, nil
+}
+
+// wasRemoved reports whether a file of the day is no longer there.
+func (d *day) wasRemoved() bool {
+	return slices.ContainsFunc(d.files, func(f *file) bool {
+		_, err := os.Stat(f.path)
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // begin locks the files of the day and indexes what others have appended.
@@ -109,7 +118,7 @@ func (d *day) add(r *predictlog.Record) error {
 func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 	var row []byte
 	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
-		n, _ := nextRow(d.buf[pending:])
+		n, _, _ := nextRow(d.buf[pending:])
 		row = bytes.Clone(d.buf[pending:][:n])
 	} else if row, err = readRow(f.tx, offset); err != nil {
 		return r, fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
@@ -120,7 +129,7 @@ func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 		return r, fmt.Errorf("%s: row at offset %d: column %q: %w", f.path, offset, columnID, err)
 	}
 	unread := predictlog.Record{ID: string(id.text)}
-	if r, _, err = f.decoder.decode(row, predictlog.Query{}); err != nil {
+	if r, _, _, err = f.decoder.decode(row, &filter{from: math.MinInt64, to: math.MaxInt64}); err != nil {
 		return unread, nil
 	}
 	return r, nil

@@ -11,35 +11,47 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// decoder reads rows laid out for one schema as records of another. Columns are matched
-// by name and kind. It is for one goroutine; the records share no memory with the row.
-type decoder struct {
-	from   *layout
-	to     *layout
-	places []place
-	class  []int             // where the probability of each class goes, or -1
-	texts  map[string]string // the texts that were read, to share their memory
+// filter is a query as rows are matched with it.
+type filter struct {
+	from, to       int64 // see predictlog.Query.Micros
+	model, version string
+	tag            predictlog.Tag
 }
 
-// place is where a column of the file goes in a record's row, or -1.
-type place struct {
-	at   int
-	kind predictlog.Kind
+func newFilter(q predictlog.Query) *filter {
+	f := &filter{model: q.Model, version: q.Version, tag: q.Tag}
+	f.from, f.to = q.Micros()
+	return f
+}
+
+func (f *filter) matchesTime(micros int64) bool { return f.from <= micros && micros < f.to }
+
+func (f *filter) matchesTags(tags map[string]string) bool {
+	if f.tag.Name == "" {
+		return true
+	}
+	value, ok := tags[f.tag.Name]
+	return ok && value == f.tag.Value
+}
+
+// decoder reads rows laid out for one schema as records of another. It is for one
+// goroutine; the records share no memory with the row.
+type decoder struct {
+	from    *layout
+	project *predictlog.Projection
+	times   timeParser
+	texts   map[string]string // the texts that were read, to share their memory
 }
 
 func newDecoder(from, to *layout) *decoder {
-	d := &decoder{from: from, to: to, texts: map[string]string{}}
-	for _, c := range from.columns {
-		i, ok := to.schema.Index(c.Name)
-		if !ok || to.columns[i].Kind != c.Kind {
-			i = -1
-		}
-		d.places = append(d.places, place{i, c.Kind})
-	}
-	for _, class := range from.target.Classes {
-		d.class = append(d.class, slices.Index(to.target.Classes, class))
-	}
-	return d
+	return &decoder{from: from, project: predictlog.NewProjection(from.schema, to.schema), texts: map[string]string{}}
+}
+
+// rowTime is the time of a row in microseconds since 1970, if it could be read, and if what
+// says whether a query matches could be read too.
+type rowTime struct {
+	micros int64
+	known  bool
 }
 
 // rowReader reads the cells of one row in order. After the first that cannot be read,
@@ -53,14 +65,17 @@ type rowReader struct {
 
 // decode reads a row, without its line end, which it may modify. If q does not match, it
 // stops after the cells that tell. The error names the column.
-func (d *decoder) decode(row []byte, q predictlog.Query) (r predictlog.Record, matches bool, err error) {
+func (d *decoder) decode(row []byte, q *filter) (r predictlog.Record, at rowTime, matches bool, err error) {
 	in := rowReader{decoder: d, cells: cells{rest: row}, column: -1}
 	r.ID = string(in.next().text)
 	r.Time = in.time()
 	r.Model = in.text()
 	r.Version = in.text()
-	if in.err == nil && !q.Matches(r) {
-		return predictlog.Record{}, false, nil
+	if in.err == nil {
+		at = rowTime{micros: r.Time.UnixMicro(), known: true}
+		if !q.matchesTime(at.micros) || q.model != "" && q.model != r.Model || q.version != "" && q.version != r.Version {
+			return predictlog.Record{}, at, false, nil
+		}
 	}
 	r.Row = in.row()
 	r.Output = in.output()
@@ -71,12 +86,12 @@ func (d *decoder) decode(row []byte, q predictlog.Query) (r predictlog.Record, m
 		in.fail(fmt.Errorf("followed by more cells, want %d in a row", len(d.from.header)))
 	}
 	if in.err != nil {
-		return predictlog.Record{}, false, fmt.Errorf("column %q: %w", d.from.header[in.column], in.err)
+		return predictlog.Record{}, at, false, fmt.Errorf("column %q: %w", d.from.header[in.column], in.err)
 	}
-	if err := d.to.schema.CheckRecord(r); err != nil {
-		return predictlog.Record{}, false, err
+	if err := d.from.schema.CheckRecord(r); err != nil {
+		return predictlog.Record{}, at, false, err
 	}
-	return r, true, nil
+	return d.project.Record(r), at, q.matchesTags(r.Tags), nil
 }
 
 func (in *rowReader) fail(err error) {
@@ -118,6 +133,9 @@ func (in *rowReader) time() time.Time {
 	if in.err != nil {
 		return time.Time{}
 	}
+	if micros, ok := in.times.parse(c.text); ok {
+		return time.UnixMicro(micros).UTC()
+	}
 	var t time.Time
 	if err := t.UnmarshalText(c.text); err != nil {
 		in.fail(fmt.Errorf("%q, want a time such as 2006-01-02T15:04:05.000000Z", c.text))
@@ -134,17 +152,17 @@ func (in *rowReader) float(c cell) float64 {
 }
 
 func (in *rowReader) row() predictlog.Row {
-	row := make(predictlog.Row, len(in.to.columns))
-	for _, to := range in.places {
+	row := make(predictlog.Row, len(in.from.columns))
+	for i := range row {
 		c := in.next()
 		switch {
 		case in.err != nil:
 			return row
-		case to.at < 0 || c.missing():
-		case to.kind == predictlog.Categorical:
-			row[to.at] = predictlog.Category(in.intern(c.text))
+		case c.missing():
+		case in.from.columns[i].Kind == predictlog.Categorical:
+			row[i] = predictlog.Category(in.intern(c.text))
 		case len(c.text) > 0: // some tools quote missing numbers too
-			row[to.at] = predictlog.Number(in.float(c))
+			row[i] = predictlog.Number(in.float(c))
 		}
 	}
 	return row
@@ -152,20 +170,18 @@ func (in *rowReader) row() predictlog.Row {
 
 func (in *rowReader) output() (o predictlog.Output) {
 	answer := in.next()
+	classes := in.from.target.Classes
 	if len(answer.text) > 0 && in.from.target.Task == predictlog.Regression {
-		if in.to.target.Task != predictlog.Regression {
-			in.fail(fmt.Errorf("%q is a regression's answer, the store's target is %s", answer.text, in.to.target.Task))
-		}
 		o.Value = in.float(answer)
 		return o
 	}
 	if len(answer.text) > 0 {
 		o.Class = in.intern(answer.text)
-		if !slices.Contains(in.to.target.Classes, o.Class) {
-			in.fail(fmt.Errorf("class %q, the store's target has %q", o.Class, in.to.target.Classes))
+		if !slices.Contains(classes, o.Class) {
+			in.fail(fmt.Errorf("class %q, the target has %q", o.Class, classes))
 		}
 	}
-	for i, at := range in.class {
+	for i := range classes {
 		c := in.next()
 		switch {
 		case in.err != nil:
@@ -176,14 +192,9 @@ func (in *rowReader) output() (o predictlog.Output) {
 			in.fail(errors.New("a probability, but the class before has none"))
 			return predictlog.Output{}
 		case o.Probabilities == nil:
-			o.Probabilities = make([]float64, len(in.to.target.Classes))
+			o.Probabilities = make([]float64, len(classes))
 		}
-		p := in.float(c)
-		if at >= 0 {
-			o.Probabilities[at] = p
-		} else if p != 0 {
-			in.fail(fmt.Errorf("probability %v of class %q, the store's target has %q", p, in.from.target.Classes[i], in.to.target.Classes))
-		}
+		o.Probabilities[i] = in.float(c)
 	}
 	return o
 }

@@ -32,6 +32,8 @@
 // Append returns once its records are on the disk, with [SyncBatch]. If it fails, nothing
 // remains. If the process is killed meanwhile, whole records may remain, a part of them or
 // all, and repeating the Append completes it: stored records are no-ops. A torn record is
-// set aside, see [appendfile]; it is neither read nor lost. A taken ID is found within a
-// UTC day, also if it is in another process's records or under another schema.
+// set aside, see [appendfile]; it is neither read nor lost. A taken ID is found among the
+// records of its UTC day, also those of other processes and schemas: an ID that comes again
+// on another day is another record. A Scan holds no lock while it yields, and no Append
+// waits for it. [Store.Prune] removes whole days.
 package csvlog

@@ -31,7 +31,7 @@ func (s *Store) openFile(path string, l *layout) (*file, error) {
 // observe indexes rows that this store has not written.
 func (f *file) observe(p []byte, offset int64) error {
 	for len(p) > 0 {
-		n, _ := nextRow(p)
+		n, _, _ := nextRow(p)
 		row := trimRow(p[:n], offset == 0)
 		if offset > 0 {
 			f.indexRow(row, offset)
@@ -61,7 +61,7 @@ func readRow(r io.ReaderAt, offset int64) ([]byte, error) {
 	for size := 4 << 10; ; size *= 2 {
 		p := make([]byte, size)
 		n, err := r.ReadAt(p, offset)
-		if length, _ := nextRow(p[:n]); length > 0 {
+		if length, _, _ := nextRow(p[:n]); length > 0 {
 			return p[:length], nil
 		}
 		if errors.Is(err, io.EOF) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -17,9 +18,9 @@ import (
 
 // Scan implements [predictlog.Store]. It opens only the files of days that q touches, one
 // after the other, in the order of the days, of schemas within a day, and of rows within
-// a file. Records of another schema have the columns that both have by name and kind;
-// other columns are missing, and a row with a class that the store's target lacks cannot
-// be read.
+// a file. Of a file that this Store has scanned before it reads only the parts of some
+// 256 KiB in which there are times that q may select, and what was appended since. A file
+// that is pruned meanwhile may be passed over.
 //
 // Rows that cannot be read are passed over and reported, see [Config.OnUnreadable]. If they
 // are more than 10 and more than 1 % of the rows of a file, the sequence ends with an
@@ -27,21 +28,40 @@ import (
 // error too.
 func (s *Store) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
 	return func(yield func(predictlog.Record, error) bool) {
-		sources, err := s.sources(ctx, q)
-		for _, from := range sources {
-			var stopped bool
-			stopped, err = s.scanFile(ctx, from, q, yield)
-			if stopped {
-				return
+		filter := newFilter(q)
+		var stopped bool
+		err := s.scan(ctx, q, func(from source) takeRow {
+			decoder := newDecoder(from.layout, s.own)
+			return func(row []byte, _ int) (at rowTime, stop bool, err error) {
+				r, at, matches, err := decoder.decode(row, filter)
+				stopped = matches && err == nil && !yield(r, nil)
+				return at, stopped, err
 			}
-			if err != nil {
-				break
-			}
-		}
-		if err != nil {
+		})
+		if err != nil && !stopped {
 			yield(predictlog.Record{}, fmt.Errorf("csvlog: scan: %w", err))
 		}
 	}
+}
+
+// takeRow takes a row without its line end, which it may modify, and the number of quotes in
+// it. It returns the row's time, whether the scan is to end, and an error if the row cannot
+// be read.
+type takeRow func(row []byte, quotes int) (at rowTime, stop bool, err error)
+
+// scan reads the rows of all files that q touches; open returns what takes those of a file.
+func (s *Store) scan(ctx context.Context, q predictlog.Query, open func(source) takeRow) error {
+	sources, err := s.sources(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, from := range sources {
+		stopped, err := s.scanFile(ctx, from, q, open(from))
+		if stopped || err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // source is a file to be scanned.
@@ -104,47 +124,103 @@ func touches(q predictlog.Query, day time.Time) bool {
 	return (q.From.IsZero() || q.From.Before(day.AddDate(0, 0, 1))) && (q.To.IsZero() || q.To.After(day))
 }
 
-// scanFile yields the records of a file. The rows are those that are committed when it
-// is opened.
-func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, yield func(predictlog.Record, error) bool) (stopped bool, err error) {
-	snapshot, size, err := appendfile.Snapshot(ctx, from.path, s.fileConfig())
+// scanFile reads the rows of a file that q may select. They are those that are committed
+// when the file is opened.
+func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, take takeRow) (stopped bool, err error) {
+	file, known, err := s.openBlocks(ctx, from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it was pruned since it was listed
+	}
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, snapshot.Close()) }()
-	rows := rowScanner{r: snapshot, buf: make([]byte, min(scanBuffer, size+1))}
-	decoder := newDecoder(from.layout, s.own)
-	unreadable, count := Unreadable{Path: from.path}, 0
-	for first := true; ; first = false {
+	defer func() { err = errors.Join(err, file.Close()) }()
+	scan := fileScan{
+		file: file, take: take, unreadable: Unreadable{Path: from.path},
+		buf: make([]byte, min(scanBuffer, file.Size()+1)),
+	}
+	header, err := scan.header(from.layout)
+	if err != nil || header.end == 0 {
+		return false, err
+	}
+	if known != nil {
+		var spans []span
+		spans, scan.count = known.spans(q.Micros())
+		for _, span := range spans {
+			if stopped, err := scan.rows(ctx, span, nil); stopped || err != nil {
+				s.report(scan.unreadable)
+				return stopped, err
+			}
+		}
+	}
+	builder := newBlockBuilder(known, header)
+	stopped, err = scan.rows(ctx, span{offset: builder.end, end: file.Size(), lines: builder.lines}, builder)
+	s.report(scan.unreadable)
+	err = errors.Join(err, s.keepBlocks(from.path, builder.blocks, file))
+	if err == nil && !stopped {
+		err = scan.unreadable.check(scan.count)
+	}
+	return stopped, err
+}
+
+// fileScan is the scan of a file.
+type fileScan struct {
+	file       *appendfile.Committed
+	take       takeRow
+	buf        []byte
+	count      int // of the rows so far, with those that are spared
+	unreadable Unreadable
+}
+
+// header checks the first row and returns its span, with the lines that it has. A file
+// without a row is an empty span.
+func (f *fileScan) header(l *layout) (span, error) {
+	rows := rowScanner{r: f.file.Section(0, f.file.Size()), buf: make([]byte, min(4<<10, len(f.buf)))}
+	row, line, _, err := rows.next()
+	if errors.Is(err, io.EOF) {
+		return span{}, nil
+	}
+	if err != nil {
+		return span{}, err
+	}
+	header := span{end: int64(len(row)), lines: rows.lines}
+	if err := l.checkHeader(trimRow(row, true)); err != nil {
+		return span{}, fmt.Errorf("%s:%d: %w", f.unreadable.Path, line, err)
+	}
+	return header, nil
+}
+
+// rows reads the rows of a span, of which builder, if not nil, makes blocks.
+func (f *fileScan) rows(ctx context.Context, span span, builder *blockBuilder) (stopped bool, err error) {
+	rows := rowScanner{r: f.file.Section(span.offset, span.end-span.offset), buf: f.buf, lines: span.lines}
+	defer func() { f.buf = rows.buf }()
+	for offset := span.offset; ; {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		row, line, err := rows.next()
+		row, line, quotes, err := rows.next()
 		if errors.Is(err, io.EOF) {
-			s.report(unreadable)
-			return false, unreadable.check(count)
+			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		row = trimRow(row, first)
-		if first {
-			if err := from.layout.checkHeader(row); err != nil {
-				return false, fmt.Errorf("%s:%d: %w", from.path, line, err)
+		offset += int64(len(row))
+		if row = trimRow(row, false); len(row) > 0 {
+			f.count++
+			at, stop, err := f.take(row, quotes)
+			if err != nil {
+				f.unreadable.add(line, err)
 			}
-			continue
+			if builder != nil {
+				builder.add(at)
+			}
+			stopped = stop
 		}
-		if len(row) == 0 {
-			continue
+		if builder != nil {
+			builder.endRow(offset, rows.lines)
 		}
-		count++
-		r, matches, err := decoder.decode(row, q)
-		if err != nil {
-			unreadable.add(line, err)
-			continue
-		}
-		if matches && !yield(r, nil) {
-			s.report(unreadable)
+		if stopped {
 			return true, nil
 		}
 	}
@@ -162,16 +238,16 @@ type rowScanner struct {
 	lines      int // that were returned
 }
 
-// next returns a row with its line end, valid until the next call, and the number of its
-// first line. At the end it returns [io.EOF].
-func (s *rowScanner) next() (row []byte, line int, err error) {
+// next returns a row with its line end, valid until the next call, the number of its first
+// line and that of its quotes. At the end it returns [io.EOF].
+func (s *rowScanner) next() (row []byte, line, quotes int, err error) {
 	for {
-		if n, lines := nextRow(s.buf[s.start:s.end]); n > 0 {
+		if n, lines, quotes := nextRow(s.buf[s.start:s.end]); n > 0 {
 			row = s.buf[s.start : s.start+n]
 			line = s.lines + 1
 			s.start += n
 			s.lines += lines
-			return row, line, nil
+			return row, line, quotes, nil
 		}
 		s.end = copy(s.buf, s.buf[s.start:s.end])
 		s.start = 0
@@ -181,7 +257,7 @@ func (s *rowScanner) next() (row []byte, line int, err error) {
 		n, err := s.r.Read(s.buf[s.end:])
 		s.end += n
 		if err != nil && n == 0 {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 	}
 }

@@ -48,7 +48,7 @@ type Config struct {
 // for a moment as it grows. At 100 records/s that is 180 to 370 MB by the end of the day. A
 // record of another day has that day's files read once. On disk a record takes what its
 // row does, for ever: some 200 bytes if it has a dozen columns, or 1.7 GB a day at 100
-// records/s. Files of days that are no longer needed can be removed.
+// records/s; [Store.Prune] removes old days.
 type Store struct {
 	dir  string
 	own  *layout
@@ -60,7 +60,8 @@ type Store struct {
 	days    []*day // the last used last
 
 	mu       sync.Mutex
-	reported map[string]int // guarded by mu; how many unreadable rows, by file
+	reported map[string]int     // guarded by mu; how many unreadable rows, by file
+	blocks   map[string]*blocks // guarded by mu; by file
 }
 
 // maxDays is how many days stay open. Records come for today, around midnight for two
@@ -81,7 +82,10 @@ func Open(dir string, schema *predictlog.Schema, cfg Config) (*Store, error) {
 	if cfg.Sync > SyncNone {
 		return nil, fmt.Errorf("csvlog: invalid Config: Sync is %d, want SyncBatch or SyncNone", cfg.Sync)
 	}
-	s := &Store{dir: dir, own: newLayout(schema), cfg: cfg, seed: maphash.MakeSeed(), sem: make(chan struct{}, 1), reported: map[string]int{}}
+	s := &Store{
+		dir: dir, own: newLayout(schema), cfg: cfg, seed: maphash.MakeSeed(), sem: make(chan struct{}, 1),
+		reported: map[string]int{}, blocks: map[string]*blocks{},
+	}
 	var err error
 	if s.schemas, err = openSchemas(dir, s.fileConfig()); err != nil {
 		return nil, fmt.Errorf("csvlog: open: %w", err)
@@ -104,7 +108,9 @@ func (s *Store) fileConfig() appendfile.Config {
 // Schema returns the schema given to [Open].
 func (s *Store) Schema() *predictlog.Schema { return s.own.schema }
 
-// Append implements [predictlog.Store]. It finds a taken ID on the same UTC day.
+// Append implements [predictlog.Appender]. A record with the ID of a stored one and another
+// Time is a [*predictlog.DuplicateError] if both times are on the same UTC day, and is
+// stored else.
 //
 // The records of one call should be of few days: the files of all of them are open at
 // once.
@@ -207,9 +213,16 @@ func write(days []*day) error {
 	return nil
 }
 
-// useDay returns the day, opened if it is not, as the last used.
+// useDay returns the day, opened if it is not, as the last used. One of which a file was
+// removed, as another process does that prunes, is opened anew.
 func (s *Store) useDay(name string) (*day, error) {
 	at := slices.IndexFunc(s.days, func(d *day) bool { return d.name == name })
+	if at >= 0 && s.days[at].wasRemoved() {
+		if err := s.closeDays([]*day{s.days[at]}); err != nil {
+			return nil, err
+		}
+		at = -1
+	}
 	if at < 0 {
 		d, err := s.openDay(name)
 		if err != nil {

@@ -10,15 +10,13 @@ import (
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
-	"github.com/selfheal-ml/selfheal/predictlog/storetest"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest"
 )
 
 func BenchmarkStore(b *testing.B) {
 	for _, policy := range policies {
 		b.Run(policy.name, func(b *testing.B) {
-			storetest.RunBenchmarks(b, func(b *testing.B, schema *predictlog.Schema) predictlog.Store {
-				return open(b, b.TempDir(), schema, csvlog.Config{Sync: policy.sync})
-			})
+			predictlogtest.RunBenchmarks(b, harness(csvlog.Config{Sync: policy.sync}))
 		})
 	}
 }
@@ -88,24 +86,74 @@ func BenchmarkStore_AppendWide(b *testing.B) {
 	}
 }
 
+// BenchmarkStore_ScanWide reads a day, of decimals that are rounded or have all 17 digits.
 func BenchmarkStore_ScanWide(b *testing.B) {
 	const n = 100_000
-	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+	for _, digits := range []string{"few", "all"} {
 		store := open(b, b.TempDir(), wideSchema(b), csvlog.Config{Sync: csvlog.SyncNone})
-		require.NoError(b, store.Append(b.Context(), wideRecords(n)...))
-		b.ReportAllocs()
-		for b.Loop() {
-			count := 0
-			for _, err := range store.Scan(b.Context(), predictlog.Query{}) {
-				if err != nil {
-					b.Fatal(err)
+		records := wideRecords(n)
+		if digits == "all" {
+			rng := rand.New(rand.NewPCG(3, 4))
+			for _, r := range records {
+				for i := range 10 {
+					r.Row[i] = predictlog.Number(rng.NormFloat64())
 				}
-				count++
-			}
-			if count != n {
-				b.Fatalf("scanned %d records, want %d", count, n)
 			}
 		}
-		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		require.NoError(b, store.Append(b.Context(), records...))
+		b.Run(fmt.Sprintf("records/digits=%s/n=%d", digits, n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				count := 0
+				for _, err := range store.Scan(b.Context(), predictlog.Query{}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					count++
+				}
+				if count != n {
+					b.Fatalf("scanned %d records, want %d", count, n)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+		b.Run(fmt.Sprintf("columns/digits=%s/n=%d", digits, n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if count := countColumns(b, store, predictlog.Query{}); count != n {
+					b.Fatalf("scanned %d records, want %d", count, n)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+func countColumns(b *testing.B, store *csvlog.Store, q predictlog.Query) (count int) {
+	b.Helper()
+	for batch, err := range store.ScanColumns(b.Context(), q) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		count += batch.Len
+	}
+	return count
+}
+
+// BenchmarkStore_Window reads 5 minutes of a day of a million records.
+func BenchmarkStore_Window(b *testing.B) {
+	const n = 1_000_000
+	store := open(b, b.TempDir(), wideSchema(b), csvlog.Config{Sync: csvlog.SyncNone})
+	require.NoError(b, store.Append(b.Context(), wideRecords(n)...))
+	from := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	q := predictlog.Query{From: from, To: from.Add(5 * time.Minute)}
+	b.Run(fmt.Sprintf("query=5m/n=%d", n), func(b *testing.B) {
+		want := countColumns(b, store, q) // reads the day once
+		b.ReportAllocs()
+		for b.Loop() {
+			if count := countColumns(b, store, q); count != want || count == 0 {
+				b.Fatalf("scanned %d records, want %d", count, want)
+			}
+		}
 	})
 }

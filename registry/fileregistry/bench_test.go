@@ -26,7 +26,9 @@ func BenchmarkOpen(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := fileregistry.Open(dir, fileregistry.Config{})
+				r, err := fileregistry.Open(dir, fileregistry.Config{})
+				require.NoError(b, err)
+				_, err = registry.Get(b.Context(), r, "1")
 				require.NoError(b, err)
 			}
 		})

@@ -24,6 +24,17 @@ var steps = []func(ctx context.Context, r registry.Registry) error{
 	transitionStep(registry.Transition{Version: "1", To: registry.Production, Expect: "2", Displaced: registry.Quarantined, Key: "roll back"}),
 }
 
+// more are steps that leave no event in the history. Each may be repeated.
+var more = []func(ctx context.Context, r *registry.Ledger) error{
+	func(ctx context.Context, r *registry.Ledger) error {
+		_, err := r.Attach(ctx, registry.Attachment{Version: "1", Documents: map[string][]byte{"watch.json": []byte("{}")}})
+		return err
+	},
+	func(ctx context.Context, r *registry.Ledger) error {
+		return r.Delete(ctx, registry.Deletion{Version: "2", Time: noon})
+	},
+}
+
 func registerStep(key string) func(context.Context, registry.Registry) error {
 	return func(ctx context.Context, r registry.Registry) error {
 		draft := registry.Draft{Key: key, Time: noon, Documents: map[string][]byte{"card.md": []byte("# " + key)}}
@@ -51,7 +62,7 @@ func live(ctx context.Context, r registry.Registry) (acknowledged int, err error
 }
 
 // intact requires that everything that is visible is whole.
-func intact(t testing.TB, r *fileregistry.Registry) {
+func intact(t testing.TB, r *registry.Ledger) {
 	t.Helper()
 	inProduction := 0
 	for _, v := range versions(t, r) {
@@ -59,6 +70,9 @@ func intact(t testing.TB, r *fileregistry.Registry) {
 			inProduction++
 		}
 		for _, f := range v.Files {
+			if !v.Deleted.IsZero() {
+				break
+			}
 			_, err := registry.ReadFile(t.Context(), r, v.ID, f.Name)
 			require.NoError(t, err)
 		}
@@ -68,7 +82,7 @@ func intact(t testing.TB, r *fileregistry.Registry) {
 }
 
 // clean requires that the leftovers can be removed and everything is whole without them.
-func clean(t testing.TB, r *fileregistry.Registry) {
+func clean(t testing.TB, r *registry.Ledger) {
 	t.Helper()
 	_, err := r.Clean(t.Context(), 0)
 	require.NoError(t, err)
@@ -87,6 +101,9 @@ func TestCrash(t *testing.T) {
 	undisturbed := open(t, t.TempDir())
 	_, err := live(ctx, undisturbed)
 	require.NoError(t, err)
+	for _, step := range more {
+		require.NoError(t, step(ctx, undisturbed))
+	}
 
 	for name, fails := range map[string]func(n, at int) bool{
 		"every change from the n-th on": func(n, at int) bool { return n >= at },
@@ -112,6 +129,11 @@ func TestCrash(t *testing.T) {
 				if err == nil {
 					acknowledged, err = live(ctx, crashed)
 				}
+				for _, step := range more {
+					if err == nil {
+						err = step(ctx, crashed)
+					}
+				}
 				if where == "" {
 					require.NoError(t, err)
 					require.Greater(t, at, 50, "the hook is called")
@@ -126,6 +148,9 @@ func TestCrash(t *testing.T) {
 
 				_, err = live(ctx, r)
 				require.NoError(t, err, where)
+				for _, step := range more {
+					require.NoError(t, step(ctx, r), where)
+				}
 				require.Equal(t, versions(t, undisturbed), versions(t, r), where)
 				require.Equal(t, history(t, undisturbed), history(t, r), where)
 				clean(t, r)

@@ -2,6 +2,7 @@ package fileregistry_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
@@ -52,33 +53,22 @@ func ExampleOpen() {
 	}
 	fmt.Println("in production: version", current.ID, "of", current.Key)
 
-	event, err := os.ReadFile(filepath.Join(dir, "events", "00000002.json"))
+	entry, err := os.ReadFile(filepath.Join(dir, "log", "00000002.json"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	for line := range strings.Lines(string(event)) {
-		if !strings.Contains(line, "previous") && !strings.Contains(line, "sha256") {
-			fmt.Print(line)
-		}
+	var link struct{ Body json.RawMessage }
+	if err := json.Unmarshal(entry, &link); err != nil {
+		log.Fatal(err)
 	}
+	fmt.Printf("entry 2: %s\n", link.Body)
 	// Output:
 	// in production: version 1 of run-2025-03-01
-	// {
-	//   "format": 1,
-	//   "transition": {
-	//     "seq": 1,
-	//     "time": "2025-03-01T13:00:00Z",
-	//     "version": "1",
-	//     "from": "staging",
-	//     "to": "production",
-	//     "actor": "ana",
-	//     "reason": "first model"
-	//   },
-	// }
+	// entry 2: {"format":1,"moved":{"seq":1,"time":"2025-03-01T13:00:00Z","version":"1","from":"staging","to":"production","actor":"ana","reason":"first model"}}
 }
 
 // After a crash, an operator removes what it left behind.
-func ExampleRegistry_Clean() {
+func ExampleOpen_clean() {
 	dir, err := os.MkdirTemp("", "models")
 	if err != nil {
 		log.Fatal(err)
@@ -88,7 +78,7 @@ func ExampleRegistry_Clean() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	half := filepath.Join(dir, "tmp", "half-written")
+	half := filepath.Join(dir, "blobs", "half-written.tmp")
 	if err := os.WriteFile(half, []byte("weig"), 0o666); err != nil {
 		log.Fatal(err)
 	}
@@ -102,8 +92,8 @@ func ExampleRegistry_Clean() {
 		log.Fatal(err)
 	}
 	for _, l := range removed {
-		fmt.Println(filepath.ToSlash(l.Path), l.Size, "bytes")
+		fmt.Println(l.Name, l.Size, "bytes")
 	}
 	// Output:
-	// tmp/half-written 4 bytes
+	// half-written.tmp 4 bytes
 }

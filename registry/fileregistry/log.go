@@ -71,7 +71,7 @@ func (l *Log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 		return false, err
 	}
 	// If there is a later entry, the one with this number was lost, and it is not used again.
-	if l.has(seq) || l.has(seq+1) || seq <= l.last() {
+	if seq > 0 && (l.has(seq) || l.has(seq+1) || seq <= l.last()) {
 		return false, nil
 	}
 	if seq == 0 || seq > 1 && !l.has(seq-1) {

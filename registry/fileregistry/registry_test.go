@@ -2,6 +2,7 @@ package fileregistry_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -21,7 +22,7 @@ import (
 
 var noon = time.Date(2025, time.March, 1, 12, 0, 0, 0, time.UTC)
 
-func open(t testing.TB, dir string) *fileregistry.Registry {
+func open(t testing.TB, dir string) *registry.Ledger {
 	t.Helper()
 	r, err := fileregistry.Open(dir, fileregistry.Config{})
 	require.NoError(t, err)
@@ -44,11 +45,15 @@ func promote(t testing.TB, r registry.Registry, id, expect string) registry.Even
 	return e
 }
 
+// versions returns all versions, without the names of their blobs, which are random.
 func versions(t testing.TB, r registry.Registry) []registry.Version {
 	t.Helper()
 	var all []registry.Version
 	for v, err := range r.Versions(t.Context(), registry.Query{}) {
 		require.NoError(t, err)
+		for i := range v.Files {
+			v.Files[i].Blob = ""
+		}
 		all = append(all, v)
 	}
 	return all
@@ -64,9 +69,50 @@ func history(t testing.TB, r registry.Registry) []registry.Event {
 	return all
 }
 
+// folder is a registry together with its folder.
+type folder struct {
+	*registry.Ledger
+	dir string
+}
+
+func again(t *testing.T, r registry.Registry) registry.Registry {
+	dir := r.(folder).dir
+	return folder{open(t, dir), dir}
+}
+
 func TestRegistry(t *testing.T) {
 	t.Parallel()
-	registrytest.Run(t, func(t *testing.T) registry.Registry { return open(t, t.TempDir()) })
+	registrytest.Run(t, registrytest.Harness{
+		New: func(t *testing.T) registry.Registry {
+			dir := t.TempDir()
+			return folder{open(t, dir), dir}
+		},
+		Reopen: again,
+		Second: again,
+		Damage: func(t *testing.T, r registry.Registry, v registry.Version, file string) {
+			f, err := v.File(file)
+			require.NoError(t, err)
+			path := filepath.Join(r.(folder).dir, "blobs", f.Blob)
+			content := read(t, path)
+			content[len(content)/2] ^= 1
+			rewrite(t, path, content)
+		},
+	})
+}
+
+// files returns the paths of all files under dir, relative to it.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, err := filepath.Rel(dir, path)
+			require.NoError(t, err)
+			names = append(names, filepath.ToSlash(name))
+		}
+		return err
+	}))
+	return names
 }
 
 func TestOpen_Fails(t *testing.T) {
@@ -75,98 +121,64 @@ func TestOpen_Fails(t *testing.T) {
 	require.EqualError(t, err, "fileregistry: dir is empty")
 
 	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = fileregistry.Open(file, fileregistry.Config{})
 	require.ErrorContains(t, err, "fileregistry: open: ")
 	require.ErrorContains(t, err, file)
 }
 
-func TestOpen_Again(t *testing.T) {
+func TestRegistry_Files(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "several", "levels")
 	r := open(t, dir)
-	for _, key := range []string{"a", "b"} {
-		register(t, r, key)
-	}
-	promote(t, r, "1", "")
-	promote(t, r, "2", "1")
-
-	again := open(t, dir)
-	require.Equal(t, versions(t, r), versions(t, again))
-	require.Equal(t, history(t, r), history(t, again))
-	content, err := registry.ReadFile(t.Context(), again, "2", "card.md")
-	require.NoError(t, err)
-	require.Equal(t, "# b", string(content))
-}
-
-// Two that are open at the same time see each other's changes at once.
-func TestOpen_Twice(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	a, b := open(t, dir), open(t, dir)
-	register(t, a, "a")
-	require.Equal(t, "2", register(t, b, "b").ID)
-	promote(t, b, "2", "")
-	promote(t, a, "1", "2")
-	require.Equal(t, versions(t, a), versions(t, b))
-	require.Equal(t, history(t, a), history(t, b))
-}
-
-func TestRegistry_Files(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	r := open(t, dir)
 	v := register(t, r, "a")
-	register(t, r, "b")
 	promote(t, r, "1", "")
 
-	var names []string
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			name, err := filepath.Rel(dir, path)
-			require.NoError(t, err)
-			names = append(names, name)
-		}
-		return err
-	}))
-	want := []string{"events/00000001.json", "events/00000002.json", "events/00000003.json"}
-	for _, v := range versions(t, r) {
-		for _, f := range v.Files {
-			want = append(want, "objects/"+f.SHA256)
-		}
+	want := []string{"log/00000001.json", "log/00000002.json"}
+	for _, f := range v.Files {
+		want = append(want, "blobs/"+f.Blob)
 	}
-	require.ElementsMatch(t, want, names)
+	require.ElementsMatch(t, want, files(t, dir))
 
 	model, err := v.File(registry.ModelFile)
 	require.NoError(t, err)
-	content, err := os.ReadFile(filepath.Join(dir, "objects", model.SHA256))
-	require.NoError(t, err)
-	require.Equal(t, "a", string(content))
+	require.Equal(t, "a", string(read(t, filepath.Join(dir, "blobs", model.Blob))))
+	require.Contains(t, string(read(t, filepath.Join(dir, "log", "00000002.json"))),
+		`"moved":{"seq":1,"time":"2025-03-01T12:00:00Z","version":"1","from":"staging","to":"production"}`)
 
-	event, err := os.ReadFile(filepath.Join(dir, "events", "00000003.json"))
-	require.NoError(t, err)
-	require.Contains(t, string(event), `
-  "transition": {
-    "seq": 1,
-    "time": "2025-03-01T12:00:00Z",
-    "version": "1",
-    "from": "staging",
-    "to": "production"
-  },
-`)
+	// A model may be a secret.
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := d.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, path)
+		return nil
+	}))
 }
 
-func TestRegistry_SharesContent(t *testing.T) {
+// A folder that exists is read without any change to it.
+func TestRegistry_ReadsOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := open(t, dir)
-	for _, key := range []string{"a", "b"} {
-		_, err := r.Register(t.Context(), registry.Draft{Key: key}, strings.NewReader("the same"))
-		require.NoError(t, err)
-	}
-	objects, err := os.ReadDir(filepath.Join(dir, "objects"))
+	register(t, open(t, dir), "a")
+	stale := filepath.Join(dir, "log", "stale.tmp")
+	leave(t, stale, "", 48*time.Hour)
+	r, err := fileregistry.OpenHooked(dir, func(operation, path string) error {
+		if operation == "sync" {
+			return nil
+		}
+		return &fs.PathError{Op: operation, Path: path, Err: syscall.EROFS}
+	})
 	require.NoError(t, err)
-	require.Len(t, objects, 1)
+	require.Len(t, versions(t, r), 1)
+	content, err := registry.ReadFile(t.Context(), r, "1", registry.ModelFile)
+	require.NoError(t, err)
+	require.Equal(t, "a", string(content))
+	_, err = r.Transition(t.Context(), registry.Transition{Version: "1", To: registry.Archived})
+	require.ErrorIs(t, err, syscall.EROFS)
+
+	open(t, dir)
+	require.NoFileExists(t, stale, "what a process left half written goes after a day")
 }
 
 func TestRegistry_Logs(t *testing.T) {
@@ -179,8 +191,8 @@ func TestRegistry_Logs(t *testing.T) {
 	promote(t, r, "1", "")
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	require.Len(t, lines, 2, "one for each change, none for a repetition")
-	require.Contains(t, lines[0], `msg="fileregistry: registered" version=1 key=a`)
-	require.Contains(t, lines[1], `msg="fileregistry: transition" seq=1 version=1 from=staging to=production`)
+	require.Contains(t, lines[0], `msg="registry: registered" version=1 key=a`)
+	require.Contains(t, lines[1], `msg="registry: transition" seq=1 version=1 from=staging to=production`)
 }
 
 // A promotion that loses the race in the last moment learns who won.
@@ -224,7 +236,7 @@ func TestRegister_LosesTheRace(t *testing.T) {
 	require.Len(t, versions(t, winner), 2)
 }
 
-func TestPublish_WithoutHardLinks(t *testing.T) {
+func TestAppend_WithoutHardLinks(t *testing.T) {
 	t.Parallel()
 	for _, cause := range []error{syscall.EPERM, syscall.EOPNOTSUPP} {
 		r, err := fileregistry.OpenHooked(t.TempDir(), func(operation, path string) error {
@@ -242,15 +254,15 @@ func TestPublish_WithoutHardLinks(t *testing.T) {
 }
 
 // As on NFS, where the reply to a link that was made can get lost. Without a Key, only the
-// link itself can tell that the event is not another's.
-func TestPublish_LinkMadeButReportedAsFailed(t *testing.T) {
+// link itself can tell that the entry is not another's.
+func TestAppend_LinkMadeButReportedAsFailed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, err := fileregistry.OpenHooked(dir, func(operation, path string) error {
 		if operation != "link" {
 			return nil
 		}
-		temps, err := filepath.Glob(filepath.Join(dir, "tmp", "*"))
+		temps, err := filepath.Glob(filepath.Join(dir, "log", "*.tmp"))
 		return errors.Join(err, os.Link(temps[0], path), fs.ErrExist)
 	})
 	require.NoError(t, err)
@@ -260,9 +272,10 @@ func TestPublish_LinkMadeButReportedAsFailed(t *testing.T) {
 }
 
 // As on NFS, where a client may believe for a while that a name does not exist.
-func TestPublish_TakenButInvisible(t *testing.T) {
+func TestAppend_TakenButInvisible(t *testing.T) {
 	t.Parallel()
-	r, err := fileregistry.OpenHooked(t.TempDir(), func(operation, _ string) error {
+	dir := t.TempDir()
+	r, err := fileregistry.OpenHooked(dir, func(operation, _ string) error {
 		if operation == "link" {
 			return fs.ErrExist
 		}
@@ -270,33 +283,51 @@ func TestPublish_TakenButInvisible(t *testing.T) {
 	})
 	require.NoError(t, err)
 	_, err = r.Register(t.Context(), registry.Draft{Key: "a"}, strings.NewReader("a"))
-	require.ErrorContains(t, err, "00000001.json exists but cannot be seen yet")
+	require.EqualError(t, err, "registry: entry 1 exists but cannot be seen yet")
+	require.Empty(t, files(t, dir), "what was stored for it is deleted")
 }
 
 func TestRegister_LeavesNoFiles(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
+	dir := t.TempDir()
 	created := 0
-	r, err := fileregistry.OpenHooked(t.TempDir(), func(operation, _ string) error {
+	r, err := fileregistry.OpenHooked(dir, func(operation, _ string) error {
 		if operation == "create" {
 			created++
 		}
-		if created == 3 && operation == "write" {
+		if created == 2 && operation == "write" {
 			return full
 		}
 		return nil
 	})
 	require.NoError(t, err)
-
-	_, err = r.Register(t.Context(), registry.Draft{Key: "a"}, nil)
-	require.ErrorContains(t, err, `fileregistry: register: store file "model": `)
 	draft := registry.Draft{Key: "a", Documents: map[string][]byte{"card.md": []byte("# a")}}
 	_, err = r.Register(t.Context(), draft, strings.NewReader("a"))
 	require.ErrorIs(t, err, full)
-	require.ErrorContains(t, err, `fileregistry: register: store file "card.md": `)
-
-	leftovers, err := r.Leftovers(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, leftovers)
+	require.ErrorContains(t, err, `registry: register: store file "card.md": `)
+	require.Empty(t, files(t, dir))
 	require.Empty(t, versions(t, r))
+}
+
+// A cancelled Register cleans up, though its ctx is done.
+func TestRegister_CancelledLeavesNoFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := fileregistry.OpenHooked(dir, func(_, path string) error {
+		if filepath.Base(filepath.Dir(path)) == "log" {
+			cancel() // the blobs are stored
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	ctx2, cancel2 := context.WithCancel(ctx)
+	defer cancel2()
+	_, err = r.Register(ctx2, registry.Draft{Key: "a"}, strings.NewReader("a"))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, versions(t, r))
+	_, err = r.Clean(t.Context(), 0)
+	require.NoError(t, err)
+	require.Empty(t, files(t, dir))
 }

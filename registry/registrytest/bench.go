@@ -36,8 +36,7 @@ func benchmarkRegister(b *testing.B, open func(b *testing.B) registry.Registry) 
 
 func benchmarkTransition(b *testing.B, open func(b *testing.B) registry.Registry) {
 	r := open(b)
-	fill(b, r, 2)
-	ids := [2]string{"1", "2"}
+	ids := fill(b, r, 2)
 	b.ReportAllocs()
 	for i := 1; b.Loop(); i++ {
 		_, err := r.Transition(b.Context(), registry.Transition{Version: ids[i%2], To: production, Expect: ids[(i+1)%2]})
@@ -63,15 +62,19 @@ func benchmarkInProduction(b *testing.B, open func(b *testing.B) registry.Regist
 	}
 }
 
-// fill registers n versions and promotes the first.
-func fill(b *testing.B, r registry.Registry, n int) {
+// fill registers n versions, promotes the first and returns their IDs.
+func fill(b *testing.B, r registry.Registry, n int) []string {
 	b.Helper()
+	var ids []string
 	for i := range n {
-		if _, err := r.Register(b.Context(), registry.Draft{Key: fmt.Sprint("filled ", i)}, strings.NewReader("")); err != nil {
+		v, err := r.Register(b.Context(), registry.Draft{Key: fmt.Sprint("filled ", i)}, strings.NewReader(""))
+		if err != nil {
 			b.Fatal(err)
 		}
+		ids = append(ids, v.ID)
 	}
-	if _, err := r.Transition(b.Context(), registry.Transition{Version: "1", To: production}); err != nil {
+	if _, err := r.Transition(b.Context(), registry.Transition{Version: ids[0], To: production}); err != nil {
 		b.Fatal(err)
 	}
+	return ids
 }

@@ -102,7 +102,7 @@ func (f *Faulty) Transition(ctx context.Context, t registry.Transition) (registr
 
 // History implements [registry.Registry]. To range over it is the call.
 func (f *Faulty) History(ctx context.Context, after uint64) iter.Seq2[registry.Event, error] {
-	return sequence(f, "History", f.Registry.History(ctx, 0))
+	return sequence(f, "History", f.Registry.History(ctx, after))
 }
 
 // sequence counts the ranging over all as a call of the method.

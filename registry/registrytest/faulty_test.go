@@ -19,9 +19,9 @@ var errFault = errors.New("fault")
 // A Faulty that is told to fail nothing is as good as what it wraps.
 func TestFaulty_Transparent(t *testing.T) {
 	t.Parallel()
-	registrytest.Run(t, func(*testing.T) registry.Registry {
+	registrytest.Run(t, registrytest.Harness{New: func(*testing.T) registry.Registry {
 		return &registrytest.Faulty{Registry: registry.NewMemory()}
-	})
+	}})
 }
 
 // calls are one of each method, which succeed in this order.

@@ -319,23 +319,24 @@ func moreChecks() []check {
 			promise: "What one process did, another sees at once, also if it looked before.",
 			check: func(k *kit) {
 				other := k.second()
-				look := func(k *kit) {
+				look := func(want ...registry.Stage) {
+					other.stages(want...)
 					k.unchanged(other.versions(registry.Query{}), other.history())
 				}
-				look(k)
+				look()
 				k.register("a")
-				look(k)
+				look(staging)
 				v, err := registry.Find(k.ctx(), other.r, "a")
 				if err != nil || v.ID != k.id(1) {
 					k.broken("the other finds version %q, error %v", v.ID, err)
 				}
 				other.content(k.id(1), registry.ModelFile, artifact("a"))
 				other.promote(k.id(1), "")
-				look(k)
+				look(production)
 				other.register("b")
 				k.ids = append(k.ids, other.ids...)
 				k.promote(k.id(2), k.id(1))
-				look(k)
+				look(archived, production)
 				if f, ok := k.r.(registry.Fencer); ok && !k.h.Features.NoFencing {
 					k.succeeds("fence", f.Fence(k.ctx(), 9))
 					other.refused(registry.Transition{Version: k.id(1), To: quarantined, Token: 8}, registry.ErrFenced)
@@ -343,7 +344,9 @@ func moreChecks() []check {
 				if a, ok := k.r.(registry.Attacher); ok {
 					_, err := a.Attach(k.ctx(), registry.Attachment{Version: k.id(1), Metrics: map[string]float64{"auc": 1}})
 					k.succeeds("attach", err)
-					look(k)
+					if other.get(k.id(1)).Metrics["auc"] != 1 {
+						k.broken("the other does not see what was attached")
+					}
 				}
 			},
 		},

@@ -1,0 +1,204 @@
+package drift
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// ColumnLayout says how the values of one column of a [Reference] are counted, so that a
+// database can count them where they are, and [Profile.AddCounts] take the result. In SQL, over
+// a column x of doubles, with c = Centre and r = 2^-Exponent, both doubles too:
+//
+//   - A NULL or a NaN is missing, an infinity is counted apart. Below, x is finite.
+//   - The cell of x is the number of edges below x; an edge itself is in the cell that it
+//     ends. With PostgreSQL's width_bucket, which has the closed side below, this is
+//     n - width_bucket(-x, a), where n is the number of edges and a holds them negated, the last
+//     first.
+//   - The units of x are k = round((x - c) * r): the difference rounded to a double, the product
+//     exact, and a half rounded to the even integer. This is what round does to a double in
+//     PostgreSQL. Where it rounds otherwise, as in SQLite, add 1.5 * 2^52 and subtract it again.
+//   - Wanted are the exact sums of k and of k*k. Sums of doubles are not exact, and k*k does
+//     not fit into 64 bits. With h = k::bigint >> 26 and l = k::bigint & 67108863, both integers,
+//     the sum of k*k is 2^52*sum(h*h) + 2^27*sum(h*l) + sum(l*l). In PostgreSQL these sums, and
+//     that of k::bigint, are numeric and exact; but a cast of k to numeric would keep 15 digits.
+//   - All this holds for x in [ColumnLayout.Near]. The few that are not are counted in cells like
+//     all others, but selected one by one, and their [ColumnLayout.Units] added to the sums.
+//
+// A database without integers above 64 bits, such as SQLite, can return the sums for groups of
+// at most 2048 rows. If the rows are in the same process, [Profile.Add] is simpler.
+type ColumnLayout struct {
+	Name string
+	Kind Kind
+	// Edges divide the finite numbers, in ascending order. Cell 0 holds x <= Edges[0], cell i
+	// holds Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
+	// Without edges, which is how a reference without finite numbers counts, cell 0 holds all.
+	Edges []float64
+	// Centre and Exponent are of the unit in which sums are kept: how many times 2^Exponent
+	// a value is above Centre, rounded to an integer.
+	Centre   float64
+	Exponent int
+	// Levels are the categories, in ascending order: cell i holds what equals Levels[i], byte
+	// by byte. Every other value is unseen. A missing value is none of either.
+	Levels []string
+}
+
+// Layout returns how the columns are counted, in their order. The result is a copy.
+func (r *Reference) Layout() []ColumnLayout {
+	layout := make([]ColumnLayout, len(r.cells))
+	for i := range r.cells {
+		c := &r.cells[i]
+		layout[i] = ColumnLayout{
+			Name: c.name, Kind: c.kind,
+			Edges: slices.Clone(c.edges), Centre: c.unit.Centre, Exponent: c.unit.Exponent,
+			Levels: slices.Clone(c.levels),
+		}
+	}
+	return layout
+}
+
+// Cells returns the number of cells: one for each level, or one more than there are edges.
+func (l ColumnLayout) Cells() int {
+	if l.Kind == KindCategorical {
+		return len(l.Levels)
+	}
+	return len(l.Edges) + 1
+}
+
+// Near returns the range of the numbers, both ends included, that are less than 2^51 units away
+// from the centre, or the most of it that doubles can tell.
+func (l ColumnLayout) Near() (lo, hi float64) {
+	reach := math.Ldexp(countable/2, l.Exponent)
+	return max(l.Centre-reach, -math.MaxFloat64), min(l.Centre+reach, math.MaxFloat64)
+}
+
+// Units returns by how many units of the layout x differs from the centre, rounded to an
+// integer, ties to even. A difference beyond the largest double counts as this. It is nil
+// if x is not finite.
+func (l ColumnLayout) Units(x float64) *big.Int {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	z := min(max(x-l.Centre, -math.MaxFloat64), math.MaxFloat64)
+	t := new(big.Float).SetMantExp(big.NewFloat(z), -l.Exponent)
+	if f, _ := t.Float64(); math.Abs(f) < 4*countable {
+		t.SetFloat64(math.RoundToEven(f))
+	}
+	units, _ := t.Int(nil) // which t is, being far
+	return units
+}
+
+// ColumnCounts is how many rows of one column of a batch fell where, on the [ColumnLayout] of
+// that name.
+type ColumnCounts struct {
+	Name string
+	// Cells has a count for each cell of the layout.
+	Cells   []int64
+	Missing int64
+	// NegInf and PosInf count the infinities of a numeric column.
+	NegInf, PosInf int64
+	// Unseen counts the values of a categorical column that are none of its levels.
+	Unseen int64
+	// Min and Max are the extremes of the finite numbers, 0 if there are none.
+	Min, Max float64
+	// Sum and Squares are the sums, over the finite numbers, of their units and of the squares
+	// of these, see [ColumnLayout]. Nil is 0.
+	Sum, Squares *big.Int
+}
+
+// AddCounts counts a batch of rows that was counted elsewhere on the layout of the reference.
+// The profile then is exactly, to the byte when written, what [Profile.Add] of these rows
+// makes of it. The batch is taken as a whole or, with an error, not at all. The counts are
+// not kept or modified.
+//
+// Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
+// reference that is not given, or twice, or one that it does not have; a wrong number of
+// cells, counts that are negative or do not add up to rows, or that the kind of the column
+// cannot have; extremes that are not in the outermost cells with counts; sums that no numbers
+// between the extremes have. A batch without rows is not a mistake.
+func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
+	if p.ref == nil {
+		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+	}
+	if rows < 0 || rows > maxRows-p.rows {
+		return &InputError{Sample: "profile", Index: -1,
+			What: fmt.Sprintf("is given %d rows, want 0 to %d", rows, maxRows-p.rows)}
+	}
+	tallies := make([]tally, len(p.ref.cells))
+	given := make([]bool, len(tallies))
+	var errs []error
+	for i := range columns {
+		wrong := func(what string) {
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", columns[i].Name), Index: -1, What: what})
+		}
+		at, known := p.ref.index[columns[i].Name]
+		switch {
+		case !known:
+			wrong(fmt.Sprintf("is none of the reference, which has %q", p.ref.Names()))
+			continue
+		case given[at]:
+			wrong("is given twice")
+			continue
+		}
+		given[at] = true
+		var err error
+		if tallies[at], err = columns[i].tally(&p.ref.cells[at], rows); err != nil {
+			wrong(err.Error())
+		}
+	}
+	for at, ok := range given {
+		if !ok {
+			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", p.ref.cells[at].name), Index: -1, What: "is missing"})
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range tallies {
+		p.tallies[i].merge(&tallies[i])
+	}
+	p.rows += rows
+	return nil
+}
+
+// tally returns the counts of so many rows as they are kept, or what is wrong with them.
+func (c *ColumnCounts) tally(on *cells, rows int64) (tally, error) {
+	t := tally{
+		Cells: slices.Clone(c.Cells), Missing: c.Missing, NegInf: c.NegInf, PosInf: c.PosInf, Unseen: c.Unseen,
+		Moments: moments{Min: unsignedZero(c.Min), Max: unsignedZero(c.Max), centre: on.unit.Centre},
+	}
+	if on.kind == KindNumeric {
+		t.Moments.N = rows - c.Missing - c.NegInf - c.PosInf
+	}
+	if !t.Moments.Sum.setUnits(c.Sum, on.unit.Exponent) || !t.Moments.Squares.setUnits(c.Squares, 2*on.unit.Exponent) {
+		return tally{}, errors.New("has a sum that is too large for any numbers")
+	}
+	if err := t.check(on.kind, on.size(), rows); err != nil {
+		return tally{}, err
+	}
+	if t.Moments.N == 0 {
+		return t, nil
+	}
+	if err := t.checkOutermost(on); err != nil {
+		return tally{}, err
+	}
+	return t, t.Moments.checkRange(on.unit)
+}
+
+// checkOutermost returns an error if the extremes are not in the outermost cells with counts.
+// There must be some.
+func (t *tally) checkOutermost(on *cells) error {
+	counted := func(n int64) bool { return n > 0 }
+	first := slices.IndexFunc(t.Cells, counted)
+	last := len(t.Cells) - 1
+	for !counted(t.Cells[last]) {
+		last--
+	}
+	if lo, hi := on.locator.search(t.Moments.Min), on.locator.search(t.Moments.Max); lo != first || hi != last {
+		return fmt.Errorf("has minimum %v and maximum %v, of cells %d and %d, but counts from cell %d to %d",
+			t.Moments.Min, t.Moments.Max, lo, hi, first, last)
+	}
+	return nil
+}

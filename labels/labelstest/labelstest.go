@@ -1,0 +1,257 @@
+// Package labelstest checks that a [labels.Store] keeps its promises.
+//
+// Whoever writes a store makes one call from a test: [Run] makes a store for each promise
+// and, where one is broken, quotes it. [RunBenchmarks] measures the store, and [Faulty] makes
+// any store fail on demand, to test what is built on it.
+package labelstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/labels"
+)
+
+// Harness makes the stores that are tested. Only New is required; promises that cannot be
+// checked without another field are named in the log of the test.
+type Harness struct {
+	// New returns an empty store and registers its cleanup.
+	New func(t testing.TB) labels.Store
+	// Reopen ends the use of the store, as the end of its process would, and returns another
+	// one on the same data. What it closes, the cleanup must bear to find closed.
+	Reopen func(t testing.TB, s labels.Store) labels.Store
+	// Second returns another store on the same data, as a second process has it, and
+	// registers its cleanup.
+	Second func(t testing.TB, s labels.Store) labels.Store
+	// Features says in what the store legitimately differs.
+	Features Features
+}
+
+// Features says what a store does not do, in what it may choose.
+type Features struct {
+	// PrunesInPortions says that Prune may keep some of what it could remove.
+	PrunesInPortions bool
+}
+
+// promise is something that every store must keep, and how to find out.
+type promise struct {
+	name string
+	text string // from the documentation of labels.Store
+	// One of these two checks the promise on an empty store.
+	kept func(ctx context.Context, s labels.Store) error
+	with func(ctx context.Context, t *trial) error
+
+	needs need // of with
+}
+
+// need is what a promise cannot be checked without.
+type need uint8
+
+const (
+	needsReopen need = 1 << iota
+	needsSecond
+	needsPruner
+)
+
+// trial is what a promise is checked on.
+type trial struct {
+	t       testing.TB
+	harness Harness
+	store   labels.Store
+}
+
+func (t *trial) second() labels.Store { return t.harness.Second(t.t, t.store) }
+
+func (t *trial) reopen() { t.store = t.harness.Reopen(t.t, t.store) }
+
+func (t *trial) prune(ctx context.Context, before time.Time) error {
+	return prunerOf(t.store).Prune(ctx, before)
+}
+
+// prunerOf returns nil if the store is none.
+func prunerOf(s labels.Store) labels.Pruner {
+	p, _ := s.(labels.Pruner)
+	return p
+}
+
+// missing names what the promise cannot be checked without, empty if nothing is missing.
+func (p promise) missing(h Harness, s labels.Store) string {
+	switch {
+	case p.needs&needsReopen != 0 && h.Reopen == nil:
+		return "the Harness has no Reopen"
+	case p.needs&needsSecond != 0 && h.Second == nil:
+		return "the Harness has no Second"
+	case p.needs&needsPruner != 0 && prunerOf(s) == nil:
+		return "the store is no labels.Pruner"
+	}
+	return ""
+}
+
+// patience is how long a promise may take to be checked. More is a method that waits for what
+// will not happen.
+const patience = time.Minute
+
+// check returns an error if the promise is broken, or why it could not be checked.
+func (p promise) check(t testing.TB, h Harness, patience time.Duration) (unchecked string, err error) {
+	store := h.New(t)
+	if unchecked = p.missing(h, store); unchecked != "" {
+		return unchecked, nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() { // which does not end if a method heeds no context
+		if p.kept != nil {
+			result <- p.kept(ctx, store)
+			return
+		}
+		result <- p.with(ctx, &trial{t: t, harness: h, store: store})
+	}()
+	select {
+	case err := <-result:
+		return "", err
+	case <-time.After(patience + patience/10):
+		return "", fmt.Errorf("a method has not returned for %v", patience)
+	}
+}
+
+// Run checks every promise, each in a subtest on a store of its own.
+func Run(t *testing.T, h Harness) {
+	for _, p := range promises {
+		t.Run(p.name, func(t *testing.T) {
+			switch unchecked, err := p.check(t, h, patience); {
+			case err != nil:
+				t.Errorf("%v\nbroken promise: %s", err, p.text)
+			case unchecked != "":
+				t.Logf("not checked, because %s: %s", unchecked, p.text)
+			}
+		})
+	}
+}
+
+// at is an instant, so many seconds into the tests' time.
+func at(seconds int) time.Time {
+	return time.Date(2025, 6, 1, 12, 0, seconds, 0, time.UTC)
+}
+
+func class(predictionID, class string, seconds int) labels.Label {
+	return labels.Label{PredictionID: predictionID, Class: class, Time: at(seconds)}
+}
+
+func value(predictionID string, value float64, seconds int) labels.Label {
+	return labels.Label{PredictionID: predictionID, Value: value, Time: at(seconds)}
+}
+
+// appendEach appends the labels one by one.
+func appendEach(ctx context.Context, s labels.Store, ls ...labels.Label) error {
+	for _, l := range ls {
+		if err := s.Append(ctx, l); err != nil {
+			return fmt.Errorf("Append(%+v): %w", l, err)
+		}
+	}
+	return nil
+}
+
+// scan collects what a query yields.
+func scan(ctx context.Context, s labels.Store, q labels.Query) ([]labels.Label, error) {
+	var ls []labels.Label
+	for l, err := range s.Scan(ctx, q) {
+		if err != nil {
+			return ls, fmt.Errorf("Scan(%+v): %w", q, err)
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
+}
+
+// wantScan compares what a query yields, in order, with what it should.
+func wantScan(ctx context.Context, s labels.Store, q labels.Query, want ...labels.Label) error {
+	got, err := scan(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(got, want, labels.Label.Equal) {
+		return fmt.Errorf("Scan(%+v) yields\n\t%+v, want\n\t%+v", q, got, want)
+	}
+	for _, l := range got {
+		if err := wantUTC(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wantLookup looks up the winners' predictions and those that should have no label.
+func wantLookup(ctx context.Context, s labels.Store, winners []labels.Label, unlabelled ...string) error {
+	return wantAsOf(ctx, s, time.Time{}, winners, unlabelled...)
+}
+
+// wantAsOf is wantLookup as of a moment.
+func wantAsOf(ctx context.Context, s labels.Store, arrivedBy time.Time, winners []labels.Label, unlabelled ...string) error {
+	ids := slices.Clone(unlabelled)
+	for _, l := range winners {
+		ids = append(ids, l.PredictionID)
+	}
+	got, err := lookup(ctx, s, arrivedBy, ids...)
+	if err != nil {
+		return err
+	}
+	for _, want := range winners {
+		l, ok := got[want.PredictionID]
+		if !ok {
+			return fmt.Errorf("LookupAsOf(%v, %q) finds nothing, want %+v", arrivedBy, want.PredictionID, want)
+		}
+		if !l.Equal(want) {
+			return fmt.Errorf("LookupAsOf(%v, %q) finds %+v, want %+v", arrivedBy, want.PredictionID, l, want)
+		}
+		if err := wantUTC(l); err != nil {
+			return err
+		}
+	}
+	if len(got) != len(winners) {
+		return fmt.Errorf("LookupAsOf(%v) of %d predictions finds %d labels, want %d: %+v", arrivedBy, len(ids), len(got), len(winners), got)
+	}
+	return nil
+}
+
+// lookup calls Lookup, and LookupAsOf too, which must agree, if the moment is zero.
+func lookup(ctx context.Context, s labels.Store, arrivedBy time.Time, ids ...string) (map[string]labels.Label, error) {
+	asOf, err := s.LookupAsOf(ctx, arrivedBy, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("LookupAsOf(%v) of %d predictions: %w", arrivedBy, len(ids), err)
+	}
+	if !arrivedBy.IsZero() {
+		return asOf, nil
+	}
+	now, err := s.Lookup(ctx, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("Lookup of %d predictions: %w", len(ids), err)
+	}
+	if len(now) < len(asOf) { // others may have appended in between
+		return nil, fmt.Errorf("Lookup of %d predictions finds %d labels, LookupAsOf(zero) found %d", len(ids), len(now), len(asOf))
+	}
+	return now, nil
+}
+
+func wantUTC(l labels.Label) error {
+	for _, t := range []time.Time{l.Time, l.Arrived} {
+		if t.Location() != time.UTC || !t.Equal(t.Truncate(time.Microsecond)) {
+			return fmt.Errorf("times of %q are %v and %v, want UTC in microseconds", l.PredictionID, l.Time, l.Arrived)
+		}
+	}
+	if l.Arrived.IsZero() {
+		return fmt.Errorf("label of %q has no Arrived", l.PredictionID)
+	}
+	return nil
+}
+
+func wantCancelled(what string, err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s with a cancelled context: error %v, want one that wraps context.Canceled", what, err)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package predictlog
+
+import (
+	"context"
+	"iter"
+	"math"
+	"slices"
+)
+
+// ColumnScanner is implemented by a [Store] that reads columns faster than records. Call
+// [ScanColumns], which takes what a store offers.
+type ColumnScanner interface {
+	// ScanColumns yields the records that q matches, as [Store.Scan] does and in its order,
+	// many at a time and by column. A batch holds at least one record. It is the scan's
+	// own, to be read only, and valid until the next one. Before an error come the records
+	// that Scan would yield before it.
+	ScanColumns(ctx context.Context, q Query) iter.Seq2[*Batch, error]
+}
+
+// Batch holds records by column, as package drift takes them. Each slice within it has
+// Len elements, except Levels.
+type Batch struct {
+	// Len is the number of records.
+	Len int
+	// Violating counts the records that break a rule.
+	Violating int
+	// Numbers holds the values of each numeric column of the schema, NaN for a missing
+	// one; nil for a categorical column.
+	Numbers [][]float64
+	// Codes holds the values of each categorical column as indices into Levels, -1 for a
+	// missing one; nil for a numeric column.
+	Codes [][]int32
+	// Levels holds the categories of each categorical column, each once, in no promised
+	// order: those of the batch, and perhaps others. A level may have another index in the
+	// next batch.
+	Levels [][]string
+	// Answered says of each record whether it has an output; see [Record.Answered].
+	Answered []bool
+	// Class is the index in [Target.Classes] of the predicted class, -1 for none; nil for a
+	// regression.
+	Class []int32
+	// Score is the predicted value of a regression, or the probability of the second
+	// class of a binary target; NaN for none. Nil for a multiclass target.
+	Score []float64
+}
+
+// ScanColumns yields the records of the store that q matches by column: by the store's own
+// [ColumnScanner] if it is one, and else from its [Store.Scan], which costs more than Scan
+// alone.
+func ScanColumns(ctx context.Context, store Store, q Query) iter.Seq2[*Batch, error] {
+	if scanner, ok := store.(ColumnScanner); ok {
+		return scanner.ScanColumns(ctx, q)
+	}
+	return batches(store.Schema(), store.Scan(ctx, q))
+}
+
+// batchSize bounds the records of a batch, so that it stays in a processor's cache.
+const batchSize = 4096
+
+// mostLevels bounds the levels that a column takes along from batch to batch, and so the
+// memory of a scan of texts that are all different.
+const mostLevels = 1 << 14
+
+// batches gathers records of the schema into batches.
+func batches(schema *Schema, records iter.Seq2[Record, error]) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		b := newBatcher(schema)
+		for r, err := range records {
+			if err == nil {
+				b.add(&r)
+			}
+			if (err != nil && b.Len > 0 || b.Len == batchSize) && !yield(&b.Batch, nil) {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if b.Len == batchSize {
+				b.reset()
+			}
+		}
+		if b.Len > 0 {
+			yield(&b.Batch, nil)
+		}
+	}
+}
+
+// batcher is a batch that grows by records.
+type batcher struct {
+	Batch
+	schema *Schema
+	codes  []map[string]int32 // of the levels of each column
+}
+
+func newBatcher(schema *Schema) *batcher {
+	n := schema.Len()
+	return &batcher{
+		Batch:  Batch{Numbers: make([][]float64, n), Codes: make([][]int32, n), Levels: make([][]string, n)},
+		schema: schema,
+		codes:  make([]map[string]int32, n),
+	}
+}
+
+func (b *batcher) reset() {
+	b.Len, b.Violating = 0, 0
+	for i := range b.Numbers {
+		b.Numbers[i] = b.Numbers[i][:0]
+		b.Codes[i] = b.Codes[i][:0]
+		if len(b.Levels[i]) > mostLevels {
+			b.Levels[i] = nil
+			clear(b.codes[i])
+		}
+	}
+	b.Answered, b.Class, b.Score = b.Answered[:0], b.Class[:0], b.Score[:0]
+}
+
+func (b *batcher) add(r *Record) {
+	b.Len++
+	if len(r.Violations) > 0 {
+		b.Violating++
+	}
+	for i, v := range r.Row {
+		if b.schema.columns[i].Kind == Categorical {
+			b.Codes[i] = append(b.Codes[i], b.code(i, v))
+			continue
+		}
+		x, ok := v.Number()
+		if !ok {
+			x = math.NaN()
+		}
+		b.Numbers[i] = append(b.Numbers[i], x)
+	}
+	target := &b.schema.target
+	answered := r.Answered()
+	b.Answered = append(b.Answered, answered)
+	if target.Task != Regression {
+		b.Class = append(b.Class, int32(slices.Index(target.Classes, r.Output.Class)))
+	}
+	score := math.NaN()
+	switch {
+	case target.Task == Multiclass:
+		return
+	case target.Task == Regression && answered:
+		score = r.Output.Value
+	case target.Task == Binary && r.Output.Probabilities != nil:
+		score = r.Output.Probabilities[1]
+	}
+	b.Score = append(b.Score, score)
+}
+
+func (b *batcher) code(column int, v Value) int32 {
+	text, ok := v.Category()
+	if !ok {
+		return -1
+	}
+	code, ok := b.codes[column][text]
+	if !ok {
+		if b.codes[column] == nil {
+			b.codes[column] = map[string]int32{}
+		}
+		code = int32(len(b.Levels[column]))
+		b.codes[column][text] = code
+		b.Levels[column] = append(b.Levels[column], text)
+	}
+	return code
+}
