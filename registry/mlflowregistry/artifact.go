@@ -122,7 +122,10 @@ func (c *client) put(ctx context.Context, name, at string, content io.Reader) (r
 	}
 	if s.err == io.EOF {
 		err := c.retry(ctx, passing, func() error { return c.upload(ctx, at, io.NopCloser(bytes.NewReader(head)), int64(n)) })
-		return describe(s, name, at), err
+		if err != nil {
+			return registry.File{}, err
+		}
+		return describe(s, name, at), nil
 	}
 	seeker, start := seekable(content)
 	source := io.MultiReader(bytes.NewReader(head), content)

@@ -1,10 +1,10 @@
 // Package mlflowregistry keeps the versions of a model on an MLflow server, where people and
 // MLflow's own clients see them, and where they may promote them too.
 //
-// A newcomer calls [Open] and uses the result as a [registry.Registry]. The server is
-// MLflow 2.9 or newer that serves artifacts, which is what "mlflow server" does by default;
-// it is tested with 3.17. Address and login come from the Config or from the environment
-// variables that MLflow's clients read.
+// A newcomer calls [Open] and uses the result as a [registry.Registry]. The server is one of
+// MLflow 3 that serves artifacts, as "mlflow server" does by default; tests run against
+// 3.17.2. Address and login come from the Config or from the environment variables that
+// MLflow's clients read.
 //
 // # What is where
 //

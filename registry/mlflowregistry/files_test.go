@@ -22,11 +22,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRegister_OddNames stores files whose names MLflow refuses.
+// TestRegister_OddNames stores files whose names MLflow refuses, of a model whose name
+// wants escaping.
 func TestRegister_OddNames(t *testing.T) { checkOddNames(t, newFake(t).URL) }
 
 func checkOddNames(t *testing.T, server string) {
-	r := open(t, config(server))
+	cfg := config(server)
+	cfg.Model += " it's 100% ü&?#+"
+	r := open(t, cfg)
 	folder := fstest.MapFS{}
 	for _, name := range []string{
 		"plain.txt", "a b/c+d@e.txt", "ü/ß…", "100%.txt", "%2e%2e", "a#b", "what?.csv", "c:d", "..x", "-", strings.Repeat("long", 60), ".selfheal/manifest.json", "file-1",
@@ -41,6 +44,9 @@ func checkOddNames(t *testing.T, server string) {
 		require.NoError(t, err)
 		require.Equal(t, string(file.Data), string(content))
 	}
+	found, err := registry.Find(t.Context(), r, "a")
+	require.NoError(t, err)
+	require.Equal(t, v, found)
 }
 
 // TestRegister_LongRecord has a record that does not fit into a tag.

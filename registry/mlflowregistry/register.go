@@ -51,9 +51,13 @@ func (r *Registry) Register(ctx context.Context, draft registry.Draft, artifact 
 	if err != nil {
 		return registry.Version{}, fmt.Errorf("mlflowregistry: register: %w", err)
 	}
-	id, err := r.register(ctx, draft, artifact, created, owner)
+	value, err := r.fill(ctx, draft, artifact, created, owner)
 	if err != nil {
 		r.abandon(ctx, owner.Info.RunID, created)
+		return registry.Version{}, fmt.Errorf("mlflowregistry: register: %w", err)
+	}
+	id, err := r.create(ctx, draft, owner, value)
+	if err != nil {
 		return registry.Version{}, fmt.Errorf("mlflowregistry: register: %w", err)
 	}
 	v, err := registry.Get(ctx, r, id)
@@ -64,9 +68,9 @@ func (r *Registry) Register(ctx context.Context, draft registry.Draft, artifact 
 	return v, nil
 }
 
-// register fills the run, and makes the version from it. It returns the ID of the version
-// with the draft's key, which is another one if another process was faster.
-func (r *Registry) register(ctx context.Context, d registry.Draft, artifact io.Reader, created time.Time, owner run) (string, error) {
+// fill stores all that belongs to a version in its run, and returns the record as a tag's
+// value.
+func (r *Registry) fill(ctx context.Context, d registry.Draft, artifact io.Reader, created time.Time, owner run) (string, error) {
 	root, ok := artifactPath(owner.Info.ArtifactURI)
 	if !ok {
 		return "", errNotServed(owner.Info.ArtifactURI)
@@ -80,14 +84,17 @@ func (r *Registry) register(ctx context.Context, d registry.Draft, artifact io.R
 	if err != nil {
 		return "", err
 	}
-	runID := owner.Info.RunID
-	if err := r.logBatch(ctx, runID, params(d.Tags), metrics("", d.Metrics, created, 0)); err != nil {
-		return "", err
+	err = r.logBatch(ctx, owner.Info.RunID, params(d.Tags), metrics("", d.Metrics, created, 0))
+	if err == nil {
+		err = r.endRun(ctx, owner.Info.RunID, "FINISHED", created)
 	}
-	if err := r.endRun(ctx, runID, "FINISHED", created); err != nil {
-		return "", err
-	}
+	return value, err
+}
 
+// create makes a version from a run that is filled. It returns the ID of the version with
+// the draft's key, which is another one if another process was faster.
+func (r *Registry) create(ctx context.Context, d registry.Draft, owner run, value string) (string, error) {
+	runID := owner.Info.RunID
 	source := owner.Info.ArtifactURI
 	if d.Folder != nil {
 		source += "/" + registry.ModelFile
@@ -99,7 +106,7 @@ func (r *Registry) register(ctx context.Context, d registry.Draft, artifact io.R
 		}
 	}
 	var mine string
-	err = r.client.once(ctx, func() error {
+	err := r.client.once(ctx, func() error {
 		var answer struct {
 			Version modelVersion `json:"model_version"`
 		}
