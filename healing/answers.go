@@ -1,69 +1,188 @@
 package healing
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// answers gathers what a model answered, for the proxy metrics.
-type answers struct {
-	target   predictlog.Target
-	times    []time.Time
-	classes  []string
-	scores   []float64
-	unscored bool // an answer came without a score, so scores does not run in parallel
+// AnswersDocument is the name of the document that holds what a version answered on rows
+// that it was not trained on: the JSON of a [drift.Reference]. [AnswersOf] makes it.
+const AnswersDocument = "answers.json"
+
+// The columns of a reference of answers. It is apart from that of the inputs, so these
+// names cannot clash with columns of the schema.
+const (
+	// AnswerClass is the predicted class of a classifier, as a category.
+	AnswerClass = "class"
+	// AnswerScore is the probability of the positive class of a binary classifier, missing
+	// if it gives none, or the number that a regression predicted.
+	AnswerScore = "score"
+)
+
+// AnswersOf freezes what a version answered, as the document that the monitor compares
+// live answers with. The answers are those on rows that the version was not trained on,
+// such as the ones it was judged on: a model is more certain of rows that it knows, so its
+// answers on these would look drifted from the first day. Without the document, answers
+// are described, see Pass.Proxy, but not compared.
+//
+// No answers, an output that is not an answer, or one that does not fit the target of the
+// schema, is an error.
+func AnswersOf(schema *predictlog.Schema, outputs []predictlog.Output) ([]byte, error) {
+	if schema == nil {
+		return nil, errors.New("healing: answers: nil schema")
+	}
+	target := schema.Target()
+	collected := newAnswerColumns(target)
+	for i, o := range outputs {
+		if err := fits(o, target); err != nil {
+			return nil, fmt.Errorf("healing: answers: output %d: %w", i, err)
+		}
+		collected.add(o)
+	}
+	reference, err := drift.NewReference(collected.columns(), drift.ReferenceConfig{})
+	if err != nil {
+		return nil, fmt.Errorf("healing: answers: %w", err)
+	}
+	return json.Marshal(reference)
 }
 
-// add takes the answer of a record, if it has one.
-func (a *answers) add(r predictlog.Record) {
-	if !r.Answered() {
+// fits returns an error if the output is no answer to the target.
+func fits(o predictlog.Output, target predictlog.Target) error {
+	if target.Task == predictlog.Regression {
+		if o.Class != "" || o.Probabilities != nil {
+			return errors.New("has a class, want the value of a regression")
+		}
+		return nil
+	}
+	if !slices.Contains(target.Classes, o.Class) {
+		return fmt.Errorf("class is %q, want one of %q", o.Class, target.Classes)
+	}
+	if n := len(o.Probabilities); n != 0 && n != len(target.Classes) {
+		return fmt.Errorf("has %d probabilities, want %d", n, len(target.Classes))
+	}
+	return nil
+}
+
+// answerColumns are outputs by column, as a [predictlog.Batch] has them.
+type answerColumns struct {
+	target predictlog.Target
+	codes  map[string]int32
+	class  []int32   // nil for a regression
+	score  []float64 // nil for a multiclass target
+}
+
+func newAnswerColumns(target predictlog.Target) *answerColumns {
+	a := &answerColumns{target: target, codes: make(map[string]int32, len(target.Classes))}
+	for i, class := range target.Classes {
+		a.codes[class] = int32(i)
+	}
+	return a
+}
+
+// add takes an output; of one that is no answer, or does not fit, all is missing.
+func (a *answerColumns) add(o predictlog.Output) {
+	switch a.target.Task {
+	case predictlog.Regression:
+		a.score = append(a.score, o.Value)
 		return
+	case predictlog.Binary:
+		score := math.NaN()
+		if len(o.Probabilities) == 2 {
+			score = o.Probabilities[1]
+		}
+		a.score = append(a.score, score)
 	}
-	a.times = append(a.times, r.Time)
-	switch {
-	case a.target.Task == predictlog.Regression:
-		a.score(r.Output.Value)
-		return
-	case a.target.Task == predictlog.Binary && len(r.Output.Probabilities) == 2:
-		a.score(r.Output.Probabilities[1])
-	default:
-		a.unscored = true
+	code, ok := a.codes[o.Class]
+	if !ok {
+		code = -1
 	}
-	a.classes = append(a.classes, r.Output.Class)
+	a.class = append(a.class, code)
 }
 
-// score takes a score; one that is not finite spoils all, but not the pass.
-func (a *answers) score(x float64) {
-	a.scores = append(a.scores, x)
-	a.unscored = a.unscored || math.IsNaN(x) || math.IsInf(x, 0)
+// columns returns what was added. It shares memory with a.
+func (a *answerColumns) columns() []drift.Column {
+	return columnsOfAnswers(a.target, a.class, a.score)
 }
 
-// proxy returns the metrics as of end, nil if there were no answers. The entropy of a
-// regression is taken over the range of the window's own answers.
-func (a *answers) proxy(end time.Time) (*drift.Proxy, error) {
-	if len(a.times) == 0 {
-		return nil, nil
+// columnsOfAnswers returns the columns that the target has.
+func columnsOfAnswers(target predictlog.Target, class []int32, score []float64) []drift.Column {
+	var columns []drift.Column
+	if target.Task != predictlog.Multiclass {
+		columns = append(columns, drift.Numeric(AnswerScore, score))
 	}
-	sample := drift.ProxySample{Times: a.times, End: end, Classes: a.classes, Scores: a.scores}
-	if a.unscored {
-		sample.Scores = nil
+	if target.Task != predictlog.Regression {
+		columns = append(columns, drift.CategoricalCodes(AnswerClass, class, target.Classes))
 	}
-	if a.target.Task == predictlog.Binary {
-		sample.Positive = a.target.Positive()
-	}
-	if a.target.Task == predictlog.Regression && sample.Scores != nil {
-		sample.Lo, sample.Hi = slices.Min(a.scores), slices.Max(a.scores)
-		if width := sample.Hi - sample.Lo; width == 0 || math.IsInf(width, 0) {
-			sample.Scores, sample.Lo, sample.Hi = nil, 0, 0 // no range to speak of
+	return columns
+}
+
+// metrics is the layout that proxy metrics are counted on.
+type metrics struct {
+	reference *drift.Reference
+	columns   drift.ProxyColumns
+	// unscored says that scores are counted as missing, because nothing says what range
+	// they are in.
+	unscored bool
+}
+
+// uniform is how many steps of a probability the metrics of a classifier tell apart.
+const uniform = 200
+
+// newMetrics returns the layout for a target. That of a classifier is the same for all
+// versions: every class, and steps of equal width between 0 and 1, so it knows a class that
+// the version did not answer on the rows of its reference. A regression has that of its
+// reference; without one its scores are left out, because what range to count them in
+// cannot be known before they are.
+func newMetrics(target predictlog.Target, answers *drift.Reference) (metrics, error) {
+	if target.Task == predictlog.Regression && answers != nil {
+		lo, hi, err := scoreRange(answers)
+		if err != nil {
+			return metrics{}, err
+		}
+		if width := hi - lo; width > 0 && !math.IsInf(width, 0) {
+			return metrics{reference: answers, columns: drift.ProxyColumns{Score: AnswerScore, Lo: lo, Hi: hi}}, nil
 		}
 	}
-	p, err := drift.ProxyMetrics(sample)
-	if err != nil {
-		return nil, err
+	m := metrics{unscored: target.Task == predictlog.Regression}
+	n := max(uniform+1, len(target.Classes))
+	score, class := make([]float64, n), make([]int32, n)
+	for i := range n {
+		score[i] = float64(min(i, uniform)) / uniform
+		if len(target.Classes) > 0 {
+			class[i] = int32(i % len(target.Classes))
+		}
 	}
-	return &p, nil
+	var err error
+	m.reference, err = drift.NewReference(columnsOfAnswers(target, class, score), drift.ReferenceConfig{})
+	if target.Task != predictlog.Multiclass {
+		m.columns.Score = AnswerScore
+	}
+	if target.Task != predictlog.Regression {
+		m.columns.Class, m.columns.Positive = AnswerClass, target.Positive()
+	}
+	return m, err
+}
+
+// scoreRange returns the least and the largest finite score of a reference, both 0 without.
+func scoreRange(answers *drift.Reference) (lo, hi float64, err error) {
+	detector, err := drift.NewDetector(answers, drift.Config{})
+	if err != nil {
+		return 0, 0, err
+	}
+	report, err := detector.Detect(answers.NewProfile())
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, c := range report.Columns {
+		if c.Name == AnswerScore && c.Reference.Numbers != nil {
+			return c.Reference.Numbers.Min, c.Reference.Numbers.Max, nil
+		}
+	}
+	return 0, 0, nil
 }

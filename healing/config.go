@@ -60,6 +60,9 @@ func (p Parts) name() string {
 	return p.Model + "?" + p.Tag.Name + "=" + p.Tag.Value
 }
 
+// subject returns what the telemetry of the loop is about.
+func (p Parts) subject() subject { return subject{p.Model, p.Tag} }
+
 func (p Parts) validate() error {
 	var errs []error
 	for _, part := range []struct {
@@ -132,8 +135,20 @@ type Config struct {
 type MonitorConfig struct {
 	// Every is the time between two passes. Default 5m.
 	Every time.Duration `validate:"gte=0"`
-	// Window is how far a pass looks back. Default 24h.
+	// Window is how far a pass looks back, at least: it begins with a whole bucket. Default
+	// 24h.
 	Window time.Duration `validate:"gte=0"`
+	// Bucket is the length of the buckets that predictions are counted in, at least a
+	// second. Buckets of different lengths are kept apart. Default 5m.
+	Bucket time.Duration `validate:"gte=0"`
+	// Lateness is how long after the end of its bucket a record that arrives is still
+	// counted. Default 6h.
+	Lateness time.Duration `validate:"gte=0"`
+	// Replica names this process, and for ever, if its store of predictions is its own, so
+	// that the telemetry it shares with other replicas gets a part from each: the window is
+	// the sum of all. Empty if all processes share one store of predictions, or there is
+	// but one process.
+	Replica string
 	// MinSamples is the number of predictions in the window below which a pass only
 	// counts. Default 200.
 	MinSamples int `validate:"gte=0"`
@@ -218,6 +233,8 @@ func (c Config) withDefaults() Config {
 	def(&c.Actor, "selfheal")
 	def(&c.Monitor.Every, 5*time.Minute)
 	def(&c.Monitor.Window, day)
+	def(&c.Monitor.Bucket, 5*time.Minute)
+	def(&c.Monitor.Lateness, 6*time.Hour)
 	def(&c.Monitor.MinSamples, 200)
 	def(&c.Trigger.Every, week)
 	def(&c.Trigger.DriftPasses, 3)

@@ -100,7 +100,7 @@ func ExampleMonitor_Pass() {
 	must(versions.Register(ctx, registry.Draft{Key: "first"}, strings.NewReader("{}")))
 	must(versions.Transition(ctx, registry.Transition{Version: "1", To: registry.Production}))
 
-	monitor := must(healing.NewMonitor(predictions, versions, reference, healing.MonitorConfig{}))
+	monitor := must(healing.NewMonitor(healing.MonitorParts{Predictions: predictions, Registry: versions, Reference: reference}, healing.MonitorConfig{}))
 	pass := must(monitor.Pass(ctx, now))
 	fmt.Println(pass.Samples, "predictions,", pass.Verdict())
 	// Output:

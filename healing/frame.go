@@ -80,11 +80,3 @@ func (f *frame) columns() []drift.Column {
 func (f *frame) reference() (*drift.Reference, error) {
 	return drift.NewReference(f.columns(), drift.ReferenceConfig{})
 }
-
-// reset forgets the rows and keeps the memory and the categories.
-func (f *frame) reset() {
-	f.rows = 0
-	for i := range f.numbers {
-		f.numbers[i], f.codes[i] = f.numbers[i][:0], f.codes[i][:0]
-	}
-}

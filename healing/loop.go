@@ -82,7 +82,14 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	if parts.Telemetry == nil {
 		parts.Telemetry = NewMemoryTelemetry()
 	}
-	monitor, err := NewMonitor(parts.Predictions, parts.Registry, parts.Reference, cfg.Monitor)
+	monitor, err := NewMonitor(MonitorParts{
+		Predictions: parts.Predictions,
+		Model:       parts.Model,
+		Tag:         parts.Tag,
+		Registry:    parts.Registry,
+		Telemetry:   parts.Telemetry,
+		Reference:   parts.Reference,
+	}, cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +229,7 @@ func (l *Loop) find(runID string) (Run, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if run, ok := l.state.find(runID); ok {
-		return run, nil
+		return run.whole()
 	}
 	return Run{}, fmt.Errorf("healing: no run %q among the latest %d", runID, len(l.state.runs))
 }
@@ -276,7 +283,8 @@ func (l *Loop) fold(link registry.Link) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state.fold(e)
+	l.state.fold(e)
+	return nil
 }
 
 // recordStep records that next follows run and returns it, or the run as it is now if
@@ -347,7 +355,8 @@ func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	run, ok := l.state.open()
-	return run, ok, nil
+	run, err := run.whole()
+	return run, ok, err
 }
 
 // latestRun returns the open run or, if there is none, the last that ended; the zero Run if
@@ -371,6 +380,12 @@ func (l *Loop) catchUp(ctx context.Context) error {
 // catchUpLocked is catchUp for who holds reading.
 func (l *Loop) catchUpLocked(ctx context.Context) error {
 	err := l.chain.CatchUp(ctx, l.fold)
+	if errors.Is(err, registry.ErrRewound) { // a repair set aside what was folded
+		l.mu.Lock()
+		l.state = state{}
+		l.mu.Unlock()
+		err = l.chain.CatchUp(ctx, l.fold)
+	}
 	if err != nil {
 		err = fmt.Errorf("healing: journal: %w", err)
 	}

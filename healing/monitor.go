@@ -2,10 +2,9 @@ package healing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +24,9 @@ type Pass struct {
 	Window gate.Window `json:"window"`
 	// Version was in production at that time; "" if none was.
 	Version string `json:"version,omitempty"`
-	// Samples counts the predictions in the window, Violations those of them that broke
-	// a rule of the schema.
+	// Samples counts the predictions of the version in the window, Violations those of them
+	// that broke a rule of the schema. While no version is in production, all predictions
+	// are counted.
 	Samples    int `json:"samples"`
 	Violations int `json:"violations"`
 	// Unmonitored are the columns that the reference of the version does not have, because
@@ -34,13 +34,24 @@ type Pass struct {
 	Unmonitored []string `json:"unmonitored,omitempty"`
 	// Skipped says why nothing was compared, "" if it was.
 	Skipped string `json:"skipped,omitempty"`
-	// Proxy describes the answers, without labels; nil if it was skipped or nothing in
-	// the window was answered.
+	// Damaged says what could not be read of the telemetry, with its place. It was counted
+	// again from the predictions, as far as this process has them.
+	Damaged []string `json:"damaged,omitempty"`
+	// Proxy describes the answers, without labels; nil if there are too few predictions, no
+	// version, or nothing in the window was answered.
 	Proxy *drift.Proxy `json:"proxy,omitempty"`
-	// Drift is the outcome of the comparison with the reference, in short.
+	// Drift is the outcome of the comparison of the rows with the reference, in short.
 	Drift *PassDrift `json:"drift,omitempty"`
-	// Report is the outcome in full, some tens of kilobytes. It is not kept in the journal.
-	Report *drift.Report `json:"-"`
+	// Answers is the outcome of the comparison of the answers with those of the version on
+	// rows it was not trained on, see [AnswersOf]; nil without a reference of these. It is
+	// shown apart and triggers nothing: a model that is fed other rows gives other answers,
+	// so counting both would count one cause twice. Answers that drift while the rows do not
+	// point at the service or the model.
+	Answers *PassDrift `json:"answers,omitempty"`
+	// Report and AnswersReport are the outcomes in full, some tens of kilobytes. They are
+	// not kept.
+	Report        *drift.Report `json:"-"`
+	AnswersReport *drift.Report `json:"-"`
 }
 
 // PassDrift is a drift report in short.
@@ -68,172 +79,261 @@ func (p Pass) Verdict() string {
 	return p.Drift.Summary
 }
 
-// chunk is how many rows are profiled at once. Of their answers, a pass keeps some 50
-// bytes each.
-const chunk = 4096
+// MonitorParts are what a [Monitor] works with. Predictions and Registry are required.
+type MonitorParts struct {
+	// Predictions are the records of what was answered; their Version is the ID that the
+	// registry gave the version. A store that is a [Profiler] or a
+	// [predictlog.ColumnScanner] is asked as such.
+	Predictions predictlog.Store
+	// Model, if not empty, and Tag, if its name is not, select the predictions that the
+	// monitor is about.
+	Model string
+	Tag   predictlog.Tag
+	// Registry says which version is in production.
+	Registry registry.Registry
+	// Telemetry keeps what was counted. Nil is a [MemoryTelemetry] of the monitor's own:
+	// then a process that starts counts the whole window anew.
+	Telemetry Telemetry
+	// Reference and Answers are what rows and answers are compared with while a version is
+	// in production that carries no [ReferenceDocument], or no [AnswersDocument]. Without
+	// the one nothing is compared, without the other answers are not.
+	Reference, Answers *drift.Reference
+}
 
 // Monitor compares live traffic with the reference of the version in production. It is
 // what [Loop] uses; a job that only monitors may use it alone. It is safe for concurrent
-// use.
+// use; passes wait for each other.
+//
+// The monitor counts the predictions of the version in production, and of no other, in
+// buckets of time, and keeps each in its telemetry. A prediction is read a few times,
+// however often the monitor looks: with every pass until its bucket is over, then once,
+// and again after a thirty-sixth, a sixth and the whole of MonitorConfig.Lateness, for
+// records that came late. A window is the sum of its buckets, so a pass costs the same
+// whatever the traffic. After a restart only what is not yet kept is read.
+//
+// Equal records give equal passes, whichever process counted them: processes that share
+// the store of predictions and the telemetry take turns, and those that have a log each
+// add theirs, see MonitorConfig.Replica.
 type Monitor struct {
-	predictions predictlog.Store
-	registry    registry.Registry
-	fallback    *drift.Reference
-	cfg         MonitorConfig
+	parts MonitorParts
+	about subject
+	cfg   MonitorConfig
 
 	mu      sync.Mutex
-	version string   // guarded by mu: the version that against is for
-	against *against // guarded by mu
+	current *view       // guarded by mu: of the version of the latest pass
+	codec   bucketCodec // guarded by mu
 }
 
-// against is what the rows of a pass are compared with.
-type against struct {
-	reference *drift.Reference
-	detector  *drift.Detector
-}
-
-// lacks returns the columns of the schema that the reference does not have.
-func (a *against) lacks(schema *predictlog.Schema) []string {
-	var missing []string
-	known := a.reference.Names()
-	for _, c := range schema.Columns() {
-		if !slices.Contains(known, c.Name) {
-			missing = append(missing, c.Name)
-		}
-	}
-	return missing
-}
-
-// NewMonitor returns a monitor of what the registry has in production. Versions that
-// carry no reference of their own are compared with fallback; without one either, a pass
-// is skipped.
-func NewMonitor(predictions predictlog.Store, reg registry.Registry, fallback *drift.Reference, cfg MonitorConfig) (*Monitor, error) {
-	if predictions == nil || reg == nil {
+// NewMonitor returns a monitor of what the registry has in production. Every violation of
+// the configuration is reported.
+func NewMonitor(parts MonitorParts, cfg MonitorConfig) (*Monitor, error) {
+	if parts.Predictions == nil || parts.Registry == nil {
 		return nil, errors.New("healing: monitor: nil predictions store or registry")
 	}
 	cfg = Config{Monitor: cfg}.withDefaults().Monitor
-	if err := errors.Join(violations("", validator.New().StructExcept(cfg, "Drift"))...); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("healing: invalid MonitorConfig: %w", err)
 	}
-	m := &Monitor{predictions: predictions, registry: reg, fallback: fallback, cfg: cfg}
-	if fallback != nil { // so that a mistake in the configuration is found now
-		if _, err := drift.NewDetector(fallback, cfg.Drift); err != nil {
-			return nil, fmt.Errorf("healing: monitor: %w", err)
-		}
+	// So that a mistake in the configuration is found now.
+	_, wrong := newAgainst(parts.Reference, cfg.Drift)
+	_, wrongAnswers := newAgainst(parts.Answers, answersConfig(cfg.Drift))
+	if err := errors.Join(wrong, wrongAnswers); err != nil {
+		return nil, fmt.Errorf("healing: monitor: %w", err)
 	}
-	return m, nil
+	if parts.Telemetry == nil {
+		parts.Telemetry = new(MemoryTelemetry)
+	}
+	return &Monitor{parts: parts, about: subject{parts.Model, parts.Tag}, cfg: cfg}, nil
 }
 
-// Pass looks at the window that ends at now. An error means that nothing could be said,
-// because a store or the registry failed; too few predictions are not an error but a
-// pass that was skipped.
+// answersConfig returns the configuration for answers: settings of single columns are for
+// those of the rows.
+func answersConfig(cfg drift.Config) drift.Config {
+	cfg.Columns = nil
+	return cfg
+}
+
+func (c MonitorConfig) validate() error {
+	errs := violations("", validator.New().StructExcept(c, "Drift"))
+	if c.Bucket > 0 && c.Bucket < time.Second {
+		errs = append(errs, violation("Bucket", c.Bucket, "at least 1s"))
+	}
+	if c.Window > 0 && c.Window < c.Bucket {
+		errs = append(errs, violation("Window", c.Window, "at least Bucket, "+c.Bucket.String()))
+	}
+	if err := (Point{Series: "replica", Part: c.Replica, Time: time.Unix(0, 0)}).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("Replica: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Pass looks at the window that ends at now and begins with the bucket in which it is as
+// long as configured. An error means that nothing could be said, because a store or the
+// registry failed; too few predictions are not an error but a pass that was skipped.
 func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
-	p := Pass{Time: now.UTC(), Window: gate.Window{From: now.Add(-m.cfg.Window).UTC(), To: now.UTC()}}
-	version, err := registry.InProduction(ctx, m.registry)
-	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
-		return p, fmt.Errorf("healing: monitor: %w", err)
-	}
-	p.Version = version.ID
-	vs, err := m.reference(ctx, version)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.span(now)
+	p := Pass{Time: now.UTC(), Window: gate.Window{From: m.start(s.first), To: now.UTC()}}
+	v, err := m.production(ctx)
 	if err != nil {
 		return p, fmt.Errorf("healing: monitor: %w", err)
 	}
-	if vs != nil {
-		p.Unmonitored = vs.lacks(m.predictions.Schema())
+	p.Version = v.version
+	if v.inputs != nil {
+		p.Unmonitored = v.inputs.lacks(m.parts.Predictions.Schema())
 	}
-	profile, answers, err := m.scan(ctx, &p, vs)
+	if p.Damaged, err = m.update(ctx, v, s); err != nil {
+		return p, fmt.Errorf("healing: monitor: %w", err)
+	}
+	sum, err := m.sum(v, s)
 	if err != nil {
 		return p, fmt.Errorf("healing: monitor: %w", err)
 	}
-	switch {
-	case p.Samples < m.cfg.MinSamples:
-		p.Skipped = fmt.Sprintf("%d predictions in %s, at least %d wanted", p.Samples, spell(m.cfg.Window), m.cfg.MinSamples)
-		return p, nil
-	case version.ID == "":
-		p.Skipped = "no version is in production"
-		return p, nil
-	case vs == nil:
-		p.Skipped = fmt.Sprintf("version %s has no reference, see ReferenceOf", version.ID)
-		return p, nil
-	}
-	if p.Proxy, err = answers.proxy(now); err != nil {
+	p.Samples, p.Violations = sum.Rows, sum.Violations
+	if err := m.compare(&p, v, s, sum); err != nil {
 		return p, fmt.Errorf("healing: monitor: %w", err)
-	}
-	report, err := vs.detector.Detect(profile)
-	if err != nil {
-		return p, fmt.Errorf("healing: monitor: %w", err)
-	}
-	report.Label, report.From, report.To = "version "+version.ID, p.Window.From, p.Window.To
-	p.Report = report
-	p.Drift = &PassDrift{
-		Verdict: report.Verdict,
-		Share:   report.Share,
-		Columns: report.DriftedColumns(),
-		Summary: report.String(),
 	}
 	return p, nil
 }
 
-// scan reads the window once: it counts, profiles the rows (nil if there is nothing to
-// compare them with) and gathers the answers.
-func (m *Monitor) scan(ctx context.Context, p *Pass, vs *against) (*drift.Profile, *answers, error) {
-	var profile *drift.Profile
-	if vs != nil {
-		profile = vs.reference.NewProfile()
-	}
-	schema := m.predictions.Schema()
-	rows, found := newFrame(schema), &answers{target: schema.Target()}
-	flush := func() error {
-		if profile == nil || rows.rows == 0 {
-			return nil
-		}
-		defer rows.reset()
-		return profile.Add(rows.columns())
-	}
-	for r, err := range m.predictions.Scan(ctx, predictlog.Query{From: p.Window.From, To: p.Window.To}) {
-		if err != nil {
-			return nil, nil, err
-		}
-		p.Samples++
-		if len(r.Violations) > 0 {
-			p.Violations++
-		}
-		found.add(r)
-		if rows.add(r.Row); rows.rows == chunk {
-			if err := flush(); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return profile, found, flush()
-}
-
-// reference returns what a version is to be compared with, nil if there is nothing: its
-// own reference, which its registry entry carries, or the fallback.
-func (m *Monitor) reference(ctx context.Context, v registry.Version) (*against, error) {
+// Fold counts what a Pass at now would count, keeps it, and compares nothing. A replica
+// with a log of its own that leaves passes to others calls it as often as they pass.
+func (m *Monitor) Fold(ctx context.Context, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.against != nil && m.version == v.ID {
-		return m.against, nil
+	v, err := m.production(ctx)
+	if err == nil {
+		_, err = m.update(ctx, v, m.span(now))
 	}
-	reference := m.fallback
-	if slices.ContainsFunc(v.Files, func(f registry.File) bool { return f.Name == ReferenceDocument }) {
-		data, err := registry.ReadFile(ctx, m.registry, v.ID, ReferenceDocument)
-		if err != nil {
-			return nil, err
-		}
-		reference = new(drift.Reference)
-		if err := json.Unmarshal(data, reference); err != nil {
-			return nil, fmt.Errorf("version %s: %s: %w", v.ID, ReferenceDocument, err)
-		}
-	}
-	if reference == nil {
-		return nil, nil
-	}
-	detector, err := drift.NewDetector(reference, m.cfg.Drift)
 	if err != nil {
+		return fmt.Errorf("healing: monitor: %w", err)
+	}
+	return nil
+}
+
+// production returns the view of the version in production, or of all predictions if none
+// is.
+func (m *Monitor) production(ctx context.Context) (*view, error) {
+	version, err := registry.InProduction(ctx, m.parts.Registry)
+	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
 		return nil, err
 	}
-	m.version, m.against = v.ID, &against{reference, detector}
-	return m.against, nil
+	return m.viewOf(ctx, version)
+}
+
+// compare fills in what the pass says of the sum of the window.
+func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
+	switch {
+	case sum.Rows < m.cfg.MinSamples:
+		p.Skipped = fmt.Sprintf("%d predictions in %s, at least %d wanted", sum.Rows, spell(m.cfg.Window), m.cfg.MinSamples)
+		return nil
+	case v.version == "":
+		p.Skipped = "no version is in production"
+		return nil
+	}
+	if sum.Metrics.Rows() > 0 {
+		buckets, err := m.answered(v, s)
+		if err != nil {
+			return err
+		}
+		proxy, err := drift.ProxyProfiles(buckets, v.metrics.columns)
+		if err != nil {
+			return err
+		}
+		p.Proxy = &proxy
+		if p.Answers, p.AnswersReport, err = v.answers.detect(sum.Answers, "answers of version "+v.version, p.Window); err != nil {
+			return err
+		}
+	}
+	if v.inputs == nil {
+		p.Skipped = fmt.Sprintf("version %s has no reference, see ReferenceOf", v.version)
+		return nil
+	}
+	p.Drift, p.Report, err = v.inputs.detect(sum.Inputs, "version "+v.version, p.Window)
+	return err
+}
+
+// detect compares the profile with the reference; of a nil against it returns nil.
+func (a *against) detect(profile *drift.Profile, label string, w gate.Window) (*PassDrift, *drift.Report, error) {
+	if a == nil {
+		return nil, nil, nil
+	}
+	report, err := a.detector.Detect(profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	report.Label, report.From, report.To = label, w.From, w.To
+	return &PassDrift{
+		Verdict: report.Verdict,
+		Share:   report.Share,
+		Columns: report.DriftedColumns(),
+		Summary: report.String(),
+	}, report, nil
+}
+
+// Buckets yields what is kept of the buckets of a version, of the one in production if
+// version is empty, that begin in from <= time < to, in order; a zero bound is no bound.
+// It is what detectors of a stream of batches take: they go by those that are Complete,
+// which do not overlap and do not change. Buckets that were counted on other references
+// than the version has now are left out.
+//
+// It reads what this and other processes have kept so far, and counts nothing. The profiles
+// are the consumer's own. A bucket that is damaged is yielded with its From, as far as that
+// is known, and an error that is [ErrDamaged], and the sequence goes on; it ends at any
+// other error.
+func (m *Monitor) Buckets(ctx context.Context, version string, from, to time.Time) iter.Seq2[Bucket, error] {
+	return func(yield func(Bucket, error) bool) {
+		if err := m.eachBucket(ctx, version, from, to, yield); err != nil {
+			yield(Bucket{}, fmt.Errorf("healing: buckets: %w", err))
+		}
+	}
+}
+
+func (m *Monitor) eachBucket(ctx context.Context, id string, from, to time.Time, yield func(Bucket, error) bool) error {
+	version, err := registry.InProduction(ctx, m.parts.Registry)
+	if id != "" {
+		version, err = registry.Get(ctx, m.parts.Registry, id)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := m.newView(ctx, version)
+	if err != nil {
+		return err
+	}
+	var next Bucket // parts of which may follow
+	for point, err := range m.parts.Telemetry.Scan(ctx, PointQuery{Series: v.series, From: from, To: to}) {
+		k, err := m.read(v, point, err)
+		if errors.Is(err, ErrDamaged) {
+			if !yield(Bucket{From: point.Time}, fmt.Errorf("healing: buckets: %w", err)) {
+				return nil
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if k == nil {
+			continue
+		}
+		end := point.Time.Add(m.cfg.Bucket)
+		one := Bucket{From: point.Time, To: k.until, Complete: !k.looked.Before(end.Add(m.cfg.Lateness)), Tally: k.Tally}
+		if one.From.Equal(next.From) {
+			one.Complete = one.Complete && next.Complete
+			if one.To.Before(next.To) {
+				one.To = next.To
+			}
+			if err := one.add(&next.Tally); err != nil {
+				return err
+			}
+		} else if !next.From.IsZero() && !yield(next, nil) {
+			return nil
+		}
+		next = one
+	}
+	if !next.From.IsZero() {
+		yield(next, nil)
+	}
+	return nil
 }

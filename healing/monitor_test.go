@@ -66,7 +66,7 @@ func TestMonitor_SaysWhyItSkips(t *testing.T) {
 				w.parts.Reference = reference(t)
 			}
 			w.pass(t, 23*hour, c.rows, 0)
-			m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, w.parts.Reference, healing.MonitorConfig{})
+			m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: w.parts.Reference}, healing.MonitorConfig{})
 			require.NoError(t, err)
 			p, err := m.Pass(t.Context(), w.now)
 			require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestMonitor_FindsDrift(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	promoted(t, w.parts.Registry, nil)
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	w.centre = 1
 	w.pass(t, 23*hour, 500, 0)
@@ -106,7 +106,7 @@ func TestMonitor_UsesTheVersionsOwnReference(t *testing.T) {
 	own, err := json.Marshal(reference(t))
 	require.NoError(t, err)
 	promoted(t, w.parts.Registry, map[string][]byte{"reference.json": own})
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	w.pass(t, 23*hour, 500, 0)
 	p, err := m.Pass(t.Context(), w.now)
@@ -122,7 +122,7 @@ func TestMonitor_RefusesADamagedReference(t *testing.T) {
 	require.NoError(t, err)
 	damaged := strings.Replace(string(own), "north", "nrth", 1)
 	promoted(t, w.parts.Registry, map[string][]byte{"reference.json": []byte(damaged)})
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.NoError(t, err)
 	_, err = m.Pass(t.Context(), w.now)
 	require.ErrorIs(t, err, drift.ErrCorrupt)
@@ -141,7 +141,7 @@ func TestMonitor_CountsViolations(t *testing.T) {
 		Violations: []predictlog.Violation{{Column: "region", Rule: "oneof=north south", Value: "west"}},
 	}
 	require.NoError(t, w.parts.Predictions.Append(t.Context(), broken))
-	m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{MinSamples: 5})
+	m, err := healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{MinSamples: 5})
 	require.NoError(t, err)
 	p, err := m.Pass(t.Context(), w.now.Add(time.Second))
 	require.NoError(t, err)
@@ -149,40 +149,62 @@ func TestMonitor_CountsViolations(t *testing.T) {
 	require.Equal(t, 1, p.Violations)
 }
 
-// TestMonitor_Regression has a model that answers numbers, one of which is none.
+// TestMonitor_Regression has a model that answers numbers. Its scores are described in the
+// range of the answers that it gave before.
 func TestMonitor_Regression(t *testing.T) {
 	t.Parallel()
 	schema, err := predictlog.NewSchema([]predictlog.Column{{Name: "x", Kind: predictlog.Numeric}}, predictlog.Target{Task: predictlog.Regression})
 	require.NoError(t, err)
+	upTo := func(i int) float64 { return float64(i) }
+	constant := func(int) float64 { return 7 }
 	for _, c := range []struct {
-		name    string
-		value   func(i int) float64
-		entropy bool
+		name      string
+		reference func(i int) float64
+		value     func(i int) float64
+		mean      float64 // 0 for no scores
 	}{
-		{"ordinary", func(i int) float64 { return float64(i) }, true},
-		{"constant", func(int) float64 { return 7 }, false},
-		{"not a number", func(i int) float64 { return []float64{1, math.NaN()}[i%2] }, false},
-		{"huge", func(i int) float64 { return []float64{-math.MaxFloat64, math.MaxFloat64}[i%2] }, false},
+		{"ordinary", upTo, upTo, 4.5},
+		{"without a reference", nil, upTo, 0},
+		{"reference without a range", constant, upTo, 0},
+		{"reference with an infinite range", func(i int) float64 { return []float64{-math.MaxFloat64, math.MaxFloat64}[i%2] }, upTo, 0},
+		{"constant", upTo, constant, 7},
+		{"not a number", upTo, func(i int) float64 { return []float64{1, math.NaN()}[i%2] }, 1},
+		{"infinite", upTo, func(i int) float64 { return []float64{1, math.Inf(1)}[i%2] }, 1},
+		{"no number at all", upTo, func(int) float64 { return math.NaN() }, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := predictlog.NewMemoryStore(schema)
+			var outputs []predictlog.Output
 			for i := range 10 {
 				require.NoError(t, store.Append(t.Context(), predictlog.Record{
 					ID: fmt.Sprint("p", i), Time: epoch, Version: "1",
 					Row: predictlog.Row{predictlog.Number(float64(i))}, Output: predictlog.Output{Value: c.value(i)},
 				}))
+				if c.reference != nil {
+					outputs = append(outputs, predictlog.Output{Value: c.reference(i)})
+				}
+			}
+			documents := map[string][]byte{}
+			if outputs != nil {
+				documents[healing.AnswersDocument], err = healing.AnswersOf(schema, outputs)
+				require.NoError(t, err)
 			}
 			reg := registry.NewMemory()
-			promoted(t, reg, nil)
+			promoted(t, reg, documents)
 			ref, err := drift.NewReference([]drift.Column{drift.Numeric("x", []float64{1, 2, 3})}, drift.ReferenceConfig{})
 			require.NoError(t, err)
-			m, err := healing.NewMonitor(store, reg, ref, healing.MonitorConfig{MinSamples: 5})
+			m, err := healing.NewMonitor(healing.MonitorParts{Predictions: store, Registry: reg, Reference: ref}, healing.MonitorConfig{MinSamples: 5})
 			require.NoError(t, err)
 			p, err := m.Pass(t.Context(), epoch.Add(time.Second))
 			require.NoError(t, err)
 			require.Equal(t, 10, p.Proxy.Volume)
+			require.Equal(t, 10, p.Proxy.Trends[2].N)
 			require.Nil(t, p.Proxy.PositiveRate)
-			require.Equal(t, c.entropy, p.Proxy.Scores != nil)
+			require.Equal(t, c.mean != 0, p.Proxy.Scores != nil)
+			if c.mean != 0 {
+				require.InDelta(t, c.mean, p.Proxy.Scores.Mean, 1e-12)
+			}
+			require.Equal(t, outputs != nil, p.Answers != nil)
 			_, err = json.Marshal(p)
 			require.NoError(t, err)
 		})
@@ -192,29 +214,18 @@ func TestMonitor_Regression(t *testing.T) {
 func TestNewMonitor_RefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := healing.NewMonitor(nil, w.parts.Registry, nil, healing.MonitorConfig{})
+	_, err := healing.NewMonitor(healing.MonitorParts{Registry: w.parts.Registry}, healing.MonitorConfig{})
 	require.Error(t, err)
-	_, err = healing.NewMonitor(w.parts.Predictions, w.parts.Registry, nil, healing.MonitorConfig{Window: -1, Every: -1})
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{Window: -1, Every: -1})
 	require.ErrorContains(t, err, "Window is -1ns, want gte=0")
 	require.ErrorContains(t, err, "Every is -1ns, want gte=0")
-	_, err = healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(t), healing.MonitorConfig{Drift: drift.Config{Alpha: 2}})
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry},
+		healing.MonitorConfig{Window: time.Minute, Bucket: time.Hour, Lateness: -1, Replica: "\x00"})
+	require.ErrorContains(t, err, "Window is 1m0s, want at least Bucket, 1h0m0s")
+	require.ErrorContains(t, err, "Lateness is -1ns, want gte=0")
+	require.ErrorContains(t, err, "Replica")
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{Bucket: time.Millisecond})
+	require.ErrorContains(t, err, "Bucket is 1ms, want at least 1s")
+	_, err = healing.NewMonitor(healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Reference: reference(t)}, healing.MonitorConfig{Drift: drift.Config{Alpha: 2}})
 	require.ErrorContains(t, err, "lpha")
-}
-
-func BenchmarkMonitor_Pass(b *testing.B) {
-	for _, rows := range []int{1000, 100000} {
-		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
-			w := newWorld(b)
-			promoted(b, w.parts.Registry, nil)
-			w.pass(b, 23*hour, rows, 1)
-			m, err := healing.NewMonitor(w.parts.Predictions, w.parts.Registry, reference(b), healing.MonitorConfig{})
-			require.NoError(b, err)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := m.Pass(b.Context(), w.now); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -84,7 +84,7 @@ func (l *Loop) readPasses(ctx context.Context, to time.Time) error {
 	}
 	from := l.slot(l.passes.last().Time)
 	l.mu.Unlock()
-	found, damaged, err := latestPasses(ctx, l.telemetry, PointQuery{Series: passSeries(l.parts.name()), From: from, To: to, Last: keepPasses})
+	found, damaged, err := latestPasses(ctx, l.telemetry, PointQuery{Series: passSeries(l.parts.subject()), From: from, To: to, Last: keepPasses})
 	if err != nil {
 		return fmt.Errorf("healing: telemetry: %w", err)
 	}
@@ -125,7 +125,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	if err != nil {
 		return Pass{}, err
 	}
-	err = putPass(ctx, l.telemetry, l.parts.name(), l.slot(now), p)
+	err = putPass(ctx, l.telemetry, l.parts.subject(), l.slot(now), p)
 	if err != nil {
 		err = fmt.Errorf("healing: telemetry: %w", err)
 	}
@@ -145,16 +145,16 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	return p, err
 }
 
-// passSeries is the series of the passes of a model, by its name.
-func passSeries(name string) string { return name + "/passes" }
+// passSeries is the series of the passes of a model.
+func passSeries(about subject) string { return about.series("passes") }
 
 // putPass keeps a pass as that of a slot.
-func putPass(ctx context.Context, t Telemetry, name string, slot time.Time, p Pass) error {
+func putPass(ctx context.Context, t Telemetry, about subject, slot time.Time, p Pass) error {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	return t.Put(ctx, Point{Series: passSeries(name), Time: slot, Data: data})
+	return t.Put(ctx, Point{Series: passSeries(about), Time: slot, Data: data})
 }
 
 // latestPasses returns the passes that q selects, in order, and what is wrong with those

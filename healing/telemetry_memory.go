@@ -4,59 +4,162 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/selfheal-ml/selfheal/predictlog"
+	"unicode/utf8"
 )
 
-// MemoryTelemetry is a stand-in until the monitor lands.
+// Bounds of a [Point].
+const (
+	// MaxSeries is how many bytes Point.Series and Point.Part have at most.
+	MaxSeries = 200
+	// MaxPoint is how many bytes Point.Data has at most.
+	MaxPoint = 16 << 20
+)
+
+// Validate returns an error that names every reason why no store can keep the point, nil
+// if there is none: a series that is empty, a series or a part that is too long, is not
+// UTF-8 or holds NUL, a time that is zero or outside of the years 1 to 9999, and data that
+// are too long. Every [Telemetry] refuses what it refuses.
+func (p Point) Validate() error {
+	var errs []error
+	if p.Series == "" {
+		errs = append(errs, errors.New("Series is empty"))
+	}
+	for _, text := range []struct{ field, value string }{{"Series", p.Series}, {"Part", p.Part}} {
+		if len(text.value) > MaxSeries {
+			errs = append(errs, fmt.Errorf("%s has %d bytes, want at most %d", text.field, len(text.value), MaxSeries))
+		}
+		if !utf8.ValidString(text.value) || strings.Contains(text.value, "\x00") {
+			errs = append(errs, fmt.Errorf("%s is %q, want UTF-8 without NUL", text.field, text.value))
+		}
+	}
+	if t := p.Time.UTC(); t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		errs = append(errs, fmt.Errorf("Time is %v, want one of the years 1 to 9999", t))
+	}
+	if len(p.Data) > MaxPoint {
+		errs = append(errs, fmt.Errorf("Data has %d bytes, want at most %d", len(p.Data), MaxPoint))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("healing: invalid Point: %w", err)
+	}
+	return nil
+}
+
+// Compare returns -1, 0 or 1 as p comes before q, at the same place, or after it in the
+// order of [Telemetry.Scan]: by Time, then by Part.
+func (p Point) Compare(q Point) int {
+	return cmp.Or(p.Time.Compare(q.Time), strings.Compare(p.Part, q.Part))
+}
+
+// MemoryTelemetry is a [Telemetry] that lives as long as its process. The zero
+// MemoryTelemetry is empty and ready to use. It grows until it is pruned: a model of
+// twelve columns leaves some megabytes a day, so a process that runs for long calls Prune
+// or keeps its telemetry elsewhere.
 type MemoryTelemetry struct {
 	mu     sync.Mutex
-	points []Point
+	series map[string][]Point // guarded by mu; in order; the data of a point never change
 }
 
-func NewMemoryTelemetry() *MemoryTelemetry { return &MemoryTelemetry{} }
+var _ Telemetry = (*MemoryTelemetry)(nil)
 
+// NewMemoryTelemetry returns an empty telemetry.
+func NewMemoryTelemetry() *MemoryTelemetry { return new(MemoryTelemetry) }
+
+// Put implements [Telemetry].
 func (m *MemoryTelemetry) Put(ctx context.Context, points ...Point) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, p := range points {
+		if err := p.Validate(); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range points {
-		p.Data = bytes.Clone(p.Data)
-		m.points = slices.DeleteFunc(m.points, func(q Point) bool {
-			return q.Series == p.Series && q.Time.Equal(p.Time) && q.Part == p.Part
-		})
-		m.points = append(m.points, p)
+	if m.series == nil {
+		m.series = map[string][]Point{}
 	}
-	slices.SortStableFunc(m.points, func(a, b Point) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Part, b.Part)) })
-	return ctx.Err()
+	for _, p := range points {
+		p.Time, p.Data = p.Time.UTC().Truncate(time.Microsecond), bytes.Clone(p.Data)
+		series := m.series[p.Series]
+		at, taken := slices.BinarySearchFunc(series, p, Point.Compare)
+		if taken {
+			series[at] = p
+			continue
+		}
+		m.series[p.Series] = slices.Insert(series, at, p)
+	}
+	return nil
 }
 
+// Scan implements [Telemetry].
 func (m *MemoryTelemetry) Scan(ctx context.Context, q PointQuery) iter.Seq2[Point, error] {
 	return func(yield func(Point, error) bool) {
-		m.mu.Lock()
-		var list []Point
-		for _, p := range m.points {
-			if p.Series == q.Series && !p.Time.Before(q.From) && (q.To.IsZero() || p.Time.Before(q.To)) {
-				list = append(list, p)
+		for _, p := range m.points(q) {
+			if err := ctx.Err(); err != nil {
+				yield(Point{}, err)
+				return
 			}
-		}
-		m.mu.Unlock()
-		if q.Last > 0 {
-			list = list[max(0, len(list)-q.Last):]
-		}
-		for _, p := range list {
+			p.Data = bytes.Clone(p.Data)
 			if !yield(p, nil) {
 				return
 			}
 		}
+		if err := ctx.Err(); err != nil {
+			yield(Point{}, err)
+		}
 	}
 }
 
-func (m *MemoryTelemetry) Prune(ctx context.Context, before time.Time) error { return nil }
+// points returns a copy of what q matches, the data excepted.
+func (m *MemoryTelemetry) points(q PointQuery) []Point {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	series := m.series[q.Series]
+	from, to := 0, len(series)
+	if !q.From.IsZero() {
+		from = firstSince(series, q.From)
+	}
+	if !q.To.IsZero() {
+		to = max(from, firstSince(series, q.To))
+	}
+	if q.Last > 0 {
+		from = max(from, to-q.Last)
+	}
+	return slices.Clone(series[from:to])
+}
 
-const AnswersDocument = "answers.json"
+// firstSince returns the position of the first point that is not before t.
+func firstSince(series []Point, t time.Time) int {
+	at, _ := slices.BinarySearchFunc(series, t, func(p Point, t time.Time) int {
+		if p.Time.Before(t) {
+			return -1
+		}
+		return 1
+	})
+	return at
+}
 
-func AnswersOf(schema *predictlog.Schema, outputs []predictlog.Output) ([]byte, error) { return []byte("{}"), nil }
+// Prune implements [Telemetry]: it removes all points before the given time.
+func (m *MemoryTelemetry) Prune(ctx context.Context, before time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, series := range m.series {
+		if series = slices.Delete(series, 0, firstSince(series, before)); len(series) == 0 {
+			delete(m.series, name)
+			continue
+		}
+		m.series[name] = slices.Clip(series)
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package predictlog
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -22,8 +23,10 @@ type ColumnScanner interface {
 type Batch struct {
 	// Len is the number of records.
 	Len int
-	// Violating counts the records that break a rule.
-	Violating int
+	// Times says of each record when it was answered, in microseconds since 1970.
+	Times []int64
+	// Violates says of each record whether it breaks a rule.
+	Violates []bool
 	// Numbers holds the values of each numeric column of the schema, NaN for a missing
 	// one; nil for a categorical column.
 	Numbers [][]float64
@@ -66,6 +69,9 @@ func batches(schema *Schema, records iter.Seq2[Record, error]) iter.Seq2[*Batch,
 	return func(yield func(*Batch, error) bool) {
 		b := newBatcher(schema)
 		for r, err := range records {
+			if err == nil && len(r.Row) != schema.Len() { // of a store that breaks its promises
+				err = &RecordError{ID: r.ID, Where: "row", What: fmt.Sprintf("has %d values, want %d", len(r.Row), schema.Len())}
+			}
 			if err == nil {
 				b.add(&r)
 			}
@@ -103,7 +109,7 @@ func newBatcher(schema *Schema) *batcher {
 }
 
 func (b *batcher) reset() {
-	b.Len, b.Violating = 0, 0
+	b.Len = 0
 	for i := range b.Numbers {
 		b.Numbers[i] = b.Numbers[i][:0]
 		b.Codes[i] = b.Codes[i][:0]
@@ -112,14 +118,14 @@ func (b *batcher) reset() {
 			clear(b.codes[i])
 		}
 	}
+	b.Times, b.Violates = b.Times[:0], b.Violates[:0]
 	b.Answered, b.Class, b.Score = b.Answered[:0], b.Class[:0], b.Score[:0]
 }
 
 func (b *batcher) add(r *Record) {
 	b.Len++
-	if len(r.Violations) > 0 {
-		b.Violating++
-	}
+	b.Times = append(b.Times, r.Time.UnixMicro())
+	b.Violates = append(b.Violates, len(r.Violations) > 0)
 	for i, v := range r.Row {
 		if b.schema.columns[i].Kind == Categorical {
 			b.Codes[i] = append(b.Codes[i], b.code(i, v))

@@ -160,6 +160,28 @@ func (f *File) View(ctx context.Context, observe func(p []byte, offset int64) er
 	return err
 }
 
+// IsCurrent reports whether the path still names the open file. It does not once that was
+// removed or replaced: every Update and View then returns [ErrChanged].
+func (f *File) IsCurrent() (bool, error) {
+	f.sem <- struct{}{}
+	defer func() { <-f.sem }()
+	if f.file == nil {
+		return false, f.wrap("stat", os.ErrClosed)
+	}
+	open, err := f.file.Stat()
+	if err != nil {
+		return false, fmt.Errorf("appendfile: %w", err)
+	}
+	named, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("appendfile: %w", err)
+	}
+	return os.SameFile(open, named), nil
+}
+
 // Close waits for a running method and closes the file. Closing twice is an error, as
 // is every other call after Close; all are [os.ErrClosed].
 func (f *File) Close() error {

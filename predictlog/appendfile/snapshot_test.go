@@ -69,8 +69,21 @@ func TestOpenCommitted_Errors(t *testing.T) {
 	require.ErrorIs(t, err, appendfile.ErrChanged)
 	require.NoError(t, file.Close())
 
-	tx, err := appendfile.Open(path, appendfile.Config{})
+	appender, err := appendfile.Open(path, appendfile.Config{})
 	require.NoError(t, err)
-	require.NoError(t, tx.Update(t.Context(), nil, func(int64) ([]byte, error) { return []byte("x\n"), nil }), "no lock is left")
-	require.NoError(t, tx.Close())
+	require.NoError(t, appender.Update(t.Context(), nil, func(int64) ([]byte, error) { return []byte("x\n"), nil }), "no lock is left")
+	for _, change := range []func() error{
+		func() error { return nil },
+		func() error { return os.Rename(path, path+".old") },
+		func() error { return os.WriteFile(path, []byte("x\n"), 0o644) },
+	} {
+		require.NoError(t, change())
+		current, err := appender.IsCurrent()
+		require.NoError(t, err)
+		_, err = os.Stat(path + ".old")
+		require.Equal(t, err != nil, current)
+	}
+	require.NoError(t, appender.Close())
+	_, err = appender.IsCurrent()
+	require.ErrorIs(t, err, os.ErrClosed)
 }

@@ -30,7 +30,7 @@ func shuffled(rng *rand.Rand, n int) []predictlog.Record {
 func TestStore_Windows(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 6 {
+	for range 3 {
 		const n = 20_000 // some 5 blocks
 		dir := t.TempDir()
 		records := shuffled(rng, n)
@@ -154,7 +154,7 @@ func TestStore_PruneMeanwhile(t *testing.T) {
 	for g := range 3 {
 		store := open(t, dir, applicants(t), csvlog.Config{Sync: csvlog.SyncNone})
 		wg.Go(func() {
-			for i := range 60 {
+			for i := range 30 {
 				old, today := applicant(g*1000+i), applicant(g*1000+500+i)
 				old.Time = noon.AddDate(0, 0, -1-i%3)
 				if err := store.Append(t.Context(), old, today); err != nil {
@@ -168,10 +168,10 @@ func TestStore_PruneMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	for range 60 {
+	for range 30 {
 		require.NoError(t, pruner.Prune(t.Context(), noon))
 	}
 	wg.Wait()
 	require.NoError(t, pruner.Prune(t.Context(), noon))
-	require.Len(t, scan(t, pruner, predictlog.Query{}), 180, "all of today")
+	require.Len(t, scan(t, pruner, predictlog.Query{}), 90, "all of today")
 }

@@ -54,6 +54,8 @@ type columns struct {
 	numbers  [][]float64
 	codes    [][]int32
 	byText   []map[string]int32 // the indices of the levels of each column
+	times    []int64
+	violates []bool
 	answered []bool
 	class    []int32
 	score    []float64
@@ -64,8 +66,8 @@ func newColumns(l *layout) *columns {
 	c := &columns{
 		layout:  l,
 		numbers: make([][]float64, n), codes: make([][]int32, n), byText: make([]map[string]int32, n),
-		answered: make([]bool, batchSize),
-		batch:    predictlog.Batch{Numbers: make([][]float64, n), Codes: make([][]int32, n), Levels: make([][]string, n)},
+		times: make([]int64, batchSize), violates: make([]bool, batchSize), answered: make([]bool, batchSize),
+		batch: predictlog.Batch{Numbers: make([][]float64, n), Codes: make([][]int32, n), Levels: make([][]string, n)},
 	}
 	for i, column := range l.columns {
 		if column.Kind == predictlog.Categorical {
@@ -90,6 +92,7 @@ func (c *columns) take() *predictlog.Batch {
 		c.batch.Numbers[i] = first(c.numbers[i], n)
 		c.batch.Codes[i] = first(c.codes[i], n)
 	}
+	c.batch.Times, c.batch.Violates = c.times[:n:n], c.violates[:n:n]
 	c.batch.Answered, c.batch.Class, c.batch.Score = first(c.answered, n), first(c.class, n), first(c.score, n)
 	return &c.batch
 }
@@ -103,7 +106,7 @@ func first[T any](all []T, n int) []T {
 }
 
 func (c *columns) reset() {
-	c.batch.Len, c.batch.Violating = 0, 0
+	c.batch.Len = 0
 	for i := range c.byText {
 		if len(c.batch.Levels[i]) > mostLevels {
 			c.batch.Levels[i] = nil
@@ -147,7 +150,7 @@ func (c *columns) add(r *predictlog.Record) {
 	if len(r.Output.Probabilities) > 1 {
 		o.p1 = r.Output.Probabilities[1]
 	}
-	c.end(o, len(r.Violations) > 0)
+	c.end(r.Time.UnixMicro(), o, len(r.Violations) > 0)
 }
 
 // answer is what a batch holds of an output.
@@ -159,9 +162,9 @@ type answer struct {
 }
 
 // end ends the row whose values are written.
-func (c *columns) end(o answer, violating bool) {
+func (c *columns) end(micros int64, o answer, violating bool) {
 	n := c.batch.Len
-	c.answered[n] = o.any
+	c.times[n], c.violates[n], c.answered[n] = micros, violating, o.any
 	if c.class != nil {
 		c.class[n] = int32(o.class)
 	}
@@ -173,9 +176,6 @@ func (c *columns) end(o answer, violating bool) {
 		c.score[n] = o.value
 	default:
 		c.score[n] = math.NaN()
-	}
-	if violating {
-		c.batch.Violating++
 	}
 	c.batch.Len++
 }
@@ -343,7 +343,7 @@ func (r *columnReader) readPlain(row []byte, quotes int) (micros int64, ok bool)
 		}
 	}
 	o.any = o.any || len(version) > 0
-	c.end(o, end.violating)
+	c.end(micros, o, end.violating)
 	return micros, true
 }
 

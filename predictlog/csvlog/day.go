@@ -34,12 +34,14 @@ func (s *Store) openDay(name string) (*day, error) {
 	return &day{name: name, own: own, files: []*file{own}}, nil
 }
 
-// wasRemoved reports whether a file of the day is no longer there.
-func (d *day) wasRemoved() bool {
-	return slices.ContainsFunc(d.files, func(f *file) bool {
-		_, err := os.Stat(f.path)
-		return errors.Is(err, os.ErrNotExist)
-	})
+// isCurrent reports whether none of the day's files was removed or replaced.
+func (d *day) isCurrent() (bool, error) {
+	for _, f := range d.files {
+		if current, err := f.file.IsCurrent(); !current || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // begin locks the files of the day and indexes what others have appended.

@@ -214,14 +214,18 @@ func write(days []*day) error {
 }
 
 // useDay returns the day, opened if it is not, as the last used. One of which a file was
-// removed, as another process does that prunes, is opened anew.
+// removed, as another process does that prunes, and perhaps made anew, is opened again.
 func (s *Store) useDay(name string) (*day, error) {
 	at := slices.IndexFunc(s.days, func(d *day) bool { return d.name == name })
-	if at >= 0 && s.days[at].wasRemoved() {
-		if err := s.closeDays([]*day{s.days[at]}); err != nil {
+	if at >= 0 {
+		current, err := s.days[at].isCurrent()
+		if err == nil && !current {
+			err = s.closeDays([]*day{s.days[at]})
+			at = -1
+		}
+		if err != nil {
 			return nil, err
 		}
-		at = -1
 	}
 	if at < 0 {
 		d, err := s.openDay(name)

@@ -13,7 +13,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/csvlog"
 )
 
-// Whatever is in a file, Scan yields records that could have been appended, or an error.
+// Whatever is in a file, Scan yields records that could have been appended, or an error, and
+// ScanColumns their columns.
 func FuzzStore_Scan(f *testing.F) {
 	const row = "a,2026-11-23T12:00:00.000000Z,credit,3,0.25,north,1,0.25,0.75,1500,,\n"
 	for _, seed := range []string{
@@ -33,6 +34,8 @@ func FuzzStore_Scan(f *testing.F) {
 				require.NoError(t, schema.CheckRecord(r))
 			}
 		}
+		requireSameColumns(t, store, predictlog.Query{})
+		requireSameColumns(t, store, predictlog.Query{From: noon, To: noon.Add(time.Hour), Version: "3"})
 	})
 }
 

@@ -255,7 +255,7 @@ func checkPrune(ctx context.Context, k kit) error {
 		}
 	}
 	if err := prune(ctx, noon.AddDate(100, 0, 0)); err != nil {
-		return fmt.Errorf("Prune of all: %w", err)
+		return fmt.Errorf("a Prune of all: %w", err)
 	}
 	if err := expect(ctx, store, predictlog.Query{}); err != nil {
 		return fmt.Errorf("after a Prune of all: %w", err)
@@ -268,7 +268,7 @@ func checkPrune(ctx context.Context, k kit) error {
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := prune(cancelled, noon.AddDate(100, 0, 0)); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Prune returned %v, want context.Canceled", err)
+		return fmt.Errorf("a Prune returned %v, want context.Canceled", err)
 	}
 	return expect(ctx, store, predictlog.Query{}, other)
 }
@@ -295,7 +295,7 @@ func checkPruneWhileScanning(ctx context.Context, k kit) error {
 			continue
 		}
 		if err := store.(predictlog.Pruner).Prune(ctx, before); err != nil {
-			return fmt.Errorf("Prune while a Scan yields: %w", err)
+			return fmt.Errorf("a Prune while a Scan yields: %w", err)
 		}
 	}
 	for _, r := range records[2500:] {

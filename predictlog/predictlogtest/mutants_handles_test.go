@@ -228,7 +228,12 @@ func TestRun_FindsDefectsOfOptionalMethods(t *testing.T) {
 				b.Codes[1][i] = max(code, 0)
 			}
 		}}, "columns"},
-		{"violations twice", optional{columns: func(b *predictlog.Batch) { b.Violating *= 2 }}, "columns"},
+		{"violations of the next", optional{columns: func(b *predictlog.Batch) { b.Violates = append(b.Violates[1:], false) }}, "columns"},
+		{"times in milliseconds", optional{columns: func(b *predictlog.Batch) {
+			for i := range b.Times {
+				b.Times[i] /= 1000
+			}
+		}}, "columns"},
 		{"answered by output", optional{columns: func(b *predictlog.Batch) {
 			for i := range b.Answered {
 				b.Answered[i] = b.Class == nil || b.Class[i] >= 0

@@ -1,0 +1,40 @@
+// Package sqlstore keeps everything that healing needs in the host's PostgreSQL or SQLite
+// database: predictions, labels, registries, journals, telemetry and leases, for any number
+// of models and of processes.
+//
+// [Open] takes the host's [sql.DB], creates or migrates the tables, and returns a [DB].
+// [DB.Predictions] and [DB.Labels] are what a service writes to, and [DB.Parts] is all that
+// a loop works with:
+//
+//	db, err := sqlstore.Open(ctx, sqlDB, schema, sqlstore.Config{})
+//	recorder, err := predictlog.NewRecorder(db.Predictions(), predictlog.Config{})
+//	loop, err := healing.New(db.Parts("credit", trainer, load), healing.Config{})
+//
+// # What it promises
+//
+// What a call reported as stored is committed. How durable a commit is, the database
+// decides: PostgreSQL with synchronous_commit = off, and SQLite in WAL mode with synchronous
+// = NORMAL, lose the last commits when the power fails, but not when a process dies.
+//
+// A call that failed may be repeated: it then stores what is missing. Transactions that the
+// database refuses because of others (deadlocks, serialization failures, a busy SQLite
+// file) are tried again, a limited number of times.
+//
+// No scan, and no reader of a blob, holds a connection, a lock or a transaction while it
+// yields. Everything works with [sql.DB.SetMaxOpenConns] of 1, also from within a scan.
+//
+// What must not be changed by a store is kept as opaque bytes, and times as integers, so that
+// both databases and all drivers give back what was stored.
+//
+// # Databases
+//
+// The package is tested with PostgreSQL 15 and the drivers pgx (also in its simple protocol,
+// as a pooler asks for) and lib/pq, and with SQLite 3.53 and the driver
+// modernc.org/sqlite. It uses no session state: no advisory locks that outlive a
+// transaction, no settings, and in PostgreSQL no named statements. For SQLite, ask for WAL
+// in the DSN; it works without, but then readers and the writer wait for each other. Each
+// use of a SQLite connection raises its busy_timeout to a second at least.
+//
+// Indexes, vacuuming and partitions are those of ordinary tables; [DB.Prune] keeps their size
+// within bounds.
+package sqlstore

@@ -1,0 +1,47 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"iter"
+)
+
+// pruneRows is how many rows a transaction removes at most.
+const pruneRows = 5000
+
+// prune repeats a statement, each time in a transaction of its own, until it removes
+// nothing more.
+func (db *DB) prune(ctx context.Context, statement string, args ...any) error {
+	for {
+		var rows int64
+		err := db.update(ctx, func(ctx context.Context, c conn) (err error) {
+			rows, err = db.exec(ctx, c, statement, args...)
+			return err
+		})
+		if err != nil || rows == 0 {
+			return err
+		}
+	}
+}
+
+// keys yields the values of a text column in a table that has an index which begins with
+// this column, in order. It takes one look into the index for each.
+func (db *DB) keys(ctx context.Context, table, column string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		first := `SELECT min(` + column + `) FROM ` + table
+		key, err := db.key(ctx, first)
+		for err == nil && key.Valid && yield(key.String, nil) {
+			key, err = db.key(ctx, first+` WHERE `+column+` > $1`, key.String)
+		}
+		if err != nil {
+			yield("", err)
+		}
+	}
+}
+
+func (db *DB) key(ctx context.Context, query string, args ...any) (key sql.NullString, err error) {
+	err = db.view(ctx, func(ctx context.Context, c conn) error {
+		return c.QueryRowContext(ctx, db.text(query), args...).Scan(&key)
+	})
+	return key, err
+}

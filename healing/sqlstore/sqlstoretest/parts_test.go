@@ -1,0 +1,166 @@
+package sqlstoretest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/sqlstore"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+const day = 24 * time.Hour
+
+// threshold answers 1 above a number.
+type threshold struct{ At float64 }
+
+func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+	outputs := make([]predictlog.Output, len(rows))
+	for i, row := range rows {
+		outputs[i] = m.output(row)
+	}
+	return outputs, ctx.Err()
+}
+
+func (m threshold) output(row predictlog.Row) predictlog.Output {
+	if x, _ := row[0].Number(); x > m.At {
+		return predictlog.Output{Class: "1", Probabilities: []float64{0.1, 0.9}}
+	}
+	return predictlog.Output{Class: "0", Probabilities: []float64{0.9, 0.1}}
+}
+
+func loadThreshold(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
+	var t threshold
+	err := json.NewDecoder(artifact).Decode(&t)
+	return t, err
+}
+
+// trainThreshold puts the threshold between the means of the classes.
+func trainThreshold(_ context.Context, req healing.TrainRequest) (healing.Trained, error) {
+	sums, counts := map[string]float64{}, map[string]float64{}
+	for _, e := range req.Data.Examples {
+		x, _ := e.Record.Row[0].Number()
+		sums[e.Label.Class] += x
+		counts[e.Label.Class]++
+	}
+	artifact, err := json.Marshal(threshold{(sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2})
+	return healing.Trained{Artifact: bytes.NewReader(artifact)}, err
+}
+
+// live stores what happens to a model in some days: n requests, spread around a centre at
+// which the classes meet, and their truths.
+func live(t testing.TB, db *sqlstore.DB, model, version string, from time.Time, days, n int, m *threshold, centre float64) {
+	t.Helper()
+	var (
+		rng     = rand.New(rand.NewPCG(uint64(from.Unix()), 1))
+		records []predictlog.Record
+		truths  []labels.Label
+	)
+	for i := range n {
+		x := centre + rng.NormFloat64()
+		r := predictlog.Record{
+			ID: fmt.Sprintf("%s-%d-%d", model, from.Unix(), i), Model: model, Version: version,
+			Time: from.Add(time.Duration(i) * time.Duration(days) * day / time.Duration(n)),
+			Row:  predictlog.Row{predictlog.Number(x)},
+		}
+		if m != nil {
+			r.Output = m.output(r.Row)
+		}
+		class := "0"
+		if x+rng.NormFloat64()/4 > centre {
+			class = "1"
+		}
+		records = append(records, r)
+		truths = append(truths, labels.Label{PredictionID: r.ID, Class: class, Time: r.Time.Add(time.Minute), Arrived: r.Time.Add(time.Minute)})
+	}
+	require.NoError(t, db.Predictions().Append(t.Context(), records...))
+	require.NoError(t, db.Labels().Append(t.Context(), truths...))
+}
+
+// Two processes heal two models in one database: each model is trained once and deployed.
+// When one drifts it is healed, and the other is left alone.
+func TestParts(t *testing.T) {
+	onEach(t, func(t *testing.T, b backend) {
+		var (
+			ctx      = t.Context()
+			p        = b.place(t)
+			pool     = p.pool(t)
+			db       = p.openBy(t, pool, numbers(t))
+			now      = noon.Add(40 * day)
+			trained  atomic.Int32
+			models   = []string{"steady", "moving"}
+			versions = map[string]threshold{}
+		)
+		trainer := healing.TrainerFunc(func(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
+			trained.Add(1)
+			return trainThreshold(ctx, req)
+		})
+		loops := func() (loops []*healing.Loop) {
+			for i, model := range append(models, models...) {
+				process := p.openBy(t, pool, numbers(t))
+				loop, err := healing.New(process.Parts(model, trainer, loadThreshold), healing.Config{Actor: fmt.Sprint("process ", i/2)})
+				require.NoError(t, err)
+				loops = append(loops, loop)
+			}
+			return loops
+		}
+		tick := func(loops []*healing.Loop) {
+			for _, loop := range loops {
+				require.NoError(t, loop.Tick(ctx, now))
+			}
+		}
+		production := func(model string) string {
+			v, err := registry.InProduction(ctx, db.Registry(model))
+			require.NoError(t, err)
+			if _, known := versions[model+v.ID]; !known {
+				text, err := registry.ReadFile(ctx, db.Registry(model), v.ID, registry.ModelFile)
+				require.NoError(t, err)
+				var m threshold
+				require.NoError(t, json.Unmarshal(text, &m))
+				versions[model+v.ID] = m
+			}
+			return v.ID
+		}
+
+		for _, model := range models {
+			live(t, db, model, "", noon, 40, 2000, nil, 0)
+		}
+		both := loops()
+		tick(both)
+		require.EqualValues(t, 2, trained.Load(), "each model once")
+		for range 12 {
+			for _, model := range models {
+				id := production(model)
+				m, centre := versions[model+id], 0.0
+				if model == "moving" {
+					centre = 3
+				}
+				live(t, db, model, id, now, 1, 400, &m, centre)
+			}
+			now = now.Add(day)
+			tick(both)
+		}
+		require.Equal(t, "1", production("steady"))
+		require.NotEqual(t, "1", production("moving"), "it is healed")
+		for i, loop := range loops() { // of processes that start now
+			require.NoError(t, loop.Refresh(ctx))
+			before, after := both[i].Status(), loop.Status()
+			require.NotEmpty(t, after.Runs)
+			require.Len(t, after.Runs, len(before.Runs))
+		}
+		require.NoError(t, db.Prune(ctx, now.Add(-10*day)))
+		tick(both)
+	})
+}

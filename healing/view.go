@@ -1,0 +1,162 @@
+package healing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+// view is one version as the monitor sees it: what it is compared with, and what of its
+// buckets is in memory.
+type view struct {
+	version string // "" for all predictions while none is in production
+	series  string
+	inputs  *against // nil if there is nothing to compare rows with
+	answers *against // nil if there is nothing to compare answers with
+	metrics metrics  // without a reference if there is no version
+
+	buckets map[int64]*bucket // by number, see Monitor.number
+	groups  map[int64]*Tally  // sums of whole groups of buckets, by number
+}
+
+// against is what profiles are compared with.
+type against struct {
+	reference *drift.Reference
+	detector  *drift.Detector
+}
+
+func newAgainst(reference *drift.Reference, cfg drift.Config) (*against, error) {
+	if reference == nil {
+		return nil, nil
+	}
+	detector, err := drift.NewDetector(reference, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &against{reference, detector}, nil
+}
+
+// lacks returns the columns of the schema that the reference does not have.
+func (a *against) lacks(schema *predictlog.Schema) []string {
+	var missing []string
+	known := a.reference.Names()
+	for _, c := range schema.Columns() {
+		if !slices.Contains(known, c.Name) {
+			missing = append(missing, c.Name)
+		}
+	}
+	return missing
+}
+
+// profile returns one without rows, nil if there is nothing to count on.
+func (a *against) profile() *drift.Profile {
+	if a == nil {
+		return nil
+	}
+	return a.reference.NewProfile()
+}
+
+// empty returns a tally of nothing that counts all that the view has a reference for.
+func (v *view) empty() Tally {
+	t := Tally{Inputs: v.inputs.profile(), Answers: v.answers.profile()}
+	if v.metrics.reference != nil {
+		t.Metrics = v.metrics.reference.NewProfile()
+	}
+	return t
+}
+
+// bucket is one bucket of a view in memory.
+type bucket struct {
+	// parts are what each process counted in a log of its own, by MonitorConfig.Replica: one
+	// under "" if they share a log.
+	parts map[string]*kept
+	// slim says that only Metrics is in memory, because the sum of the group has the rest.
+	slim bool
+}
+
+// slimDown drops what the sum of the group has.
+func (b *bucket) slimDown() {
+	for _, k := range b.parts {
+		k.Inputs, k.Answers = nil, nil
+	}
+	b.slim = true
+}
+
+// viewOf returns the view of a version, the one in memory if it is of that version.
+func (m *Monitor) viewOf(ctx context.Context, v registry.Version) (*view, error) {
+	if m.current == nil || m.current.version != v.ID {
+		view, err := m.newView(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		m.current = view
+	}
+	return m.current, nil
+}
+
+// newView returns a view without buckets: of the references that the version carries, or
+// of the fallbacks.
+func (m *Monitor) newView(ctx context.Context, v registry.Version) (*view, error) {
+	view := &view{
+		version: v.ID,
+		series:  m.about.series("profiles", v.ID, m.cfg.Bucket.String()),
+		buckets: map[int64]*bucket{},
+		groups:  map[int64]*Tally{},
+	}
+	if v.ID == "" {
+		return view, nil
+	}
+	inputs, err := m.reference(ctx, v, ReferenceDocument, m.parts.Reference)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := m.reference(ctx, v, AnswersDocument, m.parts.Answers)
+	if err != nil {
+		return nil, err
+	}
+	if view.inputs, err = newAgainst(inputs, m.cfg.Drift); err != nil {
+		return nil, err
+	}
+	if view.answers, err = newAgainst(answers, answersConfig(m.cfg.Drift)); err != nil {
+		return nil, err
+	}
+	view.metrics, err = newMetrics(m.parts.Predictions.Schema().Target(), answers)
+	return view, err
+}
+
+// reference returns a reference that the version carries, or the fallback.
+func (m *Monitor) reference(ctx context.Context, v registry.Version, name string, fallback *drift.Reference) (*drift.Reference, error) {
+	if !slices.ContainsFunc(v.Files, func(f registry.File) bool { return f.Name == name }) {
+		return fallback, nil
+	}
+	data, err := registry.ReadFile(ctx, m.parts.Registry, v.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	reference := new(drift.Reference)
+	if err := json.Unmarshal(data, reference); err != nil {
+		return nil, fmt.Errorf("version %s: %s: %w", v.ID, name, err)
+	}
+	return reference, nil
+}
+
+// number returns the number of the bucket that t is in: buckets are counted from 1970.
+func (m *Monitor) number(t time.Time) int64 {
+	return floorDiv(t.UnixMicro(), m.cfg.Bucket.Microseconds())
+}
+
+// start returns when a bucket begins.
+func (m *Monitor) start(number int64) time.Time {
+	return time.UnixMicro(number * m.cfg.Bucket.Microseconds()).UTC()
+}
+
+// groupSize is how many buckets are summed once: with buckets of five minutes, an hour.
+const groupSize = 12
+
+func groupOf(number int64) int64 { return floorDiv(number, groupSize) }
