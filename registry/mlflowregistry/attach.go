@@ -1,6 +1,7 @@
 package mlflowregistry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func (r *Registry) attach(ctx context.Context, a registry.Attachment) error {
 		// The path follows from the content, so that two processes that attach the same
 		// name at the same time do not overwrite each other's document.
 		at := path.Join(root, "attached", hashed(string(documents[name]))[:12], name)
-		f, err := r.client.put(ctx, name, at, bytesReader(documents[name]))
+		f, err := r.client.put(ctx, name, at, bytes.NewReader(documents[name]))
 		if err != nil {
 			return fmt.Errorf("mlflowregistry: attach document %q to version %q: %w", name, v.ID, err)
 		}

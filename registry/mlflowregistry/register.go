@@ -1,6 +1,7 @@
 package mlflowregistry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -223,7 +224,7 @@ func (r *Registry) store(ctx context.Context, root string, d registry.Draft, art
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Documents)) {
-		if err := put(name, bytesReader(d.Documents[name])); err != nil {
+		if err := put(name, bytes.NewReader(d.Documents[name])); err != nil {
 			return nil, err
 		}
 	}
