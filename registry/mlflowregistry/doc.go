@@ -13,8 +13,8 @@
 //     rollback goes back to has the alias "previous".
 //   - A version is a model version, and has a run, named by its key: parameters are the tags
 //     of the draft, metrics are its metrics. Files are artifacts of the run under their own
-//     names, or below ".selfheal" where MLflow refuses the name. A version whose folder, or
-//     whose documents, hold a file MLmodel can be loaded by mlflow.pyfunc.load_model.
+//     names, or below ".selfheal" where MLflow refuses the name. A version whose folder holds
+//     what Python saved, a file MLmodel among it, can be loaded by mlflow.pyfunc.load_model.
 //   - What is attached later, such as a decision, is an artifact below "attached" and metrics
 //     of the run. What is observed of the live model is a metric "live/NAME" of the run.
 //   - The stage of a version is its tag "selfheal.stage", and the tag "selfheal.transition"
