@@ -163,7 +163,7 @@ func (c MonitorConfig) validate() error {
 		errs = append(errs, violation("Window", c.Window, "at least Bucket, "+c.Bucket.String()))
 	}
 	if err := (Point{Series: "replica", Part: c.Replica, Time: time.Unix(0, 0)}).Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("Replica: %w", err))
+		errs = append(errs, fmt.Errorf("replica: %w", err))
 	}
 	return errors.Join(errs...)
 }
