@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -163,7 +164,7 @@ func (c MonitorConfig) validate() error {
 		errs = append(errs, violation("Window", c.Window, "at least Bucket, "+c.Bucket.String()))
 	}
 	if err := (Point{Series: "replica", Part: c.Replica, Time: time.Unix(0, 0)}).Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("replica: %w", err))
+		errs = append(errs, violation("Replica", strconv.Quote(c.Replica), err.Error()))
 	}
 	return errors.Join(errs...)
 }

@@ -20,7 +20,6 @@ type model struct {
 	until  time.Time
 
 	faults
-	second, reopen func(*model) healing.Lease
 }
 
 // faults are what may be wrong with a lease.

@@ -80,7 +80,7 @@ func TestStory(t *testing.T) {
 		{"judged", "reject"},
 		{"rejected", "version 3 is archived"},
 		{"watching", "version 3 is in production in place of 2"},
-		{"rolled back", "version 2 is back, 3 is quarantined"},
+		{"rolled_back", "version 2 is back, 3 is quarantined"},
 		{"serving", "version 2"},
 	} {
 		for len(rest) > 0 && !(rest[0].Kind == want.kind && strings.Contains(rest[0].Text, want.text)) {

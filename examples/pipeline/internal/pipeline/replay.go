@@ -296,7 +296,7 @@ func (r *replay) onRun(run healing.Run) {
 		r.summary.Skipped++
 	case healing.StepRolledBack:
 		r.summary.Rollbacks++
-		r.timeline.add(run.Updated, "rolled back", "%s: %s", run.ID, run.Reason)
+		r.timeline.add(run.Updated, "rolled_back", "%s: %s", run.ID, run.Reason)
 	case healing.StepAborted:
 		r.hookErr = cmp.Or(r.hookErr, fmt.Errorf("%s was aborted: %s", run.ID, run.Reason))
 	}
