@@ -19,6 +19,15 @@
 // What the monitor measures is [Telemetry]: passes, and profiles of short buckets of time. It
 // is no part of the journal, and may be pruned by age.
 //
+// # What is monitored
+//
+// The [Monitor] compares the predictions of the version in production, and of no other, with
+// the reference that the version carries: after a promotion the window fills up anew. It
+// counts them in buckets of five minutes, keeps these, and sums a window, so that a pass
+// costs the same whatever the traffic. What the version answers is described, and compared
+// with what it answered to rows that it was not trained on, see [AnswersOf]; that is shown
+// and triggers nothing. [Monitor.Buckets] hands the buckets out.
+//
 // # Several processes
 //
 // Several processes may drive the same parts. The journal's compare-and-set lets one of them

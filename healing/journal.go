@@ -2,11 +2,15 @@ package healing
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
@@ -16,7 +20,43 @@ const entryFormat = 1
 // entryBody is the body of an entry in the [registry.Chain] of a journal.
 type entryBody struct {
 	Format int `json:"format"`
-	Run    Run `json:"run"`
+	Run    Run `json:"run"` // without its decision
+	// Decision is that of the run, in the entry of StepJudged.
+	Decision json.RawMessage `json:"decision,omitempty"`
+}
+
+// storedDecision is a decision as the journal has it. It is large and seldom looked at, so
+// that it is read when it is first asked for.
+type storedDecision struct {
+	data json.RawMessage
+	read func() (*gate.Decision, error)
+}
+
+func newStoredDecision(data json.RawMessage) *storedDecision {
+	return &storedDecision{data: data, read: sync.OnceValues(func() (*gate.Decision, error) {
+		d := new(gate.Decision)
+		if err := json.Unmarshal(data, d); err != nil {
+			return nil, fmt.Errorf("healing: decision: %w", err)
+		}
+		return d, nil
+	})}
+}
+
+// hash returns what [gate.Decision.Hash] does.
+func (d *storedDecision) hash() string {
+	sum := sha256.Sum256(d.data)
+	return hex.EncodeToString(sum[:])
+}
+
+// whole returns the run with its decision.
+func (r Run) whole() (Run, error) {
+	if r.Decision != nil || r.stored == nil {
+		return r, nil
+	}
+	var err error
+	r.Decision, err = r.stored.read()
+	r.stored = nil
+	return r, err
 }
 
 // Entry is one entry of a journal.
@@ -45,6 +85,9 @@ func ReadJournal(ctx context.Context, journal registry.Log) iter.Seq2[Entry, err
 		stopped := fmt.Errorf("healing: the consumer stopped")
 		err := registry.NewChain(journal).CatchUp(ctx, func(link registry.Link) error {
 			e, err := openEntry(link)
+			if err == nil {
+				e.Run, err = e.Run.whole()
+			}
 			if err != nil {
 				return err
 			}
@@ -76,10 +119,19 @@ func RepairJournal(ctx context.Context, journal registry.Log, actor, reason stri
 
 // sealEntry returns the body of the entry that records the run.
 func sealEntry(r Run) ([]byte, error) {
-	if r.Step != StepJudged { // it is in an entry before, and large
-		r.Decision, r.Budget = nil, nil
+	body := entryBody{Format: entryFormat}
+	if r.Step == StepJudged {
+		data, err := json.Marshal(r.Decision)
+		if err != nil {
+			return nil, err
+		}
+		body.Decision = data
+	} else { // it is in an entry before, and grows
+		r.Budget = nil
 	}
-	return json.Marshal(entryBody{Format: entryFormat, Run: r})
+	r.Decision = nil
+	body.Run = r
+	return json.Marshal(body)
 }
 
 // openEntry returns the entry of a verified link.
@@ -94,6 +146,10 @@ func openEntry(link registry.Link) (Entry, error) {
 	}
 	if body.Format != entryFormat {
 		return Entry{}, fmt.Errorf("healing: entry %d has the format %d, want %d: written by a newer version?", link.Seq, body.Format, entryFormat)
+	}
+	body.Run.Decision = nil // it has a place of its own
+	if body.Decision != nil {
+		body.Run.stored = newStoredDecision(body.Decision)
 	}
 	if err := body.Run.check(); err != nil {
 		return Entry{}, fmt.Errorf("healing: entry %d: %w", link.Seq, err)

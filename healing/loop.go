@@ -229,7 +229,7 @@ func (l *Loop) find(runID string) (Run, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if run, ok := l.state.find(runID); ok {
-		return run, nil
+		return run.whole()
 	}
 	return Run{}, fmt.Errorf("healing: no run %q among the latest %d", runID, len(l.state.runs))
 }
@@ -283,7 +283,8 @@ func (l *Loop) fold(link registry.Link) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state.fold(e)
+	l.state.fold(e)
+	return nil
 }
 
 // recordStep records that next follows run and returns it, or the run as it is now if
@@ -354,7 +355,8 @@ func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	run, ok := l.state.open()
-	return run, ok, nil
+	run, err := run.whole()
+	return run, ok, err
 }
 
 // latestRun returns the open run or, if there is none, the last that ended; the zero Run if

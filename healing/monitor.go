@@ -107,9 +107,10 @@ type MonitorParts struct {
 // The monitor counts the predictions of the version in production, and of no other, in
 // buckets of time, and keeps each in its telemetry. A prediction is read a few times,
 // however often the monitor looks: with every pass until its bucket is over, then once,
-// and again after a thirty-sixth, a sixth and the whole of MonitorConfig.Lateness, for
-// records that came late. A window is the sum of its buckets, so a pass costs the same
-// whatever the traffic. After a restart only what is not yet kept is read.
+// and again when it has been over for a thirty-sixth, a sixth and the whole of
+// MonitorConfig.Lateness, for records that came late: the latter two for twelve buckets at
+// once, when the last of these is old enough. A window is the sum of its buckets, so a pass
+// costs the same whatever the traffic. After a restart only what is not yet kept is read.
 //
 // Equal records give equal passes, whichever process counted them: processes that share
 // the store of predictions and the telemetry take turns, and those that have a log each
@@ -162,7 +163,7 @@ func (c MonitorConfig) validate() error {
 		errs = append(errs, violation("Window", c.Window, "at least Bucket, "+c.Bucket.String()))
 	}
 	if err := (Point{Series: "replica", Part: c.Replica, Time: time.Unix(0, 0)}).Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("Replica: %w", err))
+		errs = append(errs, fmt.Errorf("replica: %w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -63,7 +63,7 @@ func newWide(t testing.TB, perBucket int) (*wide, healing.MonitorParts) {
 		score := rng.Float64()
 		b.Score, b.Class, b.Answered = append(b.Score, score), append(b.Class, int32(score+0.5)), append(b.Answered, true)
 	}
-	b.Times = make([]int64, b.Len)
+	b.Times, b.Violates = make([]int64, b.Len), make([]bool, b.Len)
 	reference, err := drift.NewReference(frozen, drift.ReferenceConfig{})
 	require.NoError(t, err)
 	reg := registry.NewMemory()

@@ -15,7 +15,7 @@ func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
-	files := []string{"example_service_test.go", "example_decision_test.go"}
+	files := []string{"example_service_test.go", "example_decision_test.go", "sqlstore/example_test.go"}
 	require.Len(t, blocks, len(files), "an example for each block")
 	for i, file := range files {
 		example, err := os.ReadFile(file)

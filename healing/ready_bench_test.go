@@ -38,15 +38,23 @@ func year(b *testing.B, dir string) *world {
 
 	journal, err := fileregistry.OpenLog(filepath.Join(dir, "journal"))
 	require.NoError(b, err)
+	chain := registry.NewChain(journal)
 	for i := range 52 {
 		end := week[len(week)-1]
 		end.Step, end.Updated = healing.StepConfirmed, end.Updated.Add(7*day)
 		for _, r := range append(append([]healing.Run(nil), week...), end) {
 			r.ID = fmt.Sprintf("run-%06d-%s", i, r.ID)
-			if r.Step != healing.StepJudged {
-				r.Decision = nil
+			body := map[string]any{"format": 1}
+			if r.Step == healing.StepJudged {
+				body["decision"] = r.Decision
 			}
-			record(b, journal, r)
+			r.Decision = nil
+			body["run"] = r
+			data, err := json.Marshal(body)
+			require.NoError(b, err)
+			_, done, err := chain.Append(b.Context(), 0, data)
+			require.NoError(b, err)
+			require.True(b, done)
 		}
 	}
 	telemetry, err := filetelemetry.Open(filepath.Join(dir, "telemetry"), filetelemetry.Config{})

@@ -144,6 +144,8 @@ type Run struct {
 	Watch    *Watch    `json:"watch,omitempty"`
 	// Reason says in a sentence why the last step came out as it did.
 	Reason string `json:"reason"`
+
+	stored *storedDecision // what Decision is read from, in a run from a journal
 }
 
 // check returns an error if the run, as read from a journal, lacks what its next step
@@ -157,7 +159,7 @@ func (r Run) check() error {
 		return lacks("windows")
 	case (r.Step == StepTrained || r.Step == StepJudged || r.Step == StepPromoting) && r.Version == "":
 		return lacks("version")
-	case r.Step == StepJudged && r.Decision == nil:
+	case r.Step == StepJudged && r.Decision == nil && r.stored == nil:
 		return lacks("decision")
 	case (r.Step == StepWatching || r.Step == StepRollingBack) && (r.Version == "" || r.Predecessor == ""):
 		return lacks("version or predecessor")

@@ -30,30 +30,23 @@ type state struct {
 }
 
 // fold adds the next entry.
-func (s *state) fold(e Entry) error {
+func (s *state) fold(e Entry) {
 	if e.Repair == nil {
-		if err := s.foldRun(e.Run); err != nil {
-			return fmt.Errorf("healing: entry %d: %w", e.Seq, err)
-		}
+		s.foldRun(e.Run)
 	}
 	s.seq = e.Seq
-	return nil
 }
 
-func (s *state) foldRun(r Run) error {
+func (s *state) foldRun(r Run) {
 	if r.Step == StepJudged {
-		hash, err := r.Decision.Hash()
-		if err != nil {
-			return err
-		}
-		s.decisions = gate.Chain{N: s.decisions.N + 1, Head: hash}
+		s.decisions = gate.Chain{N: s.decisions.N + 1, Head: r.stored.hash()}
 		if r.Budget != nil {
 			s.charges = r.Budget.Charges
 		}
 	}
 	if n := len(s.runs); n > 0 && s.runs[n-1].ID == r.ID {
-		if r.Decision == nil {
-			r.Decision, r.Budget = s.runs[n-1].Decision, s.runs[n-1].Budget
+		if r.stored == nil {
+			r.stored, r.Budget = s.runs[n-1].stored, s.runs[n-1].Budget
 		}
 		s.runs[n-1] = r
 	} else {
@@ -75,7 +68,6 @@ func (s *state) foldRun(r Run) error {
 	case r.Step.Ended() && s.suspended != nil:
 		s.resume()
 	}
-	return nil
 }
 
 // supersede ends the run in whose place r begins.

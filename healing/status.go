@@ -94,6 +94,11 @@ func (l *Loop) Status() Status {
 	}
 	now := time.Now().Add(l.clock)
 	l.mu.Unlock()
+	for i, r := range s.Runs {
+		// A decision that cannot be read was written by a newer version: the run is shown
+		// without it.
+		s.Runs[i], _ = r.whole()
+	}
 	if s.Production != nil {
 		s.Since = s.Production.Since
 	}

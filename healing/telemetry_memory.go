@@ -29,7 +29,7 @@ const (
 func (p Point) Validate() error {
 	var errs []error
 	if p.Series == "" {
-		errs = append(errs, errors.New("Series is empty"))
+		errs = append(errs, errors.New("series is empty"))
 	}
 	for _, text := range []struct{ field, value string }{{"Series", p.Series}, {"Part", p.Part}} {
 		if len(text.value) > MaxSeries {
@@ -40,10 +40,10 @@ func (p Point) Validate() error {
 		}
 	}
 	if t := p.Time.UTC(); t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
-		errs = append(errs, fmt.Errorf("Time is %v, want one of the years 1 to 9999", t))
+		errs = append(errs, fmt.Errorf("time is %v, want one of the years 1 to 9999", t))
 	}
 	if len(p.Data) > MaxPoint {
-		errs = append(errs, fmt.Errorf("Data has %d bytes, want at most %d", len(p.Data), MaxPoint))
+		errs = append(errs, fmt.Errorf("data has %d bytes, want at most %d", len(p.Data), MaxPoint))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("healing: invalid Point: %w", err)

@@ -42,8 +42,13 @@ func (m *Monitor) due(k *kept, number int64, now time.Time) bool {
 	if k == nil || end.After(now) || k.looked.After(now) { // a look from the future: a clock was wrong
 		return true
 	}
+	group := m.start((groupOf(number) + 1) * groupSize)
 	for _, wait := range [...]time.Duration{0, m.cfg.Lateness / 36, m.cfg.Lateness / 6, m.cfg.Lateness} {
-		if at := end.Add(wait); !at.After(now) && k.looked.Before(at) {
+		at := end.Add(wait)
+		if wait >= groupSize*m.cfg.Bucket { // the buckets of a group together, which is one scan
+			at = group.Add(wait)
+		}
+		if !at.After(now) && k.looked.Before(at) {
 			return true
 		}
 	}

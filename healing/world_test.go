@@ -192,9 +192,13 @@ func (w *world) pass(t testing.TB, d time.Duration, n int, unlabelled float64) {
 	w.now = w.now.Add(d)
 }
 
-// loop returns a new loop on the world's parts, as another process would have.
+// loop returns a new loop on the world's parts, as another process would have. Its buckets
+// are long, as its ticks are hours apart.
 func (w *world) loop(t testing.TB, cfg healing.Config) *healing.Loop {
 	t.Helper()
+	if cfg.Monitor.Bucket == 0 {
+		cfg.Monitor.Bucket = 2 * hour
+	}
 	l, err := healing.New(w.parts, cfg)
 	require.NoError(t, err)
 	return l
@@ -260,7 +264,7 @@ func (w *world) onlyClass(t testing.TB, d time.Duration, n int, class string) {
 // labelsDown is a label store that cannot be read.
 type labelsDown struct{ labels.Store }
 
-func (labelsDown) Lookup(context.Context, ...string) (map[string]labels.Label, error) {
+func (labelsDown) LookupAsOf(context.Context, time.Time, ...string) (map[string]labels.Label, error) {
 	return nil, errors.New("label store is down")
 }
 

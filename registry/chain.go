@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -241,11 +243,17 @@ func openLink(entry []byte) (link Link, prev string, err error) {
 	if !bytes.Equal(entry[n:], fmt.Appendf(nil, sealFormat, sum)) {
 		return Link{}, "", errors.New("does not match the SHA-256 at its end")
 	}
+	// The body comes last, is most of the entry and is the consumer's to parse. Within a
+	// string its name would be escaped, so the body begins where the name is first found.
+	head, body, ok := bytes.Cut(entry[:n:n], []byte(`,"body":`))
+	if !ok {
+		return Link{}, "", errors.New("has no body")
+	}
 	var w wireLink
-	dec := json.NewDecoder(bytes.NewReader(append(entry[:n:n], '}')))
+	dec := json.NewDecoder(io.MultiReader(bytes.NewReader(head), strings.NewReader("}")))
 	dec.DisallowUnknownFields() // an unknown field may change the meaning of the known ones
 	if err := dec.Decode(&w); err != nil {
 		return Link{}, "", err
 	}
-	return Link{Seq: w.Seq, Hash: hex.EncodeToString(sum[:]), Token: w.Token, Body: w.Body, Repair: w.Repair}, w.Prev, nil
+	return Link{Seq: w.Seq, Hash: hex.EncodeToString(sum[:]), Token: w.Token, Body: body, Repair: w.Repair}, w.Prev, nil
 }

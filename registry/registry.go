@@ -71,7 +71,8 @@ type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hexadecimal
-	// Blob is where a [Ledger] keeps the content; other registries have no use for it.
+	// Blob is where the content is kept, as the registry calls it: a name in the [Blobs] of a
+	// [Ledger].
 	Blob string `json:"blob,omitempty"`
 }
 

@@ -75,17 +75,17 @@ const long = time.Hour
 func acquired(ctx context.Context, l healing.Lease, holder string, ttl time.Duration, above uint64) (uint64, error) {
 	token, err := l.Acquire(ctx, holder, ttl)
 	if err != nil {
-		return 0, fmt.Errorf("Acquire by %s: %w", holder, err)
+		return 0, fmt.Errorf("acquire by %s: %w", holder, err)
 	}
 	if token <= above {
-		return 0, fmt.Errorf("Acquire by %s returns %d, want a token above %d", holder, token, above)
+		return 0, fmt.Errorf("acquire by %s returns %d, want a token above %d", holder, token, above)
 	}
 	return token, nil
 }
 
 func refused(ctx context.Context, l healing.Lease, holder string) error {
 	if token, err := l.Acquire(ctx, holder, long); token != 0 || err != nil {
-		return fmt.Errorf("Acquire by %s of a lease that another holds returns %d, %v, want 0", holder, token, err)
+		return fmt.Errorf("acquire by %s of a lease that another holds returns %d, %v, want 0", holder, token, err)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func refused(ctx context.Context, l healing.Lease, holder string) error {
 func renewed(ctx context.Context, l healing.Lease, holder string, token uint64, ttl time.Duration, want bool) error {
 	held, err := l.Renew(ctx, holder, token, ttl)
 	if err != nil || held != want {
-		return fmt.Errorf("Renew by %s with token %d reports %v, %v, want %v", holder, token, held, err, want)
+		return fmt.Errorf("renew by %s with token %d reports %v, %v, want %v", holder, token, held, err, want)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func takeExpired(ctx context.Context, l healing.Lease, holder string, ttl, patie
 			return token, err
 		}
 		if time.Since(begin) > patience {
-			return 0, fmt.Errorf("Acquire by %s returns 0 for %v, although the lease of the other has ended", holder, patience)
+			return 0, fmt.Errorf("acquire by %s returns 0 for %v, although the lease of the other has ended", holder, patience)
 		}
 		time.Sleep(patience / 100)
 	}
@@ -269,7 +269,7 @@ func release(ctx context.Context, l *lease) error {
 
 func releaseLost(ctx context.Context, l *lease) error {
 	if err := l.Release(ctx, "a", 7); err != nil {
-		return fmt.Errorf("Release before any Acquire: %w", err)
+		return fmt.Errorf("release before any Acquire: %w", err)
 	}
 	old, err := acquired(ctx, l, "a", long, 0)
 	if err != nil {
@@ -291,17 +291,17 @@ func leaseCancelled(ctx context.Context, l *lease) error {
 	done, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, err := l.Acquire(done, "a", long); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Acquire: %v, want context.Canceled", err)
+		return fmt.Errorf("acquire: %v, want context.Canceled", err)
 	}
 	token, err := acquired(ctx, l, "b", long, 0)
 	if err != nil {
 		return err
 	}
 	if _, err := l.Renew(done, "b", token, long); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Renew: %v, want context.Canceled", err)
+		return fmt.Errorf("renew: %v, want context.Canceled", err)
 	}
 	if err := l.Release(done, "b", token); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Release: %v, want context.Canceled", err)
+		return fmt.Errorf("release: %v, want context.Canceled", err)
 	}
 	return errors.Join(renewed(ctx, l, "b", token, long, true), refused(ctx, l, "a"))
 }

@@ -135,7 +135,7 @@ func want(ctx context.Context, s healing.Telemetry, q healing.PointQuery, points
 func put(ctx context.Context, s healing.Telemetry, points ...healing.Point) error {
 	for _, p := range points {
 		if err := s.Put(ctx, p); err != nil {
-			return fmt.Errorf("Put of %q: %w", p.Series, err)
+			return fmt.Errorf("put of %q: %w", p.Series, err)
 		}
 	}
 	return nil
@@ -263,7 +263,7 @@ func allOrNone(ctx context.Context, s *telemetry) error {
 		{point("m", at(2), "", "new"), point("m", time.Time{}, "", "new"), point("m", at(3), "", "new")},
 	} {
 		if err := s.Put(ctx, points...); err == nil {
-			return errors.New("Put of a point that no store can keep succeeds")
+			return errors.New("put of a point that no store can keep succeeds")
 		}
 		if err := want(ctx, s, of("m"), kept); err != nil {
 			return fmt.Errorf("after a Put that failed: %w", err)
@@ -321,7 +321,7 @@ func invalid(ctx context.Context, s *telemetry) error {
 		{Series: "m", Time: at(1), Data: make([]byte, healing.MaxPoint+1)},
 	} {
 		if err := s.Put(ctx, p); err == nil {
-			return fmt.Errorf("Put of a point with Series %.20q, Time %v, Part %.20q and %d bytes succeeds", p.Series, p.Time, p.Part, len(p.Data))
+			return fmt.Errorf("put of a point with Series %.20q, Time %v, Part %.20q and %d bytes succeeds", p.Series, p.Time, p.Part, len(p.Data))
 		}
 	}
 	return want(ctx, s, of("m"))
@@ -381,7 +381,7 @@ func callsWhileRanging(ctx context.Context, s *telemetry) error {
 		}
 	}
 	if n != 2 {
-		return fmt.Errorf("Scan yields %d points, want 2", n)
+		return fmt.Errorf("scan yields %d points, want 2", n)
 	}
 	return nil
 }
@@ -394,13 +394,13 @@ func cancelled(ctx context.Context, s *telemetry) error {
 	done, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := s.Put(done, point("m", at(2), "", "new")); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Put: %v, want context.Canceled", err)
+		return fmt.Errorf("put: %v, want context.Canceled", err)
 	}
 	if err := s.Prune(done, at(100)); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Prune: %v, want context.Canceled", err)
+		return fmt.Errorf("prune: %v, want context.Canceled", err)
 	}
 	if _, err := scan(done, s, of("m")); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Scan: %v, want context.Canceled", err)
+		return fmt.Errorf("scan: %v, want context.Canceled", err)
 	}
 	return want(ctx, s, of("m"), p)
 }

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"log"
 	"net/http"
 	"time"
 
@@ -61,6 +62,25 @@ func ExampleDB_Parts() {
 		return <-errs
 	}
 	_ = heal
+}
+
+// A job that heals a model keeps everything in one database.
+func ExampleDB() {
+	job := func(ctx context.Context, sqlDB *sql.DB, train healing.TrainerFunc, decodeModel registry.LoadFunc[gate.Model]) error {
+		schema := must(predictlog.SchemaOf[applicant]())
+		db := must(sqlstore.Open(ctx, sqlDB, schema, sqlstore.Config{})) // the host's *sql.DB; PostgreSQL or SQLite
+		loop := must(healing.New(db.Parts("credit", healing.TrainerFunc(train), decodeModel), healing.Config{}))
+		return loop.Run(ctx)
+	}
+	_ = job
+}
+
+// must is for the wiring at the start of a program.
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
 }
 
 // A job keeps the records of the last two years.

@@ -47,7 +47,7 @@ func prune(ctx context.Context, t *trial) error {
 	before.PredictionID, before.Arrived = "p-3", at(20).Add(-time.Microsecond)
 	young, now := arriving(value("p-4", 1.5, 1), 30), class("p-5", "yes", 1)
 	if err := t.prune(ctx, at(20)); err != nil {
-		return fmt.Errorf("Prune of nothing: %w", err)
+		return fmt.Errorf("prune of nothing: %w", err)
 	}
 	if err := t.store.Append(ctx, old, exact, before, young, now); err != nil {
 		return err

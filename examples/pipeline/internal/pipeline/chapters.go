@@ -56,7 +56,7 @@ func (s *story) tooFewLabels(ctx context.Context) error {
 			return err
 		}
 		// A row from before the service has no answer, and so no version.
-		records[i] = predictlog.Record{ID: predictlog.NewIDAt(r.at), Time: r.at, Row: row}
+		records[i] = predictlog.Record{ID: predictlog.NewIDAt(r.at), Model: modelName, Time: r.at, Row: row}
 		s.willBeLabelled(records[i].ID, r)
 	}
 	if err := s.stores.Predictions.Append(ctx, records...); err != nil {

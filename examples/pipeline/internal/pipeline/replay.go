@@ -45,7 +45,7 @@ func (c replayConfig) step() time.Duration { return max(day, c.every) }
 func (c replayConfig) healing() healing.Config {
 	return healing.Config{
 		Actor:   "pipeline",
-		Monitor: healing.MonitorConfig{Window: c.span(240, day)},
+		Monitor: healing.MonitorConfig{Window: c.span(240, day), Bucket: c.step()}, // a pass a bucket
 		Trigger: healing.TriggerConfig{NoDrift: true},
 		Train: healing.TrainConfig{
 			Maturity:   c.delay,

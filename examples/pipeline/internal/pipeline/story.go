@@ -163,7 +163,8 @@ func (s *story) assemble(cfg storyConfig) error {
 		return err
 	}
 	s.loop, err = s.stores.loop(healing.TrainerFunc(s.train), load, healing.Config{
-		Actor: "pipeline",
+		Actor:   "pipeline",
+		Monitor: healing.MonitorConfig{Bucket: tick}, // a pass a bucket, as with the default of both
 		Train: healing.TrainConfig{
 			Maturity:   maxDelay,
 			Evaluation: evaluationWindow,

@@ -1,0 +1,92 @@
+package blobregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"gocloud.dev/blob"
+)
+
+// Sweep removes what died processes left behind and no reader sees: uploads of artifacts
+// that began more than olderThan ago, by the clock of the store, and small objects of
+// [Open] and of leases. It returns how many it removed. olderThan must be longer than the
+// longest upload takes, for Sweep ends those that are under way; a day is a good choice. A
+// store that speaks another protocol than S3 discards uploads by itself.
+func (b *Bucket) Sweep(ctx context.Context, olderThan time.Duration) (removed int, err error) {
+	if olderThan <= 0 {
+		return 0, fmt.Errorf("blobregistry: sweep: olderThan is %v, want more than 0", olderThan)
+	}
+	removed, err = b.abort(ctx, "blob/", func(_ string, age time.Duration) bool { return age >= olderThan })
+	objects, lerr := b.list(ctx, scratch)
+	err = errors.Join(err, lerr)
+	for _, o := range objects {
+		if time.Since(o.ModTime) < olderThan {
+			continue
+		}
+		if derr := b.delete(ctx, o.Key); derr != nil {
+			err = errors.Join(err, derr)
+			continue
+		}
+		removed++
+	}
+	return removed, err
+}
+
+// abort ends the uploads of keys with this prefix that which selects, by the rest of the key
+// and the age, and returns how many there were. It does nothing if the store does not
+// speak S3.
+func (b *Bucket) abort(ctx context.Context, prefix string, which func(string, time.Duration) bool) (n int, err error) {
+	var client *s3.Client
+	if !b.bucket.As(&client) {
+		return 0, nil
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("blobregistry: abort uploads: %w", err)
+		}
+	}()
+	// The client does not know the bucket, nor the prefix of one made by PrefixedBucket: a
+	// request to list does.
+	var list *s3.ListObjectsV2Input
+	_, _, err = b.bucket.ListPage(ctx, blob.FirstPageToken, 1, &blob.ListOptions{
+		Prefix: prefix,
+		BeforeList: func(as func(any) bool) error {
+			if !as(&list) {
+				return errors.New("the driver uses the first version of the list request")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return 0, err
+	}
+	uploads := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: list.Bucket, Prefix: list.Prefix})
+	for uploads.HasMorePages() {
+		page, err := uploads.NextPage(ctx)
+		if err != nil {
+			return n, err
+		}
+		for _, u := range page.Uploads {
+			rest := strings.TrimPrefix(aws.ToString(u.Key), aws.ToString(list.Prefix))
+			if !which(rest, time.Since(aws.ToTime(u.Initiated))) {
+				continue
+			}
+			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: list.Bucket, Key: u.Key, UploadId: u.UploadId})
+			var api smithy.APIError
+			if errors.As(err, &api) && api.ErrorCode() == "NoSuchUpload" {
+				continue // it ended meanwhile
+			}
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}

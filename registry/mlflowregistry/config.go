@@ -1,0 +1,238 @@
+package mlflowregistry
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+// Config says which server and which model. Model is required; what else is empty is
+// taken from the environment variables that MLflow's own clients read, where a field names
+// one, and then from its default.
+type Config struct {
+	// URL is where the server is, a path prefix included. Default MLFLOW_TRACKING_URI. A
+	// user and a password in it are used as Username and Password.
+	URL string
+	// Model is the name of the registered model. It is created if it does not exist. MLflow
+	// allows neither "/" nor ":" in it; '"' is not allowed here. Required.
+	Model string
+	// Experiment is the name of the experiment that gets a run for each version. It is
+	// created if it does not exist. Default "selfheal " and the name of the model.
+	Experiment string
+
+	// Username and Password are sent by the basic scheme. Default
+	// MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+	Username, Password string
+	// Token is sent by the bearer scheme if there is no Username. Default
+	// MLFLOW_TRACKING_TOKEN.
+	Token string
+	// InsecureTLS accepts any certificate of the server. It is also set by
+	// MLFLOW_TRACKING_INSECURE_TLS=true.
+	InsecureTLS bool
+	// ServerCert is a PEM file with the authorities to trust in place of the system's.
+	// Default MLFLOW_TRACKING_SERVER_CERT_PATH.
+	ServerCert string
+	// ClientCert is a PEM file with a certificate and its key. Default
+	// MLFLOW_TRACKING_CLIENT_CERT_PATH.
+	ClientCert string
+	// HTTPClient makes the requests, in place of one that is made from the three fields
+	// above. Its Timeout must be 0: it would cut off large artifacts.
+	HTTPClient *http.Client
+
+	// Champion is the alias of the version in production, default "champion". Challenger
+	// is that of the newest candidate, default "challenger". Previous is that of the version
+	// that a rollback goes back to, default "previous".
+	Champion, Challenger, Previous string
+	// Stages also moves versions between MLflow's deprecated stages, for clients that ask
+	// for models:/NAME/Production. Stages follow the alias; they are never read.
+	Stages bool
+	// ReadOnly never writes to the server: for processes that only serve, and may have no
+	// right to write. What would write is an error. A foreign change is reported, but the
+	// history keeps it only once a writer has seen it.
+	ReadOnly bool
+	// TrustForeign opens files of versions that other clients registered although nothing
+	// vouches for their content, see [Registry.Adopt]. False is an error.
+	TrustForeign bool
+
+	// Timeout bounds each attempt of a request that carries no artifact. Default 30s.
+	Timeout time.Duration
+	// Attempts is how often a request is made that fails in a way that may pass. Default 5.
+	Attempts int
+	// Backoff is about how long the second attempt waits; each further one waits twice as
+	// long, at most 5s. Default 200ms.
+	Backoff time.Duration
+
+	// Logger receives changes, repeated requests, and what could not be tidied up. Nil is
+	// silent.
+	Logger *slog.Logger
+	// OnForeign, if not nil, is called once for each change of what is in production that
+	// another client made, by the call that finds it, with the event that the history gets.
+	// It must not call the Registry.
+	OnForeign func(ctx context.Context, e registry.Event)
+}
+
+const maxBackoff = 5 * time.Second
+
+// aliasPattern is what MLflow accepts; it reserves "latest" and what looks like a version.
+var (
+	aliasPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	aliasReserved = regexp.MustCompile(`(?i)^(latest|v\d+)$`)
+)
+
+func (c Config) withDefaults(env func(string) string) Config {
+	c.URL = cmp.Or(c.URL, env("MLFLOW_TRACKING_URI"))
+	if c.Username == "" && c.Password == "" && c.Token == "" {
+		c.Username, c.Password = env("MLFLOW_TRACKING_USERNAME"), env("MLFLOW_TRACKING_PASSWORD")
+		c.Token = env("MLFLOW_TRACKING_TOKEN")
+	}
+	if c.HTTPClient == nil {
+		switch strings.ToLower(env("MLFLOW_TRACKING_INSECURE_TLS")) {
+		case "true", "1":
+			c.InsecureTLS = true
+		}
+		c.ServerCert = cmp.Or(c.ServerCert, env("MLFLOW_TRACKING_SERVER_CERT_PATH"))
+		c.ClientCert = cmp.Or(c.ClientCert, env("MLFLOW_TRACKING_CLIENT_CERT_PATH"))
+	}
+	c.Experiment = cmp.Or(c.Experiment, "selfheal "+c.Model)
+	c.Champion = cmp.Or(c.Champion, "champion")
+	c.Challenger = cmp.Or(c.Challenger, "challenger")
+	c.Previous = cmp.Or(c.Previous, "previous")
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Attempts = cmp.Or(c.Attempts, 5)
+	c.Backoff = cmp.Or(c.Backoff, 200*time.Millisecond)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil:
+		wrong("URL: cannot be parsed") // the error would repeat a password
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		wrong("URL is %q, want http:// or https:// and a host", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		wrong("URL is %q, want no query and no fragment", u.Redacted())
+	}
+	if c.Model == "" || strings.ContainsAny(c.Model, `/:"`) {
+		wrong(`Model is %q, want a name without '/', ':' and '"'`, c.Model)
+	}
+	aliases := map[string]string{}
+	for _, a := range []struct{ field, alias string }{{"Champion", c.Champion}, {"Challenger", c.Challenger}, {"Previous", c.Previous}} {
+		if !aliasPattern.MatchString(a.alias) || aliasReserved.MatchString(a.alias) {
+			wrong("%s is %q, want letters, digits, '_' and '-', not \"latest\" and not like \"v1\"", a.field, a.alias)
+		}
+		if other, ok := aliases[a.alias]; ok {
+			wrong("%s is %q, as is %s", a.field, a.alias, other)
+		}
+		aliases[a.alias] = a.field
+	}
+	if c.HTTPClient != nil {
+		if c.HTTPClient.Timeout != 0 {
+			wrong("HTTPClient has a Timeout of %v, want 0", c.HTTPClient.Timeout)
+		}
+		if c.InsecureTLS || c.ServerCert != "" || c.ClientCert != "" {
+			wrong("InsecureTLS, ServerCert and ClientCert have no effect with an HTTPClient")
+		}
+	}
+	if c.Timeout < 0 {
+		wrong("Timeout is %v, want 0 or more", c.Timeout)
+	}
+	if c.Attempts < 0 {
+		wrong("Attempts is %d, want 0 or more", c.Attempts)
+	}
+	if c.Backoff < 0 {
+		wrong("Backoff is %v, want 0 or more", c.Backoff)
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("mlflowregistry: invalid Config: %w", errors.Join(errs...))
+	}
+	return nil
+}
+
+// newClient returns a client for a valid Config with its defaults.
+func newClient(c Config) (*client, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, errors.New("mlflowregistry: URL cannot be parsed")
+	}
+	if u.User != nil {
+		if c.Username == "" {
+			c.Username = u.User.Username()
+			c.Password, _ = u.User.Password()
+		}
+		u.User = nil
+	}
+	cl := &client{
+		base:  strings.TrimRight(u.String(), "/") + "/api/2.0/",
+		cfg:   c,
+		plain: c.HTTPClient,
+	}
+	if cl.plain == nil {
+		transport, err := c.transport()
+		if err != nil {
+			return nil, fmt.Errorf("mlflowregistry: %w", err)
+		}
+		cl.plain = &http.Client{
+			Transport: transport,
+			// A redirected POST would become a GET; to say where it leads is more help.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return cl, nil
+}
+
+func (c Config) transport() (*http.Transport, error) {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2:     true,
+		TLSClientConfig:       &tls.Config{InsecureSkipVerify: c.InsecureTLS},
+	}
+	if c.ServerCert != "" {
+		pem, err := os.ReadFile(c.ServerCert)
+		if err != nil {
+			return nil, fmt.Errorf("ServerCert: %w", err)
+		}
+		t.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ServerCert: no certificate in %s", c.ServerCert)
+		}
+	}
+	if c.ClientCert != "" {
+		cert, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientCert)
+		if err != nil {
+			return nil, fmt.Errorf("ClientCert: %w", err)
+		}
+		t.TLSClientConfig.Certificates = []tls.Certificate{cert}
+	}
+	return t, nil
+}
+
+// isID reports whether s is a version number as MLflow writes it: it also answers for
+// "02", and would then be asked for one version under two names.
+func isID(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 31)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == s
+}
