@@ -35,6 +35,7 @@
 // in the DSN; it works without, but then readers and the writer wait for each other. Each
 // use of a SQLite connection raises its busy_timeout to a second at least.
 //
-// Indexes, vacuuming and partitions are those of ordinary tables; [DB.Prune] keeps their size
-// within bounds.
+// Indexes and vacuuming are those of ordinary tables; [DB.Prune] keeps their size within
+// bounds. PostgreSQL plans a scan well once it has analysed the table, which it does by
+// itself within a minute or so of the first records; right after a bulk load, ANALYZE helps.
 package sqlstore

@@ -249,18 +249,18 @@ func TestTerminatedConnections(t *testing.T) {
 			}
 		}
 	})
-	failed := 0
-	for i := range 60 {
-		records, _ := batchOf("terminated", i)
+	failed, n := 0, 0
+	for ; n < 50 || failed < 5; n++ {
+		require.Less(t, n, 20_000, "none is ended")
+		records, _ := batchOf("terminated", n)
 		for store.Append(ctx, records...) != nil {
 			failed++
-			require.Less(t, failed, 5000)
+			require.Less(t, failed, 5000, "all are ended")
 		}
 	}
 	close(stop)
 	wg.Wait()
-	require.Len(t, idsOf(t, store, predictlog.Query{}), 60*perBatch)
-	require.Positive(t, failed, "some were ended")
+	require.Len(t, idsOf(t, store, predictlog.Query{}), n*perBatch)
 }
 
 // letters yields so many bytes.
