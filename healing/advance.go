@@ -227,8 +227,8 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	if err != nil {
 		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training: %w", err)}
 	}
-	if trained.Artifact == nil {
-		return registry.Version{}, &endError{StepAborted, errors.New("training returned no artifact")}
+	if (trained.Artifact == nil) == (trained.Folder == nil) {
+		return registry.Version{}, &endError{StepAborted, errors.New("training returned no artifact, or both an artifact and a folder")}
 	}
 	tags := maps.Clone(trained.Tags)
 	if tags == nil {
@@ -247,6 +247,7 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	draft := registry.Draft{
 		Key:       run.ID,
 		Time:      now,
+		Folder:    trained.Folder,
 		Documents: map[string][]byte{ReferenceDocument: reference},
 		Tags:      tags,
 		Metrics:   trained.Metrics,

@@ -31,6 +31,8 @@ var modelsHTML string
 //	GET /status.json          the [Status] behind it
 //	GET /drift                the drift report of this process's latest pass
 //	GET /drift.json           the same as JSON
+//	GET /answers              the drift report of the model's answers in that pass
+//	GET /answers.json         the same as JSON
 //	GET /runs/{id}.json       one of the latest runs
 //	GET /runs/{id}/decision   what the gate decided in it, as a page to read or print
 //
@@ -50,7 +52,7 @@ func (l *Loop) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		l.view(r.Context())
 		var b bytes.Buffer
-		if err := page.Execute(&b, newStatusPage(l.Status(), l.report() != nil, time.Now())); err != nil {
+		if err := page.Execute(&b, newStatusPage(l.Status(), l.report() != nil, l.answersReport() != nil, time.Now())); err != nil {
 			l.fail(w, r, err)
 			return
 		}
@@ -91,27 +93,21 @@ func (l *Loop) Handler() http.Handler {
 		}
 		write(w, "text/html; charset=utf-8", b.Bytes())
 	})
-	mux.HandleFunc("GET /drift", func(w http.ResponseWriter, r *http.Request) {
-		report := l.report()
-		if report == nil {
-			http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
-			return
-		}
-		var b bytes.Buffer
-		if err := report.WriteHTML(&b); err != nil {
-			l.fail(w, r, err)
-			return
-		}
-		write(w, "text/html; charset=utf-8", b.Bytes())
-	})
-	mux.HandleFunc("GET /drift.json", func(w http.ResponseWriter, r *http.Request) {
-		report := l.report()
-		if report == nil {
-			http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
-			return
-		}
-		l.reply(w, r, report)
-	})
+	for name, report := range map[string]func() *drift.Report{"drift": l.report, "answers": l.answersReport} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			l.replyReport(w, r, report(), func(report *drift.Report) {
+				var b bytes.Buffer
+				if err := report.WriteHTML(&b); err != nil {
+					l.fail(w, r, err)
+					return
+				}
+				write(w, "text/html; charset=utf-8", b.Bytes())
+			})
+		})
+		mux.HandleFunc("GET /"+name+".json", func(w http.ResponseWriter, r *http.Request) {
+			l.replyReport(w, r, report(), func(report *drift.Report) { l.reply(w, r, report) })
+		})
+	}
 	return mux
 }
 
@@ -205,6 +201,22 @@ func (l *Loop) report() *drift.Report {
 	return l.lastReport
 }
 
+// answersReport returns the drift report of the answers of that pass.
+func (l *Loop) answersReport() *drift.Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastAnswer
+}
+
+// replyReport answers with a report, if there is one.
+func (l *Loop) replyReport(w http.ResponseWriter, r *http.Request, report *drift.Report, answer func(*drift.Report)) {
+	if report == nil {
+		http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
+		return
+	}
+	answer(report)
+}
+
 func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -235,12 +247,12 @@ type statusPage struct {
 	Share, Samples sparkline
 	// Recent are the latest passes.
 	Recent []Pass
-	// HasReport says whether there is a drift report to link to.
-	HasReport bool
+	// HasReport and HasAnswers say whether there are drift reports to link to.
+	HasReport, HasAnswers bool
 }
 
-func newStatusPage(s Status, hasReport bool, now time.Time) statusPage {
-	p := statusPage{Status: s, Now: now, Recent: s.Passes[:min(len(s.Passes), 12)], HasReport: hasReport}
+func newStatusPage(s Status, hasReport, hasAnswers bool, now time.Time) statusPage {
+	p := statusPage{Status: s, Now: now, Recent: s.Passes[:min(len(s.Passes), 12)], HasReport: hasReport, HasAnswers: hasAnswers}
 	var share, samples []float64
 	for i := len(s.Passes) - 1; i >= 0; i-- {
 		if d := s.Passes[i].Drift; d != nil {

@@ -49,7 +49,8 @@ type Loop struct {
 	damage     string        // guarded by mu: what is wrong with the journal, "" if nothing is
 	unread     string        // guarded by mu: what the latest Refresh could not read, "" if nothing
 	interrupt  func()        // guarded by mu: ends the step that this process is doing, nil if none
-	lastReport *drift.Report // guarded by mu: of this process's latest pass that compared
+	lastReport *drift.Report // guarded by mu: of the rows, of this process's latest pass that compared
+	lastAnswer *drift.Report // guarded by mu: the same of the answers
 	current    *Watch        // guarded by mu: what the latest look at a promoted version found
 	currentRun string        // guarded by mu: the run whose version that is
 	failure    *Failure      // guarded by mu: of this process's latest tick

@@ -135,7 +135,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 	l.mu.Lock()
 	l.passes.add(p, l.slot)
 	if p.Report != nil {
-		l.lastReport = p.Report
+		l.lastReport, l.lastAnswer = p.Report, p.AnswersReport
 	}
 	l.mu.Unlock()
 	l.cfg.Logger.InfoContext(ctx, "monitor pass", "version", p.Version, "samples", p.Samples, "verdict", p.Verdict())

@@ -83,7 +83,7 @@ func (l *Loop) Status() Status {
 		Production: l.known.production,
 		AsOf:       l.known.at,
 		Unread:     l.unread,
-		Damage:     strings.Join(slices.DeleteFunc([]string{l.damage, l.passes.damage}, func(s string) bool { return s == "" }), "; "),
+		Damage:     l.damages(),
 		Failure:    l.failure,
 		Runs:       newest(l.state.runs, statusRuns),
 		Passes:     newest(l.passes.list, statusPasses),
@@ -104,6 +104,12 @@ func (l *Loop) Status() Status {
 	}
 	s.Health, s.Summary = s.health(open, isOpen, now, 3*l.cfg.Monitor.Every)
 	return s
+}
+
+// damages says what is damaged. The caller holds mu.
+func (l *Loop) damages() string {
+	all := append([]string{l.damage, l.passes.damage}, l.passes.last().Damaged...)
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "" }), "; ")
 }
 
 // health sums it all up. A pass that is older than fresh says nothing of the present.

@@ -3,6 +3,7 @@ package healing
 import (
 	"context"
 	"io"
+	"io/fs"
 
 	"github.com/selfheal-ml/selfheal/labels"
 )
@@ -22,8 +23,10 @@ type TrainRequest struct {
 // Trained is a model as the trainer made it.
 type Trained struct {
 	// Artifact is the model in the form that Parts.Load reads. If it is an io.Closer it
-	// is closed once it was read.
+	// is closed once it was read. Folder is a model that consists of several files, see
+	// [registry.Draft]. A training returns one of the two.
 	Artifact io.Reader
+	Folder   fs.FS
 	// Metrics and Tags are stored with the version, as [registry.Draft] has them; tags that
 	// start with "selfheal." are reserved.
 	Metrics map[string]float64

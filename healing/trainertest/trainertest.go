@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -107,12 +108,31 @@ func train(ctx context.Context, trainer healing.Trainer, data labels.Dataset) ([
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	if trained.Artifact == nil {
-		return nil, errors.New("train: nil artifact")
+	switch {
+	case trained.Artifact == nil && trained.Folder == nil:
+		return nil, errors.New("train: neither an artifact nor a folder")
+	case trained.Artifact != nil && trained.Folder != nil:
+		return nil, errors.New("train: both an artifact and a folder")
+	case trained.Folder != nil:
+		return readFolder(trained.Folder)
 	}
 	artifact, err := io.ReadAll(trained.Artifact)
 	if closer, ok := trained.Artifact.(io.Closer); ok {
 		err = errors.Join(err, closer.Close())
 	}
 	return artifact, err
+}
+
+// readFolder returns the names and contents of all files, in the order of their names.
+func readFolder(folder fs.FS) ([]byte, error) {
+	var all []byte
+	err := fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(folder, name)
+		all = append(append(all, name...), content...)
+		return err
+	})
+	return all, err
 }
