@@ -45,6 +45,7 @@ func (l *Loop) Handler() http.Handler {
 		"when":     when,
 		"percent":  percent,
 		"outcome":  func(r Run) string { return outcome(r.Step) },
+		"words":    func(s Step) string { return strings.ReplaceAll(string(s), "_", " ") },
 		"verdict":  verdictClass,
 		"positive": positive,
 	}).Parse(statusHTML))
