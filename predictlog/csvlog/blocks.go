@@ -15,7 +15,7 @@ import (
 
 // blocks says which times are where in a file, so that a query reads only what it may
 // select. It is a by-product of scans, covers the file from its first row to end, and is
-// immutable: a scan that gets further replaces it. A block takes 48 bytes.
+// immutable: a scan that gets further replaces it. A block takes 40 bytes.
 type blocks struct {
 	blocks []block
 	end    int64       // where the last block ends, which a row does too
