@@ -245,8 +245,8 @@ func (r *columnReader) read(row []byte, quotes int) (rowTime, error) {
 	if matches {
 		r.columns.add(&record)
 	}
-	const most = 4096 // ends to keep
-	if r.missed != "" && len(r.ends) < most {
+	const most, longest = 4096, 512 // ends to keep, which most files repeat, and bytes of one
+	if r.missed != "" && len(r.missed) <= longest && len(r.ends) < most {
 		r.ends[r.missed] = rowEnd{violating: len(record.Violations) > 0, matches: matches}
 	}
 	return at, nil
