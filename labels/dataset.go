@@ -82,7 +82,8 @@ func (d Dataset) Coverage() Coverage {
 
 // Fingerprint returns the SHA-256, in hexadecimal, over the schema and, of every
 // example in order, the ID, the time in microseconds, the row and the truth. What a model
-// answered, and when a label was dated or arrived, is no part of it. Two datasets with the same fingerprint train the same model.
+// answered, and when a label was dated or arrived, is no part of it. Two datasets with the
+// same fingerprint train the same model.
 func (d Dataset) Fingerprint() string {
 	h := sha256.New()
 	var line []byte

@@ -37,7 +37,8 @@ type truth struct {
 }
 
 // Add records the label, which must pass [Label.Check] and have an Arrived, and reports
-// whether it is a new revision. False means that it equals a recorded one and that nothing changed.
+// whether it is a new revision. False means that it equals a recorded one and that nothing
+// changed.
 func (x *Index) Add(l Label) bool {
 	r := revision{
 		micros:  l.Time.UnixMicro(),

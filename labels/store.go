@@ -64,8 +64,8 @@ func (l Label) SameTruth(m Label) bool {
 
 // Check returns a [*LabelError] if the label cannot be stored: a malformed ID, no time, a
 // time or an arrival outside the years 1 to 9999, both a class and a value, a class that is
-// not UTF-8 or holds a NUL, or a value that is not finite. Whether the class exists is not known here; [Join] marks a label that does
-// not fit the predictions' schema as a misfit.
+// not UTF-8 or holds a NUL, or a value that is not finite. Whether the class exists is not
+// known here; [Join] marks a label that does not fit the predictions' schema as a misfit.
 func (l Label) Check() error {
 	if err := predictlog.CheckID(l.PredictionID); err != nil {
 		return l.fail("prediction_id", "%v", err)
