@@ -114,10 +114,9 @@ func (x *Index) LookupAsOf(arrivedBy time.Time, predictionID string) (Label, boo
 	if !labelled {
 		return Label{}, false
 	}
-	by := arrivedBy.UnixMicro()
 	var won *revision
 	for r := &w; r != nil; r = r.older {
-		if r.arrived <= by && (won == nil || r.micros > won.micros) {
+		if !time.UnixMicro(r.arrived).After(arrivedBy) && (won == nil || r.micros > won.micros) {
 			won = r
 		}
 	}
