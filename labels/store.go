@@ -131,7 +131,8 @@ type Store interface {
 	Lookup(ctx context.Context, predictionIDs ...string) (map[string]Label, error)
 	// LookupAsOf is Lookup as it was at an earlier moment: labels with a later Arrived do
 	// not count. A zero moment is Lookup. The answer is the same for ever once the moment
-	// has passed by more than an Append takes and the clocks of those who append differ.
+	// has passed by more than an Append takes and the clocks of those who append differ,
+	// unless a label comes with an earlier Arrived of its own, or labels are pruned.
 	//
 	// A winner of now that had arrived by then won then too, because whatever loses to it
 	// now lost to it then. So a store needs the older revisions only where it had not.

@@ -293,7 +293,7 @@ func checkPruneSecond(ctx context.Context, k kit) error {
 		return fmt.Errorf("Append by the second of what the first stored: %w", err)
 	}
 	if err := first.(predictlog.Pruner).Prune(ctx, records[20].Time); err != nil {
-		return fmt.Errorf("Prune: %w", err)
+		return fmt.Errorf("a Prune: %w", err)
 	}
 	q := predictlog.Query{From: records[20].Time}
 	if err := expect(ctx, second, q, records[20:]...); err != nil {
