@@ -26,7 +26,8 @@ func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q 
 
 // CollectAsOf gathers what [JoinAsOf] yields into a Dataset. It holds all of it in memory; a
 // [Sampler] holds a part. With the moment at which a model was trained, it gives what that
-// model was trained on, down to the [Dataset.Fingerprint], as long as both stores keep it.
+// model was trained on, down to the [Dataset.Fingerprint], as long as both stores keep it and no
+// prediction that q matches was stored later: when a prediction was stored is not known.
 func CollectAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query, arrivedBy time.Time) (Dataset, error) {
 	d := Dataset{Schema: predictions.Schema()}
 	for e, err := range JoinAsOf(ctx, predictions, labels, q, arrivedBy) {
@@ -82,7 +83,8 @@ func (d Dataset) Coverage() Coverage {
 
 // Fingerprint returns the SHA-256, in hexadecimal, over the schema and, of every
 // example in order, the ID, the time in microseconds, the row and the truth. What a model
-// answered, and when a label was dated or arrived, is no part of it. Two datasets with the same fingerprint train the same model.
+// answered, and when a label was dated or arrived, is no part of it. Two datasets with the
+// same fingerprint train the same model.
 func (d Dataset) Fingerprint() string {
 	h := sha256.New()
 	var line []byte

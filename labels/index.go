@@ -37,7 +37,8 @@ type truth struct {
 }
 
 // Add records the label, which must pass [Label.Check] and have an Arrived, and reports
-// whether it is a new revision. False means that it equals a recorded one and that nothing changed.
+// whether it is a new revision. False means that it equals a recorded one and that nothing
+// changed.
 func (x *Index) Add(l Label) bool {
 	r := revision{
 		micros:  l.Time.UnixMicro(),
@@ -113,10 +114,9 @@ func (x *Index) LookupAsOf(arrivedBy time.Time, predictionID string) (Label, boo
 	if !labelled {
 		return Label{}, false
 	}
-	by := arrivedBy.UnixMicro()
 	var won *revision
 	for r := &w; r != nil; r = r.older {
-		if r.arrived <= by && (won == nil || r.micros > won.micros) {
+		if !time.UnixMicro(r.arrived).After(arrivedBy) && (won == nil || r.micros > won.micros) {
 			won = r
 		}
 	}

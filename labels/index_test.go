@@ -184,3 +184,16 @@ func TestIndex_Confirmation(t *testing.T) {
 		require.Equal(t, confirmed, winner)
 	}
 }
+
+// A moment may be any, also one whose microseconds do not fit into an int64.
+func TestIndex_LookupAsOf_FarMoments(t *testing.T) {
+	t.Parallel()
+	var x labels.Index
+	l := labels.Label{PredictionID: "p-1", Class: "yes", Time: noon, Arrived: noon}
+	require.True(t, x.Add(l))
+	for seconds, want := range map[int64]bool{1 << 50: true, 1 << 45: true, -1 << 45: false, -1 << 50: false} {
+		_, labelled := x.LookupAsOf(time.Unix(seconds, 0), "p-1")
+		require.Equal(t, want, labelled, seconds)
+		require.Equal(t, want, labels.Query{ArrivedBy: time.Unix(seconds, 0)}.Matches(l))
+	}
+}

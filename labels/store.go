@@ -64,8 +64,8 @@ func (l Label) SameTruth(m Label) bool {
 
 // Check returns a [*LabelError] if the label cannot be stored: a malformed ID, no time, a
 // time or an arrival outside the years 1 to 9999, both a class and a value, a class that is
-// not UTF-8 or holds a NUL, or a value that is not finite. Whether the class exists is not known here; [Join] marks a label that does
-// not fit the predictions' schema as a misfit.
+// not UTF-8 or holds a NUL, or a value that is not finite. Whether the class exists is not
+// known here; [Join] marks a label that does not fit the predictions' schema as a misfit.
 func (l Label) Check() error {
 	if err := predictlog.CheckID(l.PredictionID); err != nil {
 		return l.fail("prediction_id", "%v", err)
@@ -131,7 +131,8 @@ type Store interface {
 	Lookup(ctx context.Context, predictionIDs ...string) (map[string]Label, error)
 	// LookupAsOf is Lookup as it was at an earlier moment: labels with a later Arrived do
 	// not count. A zero moment is Lookup. The answer is the same for ever once the moment
-	// has passed by more than an Append takes and the clocks of those who append differ.
+	// has passed by more than an Append takes and the clocks of those who append differ,
+	// unless a label comes with an earlier Arrived of its own, or labels are pruned.
 	//
 	// A winner of now that had arrived by then won then too, because whatever loses to it
 	// now lost to it then. So a store needs the older revisions only where it had not.

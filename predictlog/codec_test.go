@@ -180,6 +180,7 @@ func TestCodec_EarlierSchemas(t *testing.T) {
 		{"improbable class is gone", three, two, predictlog.Output{Class: "yes", Probabilities: []float64{0, 0.75, 0.25}}, predictlog.Output{Class: "yes", Probabilities: []float64{0.25, 0.75}}},
 		{"class of a regression", two, regression, predictlog.Output{Class: "yes"}, predictlog.Output{}},
 		{"value of a classifier", regression, two, predictlog.Output{Value: 1.5}, predictlog.Output{}},
+		{"-0 of a classifier", regression, two, predictlog.Output{Value: math.Copysign(0, -1)}, predictlog.Output{}},
 		{"value", regression, regression, predictlog.Output{Value: 1.5}, predictlog.Output{Value: 1.5}},
 	} {
 		from := newSchema(tc.from, income, age, gone)

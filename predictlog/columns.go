@@ -149,7 +149,7 @@ func (b *batcher) add(r *Record) {
 		return
 	case target.Task == Regression && answered:
 		score = r.Output.Value
-	case target.Task == Binary && r.Output.Probabilities != nil:
+	case target.Task == Binary && len(r.Output.Probabilities) > 1:
 		score = r.Output.Probabilities[1]
 	}
 	b.Score = append(b.Score, score)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"testing"
 	"time"
 
@@ -53,6 +54,38 @@ func TestScanColumns_OfAnyStore(t *testing.T) {
 	}
 	require.Equal(t, []int{4096, 904}, lens)
 	require.ErrorIs(t, last, errDisk)
+}
+
+// A store that breaks its promises makes no panic.
+func TestScanColumns_OfABrokenStore(t *testing.T) {
+	t.Parallel()
+	scan := func(r predictlog.Record) (score float64, last error) {
+		store := yielding{predictlog.NewMemoryStore(applicantSchema(t)), r}
+		for b, err := range predictlog.ScanColumns(t.Context(), store, predictlog.Query{}) {
+			if last = err; err == nil {
+				score = b.Score[0]
+			}
+		}
+		return score, last
+	}
+	r := applicantRecord("a")
+	r.Output.Probabilities = []float64{1}
+	score, err := scan(r)
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(score))
+	r.Row = nil
+	_, err = scan(r)
+	require.ErrorIs(t, err, predictlog.ErrInvalidRecord)
+}
+
+// yielding yields any record.
+type yielding struct {
+	predictlog.Store
+	record predictlog.Record
+}
+
+func (y yielding) Scan(context.Context, predictlog.Query) iter.Seq2[predictlog.Record, error] {
+	return func(yield func(predictlog.Record, error) bool) { yield(y.record, nil) }
 }
 
 // failing yields an error after some records.

@@ -50,7 +50,7 @@ func (p *Projection) Record(r Record) Record {
 
 func (p *Projection) output(o Output) Output {
 	from, to := &p.from.target, &p.to.target
-	if o.IsZero() || from.Task == Regression && to.Task == Regression {
+	if from.Task == Regression && to.Task == Regression {
 		return o
 	}
 	if from.Task == Regression || !slices.Contains(to.Classes, o.Class) {

@@ -35,8 +35,8 @@ func (e *CellError) Error() string {
 	return fmt.Sprintf("%s:%d: column %q: %s", e.Path, e.Line, e.Column, e.What)
 }
 
-// encode returns the records of the labels, which have an arrival, after the header if the file has none yet.
-// Without labels there is nothing to write.
+// encode returns the records of the labels, which have an arrival, after the header if the file
+// has none yet. Without labels there is nothing to write.
 func encode(ls []labels.Label, withHeader bool) []byte {
 	if len(ls) == 0 {
 		return nil

@@ -13,7 +13,8 @@ import (
 // Prune implements [labels.Pruner]. It removes all that it may, by writing the rest to a file
 // of the same name with ".new" added, which then takes the place of the file. Every other
 // call, of any process, waits meanwhile, and then reads the new file. So it costs about
-// what Open does, in every process; once a day is often enough. If there is nothing to remove
+// what Open does, in every process, and for a moment the memory of two indexes; once a day is
+// often enough. If there is nothing to remove
 // the file stays. Whenever Prune is interrupted, the file is as it was or pruned.
 //
 // Prune is an error on an operating system that does not replace open files, such as Windows.

@@ -217,6 +217,7 @@ func TestOpen_BadCell(t *testing.T) {
 	for _, c := range []struct{ name, content, want, column string }{
 		{"no header", "p-1,yes,,2025-06-01T12:00:00Z\n", `:1: header is "p-1,yes,,2025-06-01T12:00:00Z", want "prediction_id,class,value,time,arrived"`, ""},
 		{"another header", "id,class,value,time,arrived\n", `:1: header is "id,class,value,time,arrived", want`, ""},
+		{"no arrivals", "prediction_id,class,value,time\np-1,yes,,2025-06-01T12:00:00Z\n", `:1: header is "prediction_id,class,value,time", want "prediction_id,class,value,time,arrived"`, ""},
 		{"byte order mark", "\ufeff" + header, `:1: header is "\ufeffprediction_id`, ""},
 		{"empty line first", "\n" + header, `:1: header is "", want`, ""},
 		{"four cells", header + first + "p-2,yes,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z\n", `:4: 4 cells, want 5`, ""},

@@ -105,11 +105,18 @@ func (p promise) check(t testing.TB, h Harness, patience time.Duration) (uncheck
 	defer cancel()
 	result := make(chan error, 1)
 	go func() { // which does not end if a method heeds no context
+		err := errors.New("the harness ended the test")
+		defer func() {
+			if t.Skipped() {
+				err = nil
+			}
+			result <- err
+		}()
 		if p.kept != nil {
-			result <- p.kept(ctx, store)
-			return
+			err = p.kept(ctx, store)
+		} else {
+			err = p.with(ctx, &trial{t: t, harness: h, store: store})
 		}
-		result <- p.with(ctx, &trial{t: t, harness: h, store: store})
 	}()
 	select {
 	case err := <-result:
@@ -185,56 +192,51 @@ func wantScan(ctx context.Context, s labels.Store, q labels.Query, want ...label
 	return nil
 }
 
-// wantLookup looks up the winners' predictions and those that should have no label.
+// wantLookup looks up the winners' predictions and those that should have no label, by Lookup
+// and as of no moment.
 func wantLookup(ctx context.Context, s labels.Store, winners []labels.Label, unlabelled ...string) error {
+	found, err := s.Lookup(ctx, idsOf(winners, unlabelled)...)
+	if err := wantFound("Lookup", found, err, winners); err != nil {
+		return err
+	}
 	return wantAsOf(ctx, s, time.Time{}, winners, unlabelled...)
 }
 
 // wantAsOf is wantLookup as of a moment.
 func wantAsOf(ctx context.Context, s labels.Store, arrivedBy time.Time, winners []labels.Label, unlabelled ...string) error {
+	found, err := s.LookupAsOf(ctx, arrivedBy, idsOf(winners, unlabelled)...)
+	return wantFound(fmt.Sprintf("LookupAsOf(%v)", arrivedBy), found, err, winners)
+}
+
+func idsOf(winners []labels.Label, unlabelled []string) []string {
 	ids := slices.Clone(unlabelled)
 	for _, l := range winners {
 		ids = append(ids, l.PredictionID)
 	}
-	got, err := lookup(ctx, s, arrivedBy, ids...)
+	return ids
+}
+
+// wantFound compares what was found with the winners.
+func wantFound(what string, found map[string]labels.Label, err error, winners []labels.Label) error {
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	for _, want := range winners {
-		l, ok := got[want.PredictionID]
+		l, ok := found[want.PredictionID]
 		if !ok {
-			return fmt.Errorf("LookupAsOf(%v, %q) finds nothing, want %+v", arrivedBy, want.PredictionID, want)
+			return fmt.Errorf("%s finds nothing for %q, want %+v", what, want.PredictionID, want)
 		}
 		if !l.Equal(want) {
-			return fmt.Errorf("LookupAsOf(%v, %q) finds %+v, want %+v", arrivedBy, want.PredictionID, l, want)
+			return fmt.Errorf("%s finds %+v, want %+v", what, l, want)
 		}
 		if err := wantUTC(l); err != nil {
 			return err
 		}
 	}
-	if len(got) != len(winners) {
-		return fmt.Errorf("LookupAsOf(%v) of %d predictions finds %d labels, want %d: %+v", arrivedBy, len(ids), len(got), len(winners), got)
+	if len(found) != len(winners) {
+		return fmt.Errorf("%s finds %d labels, want %d: %+v", what, len(found), len(winners), found)
 	}
 	return nil
-}
-
-// lookup calls Lookup, and LookupAsOf too, which must agree, if the moment is zero.
-func lookup(ctx context.Context, s labels.Store, arrivedBy time.Time, ids ...string) (map[string]labels.Label, error) {
-	asOf, err := s.LookupAsOf(ctx, arrivedBy, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("LookupAsOf(%v) of %d predictions: %w", arrivedBy, len(ids), err)
-	}
-	if !arrivedBy.IsZero() {
-		return asOf, nil
-	}
-	now, err := s.Lookup(ctx, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("Lookup of %d predictions: %w", len(ids), err)
-	}
-	if len(now) < len(asOf) { // others may have appended in between
-		return nil, fmt.Errorf("Lookup of %d predictions finds %d labels, LookupAsOf(zero) found %d", len(ids), len(now), len(asOf))
-	}
-	return now, nil
 }
 
 func wantUTC(l labels.Label) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,24 @@ func TestPromise_Missing(t *testing.T) {
 	}, named)
 }
 
+// A harness that cannot do its work ends the check at once.
+func TestPromise_HarnessFails(t *testing.T) {
+	t.Parallel()
+	h := memory
+	h.Second = func(testing.TB, labels.Store) labels.Store {
+		runtime.Goexit() // as Fatal does
+		return nil
+	}
+	i := slices.IndexFunc(promises, func(p promise) bool { return p.name == "second handle" })
+	_, err := promises[i].check(t, h, 10*time.Second)
+	require.EqualError(t, err, "the harness ended the test")
+	h.Second = func(tb testing.TB, _ labels.Store) labels.Store {
+		tb.Skip("no server")
+		return nil
+	}
+	t.Run("skipped", func(t *testing.T) { Run(t, h) })
+}
+
 // mutant is a store in memory of which one method was replaced.
 type mutant struct {
 	*labels.MemoryStore
@@ -53,6 +72,8 @@ type mutant struct {
 	lookup func(ctx context.Context, s *labels.MemoryStore, by time.Time, ids []string) (map[string]labels.Label, error)
 	scan   func(ctx context.Context, s *labels.MemoryStore, q labels.Query) iter.Seq2[labels.Label, error]
 	prune  func(ctx context.Context, s *mutant, before time.Time) error
+
+	lookupNow bool // Lookup is that of the MemoryStore
 }
 
 func (m *mutant) Append(ctx context.Context, ls ...labels.Label) error {
@@ -63,6 +84,9 @@ func (m *mutant) Append(ctx context.Context, ls ...labels.Label) error {
 }
 
 func (m *mutant) Lookup(ctx context.Context, ids ...string) (map[string]labels.Label, error) {
+	if m.lookupNow {
+		return m.MemoryStore.Lookup(ctx, ids...)
+	}
 	return m.LookupAsOf(ctx, time.Time{}, ids...)
 }
 
@@ -277,6 +301,9 @@ func TestMutants(t *testing.T) {
 			return m
 		}()},
 		{"as of ignores the moment", "as of", askedAsOf(func(time.Time) time.Time { return time.Time{} })},
+		{"as of no moment is before all", "as of", mutant{lookupNow: true, lookup: func(ctx context.Context, s *labels.MemoryStore, by time.Time, ids []string) (map[string]labels.Label, error) {
+			return s.LookupAsOf(ctx, by.Add(time.Nanosecond), ids...)
+		}}},
 		{"as of ignores revisions", "as of", mutant{lookup: func(ctx context.Context, s *labels.MemoryStore, by time.Time, ids []string) (map[string]labels.Label, error) {
 			found, err := s.Lookup(ctx, ids...)
 			for id, l := range found {

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// ErrChanged is returned when a file was removed, replaced or made shorter. What the File has handed to its observer no longer holds, so it
-// must be closed and opened anew.
+// ErrChanged is returned when a file was removed, replaced or made shorter. What the File has
+// handed to its observer no longer holds, so the File must be closed and opened anew.
 var ErrChanged = errors.New("changed by other means than appending")
 
 // ErrReplaced is the [ErrChanged] of a file in whose place another one was put, as

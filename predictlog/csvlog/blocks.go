@@ -15,7 +15,7 @@ import (
 
 // blocks says which times are where in a file, so that a query reads only what it may
 // select. It is a by-product of scans, covers the file from its first row to end, and is
-// immutable: a scan that gets further replaces it. A block takes 48 bytes.
+// immutable: a scan that gets further replaces it. A block takes 40 bytes.
 type blocks struct {
 	blocks []block
 	end    int64       // where the last block ends, which a row does too
@@ -72,9 +72,9 @@ func (b *blocks) to() int64 {
 	return b.end
 }
 
-// holds reports whether the file has only been appended to. One that was edited by hand
-// while a store was open on the folder, which it must not be, is found if it was replaced,
-// became shorter, is as long as it was but of another time, or is another before end.
+// holds reports whether the file has only been appended to. A file must not be edited while a
+// store is open on its folder. An edit is noticed if the file was replaced, if it is shorter,
+// if it has the same length and another time, or if its last bytes before end are others.
 func (b *blocks) holds(seed maphash.Seed, r io.ReaderAt, info fs.FileInfo) bool {
 	if len(b.blocks) == 0 || !os.SameFile(b.info, info) || info.Size() < b.info.Size() ||
 		info.Size() == b.info.Size() && !info.ModTime().Equal(b.info.ModTime()) {

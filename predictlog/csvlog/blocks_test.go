@@ -145,6 +145,34 @@ func TestStore_Prune(t *testing.T) {
 	requireEqual(t, []predictlog.Record{records[0], records[2], records[3]}, scan(t, store, predictlog.Query{}))
 }
 
+// A store that only reads, for a year, does not remember what others pruned, nor does one that
+// prunes within a scan.
+func TestStore_ForgetsPrunedFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writer := open(t, dir, applicants(t), csvlog.Config{Sync: csvlog.SyncNone})
+	reader := open(t, dir, applicants(t), csvlog.Config{})
+	require.NoError(t, writer.Append(t.Context(), applicantsTo(5000)...))
+	damage(t, dayFile(t, dir, "2026-11-23"), "id-5,")
+	require.Len(t, scan(t, reader, predictlog.Query{}), 4998)
+	require.Equal(t, 2, reader.Remembered())
+	require.NoError(t, writer.Prune(t.Context(), noon.AddDate(0, 0, 1)))
+	require.Empty(t, scan(t, reader, predictlog.Query{}))
+	require.Zero(t, reader.Remembered())
+
+	require.NoError(t, writer.Append(t.Context(), applicantsTo(5000)...))
+	n := 0
+	for _, err := range writer.Scan(t.Context(), predictlog.Query{}) {
+		require.NoError(t, err)
+		if n++; n == 1 {
+			require.NoError(t, writer.Prune(t.Context(), noon.AddDate(0, 0, 1)))
+		}
+	}
+	require.Equal(t, 5000, n)
+	require.Empty(t, scan(t, writer, predictlog.Query{}))
+	require.Zero(t, writer.Remembered())
+}
+
 // Others read and append while old days are removed.
 func TestStore_PruneMeanwhile(t *testing.T) {
 	t.Parallel()

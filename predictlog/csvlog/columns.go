@@ -196,7 +196,7 @@ type columnReader struct {
 	otherModel     bool   // they do not match the filter
 
 	ends   map[string]rowEnd // those that were read, by their cells
-	missed string            // the end of the last row, which is not among them; or empty
+	missed string            // the end of the last row, if it is to be kept and is not yet; or empty
 }
 
 // rowEnd is what the last two cells of a row, violations and tags, say.
@@ -245,8 +245,7 @@ func (r *columnReader) read(row []byte, quotes int) (rowTime, error) {
 	if matches {
 		r.columns.add(&record)
 	}
-	const most = 4096 // ends to keep
-	if r.missed != "" && len(r.ends) < most {
+	if r.missed != "" {
 		r.ends[r.missed] = rowEnd{violating: len(record.Violations) > 0, matches: matches}
 	}
 	return at, nil
@@ -329,7 +328,10 @@ func (r *columnReader) readPlain(row []byte, quotes int) (micros int64, ok bool)
 	}
 	end, ok := r.ends[string(p)]
 	if !ok {
-		r.missed = string(p)
+		const most, longest = 4096, 512 // ends to keep, which most files repeat, and bytes of one
+		if len(r.ends) < most && len(p) <= longest {
+			r.missed = string(p)
+		}
 		return 0, false
 	}
 	if !end.matches {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -203,5 +204,29 @@ func TestStore_ScanColumns_Batches(t *testing.T) {
 	}
 	for range store.ScanColumns(t.Context(), predictlog.Query{}) {
 		break
+	}
+}
+
+// A scan of columns keeps no long tags in memory. Not parallel, because it measures the heap.
+func TestStore_ScanColumns_LongTags(t *testing.T) {
+	store := open(t, t.TempDir(), applicants(t), csvlog.Config{Sync: csvlog.SyncNone})
+	const n, size = 4096, 8 << 10
+	records := applicantsTo(n)
+	for i := range records {
+		records[i].Tags = map[string]string{"request": fmt.Sprint(i, strings.Repeat("x", size))}
+	}
+	require.NoError(t, store.Append(t.Context(), records...))
+	records = nil
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for b, err := range store.ScanColumns(t.Context(), predictlog.Query{}) {
+		require.NoError(t, err)
+		require.Equal(t, n, b.Len)
+		require.Less(t, heap(), before+n*size/4)
 	}
 }

@@ -52,17 +52,7 @@ func (s *Store) prune(ctx context.Context, before time.Time) (err error) {
 		path := filepath.Join(s.dir, entry.Name())
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
-			continue
 		}
-		s.forgetBlocksOf(path)
 	}
 	return errors.Join(errs...)
-}
-
-// forgetBlocksOf drops what is known of a file that was removed.
-func (s *Store) forgetBlocksOf(path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.blocks, path)
-	delete(s.reported, path)
 }

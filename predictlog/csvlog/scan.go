@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,7 @@ func (s *Store) sources(ctx context.Context, q predictlog.Query) ([]source, erro
 	if err != nil {
 		return nil, err
 	}
+	s.forgetRemoved(entries)
 	var sources []source
 	for _, entry := range entries {
 		day, short, ok := parseFileName(entry.Name())
@@ -97,6 +99,19 @@ func (s *Store) sources(ctx context.Context, q predictlog.Query) ([]source, erro
 		sources = append(sources, source{path: path, layout: l})
 	}
 	return sources, nil
+}
+
+// forgetRemoved drops what is known of files that are not in the folder any longer, whoever
+// removed them.
+func (s *Store) forgetRemoved(entries []fs.DirEntry) {
+	there := make(map[string]bool, len(entries))
+	for _, entry := range entries {
+		there[filepath.Join(s.dir, entry.Name())] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.blocks, func(path string, _ *blocks) bool { return !there[path] })
+	maps.DeleteFunc(s.reported, func(path string, _ int) bool { return !there[path] })
 }
 
 // layoutOf returns the layout whose fingerprint begins so, or nil. A schema is listed

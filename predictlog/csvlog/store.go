@@ -46,7 +46,8 @@ type Config struct {
 // It keeps an index in memory of the days that were appended to in the last 10 minutes, of
 // four at most: usually of one, which takes 21 to 43 bytes a record, and half as much again
 // for a moment as it grows. At 100 records/s that is 180 to 370 MB by the end of the day. A
-// record of another day has that day's files read once. On disk a record takes what its
+// record of another day has that day's files read once. A Scan keeps 40 bytes for each 256 KiB
+// of the files that it has read, as long as these exist. On disk a record takes what its
 // row does, for ever: some 200 bytes if it has a dozen columns, or 1.7 GB a day at 100
 // records/s; [Store.Prune] removes old days.
 type Store struct {

@@ -163,6 +163,12 @@ func checkOtherSchema(ctx context.Context, k kit) error {
 		if err := expect(ctx, store, predictlog.Query{}, want...); err != nil {
 			return fmt.Errorf("schema %d: %w", i, err)
 		}
+		if err := compareColumns(ctx, store, predictlog.Query{}); err != nil {
+			return fmt.Errorf("schema %d: ScanColumns: %w", i, err)
+		}
+		if err := store.Append(ctx, want...); err != nil {
+			return fmt.Errorf("schema %d: Append of stored records, as they are yielded, after reopening: %w", i, err)
+		}
 		fresh := predictlog.Record{ID: "fresh", Time: noon.Add(time.Hour), Row: make(predictlog.Row, after.Len())}
 		if err := store.Append(ctx, fresh); err != nil {
 			return fmt.Errorf("schema %d: Append after reopening: %w", i, err)
@@ -271,6 +277,42 @@ func checkPrune(ctx context.Context, k kit) error {
 		return fmt.Errorf("a Prune returned %v, want context.Canceled", err)
 	}
 	return expect(ctx, store, predictlog.Query{}, other)
+}
+
+func checkPruneSecond(ctx context.Context, k kit) error {
+	first := k.open(binarySchema())
+	records := recordsOf(40)
+	for i := range records {
+		records[i].Time = noon.Add(time.Duration(i) * 6 * time.Hour)
+	}
+	if err := first.Append(ctx, records...); err != nil {
+		return fmt.Errorf("Append: %w", err)
+	}
+	second := k.Second(k.tb, first)
+	if err := second.Append(ctx, records...); err != nil {
+		return fmt.Errorf("Append by the second of what the first stored: %w", err)
+	}
+	if err := first.(predictlog.Pruner).Prune(ctx, records[20].Time); err != nil {
+		return fmt.Errorf("a Prune: %w", err)
+	}
+	q := predictlog.Query{From: records[20].Time}
+	if err := expect(ctx, second, q, records[20:]...); err != nil {
+		return fmt.Errorf("the second, after the first pruned: %w", err)
+	}
+	if err := first.(predictlog.Pruner).Prune(ctx, noon.AddDate(100, 0, 0)); err != nil {
+		return fmt.Errorf("a Prune of all: %w", err)
+	}
+	other := records[0]
+	other.Version = "4"
+	if err := second.Append(ctx, other, records[30]); err != nil {
+		return fmt.Errorf("Append by the second of IDs that the first removed: %w", err)
+	}
+	for _, store := range []predictlog.Store{first, second} {
+		if err := expect(ctx, store, predictlog.Query{}, other, records[30]); err != nil {
+			return fmt.Errorf("after an Append by the second of IDs that the first removed: %w", err)
+		}
+	}
+	return nil
 }
 
 func checkPruneWhileScanning(ctx context.Context, k kit) error {

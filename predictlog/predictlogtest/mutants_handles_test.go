@@ -110,6 +110,28 @@ func TestRun_FindsDefectsOfHandles(t *testing.T) {
 				return byPosition{openOwn(store.(*ownStore).table, schema)}
 			}
 		}, "another schema"},
+		{"compares bytes of two schemas", func(h *predictlogtest.Harness) {
+			h.Reopen = func(_ testing.TB, store predictlog.Store, schema *predictlog.Schema) predictlog.Store {
+				if was, ok := store.(byBytes); ok {
+					store = was.ownStore
+				}
+				return byBytes{openOwn(store.(*ownStore).table, schema)}
+			}
+		}, "another schema"},
+		{"columns of its own schema only", func(h *predictlogtest.Harness) {
+			h.Reopen = func(_ testing.TB, store predictlog.Store, schema *predictlog.Schema) predictlog.Store {
+				if was, ok := store.(ownColumns); ok {
+					store = was.ownStore
+				}
+				return ownColumns{openOwn(store.(*ownStore).table, schema)}
+			}
+		}, "another schema"},
+		{"remembers what another pruned", func(h *predictlogtest.Harness) {
+			*h = memoryHarness(func(s *predictlog.MemoryStore) predictlog.Store { return s })
+			h.Second = func(_ testing.TB, store predictlog.Store) predictlog.Store {
+				return &remembering{Store: store, taken: map[string]predictlog.Record{}}
+			}
+		}, "prune, second handle"},
 		{"blind to others", func(h *predictlogtest.Harness) {
 			h.Second = func(_ testing.TB, store predictlog.Store) predictlog.Store {
 				return openOwn(copied(store), store.Schema())
@@ -153,6 +175,62 @@ func (s byPosition) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[pred
 			}
 		}
 	}
+}
+
+// byBytes compares what is stored with what comes again by their encodings alone.
+type byBytes struct{ *ownStore }
+
+func (s byBytes) Append(ctx context.Context, records ...predictlog.Record) error {
+	for _, r := range records {
+		body, err := s.codec.AppendRecord(nil, r)
+		if err != nil {
+			return err
+		}
+		s.table.mu.Lock()
+		stored, ok := s.table.bodies[r.ID]
+		s.table.mu.Unlock()
+		if ok && string(stored) != string(body) {
+			return &predictlog.DuplicateError{ID: r.ID}
+		}
+	}
+	return s.ownStore.Append(ctx, records...)
+}
+
+// ownColumns has no columns of what was stored under an earlier schema.
+type ownColumns struct{ *ownStore }
+
+func (s ownColumns) ScanColumns(ctx context.Context, q predictlog.Query) iter.Seq2[*predictlog.Batch, error] {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	own := &table{bodies: map[string][]byte{}}
+	only := openOwn(own, s.Schema())
+	for id, body := range s.table.bodies {
+		if _, err := only.codec.Decode(body); err == nil {
+			own.bodies[id] = body
+		}
+	}
+	return predictlog.ScanColumns(ctx, only, q)
+}
+
+// remembering is a handle that keeps in memory which IDs it stored.
+type remembering struct {
+	predictlog.Store
+	taken map[string]predictlog.Record
+}
+
+func (m *remembering) Append(ctx context.Context, records ...predictlog.Record) error {
+	for _, r := range records {
+		if was, ok := m.taken[r.ID]; ok && !was.Equal(r) {
+			return &predictlog.DuplicateError{ID: r.ID}
+		}
+	}
+	if err := m.Store.Append(ctx, records...); err != nil {
+		return err
+	}
+	for _, r := range records {
+		m.taken[r.ID] = r
+	}
+	return nil
 }
 
 // byTime is a store for each time.

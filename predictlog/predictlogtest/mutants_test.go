@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,22 @@ func memoryHarness(wrap func(*predictlog.MemoryStore) predictlog.Store) predictl
 func TestRun(t *testing.T) {
 	t.Parallel()
 	predictlogtest.Run(t, memoryHarness(func(s *predictlog.MemoryStore) predictlog.Store { return s }))
+}
+
+// A harness without a server skips what it cannot check; one that fails, fails.
+func TestRun_HarnessEndsTheTest(t *testing.T) {
+	t.Parallel()
+	h := memoryHarness(func(s *predictlog.MemoryStore) predictlog.Store { return s })
+	h.New = func(tb testing.TB, _ *predictlog.Schema) predictlog.Store {
+		tb.Skip("no server")
+		return nil
+	}
+	t.Run("skipped", func(t *testing.T) { predictlogtest.Run(t, h) })
+	h.New = func(testing.TB, *predictlog.Schema) predictlog.Store {
+		runtime.Goexit() // as Fatal does
+		return nil
+	}
+	require.EqualError(t, predictlogtest.Check(t, "schema", h), "the harness ended the test")
 }
 
 // mutant is a memory store with defects.

@@ -49,10 +49,20 @@ func (s *ownStore) Append(ctx context.Context, records ...predictlog.Record) err
 		if !ok {
 			stored, ok = added[r.ID]
 		}
-		if ok && string(stored) != string(body) {
+		if !ok {
+			added[r.ID] = body
+			continue
+		}
+		if string(stored) == string(body) {
+			continue
+		}
+		was, err := s.codec.Decode(stored) // equal records of two schemas have two encodings
+		if err != nil {
+			return err
+		}
+		if !was.Equal(r) {
 			return &predictlog.DuplicateError{ID: r.ID}
 		}
-		added[r.ID] = body
 	}
 	for id, body := range added {
 		s.table.bodies[id] = body
