@@ -370,8 +370,8 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 			return unchanged, err
 		}
 		next := l.chain.end + 1
-		if next == lost {
-			return unchanged, fmt.Errorf("registry: entry %d exists but cannot be seen yet", next)
+		if next == lost { // else a log that contradicts itself would be asked for ever
+			return unchanged, fmt.Errorf("registry: entry %d exists but is not read", next)
 		}
 		link, done, err := l.chain.Append(ctx, token, body)
 		if err != nil {
@@ -394,7 +394,7 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 // the token is fenced off. The caller has acquired l.
 func (l *Ledger) catchUp(ctx context.Context, token uint64) error {
 	err := l.chain.CatchUp(ctx, l.fold)
-	if errors.Is(err, ErrRewound) {
+	for errors.Is(err, ErrRewound) {
 		l.state = state{}
 		err = l.chain.CatchUp(ctx, l.fold)
 	}
