@@ -308,7 +308,7 @@ func TestRegister_LeavesNoFiles(t *testing.T) {
 	draft := registry.Draft{Key: "a", Documents: map[string][]byte{"card.md": []byte("# a")}}
 	_, err = r.Register(t.Context(), draft, strings.NewReader("a"))
 	require.ErrorIs(t, err, full)
-	require.ErrorContains(t, err, `registry: register: store file "card.md": `)
+	require.EqualError(t, err, `registry: register: store file "card.md": fileregistry: put blob: disk full`)
 	require.Empty(t, files(t, dir))
 	require.Empty(t, versions(t, r))
 }
