@@ -339,6 +339,7 @@ func TestLedger_RefusesEntries(t *testing.T) {
 					require.NotErrorIs(t, err, rule)
 				}
 			}
+			require.Zero(t, repair(t, log), "the chain is whole")
 		})
 	}
 }
