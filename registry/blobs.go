@@ -34,7 +34,8 @@ type Blobs interface {
 
 	// List yields what is stored, in no promised order. It may also yield, under a name
 	// that Get does not find, what a Put that died left behind, so that Delete can remove
-	// it. The sequence ends at the first error, which it yields with a zero Blob.
+	// it. The sequence ends at the first error, which it yields with a zero Blob; a
+	// cancelled ctx is such an error.
 	List(ctx context.Context) iter.Seq2[Blob, error]
 }
 

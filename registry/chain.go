@@ -92,9 +92,10 @@ func (c *Chain) Last() Link { return c.last }
 // If a repair set aside entries that were handed to fold, because they were damaged only
 // afterwards or could be read again meanwhile, the error is [ErrRewound], which needs no
 // person: the caller forgets all that was ever folded and calls CatchUp again, which then
-// begins with the first entry.
+// begins with the first entry, and may say so again if there were several repairs.
 func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 	end, damage := c.last.Seq, error(nil)
+	c.damage = nil
 	for entry, err := range c.log.Read(ctx, c.last.Seq) {
 		if err != nil {
 			return err
@@ -198,17 +199,10 @@ func (c *Chain) append(ctx context.Context, w wireLink) (Link, bool, error) {
 	if err != nil {
 		return Link{}, false, err
 	}
-	if !done { // a store that repeats requests may meet its own entry
-		for stored, err := range c.log.Read(ctx, w.Seq-1) {
-			if err != nil {
-				return Link{}, false, err
-			}
-			done = bytes.Equal(stored, entry)
-			break
-		}
-	}
 	if !done {
-		return Link{}, false, nil
+		if done, err = c.stored(ctx, w.Seq, entry); err != nil || !done {
+			return Link{}, false, err
+		}
 	}
 	link, _, err := openLink(entry)
 	if err != nil {
@@ -216,6 +210,16 @@ func (c *Chain) append(ctx context.Context, w wireLink) (Link, bool, error) {
 	}
 	c.last, c.end, c.token, c.damage = link, link.Seq, max(c.token, link.Token), nil
 	return link, true, nil
+}
+
+// stored reports whether the entry that has taken the number seq is this one: a store that
+// repeats requests may meet its own entry. As long as that entry cannot be seen, nobody can
+// tell.
+func (c *Chain) stored(ctx context.Context, seq uint64, entry []byte) (bool, error) {
+	for found, err := range c.log.Read(ctx, seq-1) {
+		return bytes.Equal(found, entry), err
+	}
+	return false, fmt.Errorf("registry: entry %d exists but cannot be seen yet", seq)
 }
 
 // sealLink returns the bytes of an entry.

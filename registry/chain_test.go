@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -379,6 +380,45 @@ func TestRepairLog_Fails(t *testing.T) {
 	cancel()
 	_, err := registry.RepairLog(ctx, logOf(t, chained(t, 1)), "ann", "", noon)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// brokenLog is read up to its end, which it does not find.
+type brokenLog struct {
+	registry.Log
+	err error
+}
+
+func (l *brokenLog) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for e, err := range l.Log.Read(ctx, after) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if l.err != nil {
+			yield(nil, l.err)
+		}
+	}
+}
+
+// Who lost the race to repair a log does not repair it again because it cannot read it.
+func TestRepairLog_FailsAfterRace(t *testing.T) {
+	t.Parallel()
+	outage := errors.New("outage")
+	entries := chained(t, 3)
+	entries[1] = nil
+	inner := logOf(t, entries)
+	broken := &brokenLog{Log: inner}
+	l := &registrytest.FaultyLog{Log: broken, Before: func(uint64) error {
+		if len(entriesOf(t, inner)) == 3 {
+			repair(t, inner)
+			broken.err = outage
+		}
+		return nil
+	}}
+	_, err := registry.RepairLog(t.Context(), l, "ann", "", noon)
+	require.ErrorIs(t, err, outage)
+	require.Len(t, entriesOf(t, inner), 4)
 }
 
 // Whatever is damaged, what counts after a repair is a beginning of what was written, then

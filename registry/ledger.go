@@ -28,7 +28,8 @@ import (
 // removes.
 //
 // Damage to the log is [ErrCorrupt] with the number of the entry, from every method, until
-// [RepairLog] is called.
+// [RepairLog] is called. An entry that is undamaged but no change of a registry, as when a
+// journal is kept in the same log by mistake, is ErrCorrupt too, and RepairLog keeps it.
 //
 // All methods are safe for concurrent use. What a method waits for, it waits for no longer
 // than its ctx allows.
@@ -139,15 +140,22 @@ func (l *Ledger) Open(ctx context.Context, id, file string) (io.ReadCloser, erro
 	return Verify(f, content), nil
 }
 
-func (l *Ledger) file(ctx context.Context, id, file string) (File, error) {
-	v, err := Get(ctx, l, id)
-	if err != nil {
-		return File{}, err
+// file looks at the version where it is: a folder has many files, each opened by itself.
+func (l *Ledger) file(ctx context.Context, id, name string) (f File, err error) {
+	failed := l.read(ctx, 0, func(s *state) {
+		switch v := s.version(id); {
+		case v == nil:
+			err = fmt.Errorf("%w: version %q", ErrNotFound, id)
+		case !v.Deleted.IsZero():
+			err = fmt.Errorf("%w: file %q of version %q: its files were deleted", ErrNotFound, name, id)
+		default:
+			f, err = v.File(name)
+		}
+	})
+	if failed != nil {
+		return File{}, failed
 	}
-	if !v.Deleted.IsZero() {
-		return File{}, fmt.Errorf("%w: file %q of version %q: its files were deleted", ErrNotFound, file, id)
-	}
-	return v.File(file)
+	return f, err
 }
 
 // Transition implements [Registry].
@@ -370,8 +378,8 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 			return unchanged, err
 		}
 		next := l.chain.end + 1
-		if next == lost {
-			return unchanged, fmt.Errorf("registry: entry %d exists but cannot be seen yet", next)
+		if next == lost { // else a log that contradicts itself would be asked for ever
+			return unchanged, fmt.Errorf("registry: entry %d exists but is not read", next)
 		}
 		link, done, err := l.chain.Append(ctx, token, body)
 		if err != nil {
@@ -394,7 +402,7 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 // the token is fenced off. The caller has acquired l.
 func (l *Ledger) catchUp(ctx context.Context, token uint64) error {
 	err := l.chain.CatchUp(ctx, l.fold)
-	if errors.Is(err, ErrRewound) {
+	for errors.Is(err, ErrRewound) {
 		l.state = state{}
 		err = l.chain.CatchUp(ctx, l.fold)
 	}
@@ -507,7 +515,7 @@ func (l *Ledger) put(ctx context.Context, files []File, name string, content io.
 	blob, m := strings.ToLower(rand.Text()), newMeter(ctx, content)
 	err := l.blobs.Put(ctx, blob, m)
 	f, errContent := m.describe(name, blob)
-	if errContent != nil {
+	if err == nil || m.err != nil { // else the blobs failed, and read no further
 		err = errors.Join(errContent, err)
 	}
 	if err != nil {

@@ -129,6 +129,80 @@ func TestLedger_LostAnswers(t *testing.T) {
 	require.Equal(t, "a", string(content))
 }
 
+// blinkingLog stores an entry, says that its number is taken, and shows it only the second
+// time that it is asked for, as a store whose client repeats requests and reads from a cache.
+type blinkingLog struct {
+	registry.MemoryLog
+	blink, hidden bool
+}
+
+func (l *blinkingLog) Append(ctx context.Context, seq uint64, entry []byte) (bool, error) {
+	done, err := l.MemoryLog.Append(ctx, seq, entry)
+	l.hidden = l.blink
+	return done && !l.blink, err
+}
+
+func (l *blinkingLog) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
+	if l.hidden {
+		l.hidden = false
+		return func(func([]byte, error) bool) {}
+	}
+	return l.MemoryLog.Read(ctx, after)
+}
+
+// The blobs of a version stay, also if its entry could not be told from another's at first.
+func TestLedger_OwnEntryIsHidden(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	log := &blinkingLog{blink: true}
+	r := registry.NewLedger(log, new(registry.MemoryBlobs))
+	_, err := r.Register(ctx, registry.Draft{Key: "a"}, strings.NewReader("a"))
+	require.ErrorContains(t, err, "entry 1 exists but cannot be seen yet")
+	content, err := registry.ReadFile(ctx, r, "1", registry.ModelFile)
+	require.NoError(t, err)
+	require.Equal(t, "a", string(content))
+
+	_, err = r.Attach(ctx, registry.Attachment{Version: "1", Documents: map[string][]byte{"a.md": []byte("a")}})
+	require.ErrorContains(t, err, "entry 2 exists but cannot be seen yet")
+	content, err = registry.ReadFile(ctx, r, "1", "a.md")
+	require.NoError(t, err)
+	require.Equal(t, "a", string(content))
+}
+
+// Documents for a version that appears while they are attached to it were not stored: the
+// call fails, and leaves no entry that nobody could read.
+func TestLedger_AttachesToWhatAppears(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	blobs := new(registry.MemoryBlobs)
+	log := new(gatedLog)
+	r, other := registry.NewLedger(log, blobs), registry.NewLedger(&log.MemoryLog, blobs)
+	log.reads = func(n int) {
+		if n == 2 { // Attach has looked, and will now plan
+			register(t, other, "a")
+		}
+	}
+	_, err := r.Attach(ctx, registry.Attachment{Version: "1", Documents: map[string][]byte{"a.md": []byte("a")}})
+	require.EqualError(t, err, `registry: version "1" changed while ["a.md"] were attached to it`)
+	v, err := r.Attach(ctx, registry.Attachment{Version: "1", Documents: map[string][]byte{"a.md": []byte("a")}})
+	require.NoError(t, err)
+	require.Len(t, v.Files, 2)
+	require.Equal(t, []registry.Version{v}, collect(t, other.Versions(ctx, registry.Query{})))
+}
+
+// gatedLog calls reads ahead of every Read, with its number.
+type gatedLog struct {
+	registry.MemoryLog
+	n     int
+	reads func(n int)
+}
+
+func (l *gatedLog) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
+	l.n++
+	l.reads(l.n)
+	return l.MemoryLog.Read(ctx, after)
+}
+
 // slowBlobs wait until they are released or cancelled.
 type slowBlobs struct {
 	registry.Blobs
@@ -265,6 +339,7 @@ func TestLedger_RefusesEntries(t *testing.T) {
 					require.NotErrorIs(t, err, rule)
 				}
 			}
+			require.Zero(t, repair(t, log), "the chain is whole")
 		})
 	}
 }
@@ -298,6 +373,32 @@ func TestLedger_SurvivesRepair(t *testing.T) {
 	require.Len(t, leftovers, 2)
 	require.Equal(t, "2", register(t, running, "d").ID)
 	require.Equal(t, "d", collect(t, fresh.Versions(ctx, registry.Query{}))[0].Key)
+}
+
+// Entries that a repair set aside may be read again, here behind two repairs.
+func TestLedger_RewindsTwice(t *testing.T) {
+	t.Parallel()
+	log, blobs := new(registry.MemoryLog), new(registry.MemoryBlobs)
+	for _, key := range []string{"a", "b", "c"} {
+		register(t, registry.NewLedger(log, blobs), key)
+	}
+	intact := entriesOf(t, log)
+	for _, at := range []int{2, 1} {
+		entries := entriesOf(t, log)
+		entries[at] = nil
+		log = logOf(t, entries)
+		repair(t, log)
+		register(t, registry.NewLedger(log, blobs), "after")
+	}
+	log = logOf(t, append(intact, entriesOf(t, log)[3:]...))
+	r := registry.NewLedger(log, blobs)
+	for range 2 {
+		var keys []string
+		for _, v := range collect(t, r.Versions(t.Context(), registry.Query{})) {
+			keys = append(keys, v.Key)
+		}
+		require.Equal(t, []string{"after", "a"}, keys)
+	}
 }
 
 func BenchmarkLedger(b *testing.B) {

@@ -27,9 +27,9 @@ type Log interface {
 	// were appended, and among them every one whose Append returned before the call. An
 	// entry that was lost although a later one is there is yielded as an empty one. after
 	// is 0 or the number of an entry that the caller has read; if that one is gone, a log
-	// may say that it is [ErrCorrupt]. The sequence ends at the first error, which it yields with a nil entry; a cancelled ctx
-	// is such an error. The entries are the consumer's own. The consumer may stop early,
-	// and may call the log while it ranges.
+	// may say that it is [ErrCorrupt]. The sequence ends at the first error, which it yields
+	// with a nil entry; a cancelled ctx is such an error. The entries are the consumer's own.
+	// The consumer may stop early, and may call the log while it ranges.
 	Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error]
 }
 

@@ -241,17 +241,20 @@ func (s *state) planAttach(a Attachment, files []File) (add attached, v Version,
 			add.Metrics = with(add.Metrics, name, value)
 		}
 	}
-	isNew := len(add.Files) > 0 || len(add.Metrics) > 0
-	for name := range a.Documents {
-		if _, err := has.File(name); err != nil {
-			isNew = true
+	var lacking []string // documents that are new and not stored
+	for _, name := range slices.Sorted(maps.Keys(a.Documents)) {
+		_, err := has.File(name)
+		if err != nil && !slices.ContainsFunc(files, func(f File) bool { return f.Name == name }) {
+			lacking = append(lacking, name)
 		}
 	}
-	if !isNew {
+	switch {
+	case len(add.Files) == 0 && len(add.Metrics) == 0 && len(lacking) == 0:
 		return attached{}, has.clone(), true, nil
-	}
-	if !has.Deleted.IsZero() {
+	case !has.Deleted.IsZero():
 		return attached{}, Version{}, false, fmt.Errorf("%w: the files of version %q were deleted", ErrIllegal, a.Version)
+	case len(lacking) > 0:
+		return attached{}, Version{}, false, fmt.Errorf("registry: version %q changed while %q were attached to it", a.Version, lacking)
 	}
 	slices.SortFunc(add.Files, byName)
 	return add, has.clone(), false, nil

@@ -68,7 +68,8 @@
 // was sent wholly but is no version's. Its lease is free one ttl after its last renewal: a
 // process that asks repeatedly measures that by its own clock, from when it first saw that
 // renewal, and one that just came by the clock of the store, to which it adds two seconds,
-// for stores tell times in seconds. Clocks of different machines are never compared.
+// for stores tell times in seconds. A lease never compares the clocks of two machines; Clean
+// and Sweep do, and allow for it by the age that they are given.
 //
 // A process that is stopped, and wakes up when another has the lease, can still write to
 // the store. What keeps it from doing harm is its token: log and registry refuse it once the

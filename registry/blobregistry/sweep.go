@@ -14,10 +14,11 @@ import (
 )
 
 // Sweep removes what died processes left behind and no reader sees: uploads of artifacts
-// that began more than olderThan ago, by the clock of the store, and small objects of
-// [Open] and of leases. It returns how many it removed. olderThan must be longer than the
-// longest upload takes, for Sweep ends those that are under way; a day is a good choice. A
-// store that speaks another protocol than S3 discards uploads by itself.
+// that began more than olderThan ago, and small objects of [Open] and of leases. It returns
+// how many it removed. olderThan must be longer than the longest upload takes, for Sweep
+// ends those that are under way, plus the difference between the clocks of this process
+// and the store; a day is a good choice. A store that speaks another protocol than S3
+// discards uploads by itself.
 func (b *Bucket) Sweep(ctx context.Context, olderThan time.Duration) (removed int, err error) {
 	if olderThan <= 0 {
 		return 0, fmt.Errorf("blobregistry: sweep: olderThan is %v, want more than 0", olderThan)

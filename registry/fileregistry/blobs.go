@@ -113,6 +113,10 @@ func (b *Blobs) Delete(ctx context.Context, name string) error {
 // the end ".tmp".
 func (b *Blobs) List(ctx context.Context) iter.Seq2[registry.Blob, error] {
 	return func(yield func(registry.Blob, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(registry.Blob{}, err)
+			return
+		}
 		entries, err := os.ReadDir(b.dir)
 		if err != nil {
 			yield(registry.Blob{}, fmt.Errorf("fileregistry: list blobs: %w", err))

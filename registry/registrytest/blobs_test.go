@@ -97,6 +97,10 @@ func (b *wrongBlobs) List(ctx context.Context) iter.Seq2[registry.Blob, error] {
 		n := 0
 		for blob, err := range b.right.List(ctx) {
 			switch b.wrong {
+			case "hides the end":
+				if err != nil {
+					return
+				}
 			case "lists a page":
 				if n++; n > 10 {
 					return
@@ -143,6 +147,7 @@ func TestRunBlobs_CatchesMutants(t *testing.T) {
 		"keeps a part":        "Put/SourceFails",
 		"hides errors":        "Put/SourceFails",
 		"ignores ctx":         "Cancelled",
+		"hides the end":       "Cancelled",
 		"cuts":                "Large",
 		"deletes nothing":     "Delete",
 		"deletes by prefix":   "Delete",
