@@ -37,9 +37,9 @@ type Loop struct {
 
 	// telling is held from the record of an entry until the hook was told of it, so that
 	// hooks are called one at a time and in the order of the journal.
-	telling sync.Mutex
+	telling patient
 
-	reading sync.Mutex      // held while the journal is read or written
+	reading patient         // held while the journal is read or written
 	chain   *registry.Chain // guarded by reading
 
 	mu         sync.Mutex
@@ -56,6 +56,24 @@ type Loop struct {
 	ticks      bool          // guarded by mu: this process has ticked
 	clock      time.Duration // guarded by mu: how far the clock of that tick was ahead of this machine's
 }
+
+// patient is a lock that is held while a store is asked. Who waits for it may give up: a
+// store that hangs for one caller must not keep another, whose time is limited.
+type patient chan struct{}
+
+func newPatient() patient { return make(patient, 1) }
+
+// lock returns an error, and has no lock, if ctx ends first.
+func (p patient) lock(ctx context.Context) error {
+	select {
+	case p <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("healing: another call is at the journal: %w", ctx.Err())
+	}
+}
+
+func (p patient) unlock() { <-p }
 
 // failed says when a step of a run was last tried in vain.
 type failed struct {
@@ -100,6 +118,8 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 		telemetry: parts.Telemetry,
 		holder:    cfg.Actor + " " + rand.Text(),
 		ordered:   make(chan struct{}, 1),
+		telling:   newPatient(),
+		reading:   newPatient(),
 		chain:     registry.NewChain(parts.Journal),
 	}, nil
 }
@@ -241,8 +261,10 @@ func (l *Loop) record(ctx context.Context, token uint64, run Run, valid func(*st
 	if err != nil {
 		return false, fmt.Errorf("healing: record %s: %w", run.ID, err)
 	}
-	l.telling.Lock()
-	defer l.telling.Unlock()
+	if err := l.telling.lock(ctx); err != nil {
+		return false, err
+	}
+	defer l.telling.unlock()
 	recorded, err := l.append(ctx, token, body, valid)
 	if recorded {
 		tell()
@@ -252,8 +274,10 @@ func (l *Loop) record(ctx context.Context, token uint64, run Run, valid func(*st
 
 // append appends a body at the end of the journal, while it is valid there.
 func (l *Loop) append(ctx context.Context, token uint64, body []byte, valid func(*state) bool) (bool, error) {
-	l.reading.Lock()
-	defer l.reading.Unlock()
+	if err := l.reading.lock(ctx); err != nil {
+		return false, err
+	}
+	defer l.reading.unlock()
 	for {
 		if err := l.catchUpLocked(ctx); err != nil {
 			return false, err
@@ -372,8 +396,10 @@ func (l *Loop) latestRun(ctx context.Context) (Run, error) {
 
 // catchUp folds the entries that came since the last look.
 func (l *Loop) catchUp(ctx context.Context) error {
-	l.reading.Lock()
-	defer l.reading.Unlock()
+	if err := l.reading.lock(ctx); err != nil {
+		return err
+	}
+	defer l.reading.unlock()
 	return l.catchUpLocked(ctx)
 }
 

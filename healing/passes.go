@@ -74,16 +74,18 @@ func (l *Loop) slot(t time.Time) time.Time { return t.UTC().Truncate(l.cfg.Monit
 // readPasses reads the passes that this process does not know, up to a time, which is
 // zero for all. Passes after it are dropped: a clock was wrong.
 func (l *Loop) readPasses(ctx context.Context, to time.Time) error {
+	now := to
 	l.mu.Lock()
+	latest := l.passes.last().Time
 	if !to.IsZero() {
-		if last := l.passes.last().Time; last.After(to) {
-			l.cfg.Logger.WarnContext(ctx, "the latest pass is from the future: a clock is wrong", "latest", last, "now", to)
-		}
 		l.passes.cut(to)
 		to = to.Add(1) // a query ends before its To
 	}
 	from := l.slot(l.passes.last().Time)
 	l.mu.Unlock()
+	if !now.IsZero() && latest.After(now) {
+		l.cfg.Logger.WarnContext(ctx, "the latest pass is from the future: a clock is wrong", "latest", latest, "now", now)
+	}
 	found, damaged, err := latestPasses(ctx, l.telemetry, PointQuery{Series: passSeries(l.parts.subject()), From: from, To: to, Last: keepPasses})
 	if err != nil {
 		return fmt.Errorf("healing: telemetry: %w", err)
@@ -130,8 +132,8 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 		err = fmt.Errorf("healing: telemetry: %w", err)
 	}
 	err = errors.Join(err, l.observe(ctx, l.slot(now), p))
-	l.telling.Lock()
-	defer l.telling.Unlock()
+	l.telling <- struct{}{} // also if ctx is over: it was found
+	defer l.telling.unlock()
 	l.mu.Lock()
 	l.passes.add(p, l.slot)
 	if p.Report != nil {
