@@ -406,7 +406,7 @@ func (l *Loop) catchUp(ctx context.Context) error {
 // catchUpLocked is catchUp for who holds reading.
 func (l *Loop) catchUpLocked(ctx context.Context) error {
 	err := l.chain.CatchUp(ctx, l.fold)
-	if errors.Is(err, registry.ErrRewound) { // a repair set aside what was folded
+	for errors.Is(err, registry.ErrRewound) { // a repair set aside what was folded
 		l.mu.Lock()
 		l.state = state{}
 		l.mu.Unlock()
