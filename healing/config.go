@@ -142,7 +142,8 @@ type MonitorConfig struct {
 	// second. Buckets of different lengths are kept apart. Default 5m.
 	Bucket time.Duration `validate:"gte=0"`
 	// Lateness is how long after the end of its bucket a record that arrives is still
-	// counted. Default 6h.
+	// counted, while the bucket is in the window. A bucket that leaves the window earlier
+	// never becomes Complete, see [Bucket]. Default a quarter of Window: 6h.
 	Lateness time.Duration `validate:"gte=0"`
 	// Replica names this process, and for ever, if its store of predictions is its own, so
 	// that the telemetry it shares with other replicas gets a part from each: the window is
@@ -234,7 +235,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Monitor.Every, 5*time.Minute)
 	def(&c.Monitor.Window, day)
 	def(&c.Monitor.Bucket, 5*time.Minute)
-	def(&c.Monitor.Lateness, 6*time.Hour)
+	def(&c.Monitor.Lateness, c.Monitor.Window/4)
 	def(&c.Monitor.MinSamples, 200)
 	def(&c.Trigger.Every, week)
 	def(&c.Trigger.DriftPasses, 3)
