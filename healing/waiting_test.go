@@ -2,9 +2,11 @@ package healing_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -115,4 +117,36 @@ func TestLoop_ALogHandlerMayLookAtTheStatus(t *testing.T) {
 		require.NoError(t, l.Tick(t.Context(), w.now.Add(day)))
 		require.NoError(t, l.Tick(t.Context(), w.now)) // the clock was wrong
 	})
+}
+
+// passesLost is a telemetry that cannot read passes for a while.
+type passesLost struct {
+	healing.Telemetry
+	lost atomic.Bool
+}
+
+func (p *passesLost) Scan(ctx context.Context, q healing.PointQuery) iter.Seq2[healing.Point, error] {
+	if p.lost.Load() && strings.HasSuffix(q.Series, "/passes") {
+		return func(yield func(healing.Point, error) bool) { yield(healing.Point{}, errors.New("down")) }
+	}
+	return p.Telemetry.Scan(ctx, q)
+}
+
+// A process that could not read the passes of others when it started goes by its own, and
+// reads the others when it can.
+func TestLoop_PassesThatCannotBeReadAtFirst(t *testing.T) {
+	t.Parallel()
+	w, l := deployed(t)
+	w.days(t, l, 2, 400)
+	known := len(status(t, l).Passes)
+	telemetry := &passesLost{Telemetry: w.parts.Telemetry}
+	telemetry.lost.Store(true)
+	w.parts.Telemetry = telemetry
+	l = w.loop(t, healing.Config{})
+	w.pass(t, 6*hour, 100, 0)
+	require.ErrorContains(t, l.Tick(t.Context(), w.now), "down")
+	require.Len(t, l.Status().Passes, 1)
+	telemetry.lost.Store(false)
+	require.NoError(t, l.Tick(t.Context(), w.now.Add(hour)))
+	require.Len(t, l.Status().Passes, known+2)
 }
