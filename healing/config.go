@@ -165,8 +165,9 @@ type TriggerConfig struct {
 	NoSchedule, NoDrift bool
 	// DriftPasses is how many passes in a row must report drift. Default 3.
 	DriftPasses int `validate:"gte=0"`
-	// Cooldown is the time after a promotion or a rollback before drift triggers again.
-	// Default 7 days.
+	// Cooldown is the time after a promotion or a rollback before drift triggers again. The
+	// window of a version fills up after its promotion: a Cooldown below
+	// MonitorConfig.Window judges by a part of it, such as one night. Default 7 days.
 	Cooldown time.Duration `validate:"gte=0"`
 	// Backoff is the time after the end of a run before the next starts by itself.
 	// Default 24h.
