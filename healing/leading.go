@@ -46,11 +46,12 @@ func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) 
 	working, cancel := context.WithCancelCause(ctx)
 	var beating sync.WaitGroup
 	beating.Go(func() { l.keepLease(working, cancel, token, run) })
+	defer func() { // also if the host's code panics
+		cancel(nil)
+		beating.Wait()
+	}()
 	err = work(working)
-	lost := context.Cause(working) == errLeaseLost
-	cancel(nil)
-	beating.Wait()
-	if lost && ctx.Err() == nil {
+	if context.Cause(working) == errLeaseLost && ctx.Err() == nil {
 		return fmt.Errorf("%s: %w", run.ID, errors.Join(errLeaseLost, err))
 	}
 	return err

@@ -234,6 +234,18 @@ func TestLoop_ARenewalThatHangs(t *testing.T) {
 	})
 }
 
+// Training code that panics leaves no goroutine behind that renews the lease.
+func TestLoop_APanicEndsTheRenewals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pass(t, 40*day, 2000, 0)
+		w.parts.Lease = new(healing.MemoryLease)
+		w.parts.Trainer = healing.TrainerFunc(func(context.Context, healing.TrainRequest) (healing.Trained, error) { panic("out of range") })
+		require.Panics(t, func() { _ = w.loop(t, healing.Config{}).Tick(context.Background(), w.now) })
+	}) // which fails if a goroutine is left
+}
+
 // An order that one process takes ends the training of another.
 func TestLoop_AnOrderReachesTheHolderOfTheLease(t *testing.T) {
 	t.Parallel()
