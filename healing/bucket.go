@@ -20,7 +20,7 @@ type Bucket struct {
 	// the end of the bucket if that was still to come.
 	From, To time.Time
 	// Complete says that the bucket is old enough not to be looked at again: it will not
-	// change.
+	// change. Of replicas, this is true of those that have counted it so far.
 	Complete bool
 	Tally
 }

@@ -142,7 +142,8 @@ type MonitorConfig struct {
 	// second. Buckets of different lengths are kept apart. Default 5m.
 	Bucket time.Duration `validate:"gte=0"`
 	// Lateness is how long after the end of its bucket a record that arrives is still
-	// counted. Default 6h.
+	// counted, while the bucket is in the window. A bucket that leaves the window earlier
+	// never becomes Complete, see [Bucket]. Default a quarter of Window: 6h.
 	Lateness time.Duration `validate:"gte=0"`
 	// Replica names this process, and for ever, if its store of predictions is its own, so
 	// that the telemetry it shares with other replicas gets a part from each: the window is
@@ -164,8 +165,9 @@ type TriggerConfig struct {
 	NoSchedule, NoDrift bool
 	// DriftPasses is how many passes in a row must report drift. Default 3.
 	DriftPasses int `validate:"gte=0"`
-	// Cooldown is the time after a promotion or a rollback before drift triggers again.
-	// Default 7 days.
+	// Cooldown is the time after a promotion or a rollback before drift triggers again. The
+	// window of a version fills up after its promotion: a Cooldown below
+	// MonitorConfig.Window judges by a part of it, such as one night. Default 7 days.
 	Cooldown time.Duration `validate:"gte=0"`
 	// Backoff is the time after the end of a run before the next starts by itself.
 	// Default 24h.
@@ -234,7 +236,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Monitor.Every, 5*time.Minute)
 	def(&c.Monitor.Window, day)
 	def(&c.Monitor.Bucket, 5*time.Minute)
-	def(&c.Monitor.Lateness, 6*time.Hour)
+	def(&c.Monitor.Lateness, c.Monitor.Window/4)
 	def(&c.Monitor.MinSamples, 200)
 	def(&c.Trigger.Every, week)
 	def(&c.Trigger.DriftPasses, 3)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -79,24 +80,33 @@ type Entry struct {
 // ReadJournal yields the entries of a journal in order, for audits: it verifies that
 // nothing was changed, removed or inserted, but for the last entries, which nothing
 // vouches for if they are removed. It ends at the first error, which it yields with a zero
-// Entry; a damaged entry is [registry.ErrCorrupt] with its number.
+// Entry; a damaged entry is [registry.ErrCorrupt] with its number. Entries that a repair
+// set aside are passed over. It reads the whole journal before it yields.
 func ReadJournal(ctx context.Context, journal registry.Log) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		stopped := fmt.Errorf("healing: the consumer stopped")
-		err := registry.NewChain(journal).CatchUp(ctx, func(link registry.Link) error {
+		chain, err := registry.NewChain(journal), registry.ErrRewound
+		var links []registry.Link
+		for errors.Is(err, registry.ErrRewound) {
+			links = nil
+			err = chain.CatchUp(ctx, func(link registry.Link) error {
+				links = append(links, link)
+				return nil
+			})
+		}
+		for _, link := range links {
 			e, err := openEntry(link)
 			if err == nil {
 				e.Run, err = e.Run.whole()
 			}
 			if err != nil {
-				return err
+				yield(Entry{}, fmt.Errorf("healing: journal: %w", err))
+				return
 			}
 			if !yield(e, nil) {
-				return stopped
+				return
 			}
-			return nil
-		})
-		if err != nil && err != stopped {
+		}
+		if err != nil {
 			yield(Entry{}, fmt.Errorf("healing: journal: %w", err))
 		}
 	}

@@ -133,6 +133,28 @@ func TestRepairJournal(t *testing.T) {
 	require.Equal(t, healing.StepConfirmed, w.runs(t, w.loop(t, healing.Config{}))[0].Step)
 }
 
+// Two entries could not be read for a while, and were set aside by a repair each. They can be
+// read again; they do not count, and nothing counts twice.
+func TestRepairJournal_TwiceWhatCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	w, l := deployed(t)
+	for range 2 {
+		repair, err := healing.RepairJournal(t.Context(), tampered(w, uint64(len(w.raw(t)))), "ann", "disk swapped", w.now)
+		require.NoError(t, err)
+		require.NotZero(t, repair)
+		l = w.loop(t, healing.Config{})
+		require.NoError(t, l.Tick(t.Context(), w.now)) // does the last step again
+	}
+	entries := w.entries(t)
+	require.Len(t, entries, len(w.raw(t))-2)
+	for _, l := range []*healing.Loop{l, w.loop(t, healing.Config{})} {
+		runs := w.runs(t, l)
+		require.Len(t, runs, 1)
+		require.Equal(t, healing.StepConfirmed, runs[0].Step)
+		require.Equal(t, "1", w.production(t))
+	}
+}
+
 // An auditor may stop early, and is told of damage once.
 func TestReadJournal(t *testing.T) {
 	t.Parallel()

@@ -46,11 +46,12 @@ func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) 
 	working, cancel := context.WithCancelCause(ctx)
 	var beating sync.WaitGroup
 	beating.Go(func() { l.keepLease(working, cancel, token, run) })
+	defer func() { // also if the host's code panics
+		cancel(nil)
+		beating.Wait()
+	}()
 	err = work(working)
-	lost := context.Cause(working) == errLeaseLost
-	cancel(nil)
-	beating.Wait()
-	if lost && ctx.Err() == nil {
+	if context.Cause(working) == errLeaseLost && ctx.Err() == nil {
 		return fmt.Errorf("%s: %w", run.ID, errors.Join(errLeaseLost, err))
 	}
 	return err
@@ -70,7 +71,7 @@ func (l *Loop) keepLease(ctx context.Context, cancel context.CancelCauseFunc, to
 		case <-ticker.C:
 		}
 		asked := time.Now()
-		held, err := l.parts.Lease.Renew(ctx, l.holder, token, l.cfg.Lease)
+		held, err := l.renew(ctx, token)
 		switch {
 		case err == nil && held:
 			renewed = asked
@@ -80,14 +81,35 @@ func (l *Loop) keepLease(ctx context.Context, cancel context.CancelCauseFunc, to
 			cancel(errLeaseLost)
 			return
 		}
-		if l.catchUp(ctx) == nil {
-			if now, err := l.find(run.ID); err == nil && now.Step == StepSuperseded {
-				l.mu.Lock()
-				if l.interrupt != nil {
-					l.interrupt()
-				}
-				l.mu.Unlock()
+		if l.superseded(ctx, run) {
+			l.mu.Lock()
+			if l.interrupt != nil {
+				l.interrupt()
 			}
+			l.mu.Unlock()
 		}
 	}
+}
+
+// beat bounds what keepLease does at once, so that no store that hangs keeps it from the
+// next renewal, or from finding that the lease is over.
+func (l *Loop) beat(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.cfg.Lease/3)
+}
+
+func (l *Loop) renew(ctx context.Context, token uint64) (held bool, err error) {
+	ctx, cancel := l.beat(ctx)
+	defer cancel()
+	return l.parts.Lease.Renew(ctx, l.holder, token, l.cfg.Lease)
+}
+
+// superseded reports whether the journal says that an order ended the run.
+func (l *Loop) superseded(ctx context.Context, run Run) bool {
+	ctx, cancel := l.beat(ctx)
+	defer cancel()
+	if l.catchUp(ctx) != nil {
+		return false
+	}
+	now, err := l.find(run.ID)
+	return err == nil && now.Step == StepSuperseded
 }

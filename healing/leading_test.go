@@ -185,6 +185,67 @@ func TestLoop_ALeaseThatBeginsAgain(t *testing.T) {
 	require.Equal(t, "1", w.production(t))
 }
 
+// A journal that hangs while a process trains does not cost it the lease.
+func TestLoop_AJournalThatHangsWhileOneTrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pass(t, 40*day, 2000, 0)
+		w.parts.Lease = new(healing.MemoryLease)
+		begun := w.slowly(20 * time.Minute)
+		trains := *w
+		journal := newHangingLog(w.parts.Journal)
+		trains.parts.Journal = journal
+		done := make(chan error)
+		go func() { done <- trains.loop(t, healing.Config{}).Tick(t.Context(), w.now) }()
+		<-begun
+		journal.hangs.Store(true)
+		other := w.loop(t, healing.Config{})
+		for range 3 {
+			time.Sleep(5 * time.Minute)
+			require.NoError(t, other.Tick(t.Context(), w.now))
+		}
+		require.Empty(t, begun, "nobody else trains")
+		journal.hangs.Store(false)
+		require.NoError(t, <-done)
+		require.Equal(t, "1", w.production(t))
+	})
+}
+
+// deafLease is a lease whose renewals hang.
+type deafLease struct{ healing.Lease }
+
+func (deafLease) Renew(ctx context.Context, _ string, _ uint64, _ time.Duration) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// A process whose lease cannot be renewed stops when the lease is over.
+func TestLoop_ARenewalThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pass(t, 40*day, 2000, 0)
+		w.parts.Lease = deafLease{new(healing.MemoryLease)}
+		w.slowly(20 * time.Minute)
+		start := time.Now()
+		require.ErrorContains(t, w.loop(t, healing.Config{}).Tick(t.Context(), w.now), "another process took the lease")
+		require.LessOrEqual(t, time.Since(start), time.Minute)
+	})
+}
+
+// Training code that panics leaves no goroutine behind that renews the lease.
+func TestLoop_APanicEndsTheRenewals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pass(t, 40*day, 2000, 0)
+		w.parts.Lease = new(healing.MemoryLease)
+		w.parts.Trainer = healing.TrainerFunc(func(context.Context, healing.TrainRequest) (healing.Trained, error) { panic("out of range") })
+		require.Panics(t, func() { _ = w.loop(t, healing.Config{}).Tick(context.Background(), w.now) })
+	}) // which fails if a goroutine is left
+}
+
 // An order that one process takes ends the training of another.
 func TestLoop_AnOrderReachesTheHolderOfTheLease(t *testing.T) {
 	t.Parallel()

@@ -308,6 +308,12 @@ func (m *Monitor) eachBucket(ctx context.Context, id string, from, to time.Time,
 	for point, err := range m.parts.Telemetry.Scan(ctx, PointQuery{Series: v.series, From: from, To: to}) {
 		k, err := m.read(v, point, err)
 		if errors.Is(err, ErrDamaged) {
+			if !next.From.IsZero() && next.From.Before(point.Time) {
+				if !yield(next, nil) {
+					return nil
+				}
+				next = Bucket{}
+			}
 			if !yield(Bucket{From: point.Time}, fmt.Errorf("healing: buckets: %w", err)) {
 				return nil
 			}
@@ -319,8 +325,8 @@ func (m *Monitor) eachBucket(ctx context.Context, id string, from, to time.Time,
 		if k == nil {
 			continue
 		}
-		end := point.Time.Add(m.cfg.Bucket)
-		one := Bucket{From: point.Time, To: k.until, Complete: !k.looked.Before(end.Add(m.cfg.Lateness)), Tally: k.Tally}
+		last := m.looks(m.number(point.Time))[3]
+		one := Bucket{From: point.Time, To: k.until, Complete: !k.looked.Before(last), Tally: k.Tally}
 		if one.From.Equal(next.From) {
 			one.Complete = one.Complete && next.Complete
 			if one.To.Before(next.To) {

@@ -128,6 +128,87 @@ func TestMonitor_LateRecords(t *testing.T) {
 	at(8*hour, 2880-960+3)
 }
 
+// A bucket that is Complete does not change, whatever comes late, and every bucket becomes
+// Complete, however short the window is.
+func TestMonitor_WhatIsCompleteStays(t *testing.T) {
+	t.Parallel()
+	for _, window := range []time.Duration{day, hour} {
+		w, parts := monitored(t)
+		m := newMonitor(t, parts, healing.MonitorConfig{Window: window, MinSamples: 1})
+		rng := rand.New(rand.NewPCG(5, 5))
+		complete := map[time.Time]int{}
+		w.now = w.now.Add(30 * time.Minute)
+		for range 30 {
+			pass(t, m, w.now)
+			for b, err := range m.Buckets(t.Context(), "1", w.now.Add(-8*hour), time.Time{}) {
+				require.NoError(t, err)
+				if rows, ok := complete[b.From]; ok {
+					require.Equal(t, rows, b.Rows, "%s at %s", b.From, w.now)
+					require.True(t, b.Complete)
+				}
+				if b.Complete {
+					complete[b.From] = b.Rows
+				}
+			}
+			records, _, err := w.traffic(t.Context(), 5*time.Minute, 20, 1)
+			require.NoError(t, err)
+			for i := range records {
+				records[i].Time = records[i].Time.Add(-time.Duration(rng.Int64N(int64(window))))
+			}
+			require.NoError(t, w.parts.Predictions.Append(t.Context(), records...))
+			w.now = w.now.Add(5 * time.Minute)
+		}
+		require.Greater(t, len(complete), 15)
+	}
+}
+
+// losesAll is a telemetry that takes everything and has nothing.
+type losesAll struct{ healing.Telemetry }
+
+func (losesAll) Scan(context.Context, healing.PointQuery) iter.Seq2[healing.Point, error] {
+	return func(func(healing.Point, error) bool) {}
+}
+
+// What a telemetry lost is counted again, also a bucket that changed in this very pass.
+func TestMonitor_ATelemetryThatLosesAll(t *testing.T) {
+	t.Parallel()
+	w, parts := monitored(t)
+	parts.Telemetry = losesAll{parts.Telemetry}
+	m := newMonitor(t, parts, healing.MonitorConfig{})
+	pass(t, m, w.now)
+	rng := rand.New(rand.NewPCG(6, 6))
+	for range 10 {
+		records, _, err := w.traffic(t.Context(), 10*time.Minute, 20, 1)
+		require.NoError(t, err)
+		records[0].Time = records[0].Time.Add(-time.Duration(rng.Int64N(int64(10 * time.Minute))))
+		require.NoError(t, parts.Predictions.Append(t.Context(), records...))
+		w.now = w.now.Add(10 * time.Minute)
+		require.Equal(t, anew(t, parts, healing.MonitorConfig{}, w.now), whole(t, pass(t, m, w.now)))
+	}
+}
+
+// A reference that is attached to the version in production is used from the next pass on.
+func TestMonitor_AReferenceThatComesLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	promoted(t, w.parts.Registry, nil)
+	w.pass(t, day, 400, 1)
+	parts := healing.MonitorParts{Predictions: w.parts.Predictions, Registry: w.parts.Registry, Telemetry: healing.NewMemoryTelemetry()}
+	m := newMonitor(t, parts, healing.MonitorConfig{})
+	require.Contains(t, pass(t, m, w.now).Skipped, "has no reference")
+	document, err := healing.ReferenceOf(w.parts.Predictions.Schema(), w.rows(2000))
+	require.NoError(t, err)
+	attacher := w.parts.Registry.(registry.Attacher)
+	for name, document := range map[string][]byte{healing.ReferenceDocument: document, healing.AnswersDocument: answersOf(t)} {
+		_, err = attacher.Attach(t.Context(), registry.Attachment{Version: "1", Documents: map[string][]byte{name: document}})
+		require.NoError(t, err)
+		require.Equal(t, anew(t, parts, healing.MonitorConfig{}, w.now), whole(t, pass(t, m, w.now)))
+	}
+	p := pass(t, m, w.now)
+	require.NotNil(t, p.Drift)
+	require.NotNil(t, p.Answers)
+}
+
 func TestMonitor_RestartReadsOnlyWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	w, parts := monitored(t)
@@ -391,8 +472,10 @@ func TestMonitor_DamagedTelemetry(t *testing.T) {
 	require.EqualValues(t, 20, store.records.Load()-before)
 	p.Damaged = nil
 	require.Equal(t, want, whole(t, p))
-	damaged := 0
+	damaged, last := 0, time.Time{}
 	for b, err := range m.Buckets(t.Context(), "", w.now.Add(-day), w.now) {
+		require.False(t, b.From.Before(last), "in order")
+		last = b.From
 		if err != nil {
 			require.ErrorIs(t, err, healing.ErrDamaged)
 			require.False(t, b.From.IsZero())

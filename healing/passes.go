@@ -16,6 +16,9 @@ const keepPasses = 600
 // time. It is guarded by Loop.mu.
 type passes struct {
 	list []Pass
+	// read is the time of the latest pass when the telemetry was last read: what others made
+	// since is not known.
+	read time.Time
 	// damage says which stored passes cannot be read, "" if all can.
 	damage string
 }
@@ -81,7 +84,7 @@ func (l *Loop) readPasses(ctx context.Context, to time.Time) error {
 		l.passes.cut(to)
 		to = to.Add(1) // a query ends before its To
 	}
-	from := l.slot(l.passes.last().Time)
+	from := l.slot(earlier(l.passes.read, l.passes.last().Time))
 	l.mu.Unlock()
 	if !now.IsZero() && latest.After(now) {
 		l.cfg.Logger.WarnContext(ctx, "the latest pass is from the future: a clock is wrong", "latest", latest, "now", now)
@@ -98,6 +101,7 @@ func (l *Loop) readPasses(ctx context.Context, to time.Time) error {
 	for _, p := range found {
 		l.passes.add(p, l.slot)
 	}
+	l.passes.read = l.passes.last().Time
 	return nil
 }
 

@@ -17,8 +17,8 @@ const ReferenceDocument = "reference.json"
 // ReferenceOf freezes rows of the schema, those that a version was trained on or any that
 // show what it is made for, as the document that the monitor compares live rows with. A
 // host that registers a version by itself puts it under [ReferenceDocument] into the
-// documents of the [registry.Draft]; without it, nothing is compared while that version
-// is in production. No rows, or a row that does not follow the schema, is an error.
+// documents of the [registry.Draft], or attaches it later; without it, nothing is compared
+// while that version is in production. No rows, or a row that does not follow the schema, is an error.
 func ReferenceOf(schema *predictlog.Schema, rows []predictlog.Row) ([]byte, error) {
 	if schema == nil {
 		return nil, errors.New("healing: reference: nil schema")

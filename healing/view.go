@@ -17,9 +17,10 @@ import (
 type view struct {
 	version string // "" for all predictions while none is in production
 	series  string
-	inputs  *against // nil if there is nothing to compare rows with
-	answers *against // nil if there is nothing to compare answers with
-	metrics metrics  // without a reference if there is no version
+	inputs  *against        // nil if there is nothing to compare rows with
+	answers *against        // nil if there is nothing to compare answers with
+	metrics metrics         // without a reference if there is no version
+	carried []registry.File // the documents of the version that inputs and answers are from
 
 	buckets map[int64]*bucket // by number, see Monitor.number
 	groups  map[int64]*Tally  // sums of whole groups of buckets, by number
@@ -88,9 +89,17 @@ func (b *bucket) slimDown() {
 	b.slim = true
 }
 
-// viewOf returns the view of a version, the one in memory if it is of that version.
+// carried returns the documents of a version that it is compared with.
+func carried(v registry.Version) []registry.File {
+	return slices.DeleteFunc(slices.Clone(v.Files), func(f registry.File) bool {
+		return f.Name != ReferenceDocument && f.Name != AnswersDocument
+	})
+}
+
+// viewOf returns the view of a version. It is the one in memory if that is of this version
+// and no reference was attached since.
 func (m *Monitor) viewOf(ctx context.Context, v registry.Version) (*view, error) {
-	if m.current == nil || m.current.version != v.ID {
+	if m.current == nil || m.current.version != v.ID || !slices.Equal(m.current.carried, carried(v)) {
 		view, err := m.newView(ctx, v)
 		if err != nil {
 			return nil, err
@@ -105,6 +114,7 @@ func (m *Monitor) viewOf(ctx context.Context, v registry.Version) (*view, error)
 func (m *Monitor) newView(ctx context.Context, v registry.Version) (*view, error) {
 	view := &view{
 		version: v.ID,
+		carried: carried(v),
 		series:  m.about.series("profiles", v.ID, m.cfg.Bucket.String()),
 		buckets: map[int64]*bucket{},
 		groups:  map[int64]*Tally{},

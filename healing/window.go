@@ -36,23 +36,27 @@ func (m *Monitor) whole(group int64, s span) bool {
 	return s.first <= first && last <= s.last && !m.start(last+1).After(s.now)
 }
 
+// looks returns when the records of a bucket are read once it is over: when that is, and
+// three times for those that came late. After the last time the bucket does not change.
+func (m *Monitor) looks(number int64) (at [4]time.Time) {
+	end := m.start(number + 1)
+	group := m.start((groupOf(number) + 1) * groupSize)
+	for i, wait := range [...]time.Duration{0, m.cfg.Lateness / 36, m.cfg.Lateness / 6, m.cfg.Lateness} {
+		at[i] = end.Add(wait)
+		if wait >= groupSize*m.cfg.Bucket { // the buckets of a group together, which is one scan
+			at[i] = group.Add(wait)
+		}
+	}
+	return at
+}
+
 // due reports whether the records of a bucket are to be read.
 func (m *Monitor) due(k *kept, number int64, now time.Time) bool {
-	end := m.start(number + 1)
-	if k == nil || end.After(now) || k.looked.After(now) { // a look from the future: a clock was wrong
+	if k == nil || m.start(number+1).After(now) || k.looked.After(now) { // a look from the future: a clock was wrong
 		return true
 	}
-	group := m.start((groupOf(number) + 1) * groupSize)
-	for _, wait := range [...]time.Duration{0, m.cfg.Lateness / 36, m.cfg.Lateness / 6, m.cfg.Lateness} {
-		at := end.Add(wait)
-		if wait >= groupSize*m.cfg.Bucket { // the buckets of a group together, which is one scan
-			at = group.Add(wait)
-		}
-		if !at.After(now) && k.looked.Before(at) {
-			return true
-		}
-	}
-	return false
+	looks := m.looks(number)
+	return slices.ContainsFunc(looks[:], func(at time.Time) bool { return !at.After(now) && k.looked.Before(at) })
 }
 
 // update brings all buckets of the span into memory, as they are kept, or counted if they
@@ -73,7 +77,10 @@ func (m *Monitor) update(ctx context.Context, v *view, s span) (damaged []string
 			damaged = append(damaged, bad...)
 			r.mark(loaded)
 		}
-		due := s.runs(foldAtOnce, func(n int64) bool { return !folded[n] && m.due(v.buckets[n].parts[m.cfg.Replica], n, s.now) })
+		due := s.runs(foldAtOnce, func(n int64) bool {
+			k := v.buckets[n].parts[m.cfg.Replica]
+			return k == nil || !folded[n] && m.due(k, n, s.now) // nil again if the telemetry lost it at once
+		})
 		for _, r := range due {
 			if err := m.fold(ctx, v, r, s.now); err != nil {
 				return nil, err

@@ -326,6 +326,17 @@ func (w *world) entries(t testing.TB) []healing.Entry {
 	return list
 }
 
+// raw returns the entries of the world's journal as they are stored.
+func (w *world) raw(t testing.TB) [][]byte {
+	t.Helper()
+	var list [][]byte
+	for e, err := range w.parts.Journal.Read(t.Context(), 0) {
+		require.NoError(t, err)
+		list = append(list, e)
+	}
+	return list
+}
+
 // record appends a run to a journal, as a loop does.
 func record(t testing.TB, journal registry.Log, run healing.Run) {
 	t.Helper()
