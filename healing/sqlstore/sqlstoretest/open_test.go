@@ -72,7 +72,7 @@ func TestOpen_LaterVersion(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
 		p := b.place(t)
 		p.prefix = "other_" + p.prefix
-		if strings.HasPrefix(b.name, "postgres") {
+		if b.postgres() {
 			t.Cleanup(func() { drop(t, p) })
 		}
 		pool := p.pool(t)
@@ -96,7 +96,7 @@ func TestOpen_Twice(t *testing.T) {
 			require.Equal(t, "x", string(entry))
 		}
 		p.prefix = "p" + fmt.Sprint(len(p.prefix)) + p.prefix
-		if strings.HasPrefix(b.name, "postgres") {
+		if b.postgres() {
 			t.Cleanup(func() { drop(t, p) })
 		}
 		for range p.openBy(t, pool, credit(t, 1)).Log("a").Read(t.Context(), 0) {
