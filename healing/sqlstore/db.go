@@ -112,9 +112,13 @@ func (db *DB) Prune(ctx context.Context, before time.Time) error {
 // text returns a statement as the database wants it.
 func (db *DB) text(statement string) string { return db.dialect.rewrite(db.prefix, statement) }
 
+// isText reports whether every database can keep s as a text: PostgreSQL keeps neither
+// broken UTF-8 nor NUL.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
 // checkName returns an error if a name cannot be stored in every database.
 func checkName(what, name string) error {
-	if name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
+	if name == "" || len(name) > 200 || !isText(name) {
 		return fmt.Errorf("%s %.200q, want 1 to 200 bytes of UTF-8 without NUL", what, name)
 	}
 	return nil

@@ -49,7 +49,8 @@ var migrations = [...][]string{
 			PRIMARY KEY (name, seq)
 		)`,
 
-		// A blob without a size is being stored, or was when its process died.
+		// A blob without a size is being stored, or was when its process died; at is when its
+		// last portion was. One with a negative size is being deleted.
 		`CREATE TABLE {blob} (
 			space #text NOT NULL,
 			name #text NOT NULL,

@@ -283,9 +283,9 @@ func (p *Predictions) compare(r encoded, stored []byte) error {
 func (p *Predictions) Prune(ctx context.Context, before time.Time) error {
 	for model, err := range p.models(ctx, "") {
 		if err == nil {
-			err = p.db.prune(ctx, `DELETE FROM {prediction} WHERE id IN (
-				SELECT id FROM {prediction} WHERE model = $1 AND at < $2 ORDER BY at, id LIMIT $3)`,
-				model, ceilMicros(before), pruneRows)
+			err = p.db.prune(ctx, `DELETE FROM {prediction} WHERE id`,
+				`SELECT id FROM {prediction} WHERE model = $1 AND at < $2 ORDER BY at, id`, pruneRows,
+				model, ceilMicros(before))
 		}
 		if err != nil {
 			return fmt.Errorf("sqlstore: prune predictions: %w", err)
