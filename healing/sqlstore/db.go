@@ -44,7 +44,7 @@ var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 // finds out by asking. Tables that are missing, or are those of an earlier version of this
 // package, it creates or changes, all or none, while other processes that open the same
 // database wait. A user without the right to do so can open a database whose tables are up
-// to date.
+// to date, and one who may only read can if another opened it with this schema.
 //
 // The schema is that of the records that [DB.Predictions] takes. Several schemas may share
 // the tables: those of several models, and the earlier ones of each.
