@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
 )
@@ -145,5 +146,39 @@ func TestBlobs_DeletedWhileRead(t *testing.T) {
 		require.False(t, errors.Is(err, registry.ErrCorrupt))
 		require.NoError(t, r.Close())
 		require.Zero(t, countRows(t, p, pool, "chunk"))
+	})
+}
+
+// A label arrives when the appends before it are done, not when it began to wait for them:
+// who read meanwhile did not see it.
+func TestLabels_ArriveAfterTheWait(t *testing.T) {
+	onEach(t, func(t *testing.T, b backend) {
+		if !b.durable {
+			return // there is no second connection
+		}
+		ctx := t.Context()
+		p := b.place(t)
+		store := p.open(t, credit(t, 1)).Labels()
+		other, err := p.pool(t).Conn(ctx)
+		require.NoError(t, err)
+		defer other.Close()
+		begin, table := "BEGIN", p.prefix+"label_count"
+		if !b.postgres() {
+			begin, table = "BEGIN IMMEDIATE", "selfheal_label_count"
+		}
+		for _, statement := range []string{begin, "UPDATE " + table + " SET n = n"} {
+			_, err := other.ExecContext(ctx, statement)
+			require.NoError(t, err)
+		}
+		appended := make(chan error, 1)
+		go func() { appended <- store.Append(ctx, labels.Label{PredictionID: "a", Class: "1", Time: noon}) }()
+		time.Sleep(100 * time.Millisecond)
+		read := time.Now()
+		_, err = other.ExecContext(ctx, "COMMIT")
+		require.NoError(t, err)
+		require.NoError(t, <-appended)
+		none, err := store.LookupAsOf(ctx, read, "a")
+		require.NoError(t, err)
+		require.Empty(t, none, "it was not there then")
 	})
 }
