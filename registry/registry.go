@@ -275,6 +275,15 @@ type Observer interface {
 	Observe(ctx context.Context, version string, at time.Time, metrics map[string]float64) error
 }
 
+// Caveat is implemented by a [Registry] that promises less than others do, because of what
+// it is kept in.
+type Caveat interface {
+	// Caveat returns a sentence for the people who run the service on what is promised
+	// less, "" if nothing is. leased says whether all who make transitions do so under one
+	// lease and pass its token. The answer is always the same and needs no request.
+	Caveat(leased bool) string
+}
+
 // Query selects versions. The zero Query selects all.
 type Query struct {
 	// ID, Key and Stage, if not empty, must equal the version's.

@@ -23,12 +23,14 @@ type blobs struct {
 // [DB.Registry].
 //
 // A content is stored in portions of 1 MiB, each in a transaction of its own, so that
-// neither a slow source nor a slow reader keeps a connection or a lock. What a process left
-// behind that died while it stored is listed with a size of 0.
+// neither a slow source nor a slow reader keeps a connection or a lock, and is deleted in
+// portions too. What a process left behind that died meanwhile is listed with a size of 0.
 func (db *DB) Blobs(name string) registry.Blobs { return &blobs{db: db, space: name} }
 
 const (
 	chunkBytes = 1 << 20
+	// deleteChunks is how many portions a transaction removes at most.
+	deleteChunks = 32
 	// cleanupTimeout bounds the removal of what a failed Put stored.
 	cleanupTimeout = 10 * time.Second
 )
@@ -69,6 +71,10 @@ func (b *blobs) put(ctx context.Context, name string, content io.Reader) (err er
 			continue
 		}
 		err = b.db.update(ctx, func(ctx context.Context, c conn) error {
+			// It locks the row, so that a Delete takes this portion too.
+			if err := b.unfinished(ctx, c, name, `at = #now`); err != nil {
+				return err
+			}
 			_, err := b.db.exec(ctx, c, `INSERT INTO {chunk} (space, name, i, data) VALUES ($1, $2, $3, $4)`,
 				b.space, name, i, buf[:n])
 			return err
@@ -78,13 +84,18 @@ func (b *blobs) put(ctx context.Context, name string, content io.Reader) (err er
 		}
 	}
 	return b.db.update(ctx, func(ctx context.Context, c conn) error {
-		rows, err := b.db.exec(ctx, c, `UPDATE {blob} SET size = $3 WHERE space = $1 AND name = $2 AND size IS NULL`,
-			b.space, name, size)
-		if err == nil && rows == 0 {
-			err = errors.New("it was deleted meanwhile")
-		}
-		return err
+		return b.unfinished(ctx, c, name, `at = #now, size = $3`, size)
 	})
+}
+
+// unfinished changes the row of a content that is being stored.
+func (b *blobs) unfinished(ctx context.Context, c conn, name, set string, args ...any) error {
+	rows, err := b.db.exec(ctx, c, `UPDATE {blob} SET `+set+` WHERE space = $1 AND name = $2 AND size IS NULL`,
+		append([]any{b.space, name}, args...)...)
+	if err == nil && rows == 0 {
+		err = errors.New("it was deleted meanwhile")
+	}
+	return err
 }
 
 // begin takes the name. Get does not find it before it has a size.
@@ -115,7 +126,7 @@ func (b *blobs) size(ctx context.Context, name string) (size int64, err error) {
 	}
 	err = b.db.view(ctx, func(ctx context.Context, c conn) error {
 		return c.QueryRowContext(ctx, b.db.text(`SELECT size FROM {blob}
-			WHERE space = $1 AND name = $2 AND size IS NOT NULL`), b.space, name).Scan(&size)
+			WHERE space = $1 AND name = $2 AND size >= 0`), b.space, name).Scan(&size)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = registry.ErrNotFound
@@ -134,12 +145,23 @@ func (b *blobs) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
+// delete first takes the content away from Get and Put, and then removes its portions. Its
+// row goes last, so that List shows what a process left behind that died in between.
 func (b *blobs) delete(ctx context.Context, name string) error {
+	err := b.db.update(ctx, func(ctx context.Context, c conn) error {
+		_, err := b.db.exec(ctx, c, `UPDATE {blob} SET size = -1 WHERE space = $1 AND name = $2`, b.space, name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = b.db.prune(ctx, `DELETE FROM {chunk} WHERE space = $1 AND name = $2 AND i`,
+		`SELECT i FROM {chunk} WHERE space = $1 AND name = $2`, deleteChunks, b.space, name)
+	if err != nil {
+		return err
+	}
 	return b.db.update(ctx, func(ctx context.Context, c conn) error {
-		if _, err := b.db.exec(ctx, c, `DELETE FROM {blob} WHERE space = $1 AND name = $2`, b.space, name); err != nil {
-			return err
-		}
-		_, err := b.db.exec(ctx, c, `DELETE FROM {chunk} WHERE space = $1 AND name = $2`, b.space, name)
+		_, err := b.db.exec(ctx, c, `DELETE FROM {blob} WHERE space = $1 AND name = $2 AND size < 0`, b.space, name)
 		return err
 	})
 }
@@ -178,7 +200,7 @@ func (b *blobs) page(ctx context.Context, after string) (page []registry.Blob, e
 			blob.Time = timeOf(at)
 			page = append(page, blob)
 			return err
-		}, `SELECT name, coalesce(size, 0), at FROM {blob} WHERE space = $1 AND name > $2
+		}, `SELECT name, CASE WHEN size > 0 THEN size ELSE 0 END, at FROM {blob} WHERE space = $1 AND name > $2
 			ORDER BY name LIMIT $3`, b.space, after, pageRows)
 	})
 	return page, err
@@ -222,7 +244,9 @@ func (r *blobReader) next() (chunk []byte, err error) {
 			b.space, r.name, r.i).Scan(&chunk)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("%w: portion %d is missing", registry.ErrCorrupt, r.i)
+		if _, err = b.size(r.ctx, r.name); err == nil { // it was not deleted
+			err = fmt.Errorf("%w: portion %d is missing", registry.ErrCorrupt, r.i)
+		}
 	}
 	if err == nil && (len(chunk) == 0 || int64(len(chunk)) > r.left) {
 		err = fmt.Errorf("%w: portion %d has %d bytes, %d are left", registry.ErrCorrupt, r.i, len(chunk), r.left)

@@ -44,7 +44,7 @@ var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 // finds out by asking. Tables that are missing, or are those of an earlier version of this
 // package, it creates or changes, all or none, while other processes that open the same
 // database wait. A user without the right to do so can open a database whose tables are up
-// to date.
+// to date, and one who may only read can if another opened it with this schema.
 //
 // The schema is that of the records that [DB.Predictions] takes. Several schemas may share
 // the tables: those of several models, and the earlier ones of each.
@@ -112,9 +112,13 @@ func (db *DB) Prune(ctx context.Context, before time.Time) error {
 // text returns a statement as the database wants it.
 func (db *DB) text(statement string) string { return db.dialect.rewrite(db.prefix, statement) }
 
+// isText reports whether every database can keep s as a text: PostgreSQL keeps neither
+// broken UTF-8 nor NUL.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
 // checkName returns an error if a name cannot be stored in every database.
 func checkName(what, name string) error {
-	if name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
+	if name == "" || len(name) > 200 || !isText(name) {
 		return fmt.Errorf("%s %.200q, want 1 to 200 bytes of UTF-8 without NUL", what, name)
 	}
 	return nil

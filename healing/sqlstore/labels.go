@@ -44,18 +44,16 @@ func (s *Labels) Append(ctx context.Context, ls ...labels.Label) error {
 	if len(ls) == 0 {
 		return ctx.Err()
 	}
-	now := time.Now()
-	fresh := slices.Clone(ls)
-	for i := range fresh {
-		if fresh[i].Arrived.IsZero() {
-			fresh[i].Arrived = now
-		}
-	}
 	err := s.db.update(ctx, func(ctx context.Context, c conn) error {
 		var last int64
-		err := c.QueryRowContext(ctx, s.db.text(`UPDATE {label_count} SET n = n + $1 RETURNING n`), len(fresh)).Scan(&last)
+		err := c.QueryRowContext(ctx, s.db.text(`UPDATE {label_count} SET n = n + $1 RETURNING n`), len(ls)).Scan(&last)
 		if err != nil {
 			return err
+		}
+		// Whoever read while this append waited for others did not see these labels.
+		now, fresh := time.Now(), slices.Clone(ls)
+		for i := range fresh {
+			fresh[i] = fresh[i].Stored(now)
 		}
 		first := last - int64(len(fresh)) + 1
 		if s.db.dialect == postgres {

@@ -78,19 +78,19 @@ func (l *log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 				return
 			}
 			for _, e := range page {
-				for ; next < e.seq; next++ { // lost
-					if !yield([]byte{}, nil) {
+				for ; next <= e.seq; next++ {
+					entry := []byte{} // lost
+					if next == e.seq {
+						entry = e.body
+					}
+					if err := ctx.Err(); err != nil {
+						yield(nil, err)
+						return
+					}
+					if !yield(entry, nil) {
 						return
 					}
 				}
-				if err := ctx.Err(); err != nil {
-					yield(nil, err)
-					return
-				}
-				if !yield(e.body, nil) {
-					return
-				}
-				next++
 			}
 		}
 	}

@@ -49,7 +49,8 @@ var migrations = [...][]string{
 			PRIMARY KEY (name, seq)
 		)`,
 
-		// A blob without a size is being stored, or was when its process died.
+		// A blob without a size is being stored, or was when its process died; at is when its
+		// last portion was. One with a negative size is being deleted.
 		`CREATE TABLE {blob} (
 			space #text NOT NULL,
 			name #text NOT NULL,
@@ -94,7 +95,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil || version == len(migrations) {
 		return err
 	}
-	return db.update(ctx, func(ctx context.Context, c conn) error {
+	err = db.update(ctx, func(ctx context.Context, c conn) (err error) {
 		if db.dialect == postgres {
 			// CREATE TABLE IF NOT EXISTS fails if two run at once.
 			if _, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
@@ -104,8 +105,7 @@ func (db *DB) migrate(ctx context.Context) error {
 		if _, err := db.exec(ctx, c, `CREATE TABLE IF NOT EXISTS {version} (version #int NOT NULL PRIMARY KEY)`); err != nil {
 			return err
 		}
-		version, err := db.versionOf(ctx, c)
-		if err != nil {
+		if version, err = db.versionOf(ctx, c); err != nil {
 			return err
 		}
 		for v := version; v < len(migrations); v++ {
@@ -117,10 +117,13 @@ func (db *DB) migrate(ctx context.Context) error {
 			if _, err := db.exec(ctx, c, `INSERT INTO {version} (version) VALUES ($1)`, v+1); err != nil {
 				return fmt.Errorf("migrate to version %d: %w", v+1, err)
 			}
-			db.log.InfoContext(ctx, "sqlstore: tables created or changed", "prefix", db.prefix, "version", v+1)
 		}
 		return nil
 	})
+	if err == nil && version < len(migrations) {
+		db.log.InfoContext(ctx, "sqlstore: tables created or changed", "prefix", db.prefix, "from", version, "to", len(migrations))
+	}
+	return err
 }
 
 // version returns the version of the tables, 0 if there are none.

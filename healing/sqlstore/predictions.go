@@ -47,6 +47,17 @@ func newPredictions(ctx context.Context, db *DB, schema *predictlog.Schema) (*Pr
 		return nil, err
 	}
 	p := &Predictions{db: db, schema: schema}
+	// Who finds the schema needs no right to write.
+	var known int
+	err = db.view(ctx, func(ctx context.Context, c conn) error {
+		return c.QueryRowContext(ctx, db.text(`SELECT count(*) FROM {schema} WHERE fingerprint = $1`), schema.Fingerprint()).Scan(&known)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if known > 0 {
+		return p, p.learn(ctx)
+	}
 	err = db.update(ctx, func(ctx context.Context, c conn) error {
 		_, err := db.exec(ctx, c, `INSERT INTO {schema} (fingerprint, body) VALUES ($1, $2)
 			ON CONFLICT (fingerprint) DO NOTHING`, schema.Fingerprint(), body)
@@ -283,9 +294,9 @@ func (p *Predictions) compare(r encoded, stored []byte) error {
 func (p *Predictions) Prune(ctx context.Context, before time.Time) error {
 	for model, err := range p.models(ctx, "") {
 		if err == nil {
-			err = p.db.prune(ctx, `DELETE FROM {prediction} WHERE id IN (
-				SELECT id FROM {prediction} WHERE model = $1 AND at < $2 ORDER BY at, id LIMIT $3)`,
-				model, ceilMicros(before), pruneRows)
+			err = p.db.prune(ctx, `DELETE FROM {prediction} WHERE id`,
+				`SELECT id FROM {prediction} WHERE model = $1 AND at < $2 ORDER BY at, id`, pruneRows,
+				model, ceilMicros(before))
 		}
 		if err != nil {
 			return fmt.Errorf("sqlstore: prune predictions: %w", err)

@@ -3,22 +3,27 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"iter"
 )
 
 // pruneRows is how many rows a transaction removes at most.
 const pruneRows = 5000
 
-// prune repeats a statement, each time in a transaction of its own, until it removes
-// nothing more.
-func (db *DB) prune(ctx context.Context, statement string, args ...any) error {
+// prune removes the rows that keys selects, some at a time, each time in a transaction of
+// its own, until none is left. remove is the statement up to its list of keys.
+func (db *DB) prune(ctx context.Context, remove, keys string, portion int, args ...any) error {
 	for {
-		var rows int64
+		var rows, left int64
 		err := db.update(ctx, func(ctx context.Context, c conn) (err error) {
-			rows, err = db.exec(ctx, c, statement, args...)
-			return err
+			rows, err = db.exec(ctx, c, fmt.Sprintf("%s IN (%s LIMIT %d)", remove, keys, portion), args...)
+			if err != nil || rows > 0 {
+				return err
+			}
+			// It may have waited for another transaction that removed this portion.
+			return c.QueryRowContext(ctx, db.text("SELECT count(*) FROM ("+keys+" LIMIT 1) AS rest"), args...).Scan(&left)
 		})
-		if err != nil || rows == 0 {
+		if err != nil || rows+left == 0 {
 			return err
 		}
 	}

@@ -117,6 +117,12 @@ func readJoined(rows *sql.Rows, body *sql.RawBytes, r *joined) error {
 // all yields the records that q matches.
 func (s *scan) all(ctx context.Context, q predictlog.Query) iter.Seq2[*joined, error] {
 	return func(yield func(*joined, error) bool) {
+		if !isText(q.Model) || !isText(q.Version) { // no record has such
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+			}
+			return
+		}
 		for model, err := range s.p.models(ctx, q.Model) {
 			if err != nil {
 				yield(nil, err)

@@ -200,9 +200,9 @@ func (t *telemetry) page(ctx context.Context, where, order string, place healing
 func (t *telemetry) Prune(ctx context.Context, before time.Time) error {
 	for series, err := range t.db.keys(ctx, "{point}", "series") {
 		if err == nil {
-			err = t.db.prune(ctx, `DELETE FROM {point} WHERE series = $1 AND (at, part) IN (
-				SELECT at, part FROM {point} WHERE series = $1 AND at < $2 ORDER BY at, part LIMIT $3)`,
-				series, ceilMicros(before), pruneRows)
+			err = t.db.prune(ctx, `DELETE FROM {point} WHERE series = $1 AND (at, part)`,
+				`SELECT at, part FROM {point} WHERE series = $1 AND at < $2 ORDER BY at, part`, pruneRows,
+				series, ceilMicros(before))
 		}
 		if err != nil {
 			return fmt.Errorf("sqlstore: prune telemetry: %w", err)

@@ -25,6 +25,8 @@ const (
 	buffered = 1 << 20
 	// maxFiles is how many files a version has at most.
 	maxFiles = 10_000
+	// maxDepth is how deep folders are in each other at most.
+	maxDepth = 100
 )
 
 // artifactPath returns the path at the proxy of what an URI names, or reports that the
@@ -185,8 +187,11 @@ func (c *client) upload(ctx context.Context, at string, content io.ReadCloser, s
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)) // "{}" or nothing
-	return errors.Join(err, res.Body.Close())
+	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20)) // "{}" or nothing
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		return fmt.Errorf("mlflowregistry: %w", err)
+	}
+	return decode(req, res, data, nil)
 }
 
 // download opens what is stored at this path. What does not exist is
@@ -221,9 +226,12 @@ func (c *client) remove(ctx context.Context, at string) error {
 // files lists what is stored below this path, without hashes: path/x as prefix/x.
 func (c *client) files(ctx context.Context, at, prefix string) ([]registry.File, error) {
 	var found []registry.File
-	for pending := []string{""}; len(pending) > 0; {
-		dir := pending[0]
-		pending = pending[1:]
+	for dirs := []string{""}; len(dirs) > 0; {
+		dir := dirs[0]
+		dirs = dirs[1:]
+		if strings.Count(dir, "/") > maxDepth { // a link to a folder above, perhaps
+			return nil, fmt.Errorf("mlflowregistry: %q holds folders that are more than %d deep", at, maxDepth)
+		}
 		var answer struct {
 			Files []struct {
 				Path  string `json:"path"`
@@ -240,12 +248,12 @@ func (c *client) files(ctx context.Context, at, prefix string) ([]registry.File,
 		for _, f := range answer.Files {
 			name := path.Join(dir, path.Base(f.Path))
 			if f.IsDir {
-				pending = append(pending, name)
+				dirs = append(dirs, name)
 			} else {
 				found = append(found, registry.File{Name: path.Join(prefix, name), Size: f.Size, Blob: path.Join(at, name)})
 			}
 		}
-		if len(found)+len(pending) > maxFiles {
+		if len(found)+len(dirs) > maxFiles {
 			return nil, fmt.Errorf("mlflowregistry: %q holds more than %d files", at, maxFiles)
 		}
 	}

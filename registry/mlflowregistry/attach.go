@@ -136,8 +136,8 @@ func (r *Registry) Observe(ctx context.Context, version string, at time.Time, va
 }
 
 // Delete implements [registry.Deleter]. Other clients cannot load the version any more
-// either. The run with its metrics, and the version with its tags stay. A version that another client registered is [registry.ErrIllegal]:
-// its files are not ours to delete.
+// either. The run with its metrics, and the version with its tags stay. A version that
+// another client registered is [registry.ErrIllegal]: its files are not ours to delete.
 func (r *Registry) Delete(ctx context.Context, d registry.Deletion) error {
 	if err := d.Validate(); err != nil {
 		return err
@@ -186,7 +186,7 @@ func (r *Registry) Delete(ctx context.Context, d registry.Deletion) error {
 	}
 	// The manifest stays, as what is known of the version does.
 	for _, f := range v.Files {
-		if !strings.HasPrefix(f.Blob, root+"/") {
+		if !strings.HasPrefix(f.Blob, root+"/") || path.Clean(f.Blob) != f.Blob {
 			return fmt.Errorf("%w: file %q of version %q is stored as %q, outside its run", registry.ErrCorrupt, f.Name, v.ID, f.Blob)
 		}
 		if err := r.client.remove(ctx, f.Blob); err != nil {

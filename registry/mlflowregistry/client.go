@@ -62,7 +62,7 @@ const (
 type client struct {
 	base  string // ends with "/api/2.0/"
 	cfg   Config
-	plain *http.Client
+	plain http.Client
 }
 
 func (c *client) request(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
@@ -257,11 +257,22 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 		return fmt.Errorf("mlflowregistry: %s %s: %w", method, path, err)
 	case len(data) > maxAnswer:
 		return &Error{Method: method, Path: path, Status: res.StatusCode, Message: fmt.Sprintf("the answer has more than %d bytes", maxAnswer)}
-	case out == nil:
-		return nil
+	}
+	return decode(req, res, data, out)
+}
+
+// decode stores the JSON of an answer in out. If that is nil the answer is ignored, but it
+// must be JSON or empty: a page for people, such as one that asks for a login, is none of
+// the server's, and what was asked for was not done.
+func decode(req *http.Request, res *http.Response, data []byte, out any) error {
+	if out == nil {
+		if len(data) == 0 {
+			return nil
+		}
+		out = new(json.RawMessage)
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return &Error{Method: method, Path: path, Status: res.StatusCode, Message: "the answer is not the JSON it should be: " + err.Error()}
+		return &Error{Method: req.Method, Path: req.URL.Path, Status: res.StatusCode, Message: "the answer is not the JSON it should be: " + err.Error()}
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ type Config struct {
 	// MLFLOW_TRACKING_CLIENT_CERT_PATH.
 	ClientCert string
 	// HTTPClient makes the requests, in place of one that is made from the three fields
-	// above. Its Timeout must be 0: it would cut off large artifacts.
+	// above. Its Timeout must be 0: it would cut off large artifacts. Redirects are not
+	// followed unless it has a CheckRedirect.
 	HTTPClient *http.Client
 
 	// Champion is the alias of the version in production, default "champion". Challenger
@@ -94,6 +95,10 @@ var (
 
 func (c Config) withDefaults(env func(string) string) Config {
 	c.URL = cmp.Or(c.URL, env("MLFLOW_TRACKING_URI"))
+	if u, err := url.Parse(c.URL); err == nil && u.User != nil && c.Username == "" {
+		c.Username = u.User.Username()
+		c.Password, _ = u.User.Password()
+	}
 	if c.Username == "" && c.Password == "" && c.Token == "" {
 		c.Username, c.Password = env("MLFLOW_TRACKING_USERNAME"), env("MLFLOW_TRACKING_PASSWORD")
 		c.Token = env("MLFLOW_TRACKING_TOKEN")
@@ -123,14 +128,15 @@ func (c Config) validate() error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
+	// What else is in a URL may be secret, so errors do not repeat it.
 	u, err := url.Parse(c.URL)
 	switch {
 	case err != nil:
-		wrong("URL: cannot be parsed") // the error would repeat a password
+		wrong("URL: cannot be parsed")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		wrong("URL is %q, want http:// or https:// and a host", u.Redacted())
+		wrong("URL is %q, want http:// or https:// and a host", u.Scheme+"://"+u.Host)
 	case u.RawQuery != "" || u.Fragment != "":
-		wrong("URL is %q, want no query and no fragment", u.Redacted())
+		wrong("URL is one of the host %q, want no query and no fragment", u.Host)
 	}
 	if c.Model == "" || strings.ContainsAny(c.Model, `/:"`) {
 		wrong(`Model is %q, want a name without '/', ':' and '"'`, c.Model)
@@ -174,28 +180,16 @@ func newClient(c Config) (*client, error) {
 	if err != nil {
 		return nil, errors.New("mlflowregistry: URL cannot be parsed")
 	}
-	if u.User != nil {
-		if c.Username == "" {
-			c.Username = u.User.Username()
-			c.Password, _ = u.User.Password()
-		}
-		u.User = nil
+	u.User = nil // is sent in a header
+	cl := &client{base: strings.TrimRight(u.String(), "/") + "/api/2.0/", cfg: c}
+	if c.HTTPClient != nil {
+		cl.plain = *c.HTTPClient
+	} else if cl.plain.Transport, err = c.transport(); err != nil {
+		return nil, fmt.Errorf("mlflowregistry: %w", err)
 	}
-	cl := &client{
-		base:  strings.TrimRight(u.String(), "/") + "/api/2.0/",
-		cfg:   c,
-		plain: c.HTTPClient,
-	}
-	if cl.plain == nil {
-		transport, err := c.transport()
-		if err != nil {
-			return nil, fmt.Errorf("mlflowregistry: %w", err)
-		}
-		cl.plain = &http.Client{
-			Transport: transport,
-			// A redirected POST would become a GET; to say where it leads is more help.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+	if cl.plain.CheckRedirect == nil {
+		// A redirected POST would become a GET; to say where it leads is more help.
+		cl.plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return cl, nil
 }

@@ -30,8 +30,8 @@ var (
 const ForeignActor = "mlflow"
 
 // Registry is a [registry.Registry] whose versions are those of a registered model of an
-// MLflow server. It implements [registry.Attacher], [registry.Deleter], [registry.Fencer]
-// and [registry.Observer] too. What it promises with and without a lease is said in the
+// MLflow server. It implements [registry.Attacher], [registry.Deleter], [registry.Fencer],
+// [registry.Observer] and [registry.Caveat] too. What it promises with and without a lease is said in the
 // documentation of the package.
 //
 // All methods are safe for concurrent use by goroutines. It has no goroutine of its own
@@ -53,6 +53,7 @@ var (
 	_ registry.Deleter  = (*Registry)(nil)
 	_ registry.Fencer   = (*Registry)(nil)
 	_ registry.Observer = (*Registry)(nil)
+	_ registry.Caveat   = (*Registry)(nil)
 )
 
 // Open returns a Registry for the model, which it creates if it does not exist and the
@@ -79,6 +80,16 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("mlflowregistry: open model %q: %w", cfg.Model, err)
 	}
 	return r, nil
+}
+
+// Caveat implements [registry.Caveat].
+func (r *Registry) Caveat(leased bool) string {
+	if leased {
+		return "MLflow has no compare-and-set: promotions under the lease are exact, but other clients of MLflow take no part in it, " +
+			"and what they put into production is found and reported at the next poll."
+	}
+	return "MLflow has no compare-and-set, and there is no lease: two processes may both be told that their promotion succeeded; " +
+		"the last one is in production, which is found at the next poll, as is what other clients of MLflow put there."
 }
 
 func (r *Registry) acquire(ctx context.Context) error {

@@ -75,10 +75,33 @@ var backends = []backend{
 	{"sqlite, memory", false, func(t testing.TB) place { return place{driver: "sqlite", dsn: ":memory:", conns: 1} }},
 }
 
-// onEach runs a test on each backend.
+func (b backend) postgres() bool { return strings.HasPrefix(b.name, "postgres") }
+
+// onEach runs a test on each backend, beside the other tests that do.
 func onEach(t *testing.T, test func(t *testing.T, b backend)) {
+	on(t, backends, true, test)
+}
+
+// onMain runs a test of what is built above the stores, which no protocol and no missing
+// file can change, on the main backends.
+func onMain(t *testing.T, test func(t *testing.T, b backend)) {
+	on(t, []backend{backends[0], backends[2], backends[3], backends[4]}, true, test)
+}
+
+func on(t *testing.T, backends []backend, parallel bool, test func(t *testing.T, b backend)) {
+	if parallel {
+		t.Parallel()
+	}
 	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) { test(t, b) })
+		t.Run(b.name, func(t *testing.T) {
+			if parallel {
+				t.Parallel()
+			}
+			if b.postgres() {
+				postgresURL(t)
+			}
+			test(t, b)
+		})
 	}
 }
 
@@ -113,23 +136,29 @@ func sqlitePlace(t testing.TB, conns int, options string) place {
 
 // drop removes the tables of a place in PostgreSQL.
 func drop(t testing.TB, p place) {
-	ctx := context.Background()
+	onTables(t, p, `EXECUTE 'DROP TABLE ' || name;`)
+}
+
+// empty removes the rows of a place in PostgreSQL, and leaves it as Open does.
+func empty(t testing.TB, p place) {
+	onTables(t, p, `CASE substr(name, length('@') + 1)
+		WHEN 'version' THEN NULL;
+		WHEN 'label_count' THEN EXECUTE 'UPDATE ' || name || ' SET n = 0';
+		ELSE EXECUTE 'DELETE FROM ' || name;
+	END CASE;`)
+}
+
+// onTables runs a statement of PL/pgSQL for the name of each table of a place, in which @
+// is the prefix.
+func onTables(t testing.TB, p place, statement string) {
 	db, err := sql.Open(p.driver, p.dsn)
 	require.NoError(t, err)
 	defer db.Close()
-	rows, err := db.QueryContext(ctx, `SELECT tablename FROM pg_tables WHERE tablename LIKE $1`, p.prefix+"%")
+	block := `DO $$ DECLARE name text; BEGIN
+		FOR name IN SELECT tablename FROM pg_tables WHERE starts_with(tablename, '@') LOOP ` + statement + ` END LOOP;
+	END $$`
+	_, err = db.ExecContext(context.Background(), strings.ReplaceAll(block, "@", p.prefix))
 	require.NoError(t, err)
-	var tables []string
-	for rows.Next() {
-		var table string
-		require.NoError(t, rows.Scan(&table))
-		tables = append(tables, table)
-	}
-	require.NoError(t, rows.Err())
-	if len(tables) > 0 {
-		_, err = db.ExecContext(ctx, "DROP TABLE "+strings.Join(tables, ", "))
-		require.NoError(t, err)
-	}
 }
 
 // credit returns a schema of so many numbers and one category.

@@ -15,9 +15,11 @@ import (
 // handles remembers where the stores lie that a kit has, and by which pool they are used.
 // S is a store of the kit.
 type handles[S comparable] struct {
+	t    testing.TB // ends after those of the kit
 	b    backend
 	make func(*sqlstore.DB) S
 	used map[S]use
+	free []place // in PostgreSQL, whose tables are there and have no rows
 }
 
 type use struct {
@@ -25,8 +27,8 @@ type use struct {
 	pool  *sql.DB
 }
 
-func newHandles[S comparable](b backend, make func(*sqlstore.DB) S) *handles[S] {
-	return &handles[S]{b, make, map[S]use{}}
+func newHandles[S comparable](t testing.TB, b backend, make func(*sqlstore.DB) S) *handles[S] {
+	return &handles[S]{t: t, b: b, make: make, used: map[S]use{}}
 }
 
 func (h *handles[S]) at(t testing.TB, u use, schema *predictlog.Schema) S {
@@ -36,8 +38,27 @@ func (h *handles[S]) at(t testing.TB, u use, schema *predictlog.Schema) S {
 }
 
 func (h *handles[S]) new(t testing.TB, schema *predictlog.Schema) S {
-	p := h.b.place(t)
+	p := h.place(t)
 	return h.at(t, use{p, p.pool(t)}, schema)
+}
+
+// place returns a place without rows. PostgreSQL takes longer to create and to drop tables
+// than a kit's case does, so the tables of a case serve the next one.
+func (h *handles[S]) place(t testing.TB) place {
+	if !h.b.postgres() {
+		return h.b.place(t)
+	}
+	if len(h.free) == 0 {
+		h.free = append(h.free, h.b.place(h.t))
+	}
+	last := len(h.free) - 1
+	p := h.free[last]
+	h.free = h.free[:last]
+	t.Cleanup(func() { // after the pools at the place were closed
+		empty(t, p)
+		h.free = append(h.free, p)
+	})
+	return p
 }
 
 // second returns a store on the same data by another pool, or by the same one if that is

@@ -11,7 +11,7 @@ import (
 
 func TestTelemetry(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, (*sqlstore.DB).Telemetry)
+		h := newHandles(t, b, (*sqlstore.DB).Telemetry)
 		schema := credit(t, 1)
 		healingtest.RunTelemetry(t, healingtest.TelemetryHarness{
 			New:    func(t testing.TB) healing.Telemetry { return h.new(t, schema) },
@@ -27,7 +27,7 @@ func TestTelemetry(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, func(db *sqlstore.DB) healing.Lease { return db.Lease("kit") })
+		h := newHandles(t, b, func(db *sqlstore.DB) healing.Lease { return db.Lease("kit") })
 		schema := credit(t, 1)
 		healingtest.RunLease(t, healingtest.LeaseHarness{
 			New:    func(t testing.TB) healing.Lease { return h.new(t, schema) },

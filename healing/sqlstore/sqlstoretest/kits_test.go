@@ -17,7 +17,7 @@ import (
 
 func TestPredictions(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, (*sqlstore.DB).Predictions)
+		h := newHandles(t, b, (*sqlstore.DB).Predictions)
 		predictlogtest.Run(t, predictlogtest.Harness{
 			New: func(t testing.TB, schema *predictlog.Schema) predictlog.Store { return h.new(t, schema) },
 			Reopen: func(t testing.TB, s predictlog.Store, schema *predictlog.Schema) predictlog.Store {
@@ -33,7 +33,7 @@ func TestPredictions(t *testing.T) {
 
 func TestLabels(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, (*sqlstore.DB).Labels)
+		h := newHandles(t, b, (*sqlstore.DB).Labels)
 		schema := credit(t, 1)
 		labelstest.Run(t, labelstest.Harness{
 			New:    func(t testing.TB) labels.Store { return h.new(t, schema) },
@@ -45,7 +45,7 @@ func TestLabels(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, func(db *sqlstore.DB) registry.Log { return db.Log("kit") })
+		h := newHandles(t, b, func(db *sqlstore.DB) registry.Log { return db.Log("kit") })
 		schema := credit(t, 1)
 		registrytest.RunLog(t, registrytest.LogHarness{
 			New:    func(t *testing.T) registry.Log { return h.new(t, schema) },
@@ -59,8 +59,8 @@ func TestLog(t *testing.T) {
 }
 
 func TestBlobs(t *testing.T) {
-	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, func(db *sqlstore.DB) registry.Blobs { return db.Blobs("kit") })
+	on(t, backends, false, func(t *testing.T, b backend) { // alone, as it measures memory
+		h := newHandles(t, b, func(db *sqlstore.DB) registry.Blobs { return db.Blobs("kit") })
 		schema := credit(t, 1)
 		registrytest.RunBlobs(t, registrytest.BlobsHarness{
 			New:      func(t *testing.T) registry.Blobs { return h.new(t, schema) },
@@ -72,8 +72,8 @@ func TestBlobs(t *testing.T) {
 }
 
 func TestRegistry(t *testing.T) {
-	onEach(t, func(t *testing.T, b backend) {
-		h := newHandles(b, func(db *sqlstore.DB) registry.Registry { return db.Registry("credit") })
+	onMain(t, func(t *testing.T, b backend) {
+		h := newHandles(t, b, func(db *sqlstore.DB) registry.Registry { return db.Registry("credit") })
 		schema := credit(t, 1)
 		registrytest.Run(t, registrytest.Harness{
 			New:    func(t *testing.T) registry.Registry { return h.new(t, schema) },

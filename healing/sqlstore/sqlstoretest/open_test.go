@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing/sqlstore"
+	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 // noon is when everything begins.
@@ -72,7 +73,7 @@ func TestOpen_LaterVersion(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
 		p := b.place(t)
 		p.prefix = "other_" + p.prefix
-		if strings.HasPrefix(b.name, "postgres") {
+		if b.postgres() {
 			t.Cleanup(func() { drop(t, p) })
 		}
 		pool := p.pool(t)
@@ -96,7 +97,7 @@ func TestOpen_Twice(t *testing.T) {
 			require.Equal(t, "x", string(entry))
 		}
 		p.prefix = "p" + fmt.Sprint(len(p.prefix)) + p.prefix
-		if strings.HasPrefix(b.name, "postgres") {
+		if b.postgres() {
 			t.Cleanup(func() { drop(t, p) })
 		}
 		for range p.openBy(t, pool, credit(t, 1)).Log("a").Read(t.Context(), 0) {
@@ -163,6 +164,13 @@ func TestOpen_WithoutRights(t *testing.T) {
 	require.True(t, done)
 	_, err = sqlstore.Open(t.Context(), pool, credit(t, 1), sqlstore.Config{Prefix: "new_" + p.prefix})
 	require.ErrorContains(t, err, "permission denied")
+	for _, statement := range []string{
+		"RESET ROLE", "REVOKE INSERT, UPDATE, DELETE ON " + strings.Join(tables, ", ") + " FROM " + role, "SET ROLE " + role,
+	} {
+		_, err := pool.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	require.Empty(t, idsOf(t, p.openBy(t, pool, credit(t, 1)).Predictions(), predictlog.Query{}), "who may only read can")
 	for _, statement := range []string{"RESET ROLE", "DROP OWNED BY " + role, "DROP ROLE " + role} {
 		_, err := pool.ExecContext(t.Context(), statement)
 		require.NoError(t, err)

@@ -92,7 +92,7 @@ func live(t testing.TB, db *sqlstore.DB, model, version string, from time.Time, 
 // Two processes heal two models in one database: each model is trained once and deployed.
 // When one drifts it is healed, and the other is left alone.
 func TestParts(t *testing.T) {
-	onEach(t, func(t *testing.T, b backend) {
+	onMain(t, func(t *testing.T, b backend) {
 		var (
 			ctx      = t.Context()
 			p        = b.place(t)
