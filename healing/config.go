@@ -63,6 +63,15 @@ func (p Parts) name() string {
 // subject returns what the telemetry of the loop is about.
 func (p Parts) subject() subject { return subject{p.Model, p.Tag} }
 
+// caveat returns what the registry promises less than others do, under the lease if there
+// is one.
+func (p Parts) caveat() string {
+	if c, ok := p.Registry.(registry.Caveat); ok {
+		return c.Caveat(p.Lease != nil)
+	}
+	return ""
+}
+
 func (p Parts) validate() error {
 	var errs []error
 	for _, part := range []struct {

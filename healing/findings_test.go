@@ -84,6 +84,27 @@ func TestLoop_KeepsWhatItLearnsWithTheVersion(t *testing.T) {
 	}
 }
 
+// qualified is a registry that promises less without a lease.
+type qualified struct{ *registry.Ledger }
+
+func (qualified) Caveat(leased bool) string {
+	if leased {
+		return ""
+	}
+	return "Other clients may change what is in production."
+}
+
+// The page says what the registry promises less than others do.
+func TestStatus_SaysWhatTheRegistryDoesNotPromise(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.parts.Registry = qualified{registry.NewMemory()}
+	_, body, _ := get(t, w.loop(t, healing.Config{}), "")
+	require.Contains(t, body, "Other clients may change what is in production.")
+	w.parts.Lease = new(healing.MemoryLease)
+	require.Empty(t, w.loop(t, healing.Config{}).Status().Caveat)
+}
+
 // A model that consists of several files is trained, judged, promoted and loaded as such.
 func TestLoop_TrainsAFolder(t *testing.T) {
 	t.Parallel()

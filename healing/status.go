@@ -34,6 +34,9 @@ type Status struct {
 	// Damage names the places where journal or telemetry are damaged, "" if they are not.
 	// See [RepairJournal].
 	Damage string `json:"damage,omitempty"`
+	// Caveat is a sentence on what the registry promises less than others do, "" if nothing;
+	// see [registry.Caveat].
+	Caveat string `json:"caveat,omitempty"`
 	// Failure is what was wrong with the latest tick of this process, nil if nothing was.
 	Failure *Failure `json:"failure,omitempty"`
 	// Runs and Passes are the latest, newest first.
@@ -84,6 +87,7 @@ func (l *Loop) Status() Status {
 		AsOf:       l.known.at,
 		Unread:     l.unread,
 		Damage:     l.damages(),
+		Caveat:     l.parts.caveat(),
 		Failure:    l.failure,
 		Runs:       newest(l.state.runs, statusRuns),
 		Passes:     newest(l.passes.list, statusPasses),
