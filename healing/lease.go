@@ -27,7 +27,9 @@ type Lease interface {
 	Release(ctx context.Context, holder string, token uint64) error
 }
 
-// MemoryLease is a [Lease] among the loops of one process. The zero MemoryLease is free.
+// MemoryLease is a [Lease] among the loops of one process. The zero MemoryLease is free. Its
+// tokens begin at 1 in each process: with a registry or a journal that outlives the process,
+// a loop is refused until its tokens are as high as those before, one attempt a tick.
 type MemoryLease struct {
 	mu     sync.Mutex
 	holder string    // guarded by mu; "" if the lease is free
