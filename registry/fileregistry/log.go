@@ -204,5 +204,11 @@ func (l *Log) list() ([]string, error) {
 		}
 		names = append(names, entry.Name())
 	}
+	// Each number below the highest is yielded, as lost if need be: a file with the name of a
+	// date must not make that millions.
+	if most := uint64(2*len(entries) + 1000); l.highest > most {
+		return nil, fmt.Errorf("fileregistry: %w: %s is there, but only %d files in all: is it an entry of this log?",
+			registry.ErrCorrupt, l.path(l.highest), len(entries))
+	}
 	return names, nil
 }

@@ -140,3 +140,23 @@ func BenchmarkLog_Read(b *testing.B) {
 		})
 	}
 }
+
+// A stray file whose name looks like an entry is an error that names it, not millions of
+// entries that were lost.
+func TestLog_AStrayFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, err := fileregistry.OpenLog(dir)
+	require.NoError(t, err)
+	_, err = log.Append(t.Context(), 1, []byte(`{}`))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "20260101.json"), []byte(`{}`), 0o600))
+	again, err := fileregistry.OpenLog(dir)
+	if err == nil {
+		for _, err = range again.Read(t.Context(), 0) {
+			break
+		}
+	}
+	require.ErrorIs(t, err, registry.ErrCorrupt)
+	require.ErrorContains(t, err, "20260101.json")
+}
