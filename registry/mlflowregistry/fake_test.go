@@ -299,12 +299,20 @@ func (f *fakeServer) handle(r *http.Request, path string) (any, *fault) {
 			return empty, nil
 		}
 		return map[string]any{"runs": found}, nil
-	case "GET runs/get", "POST runs/update", "POST runs/delete", "POST runs/log-batch":
+	case "GET runs/get", "GET metrics/get-history", "POST runs/update", "POST runs/delete", "POST runs/log-batch":
 		run := f.runs[text("run_id")]
 		if run == nil {
 			return nil, missing("Run with id=%s not found", text("run_id"))
 		}
 		switch path {
+		case "metrics/get-history":
+			points := []any{}
+			for _, point := range run.metrics {
+				if point["key"] == text("metric_key") {
+					points = append(points, point)
+				}
+			}
+			return map[string]any{"metrics": points}, nil
 		case "runs/update":
 			run.status = text("status")
 			end, _ := args["end_time"].(float64)

@@ -1,0 +1,202 @@
+package looptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/registry"
+)
+
+// world is a service in miniature, whose requests are one number.
+type world struct {
+	parts healing.Parts // what is in memory
+	live  registry.Registry
+	now   time.Time
+	rng   *rand.Rand
+	n     int // requests so far
+	// centre is where the population is, and where its two classes meet.
+	centre float64
+}
+
+func newWorld(t *testing.T, live registry.Registry) *world {
+	t.Helper()
+	schema, err := predictlog.NewSchema([]predictlog.Column{{Name: "x", Kind: predictlog.Numeric}}, predictlog.Target{})
+	check(t, err)
+	return &world{
+		parts: healing.Parts{
+			Predictions: predictlog.NewMemoryStore(schema),
+			Labels:      labels.NewMemoryStore(),
+			Telemetry:   healing.NewMemoryTelemetry(),
+			Load:        load,
+		},
+		live: live,
+		now:  time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC),
+		rng:  rand.New(rand.NewPCG(1, 2)),
+	}
+}
+
+// loop returns the loop of another process.
+func (w *world) loop(t *testing.T, s Stores, trainer healing.Trainer) *healing.Loop {
+	t.Helper()
+	parts := w.parts
+	parts.Registry, parts.Journal, parts.Lease, parts.Trainer = s.Registry, s.Journal, s.Lease, trainer
+	l, err := healing.New(parts, healing.Config{
+		Monitor: healing.MonitorConfig{Bucket: 2 * time.Hour},
+		Trigger: healing.TriggerConfig{NoSchedule: true, DriftPasses: 8, Cooldown: day},
+		Train:   healing.TrainConfig{Training: day, Evaluation: day},
+		Watch:   healing.WatchConfig{Period: 2 * day},
+		Policy: gate.Policy{
+			Name:     "looptest",
+			Criteria: []gate.Criterion{gate.MinSamples{Rows: 200}, gate.Improvement{Metric: gate.Primary, Relative: 0.02}},
+			First:    gate.Classic().First,
+		},
+		Lease: 5 * time.Second,
+	})
+	check(t, err)
+	return l
+}
+
+// days lets days go by with a tick every 6 hours.
+func (w *world) days(t *testing.T, l *healing.Loop, days int) {
+	t.Helper()
+	for range days * 4 {
+		w.pass(t, day/4)
+		check(t, l.Tick(t.Context(), w.now))
+	}
+}
+
+// pass lets a time go by in which 400 requests a day are answered by the version in
+// production, and labelled at once.
+func (w *world) pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	var m threshold
+	v, err := registry.InProduction(t.Context(), w.live)
+	if !errors.Is(err, registry.ErrNoProduction) {
+		check(t, err)
+		artifact, err := registry.ReadFile(t.Context(), w.live, v.ID, registry.ModelFile)
+		check(t, err)
+		check(t, json.Unmarshal(artifact, &m))
+	}
+	n := int(400 * d / day)
+	for i := range n {
+		x := w.centre + w.rng.NormFloat64()
+		w.n++
+		r := predictlog.Record{
+			ID:      fmt.Sprintf("p%06d", w.n),
+			Time:    w.now.Add(d / time.Duration(n) * time.Duration(i)),
+			Version: v.ID,
+			Row:     predictlog.Row{predictlog.Number(x)},
+		}
+		if v.ID != "" {
+			r.Output = m.output(r.Row)
+		}
+		truth := labels.Label{PredictionID: r.ID, Class: "0", Time: r.Time.Add(time.Minute)}
+		if w.rng.Float64() < logistic(3*(x-w.centre)) {
+			truth.Class = "1"
+		}
+		check(t, w.parts.Predictions.Append(t.Context(), r))
+		check(t, w.parts.Labels.Append(t.Context(), truth))
+	}
+	w.now = w.now.Add(d)
+}
+
+// entries returns how many entries the journal has, whose tokens may not fall.
+func (w *world) entries(t *testing.T, journal registry.Log) int {
+	t.Helper()
+	n, token := 0, uint64(0)
+	for e, err := range healing.ReadJournal(t.Context(), journal) {
+		check(t, err)
+		n++
+		if e.Token > 0 && e.Token < token {
+			t.Fatalf("entry %d has the token %d after %d", n, e.Token, token)
+		}
+		token = max(token, e.Token)
+	}
+	return n
+}
+
+// threshold is the model: the probability of class 1 rises with x around At.
+type threshold struct {
+	At float64 `json:"at"`
+}
+
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func (m threshold) output(row predictlog.Row) predictlog.Output {
+	x, _ := row[0].Number()
+	p := logistic(2 * (x - m.At))
+	o := predictlog.Output{Class: "0", Probabilities: []float64{1 - p, p}}
+	if p > 0.5 {
+		o.Class = "1"
+	}
+	return o
+}
+
+func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+	outputs := make([]predictlog.Output, len(rows))
+	for i, row := range rows {
+		outputs[i] = m.output(row)
+	}
+	return outputs, ctx.Err()
+}
+
+func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
+	var m threshold
+	return m, json.NewDecoder(artifact).Decode(&m)
+}
+
+// train puts the threshold between the means of the classes.
+func train(_ context.Context, r healing.TrainRequest) (healing.Trained, error) {
+	sums, counts := map[string]float64{}, map[string]float64{}
+	for _, e := range r.Data.Examples {
+		x, _ := e.Record.Row[0].Number()
+		sums[e.Label.Class] += x
+		counts[e.Label.Class]++
+	}
+	m := threshold{At: (sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2}
+	artifact, err := json.Marshal(m)
+	return healing.Trained{
+		Artifact: bytes.NewReader(artifact),
+		Tags:     map[string]string{"trainer": "threshold"},
+		Metrics:  map[string]float64{"at": m.At},
+	}, err
+}
+
+// pausedLease is the lease of a process that is paused: between two moments nothing is
+// renewed.
+type pausedLease struct {
+	healing.Lease
+	from, to chan struct{}
+}
+
+func (l pausedLease) Renew(ctx context.Context, holder string, token uint64, ttl time.Duration) (bool, error) {
+	select {
+	case <-l.from:
+		<-l.to
+	default:
+	}
+	return l.Lease.Renew(ctx, holder, token, ttl)
+}
+
+// closer is an artifact that says when it was used.
+type closer struct {
+	io.Reader
+	used chan struct{}
+}
+
+func (c closer) Close() error {
+	close(c.used)
+	return nil
+}
