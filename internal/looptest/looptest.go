@@ -27,8 +27,26 @@ type Stores struct {
 // and came back when a person rolled the second one back.
 type Outcome struct {
 	First, Second registry.Version
-	// Status is what a process knew at the end that took no part.
+	// Loop is that of a fourth process, which took no part, and Status is what it knew at the
+	// end.
+	Loop   *healing.Loop
 	Status healing.Status
+
+	world *world
+}
+
+// Now returns the time in the story.
+func (o Outcome) Now() time.Time { return o.world.now }
+
+// Days lets more days go by, in which the fourth process works. It returns what that process
+// knows then, and all that failed in its ticks and while the service followed production.
+func (o Outcome) Days(t *testing.T, days int) (healing.Status, error) {
+	t.Helper()
+	var errs []error
+	for range 4 * days {
+		errs = append(errs, o.world.pass(t, day/4), o.Loop.Tick(t.Context(), o.world.now))
+	}
+	return read(t, o.Loop), errors.Join(errs...)
 }
 
 // Run tells the story of a service of four processes, each of which gets its stores from
@@ -46,7 +64,7 @@ func Run(t *testing.T, open func() Stores) Outcome {
 	first := pausable(t, open(), w)
 	second, third := w.loop(t, open(), healing.TrainerFunc(train)), w.loop(t, open(), healing.TrainerFunc(train))
 
-	w.pass(t, 4*day)
+	check(t, w.pass(t, 4*day))
 	check(t, first.loop.Tick(ctx, w.now))
 	status := read(t, first.loop)
 	expect(t, status, healing.TriggerFirst, healing.StepConfirmed)
@@ -59,7 +77,7 @@ func Run(t *testing.T, open func() Stores) Outcome {
 	w.centre = 3
 	pauses := make(chan error, 1)
 	for paused := false; !paused; {
-		w.pass(t, day/4)
+		check(t, w.pass(t, day/4))
 		now := w.now
 		go func() { pauses <- first.loop.Tick(ctx, now) }()
 		select {
@@ -102,9 +120,10 @@ func Run(t *testing.T, open func() Stores) Outcome {
 	check(t, third.Tick(ctx, w.now))
 
 	last := open()
-	status = read(t, w.loop(t, last, healing.TrainerFunc(train)))
+	out := Outcome{Loop: w.loop(t, last, healing.TrainerFunc(train)), world: w}
+	out.Status = read(t, out.Loop)
+	status = out.Status
 	expect(t, status, healing.TriggerRecall, healing.StepRolledBack)
-	out := Outcome{Status: status}
 	out.First, err = registry.Get(ctx, last.Registry, v1)
 	check(t, err)
 	out.Second, err = registry.Get(ctx, last.Registry, v2)

@@ -22,7 +22,7 @@ import (
 // world is a service in miniature, whose requests are one number.
 type world struct {
 	parts healing.Parts // what is in memory
-	live  registry.Registry
+	live  *registry.Live[gate.Model]
 	now   time.Time
 	rng   *rand.Rand
 	n     int // requests so far
@@ -30,8 +30,10 @@ type world struct {
 	centre float64
 }
 
-func newWorld(t *testing.T, live registry.Registry) *world {
+func newWorld(t *testing.T, r registry.Registry) *world {
 	t.Helper()
+	live, err := registry.NewLive(r, load, registry.LiveConfig{})
+	check(t, err)
 	schema, err := predictlog.NewSchema([]predictlog.Column{{Name: "x", Kind: predictlog.Numeric}}, predictlog.Target{})
 	check(t, err)
 	return &world{
@@ -72,22 +74,26 @@ func (w *world) loop(t *testing.T, s Stores, trainer healing.Trainer) *healing.L
 func (w *world) days(t *testing.T, l *healing.Loop, days int) {
 	t.Helper()
 	for range days * 4 {
-		w.pass(t, day/4)
+		check(t, w.pass(t, day/4))
 		check(t, l.Tick(t.Context(), w.now))
 	}
 }
 
 // pass lets a time go by in which 400 requests a day are answered by the version in
-// production, and labelled at once.
-func (w *world) pass(t *testing.T, d time.Duration) {
+// production, and labelled at once. If that version cannot be loaded, it returns why, and the
+// one before goes on answering.
+func (w *world) pass(t *testing.T, d time.Duration) error {
 	t.Helper()
-	var m threshold
-	v, err := registry.InProduction(t.Context(), w.live)
-	if !errors.Is(err, registry.ErrNoProduction) {
-		check(t, err)
-		artifact, err := registry.ReadFile(t.Context(), w.live, v.ID, registry.ModelFile)
-		check(t, err)
-		check(t, json.Unmarshal(artifact, &m))
+	failed := w.live.Refresh(t.Context())
+	if errors.Is(failed, registry.ErrNoProduction) {
+		failed = nil
+	}
+	var (
+		m       threshold
+		version string
+	)
+	if loaded := w.live.Get(); loaded != nil {
+		m, version = loaded.Model.(threshold), loaded.Version.ID
 	}
 	n := int(400 * d / day)
 	for i := range n {
@@ -96,10 +102,10 @@ func (w *world) pass(t *testing.T, d time.Duration) {
 		r := predictlog.Record{
 			ID:      fmt.Sprintf("p%06d", w.n),
 			Time:    w.now.Add(d / time.Duration(n) * time.Duration(i)),
-			Version: v.ID,
+			Version: version,
 			Row:     predictlog.Row{predictlog.Number(x)},
 		}
-		if v.ID != "" {
+		if version != "" {
 			r.Output = m.output(r.Row)
 		}
 		truth := labels.Label{PredictionID: r.ID, Class: "0", Time: r.Time.Add(time.Minute)}
@@ -110,6 +116,7 @@ func (w *world) pass(t *testing.T, d time.Duration) {
 		check(t, w.parts.Labels.Append(t.Context(), truth))
 	}
 	w.now = w.now.Add(d)
+	return failed
 }
 
 // entries returns how many entries the journal has, whose tokens may not fall.
@@ -152,9 +159,21 @@ func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predic
 	return outputs, ctx.Err()
 }
 
+// Weights is the name of the file that a model is in, if it is a folder: as {"at": 3}.
+const Weights = "weights.json"
+
 func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
+	if folder, err := artifact.(*registry.Artifact).Folder(); err == nil {
+		file, err := folder.Open(Weights)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		artifact = file
+	}
 	var m threshold
-	return m, json.NewDecoder(artifact).Decode(&m)
+	err := json.NewDecoder(artifact).Decode(&m)
+	return m, err
 }
 
 // train puts the threshold between the means of the classes.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +88,57 @@ func checkLoop(t *testing.T, server string) {
 			require.Contains(t, list(t, server, path.Dir(f.Blob)), name)
 		}
 	}
-	events := history(t, open(t, cfg))
-	require.False(t, slices.ContainsFunc(events, func(e registry.Event) bool { return e.Actor == mlflowregistry.ForeignActor }))
+	experiment := get("experiments/get-by-name?experiment_name=" + url.QueryEscape("selfheal "+cfg.Model))["experiment"].(map[string]any)["experiment_id"]
+	runs := other(t, server, http.MethodPost, "runs/search", map[string]any{
+		"experiment_ids": []any{experiment}, "filter": "tags.`selfheal.model`='" + cfg.Model + "'",
+	})["runs"]
+	require.Len(t, runs, len(versions(t, open(t, cfg), registry.Query{})), "the process that woke up left no run behind")
+
+	checkForeignLoop(t, server, cfg, out)
+	require.Len(t, reported.events, 2)
+}
+
+// checkForeignLoop has people put versions into production by MLflow's own means while a loop
+// goes on.
+func checkForeignLoop(t *testing.T, server string, cfg mlflowregistry.Config, out looptest.Outcome) {
+	// One of ours, although it is quarantined: the loop monitors it.
+	alias(t, server, cfg.Model, "champion", out.Second.ID)
+	status, err := out.Days(t, 1)
+	require.NoError(t, err)
+	require.Equal(t, out.Second.ID, status.Production.ID)
+	require.Equal(t, out.Second.ID, status.Passes[0].Version)
+	require.Equal(t, "stable", status.Health, status.Summary)
+
+	// One that Python registered. Nobody vouches for its files: the one before goes on
+	// answering, and a retraining cannot be judged and says why.
+	run := other(t, server, http.MethodPost, "runs/create", map[string]any{"experiment_id": "0", "start_time": 1})["run"].(map[string]any)["info"].(map[string]any)
+	put(t, server, strings.TrimPrefix(run["artifact_uri"].(string), "mlflow-artifacts:/")+"/m/"+looptest.Weights, []byte(`{"at": 2.9}`))
+	made := other(t, server, http.MethodPost, "model-versions/create", map[string]any{
+		"name": cfg.Model, "source": run["artifact_uri"].(string) + "/m", "run_id": run["run_id"],
+	})["model_version"].(map[string]any)["version"].(string)
+	alias(t, server, cfg.Model, "champion", made)
+	_, err = out.Loop.Retrain(t.Context(), "ann", "to see what happens", out.Now())
+	require.NoError(t, err)
+	status, err = out.Days(t, 2)
+	require.ErrorIs(t, err, mlflowregistry.ErrUnverified)
+	require.Equal(t, made, status.Production.ID)
+	require.Equal(t, healing.StepAborted, status.Runs[0].Step)
+	require.Contains(t, status.Runs[0].Reason, "nobody adopted")
+
+	// Adopted, it takes part as any other.
+	_, err = open(t, cfg).Adopt(t.Context(), made)
+	require.NoError(t, err)
+	status, err = out.Days(t, 1)
+	require.NoError(t, err)
+	require.Equal(t, made, status.Passes[0].Version)
+	require.Positive(t, status.Passes[0].Samples)
+	retraining, err := out.Loop.Retrain(t.Context(), "ann", "to see it judged", out.Now())
+	require.NoError(t, err)
+	status, err = out.Days(t, 1)
+	require.NoError(t, err)
+	require.Equal(t, retraining.ID, status.Runs[0].ID)
+	require.NotNil(t, status.Runs[0].Decision, status.Runs[0].Reason)
+	require.Equal(t, made, status.Runs[0].Predecessor)
 }
 
 // pairs returns a list of keys and values as MLflow has them.
