@@ -23,12 +23,17 @@ type Stores struct {
 	Lease    healing.Lease
 }
 
+// Memory returns stores in the memory of this process.
+func Memory() Stores {
+	return Stores{Registry: registry.NewMemory(), Journal: new(registry.MemoryLog), Lease: new(healing.MemoryLease)}
+}
+
 // Outcome is what a story left behind. Of two versions the first was replaced by the second,
 // and came back when a person rolled the second one back.
 type Outcome struct {
 	First, Second registry.Version
-	// Loop is that of a fourth process, which took no part, and Status is what it knew at the
-	// end.
+	// Loop is that of a fourth process, which took no part, and Status is what it knew at
+	// the end.
 	Loop   *healing.Loop
 	Status healing.Status
 

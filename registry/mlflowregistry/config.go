@@ -81,7 +81,9 @@ type Config struct {
 	Logger *slog.Logger
 	// OnForeign, if not nil, is called once for each change of what is in production that
 	// another client made, by the call that finds it, with the event that the history gets.
-	// It must not call the Registry.
+	// A process that looks after another one wrote that event is not told; processes that
+	// look at the same moment, or before a writer does, are each told. It must not call the
+	// Registry.
 	OnForeign func(ctx context.Context, e registry.Event)
 }
 

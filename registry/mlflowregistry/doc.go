@@ -52,10 +52,11 @@
 //     lost from the history.
 //   - Other clients take no part in leases. If one of them moves the alias, or deletes it or
 //     the version that has it, the next call that looks at what is in production finds
-//     that: for a [registry.Live] this is its next poll. It is then in production, is
-//     reported to Config.OnForeign and to the logger once by each process, and is an event
-//     with the Actor [ForeignActor]. Changes that follow each other faster than anybody
-//     looks are one event. A promotion that expected otherwise is a conflict.
+//     that: for a [registry.Live] this is its next poll. It is then in production, is an
+//     event with the Actor [ForeignActor], and is reported to Config.OnForeign and to the
+//     logger, once, by the process that finds it: a process that looks later finds the event.
+//     Changes that follow each other faster than anybody looks are one event. A promotion
+//     that expected otherwise is a conflict.
 //
 // Registrations, attachments and observations need no lease.
 //

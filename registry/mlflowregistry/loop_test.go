@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/internal/looptest"
 	"github.com/selfheal-ml/selfheal/registry"
 	"github.com/selfheal-ml/selfheal/registry/mlflowregistry"
@@ -32,9 +31,11 @@ func checkLoop(t *testing.T, server string) {
 	var reported foreign
 	cfg := config(server)
 	cfg.OnForeign = reported.on
-	journal, lease := new(registry.MemoryLog), new(healing.MemoryLease)
+	shared := looptest.Memory()
 	out := looptest.Run(t, func() looptest.Stores {
-		return looptest.Stores{Registry: open(t, cfg), Journal: journal, Lease: lease}
+		s := shared
+		s.Registry = open(t, cfg)
+		return s
 	})
 	require.Contains(t, out.Status.Caveat, "MLflow has no compare-and-set: promotions under the lease are exact")
 	require.Empty(t, reported.events, "nothing that a loop did is taken for the work of another client")
@@ -122,7 +123,7 @@ func checkForeignLoop(t *testing.T, server string, cfg mlflowregistry.Config, ou
 	status, err = out.Days(t, 2)
 	require.ErrorIs(t, err, mlflowregistry.ErrUnverified)
 	require.Equal(t, made, status.Production.ID)
-	require.Equal(t, healing.StepAborted, status.Runs[0].Step)
+	require.EqualValues(t, "aborted", status.Runs[0].Step)
 	require.Contains(t, status.Runs[0].Reason, "nobody adopted")
 
 	// Adopted, it takes part as any other.
