@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func (o Outcome) Now() time.Time { return o.world.now }
 
 // Days lets more days go by, in which the fourth process works. It returns what that process
 // knows then, and all that failed in its ticks and while the service followed production.
-func (o Outcome) Days(t *testing.T, days int) (healing.Status, error) {
+func (o Outcome) Days(t testing.TB, days int) (healing.Status, error) {
 	t.Helper()
 	var errs []error
 	for range 4 * days {
@@ -62,11 +63,12 @@ func (o Outcome) Days(t *testing.T, days int) (healing.Status, error) {
 //
 // Predictions, labels and telemetry are in memory. Run takes some 5 s, in which it waits for
 // the end of a lease.
-func Run(t *testing.T, open func() Stores) Outcome {
+func Run(t testing.TB, open func() Stores) Outcome {
 	t.Helper()
 	ctx := t.Context()
 	w := newWorld(t, open().Registry)
 	first := pausable(t, open(), w)
+	defer first.wake() // also if the story breaks off
 	second, third := w.loop(t, open(), healing.TrainerFunc(train)), w.loop(t, open(), healing.TrainerFunc(train))
 
 	check(t, w.pass(t, 4*day))
@@ -106,7 +108,7 @@ func Run(t *testing.T, open func() Stores) Outcome {
 		t.Fatalf("version %s is in production after %s was promoted", v2, status.Runs[0].Version)
 	}
 
-	close(first.wake)
+	first.wake()
 	if err := <-pauses; !errors.Is(err, registry.ErrFenced) {
 		t.Fatalf("a holder of the lease that was paused woke up to %v, want ErrFenced", err)
 	}
@@ -142,7 +144,7 @@ func Run(t *testing.T, open func() Stores) Outcome {
 
 // checkHistory looks whether the registry says what was in production, and by which decision
 // of the journal.
-func checkHistory(t *testing.T, r registry.Registry, o Outcome) {
+func checkHistory(t testing.TB, r registry.Registry, o Outcome) {
 	t.Helper()
 	n := len(o.Status.Runs)
 	first, second := o.Status.Runs[n-1], o.Status.Runs[1]
@@ -183,7 +185,7 @@ func checkHistory(t *testing.T, r registry.Registry, o Outcome) {
 	}
 }
 
-func hash(t *testing.T, r healing.Run) string {
+func hash(t testing.TB, r healing.Run) string {
 	t.Helper()
 	h, err := r.Decision.Hash()
 	check(t, err)
@@ -194,15 +196,15 @@ func hash(t *testing.T, r healing.Run) string {
 type process struct {
 	loop  *healing.Loop
 	begun chan struct{} // closed when the pause begins
-	wake  chan struct{} // closed to end it
+	wake  func()        // ends it
 }
 
 // pausable returns a process whose second training does not end before it is woken, whatever
 // becomes of its context, and which does not renew its lease before that training was used.
-func pausable(t *testing.T, s Stores, w *world) process {
+func pausable(t testing.TB, s Stores, w *world) process {
 	t.Helper()
-	p := process{begun: make(chan struct{}), wake: make(chan struct{})}
-	used := make(chan struct{})
+	awake, used := make(chan struct{}), make(chan struct{})
+	p := process{begun: make(chan struct{}), wake: sync.OnceFunc(func() { close(awake) })}
 	s.Lease = pausedLease{s.Lease, p.begun, used}
 	trained := 0
 	p.loop = w.loop(t, s, healing.TrainerFunc(func(ctx context.Context, r healing.TrainRequest) (healing.Trained, error) {
@@ -210,7 +212,7 @@ func pausable(t *testing.T, s Stores, w *world) process {
 			return train(ctx, r)
 		}
 		close(p.begun)
-		<-p.wake
+		<-awake
 		m, err := train(ctx, r)
 		m.Artifact = closer{m.Artifact, used}
 		return m, err
@@ -219,21 +221,21 @@ func pausable(t *testing.T, s Stores, w *world) process {
 }
 
 // read returns what a process knows once it has read what others did.
-func read(t *testing.T, l *healing.Loop) healing.Status {
+func read(t testing.TB, l *healing.Loop) healing.Status {
 	t.Helper()
 	check(t, l.Refresh(t.Context()))
 	return l.Status()
 }
 
 // expect fails unless the latest run was started by this trigger and has come so far.
-func expect(t *testing.T, s healing.Status, trigger healing.Trigger, step healing.Step) {
+func expect(t testing.TB, s healing.Status, trigger healing.Trigger, step healing.Step) {
 	t.Helper()
 	if run := s.Runs[0]; run.Order.Trigger != trigger || run.Step != step {
 		t.Fatalf("the latest run, by %s, is at step %q, want %s and %q: %s", run.Order.Trigger, run.Step, trigger, step, run.Reason)
 	}
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ type world struct {
 	centre float64
 }
 
-func newWorld(t *testing.T, r registry.Registry) *world {
+func newWorld(t testing.TB, r registry.Registry) *world {
 	t.Helper()
 	live, err := registry.NewLive(r, load, registry.LiveConfig{})
 	check(t, err)
@@ -50,7 +50,7 @@ func newWorld(t *testing.T, r registry.Registry) *world {
 }
 
 // loop returns the loop of another process.
-func (w *world) loop(t *testing.T, s Stores, trainer healing.Trainer) *healing.Loop {
+func (w *world) loop(t testing.TB, s Stores, trainer healing.Trainer) *healing.Loop {
 	t.Helper()
 	parts := w.parts
 	parts.Registry, parts.Journal, parts.Lease, parts.Trainer = s.Registry, s.Journal, s.Lease, trainer
@@ -71,7 +71,7 @@ func (w *world) loop(t *testing.T, s Stores, trainer healing.Trainer) *healing.L
 }
 
 // days lets days go by with a tick every 6 hours.
-func (w *world) days(t *testing.T, l *healing.Loop, days int) {
+func (w *world) days(t testing.TB, l *healing.Loop, days int) {
 	t.Helper()
 	for range days * 4 {
 		check(t, w.pass(t, day/4))
@@ -82,7 +82,7 @@ func (w *world) days(t *testing.T, l *healing.Loop, days int) {
 // pass lets a time go by in which 400 requests a day are answered by the version in
 // production, and labelled at once. If that version cannot be loaded, it returns why, and the
 // one before goes on answering.
-func (w *world) pass(t *testing.T, d time.Duration) error {
+func (w *world) pass(t testing.TB, d time.Duration) error {
 	t.Helper()
 	failed := w.live.Refresh(t.Context())
 	if errors.Is(failed, registry.ErrNoProduction) {
@@ -120,7 +120,7 @@ func (w *world) pass(t *testing.T, d time.Duration) error {
 }
 
 // entries returns how many entries the journal has, whose tokens may not fall.
-func (w *world) entries(t *testing.T, journal registry.Log) int {
+func (w *world) entries(t testing.TB, journal registry.Log) int {
 	t.Helper()
 	n, token := 0, uint64(0)
 	for e, err := range healing.ReadJournal(t.Context(), journal) {

@@ -1,6 +1,7 @@
 package mlflowregistry_test
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"path"
@@ -25,18 +26,44 @@ func TestReal_Loop(t *testing.T) {
 	checkLoop(t, realServer(t))
 }
 
-// checkLoop has several processes heal a model, each with a Registry of its own, and looks
-// whether another client of MLflow sees what they learnt.
-func checkLoop(t *testing.T, server string) {
+// A server that fails or whose answers get lost, one request of seven, costs time and no more.
+func TestLoop_BadServer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		fails := rand.IntN(20) == 0
+		if fails {
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+		}
+		return fails
+	}, func(*http.Request) bool { return rand.IntN(10) == 0 })
 	var reported foreign
-	cfg := config(server)
-	cfg.OnForeign = reported.on
+	cfg := config(f.URL)
+	cfg.Attempts, cfg.OnForeign = 20, reported.on
+	runLoop(t, cfg)
+	require.Empty(t, reported.events)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	require.Len(t, f.runs, 2, "one for each version")
+}
+
+// runLoop runs the story of several processes, each with a Registry of its own.
+func runLoop(t *testing.T, cfg mlflowregistry.Config) looptest.Outcome {
 	shared := looptest.Memory()
-	out := looptest.Run(t, func() looptest.Stores {
+	return looptest.Run(t, func() looptest.Stores {
 		s := shared
 		s.Registry = open(t, cfg)
 		return s
 	})
+}
+
+// checkLoop has several processes heal a model, and looks whether another client of MLflow sees
+// what they learnt.
+func checkLoop(t *testing.T, server string) {
+	var reported foreign
+	cfg := config(server)
+	cfg.OnForeign = reported.on
+	out := runLoop(t, cfg)
 	require.Contains(t, out.Status.Caveat, "MLflow has no compare-and-set: promotions under the lease are exact")
 	require.Empty(t, reported.events, "nothing that a loop did is taken for the work of another client")
 
