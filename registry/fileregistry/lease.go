@@ -1,5 +1,3 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
-
 package fileregistry
 
 import (
@@ -11,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -129,22 +126,14 @@ func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err erro
 
 // lock returns the lock file, locked. Others hold it for no longer than a change takes.
 func (l *Lease) lock(ctx context.Context) (*os.File, error) {
-	f, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
 	for {
-		err = ctx.Err()
-		if err == nil {
-			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		switch {
-		case err == nil:
-			return f, nil
-		case errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR):
-			time.Sleep(time.Millisecond)
-		default:
-			return nil, errors.Join(err, f.Close())
+		f, err := tryLock(l.path + ".lock")
+		if f != nil || err != nil {
+			return f, err
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
