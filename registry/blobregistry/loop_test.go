@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
-	"github.com/selfheal-ml/selfheal/internal/looptest"
+	"github.com/selfheal-ml/selfheal/healing/looptest"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/selfheal-ml/selfheal/internal/looptest"
+	"github.com/selfheal-ml/selfheal/healing/looptest"
 	"github.com/selfheal-ml/selfheal/registry"
 	"github.com/selfheal-ml/selfheal/registry/mlflowregistry"
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/internal/looptest"
+	"github.com/selfheal-ml/selfheal/healing/looptest"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 

@@ -1,5 +1,7 @@
 // Package looptest drives a whole healing loop on the stores of an adapter, so that what the
-// parts promise one by one is also seen to be enough for the whole. Only tests import it.
+// parts promise one by one is also seen to be enough for the whole. A host that keeps
+// registry, journal and lease in stores of its own calls [Run] from a test, once they pass
+// their kits.
 package looptest
 
 import (
