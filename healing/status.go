@@ -145,7 +145,7 @@ func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration
 
 // newest returns the last n elements in reverse.
 func newest[T any](list []T, n int) []T {
-	list = slices.Clone(list[max(0, len(list)-n):])
+	list = append([]T{}, list[max(0, len(list)-n):]...) // never nil, which JSON has as null
 	slices.Reverse(list)
 	return list
 }
