@@ -78,7 +78,8 @@ func (l *Loop) Refresh(ctx context.Context) error {
 
 // Status returns what this process knows, by the clock of its latest Tick, or the machine's
 // before that. It waits for no store; see [Loop.Refresh]. Health is "unknown" while the
-// latest pass is more than three intervals old: nobody is monitoring.
+// latest pass is more than three intervals old, because nobody is monitoring, or could not
+// compare, as its Skipped says.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	s := Status{
