@@ -11,10 +11,9 @@ import (
 type Model interface {
 	// Predict returns one output for each row, in the order of the rows. Probabilities, if
 	// it gives any, are one for each class and sum up to 1 within 1e-5.
-	// The outputs
-	// depend on the rows alone, not on which rows share a call. It does not modify the
-	// rows, and may be called by several goroutines at once. A row it cannot answer is
-	// an error of the whole call.
+	// The outputs depend on the rows alone, not on which rows share a call. It does not
+	// modify the rows, and may be called by several goroutines at once. A row it cannot
+	// answer is an error of the whole call.
 	Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
 }
 

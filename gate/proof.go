@@ -102,8 +102,9 @@ type NonInferior struct {
 	Margin float64 `json:"margin,omitempty"`
 	// Relative is the loss that must be excluded as a share of production's value: 0.03
 	// is 3 %. For a metric of classes each end of the interval takes some eight bootstraps,
-	// because each share is a hypothesis of its own. The statistic is then the gain as such a share. Where production's value of
-	// a metric that should be high is within 0.01 of zero, the result is Undecided.
+	// because each share is a hypothesis of its own. The statistic is then the gain as such
+	// a share. Where production's value of a metric that should be high is within 0.01 of
+	// zero, the result is Undecided.
 	Relative float64 `json:"relative,omitempty"`
 	// Alpha is the chance of passing by luck, from 1e-5 on. Default 0.05.
 	Alpha float64 `json:"alpha,omitempty"`

@@ -135,6 +135,10 @@ func (w *Windows) both() predictlog.Query {
 	return predictlog.Query{From: w.Training.From, To: w.Evaluation.To}
 }
 
+// coveredPercent is a labelled share in percent, for people: rounded up it could look like
+// enough.
+func coveredPercent(share float64) float64 { return math.Floor(1000*share) / 10 }
+
 // checkConditions fixes the windows and looks whether there are enough labels in them.
 func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run, error) {
 	run.Windows = l.cfg.Train.windows(run.Started)
@@ -145,8 +149,7 @@ func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run
 	}
 	wanted := &Labelling{Coverage: coverage, MinLabelled: l.cfg.Train.MinLabelled, MinCoverage: l.cfg.Train.MinCoverage}
 	run.Labelling = wanted
-	percent := math.Floor(1000*coverage.Share()) / 10 // rounded up it could look like enough
-	found := fmt.Sprintf("%d of %d predictions labelled (%.4g %%)", coverage.Labelled, coverage.Predictions, percent)
+	found := fmt.Sprintf("%d of %d predictions labelled (%.4g %%)", coverage.Labelled, coverage.Predictions, coveredPercent(coverage.Share()))
 	if coverage.Misfits > 0 {
 		found += fmt.Sprintf(", %d with a label that does not fit the schema", coverage.Misfits)
 	}
@@ -208,7 +211,7 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 	schema := l.parts.Predictions.Schema()
 	data := training.Dataset(schema)
 	fingerprint := data.Fingerprint()
-	if err := l.checkTraining(data, fingerprint); err != nil {
+	if err := l.checkTraining(data, run.Windows.Training, fingerprint); err != nil {
 		return registry.Version{}, &endError{StepSkipped, err}
 	}
 	reference, err := referenceOf(all.Dataset(schema))
@@ -282,9 +285,9 @@ func (l *Loop) read(ctx context.Context, q predictlog.Query, arrivedBy time.Time
 
 // checkTraining refuses data from which no model can be learnt, or whose model did harm
 // before.
-func (l *Loop) checkTraining(training labels.Dataset, fingerprint string) error {
+func (l *Loop) checkTraining(training labels.Dataset, window gate.Window, fingerprint string) error {
 	if len(training.Examples) == 0 {
-		return errors.New("no labelled row in the training window")
+		return fmt.Errorf("no labelled row in the training window, which ended %s: later rows are for judging", when(window.To))
 	}
 	class := training.Examples[0].Label.Class
 	if class != "" && !slices.ContainsFunc(training.Examples, func(e labels.Example) bool { return e.Label.Class != class }) {

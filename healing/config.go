@@ -308,6 +308,9 @@ func (c Config) validate(schema *predictlog.Schema) error {
 	} else if err := c.validateBudget(); err != nil {
 		errs = append(errs, err)
 	}
+	if schema == nil { // said already
+		return errors.Join(errs...)
+	}
 	for _, name := range c.Segments {
 		if i, ok := schema.Index(name); !ok {
 			errs = append(errs, violation("Segments", name, "the name of a column"))

@@ -45,6 +45,7 @@
 //
 // A journal that is damaged is reported with the number of the entry, on the page too. The
 // monitor goes on, no run starts, and a person can still roll back: see [Loop.Rollback].
+// A process reads an entry once: what is damaged after that is found by the next that starts.
 // [RepairJournal] keeps what can be verified and sets the rest aside. Telemetry that is
 // damaged is passed over, reported and measured again.
 //

@@ -44,6 +44,7 @@ func (l *Loop) Handler() http.Handler {
 	page := template.Must(template.New("status").Funcs(template.FuncMap{
 		"when":     when,
 		"percent":  percent,
+		"covered":  func(share float64) string { return percent(coveredPercent(share) / 100) },
 		"outcome":  func(r Run) string { return outcome(r.Step) },
 		"words":    func(s Step) string { return strings.ReplaceAll(string(s), "_", " ") },
 		"verdict":  verdictClass,
@@ -136,8 +137,9 @@ func (l *Loop) view(ctx context.Context) {
 }
 
 // Handler serves the status of several loops, each about another model: a page that names
-// them all, and the pages of each, see [Loop.Handler], below the name of its model. A model
-// without a name, or two with one name, are an error.
+// them all, /status.json with a list of each [Status], and the pages of each, see
+// [Loop.Handler], below models/ and the name of its model. A model without a name, or two
+// with one name, are an error.
 func Handler(loops ...*Loop) (http.Handler, error) {
 	page := template.Must(template.New("models").Funcs(template.FuncMap{"when": when, "path": url.PathEscape}).Parse(modelsHTML))
 	mux := http.NewServeMux()

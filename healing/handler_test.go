@@ -127,3 +127,11 @@ func TestHandler_Checks(t *testing.T) {
 		require.Contains(t, html.UnescapeString(body), cells, c.Criterion)
 	}
 }
+
+func TestHandler_ListsAreNeverNull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, body, _ := get(t, w.loop(t, healing.Config{}), "status.json")
+	require.Contains(t, body, `"runs": []`)
+	require.Contains(t, body, `"passes": []`)
+}

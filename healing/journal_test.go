@@ -63,6 +63,7 @@ func TestLoop_RefusesATamperedJournal(t *testing.T) {
 	require.ErrorIs(t, err, registry.ErrCorrupt)
 	require.ErrorContains(t, err, "entry 2")
 	require.Contains(t, l.Status().Damage, "entry 2")
+	require.Contains(t, l.Status().Damage, "see healing.RepairJournal")
 	err = l.Tick(t.Context(), w.now)
 	require.ErrorIs(t, err, registry.ErrCorrupt)
 	require.Equal(t, w.now, l.Status().Passes[0].Time)

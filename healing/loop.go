@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
 // Loop monitors, retrains, promotes and rolls back one model. All methods are safe for
 // concurrent use, also by several processes with a Loop each on the same parts.
-//
-// Its locks are taken in the order of its fields. Only working and reading are held while
-// a store is asked; what people look at needs mu alone.
 type Loop struct {
+	// The locks are taken in the order of the fields. Only working and reading are held
+	// while a store is asked; what people look at needs mu alone.
+
 	parts     Parts
 	cfg       Config
 	monitor   *Monitor
@@ -91,12 +92,20 @@ type known struct {
 // New returns a loop. It reads and starts nothing. Every missing part and every
 // violation of the configuration is reported.
 func New(parts Parts, cfg Config) (*Loop, error) {
+	var schema *predictlog.Schema
+	if parts.Predictions != nil {
+		schema = parts.Predictions.Schema()
+	}
+	var errs []error
 	if err := parts.validate(); err != nil {
-		return nil, fmt.Errorf("healing: invalid Parts: %w", err)
+		errs = append(errs, fmt.Errorf("healing: invalid Parts: %w", err))
 	}
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(parts.Predictions.Schema()); err != nil {
-		return nil, fmt.Errorf("healing: invalid Config: %w", err)
+	if err := cfg.validate(schema); err != nil {
+		errs = append(errs, fmt.Errorf("healing: invalid Config: %w", err))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if parts.Telemetry == nil {
 		parts.Telemetry = NewMemoryTelemetry()
@@ -413,7 +422,10 @@ func (l *Loop) catchUpLocked(ctx context.Context) error {
 		l.mu.Unlock()
 		err = l.chain.CatchUp(ctx, l.fold)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, registry.ErrCorrupt):
+		err = fmt.Errorf("healing: journal: %w; see healing.RepairJournal", err)
+	case err != nil:
 		err = fmt.Errorf("healing: journal: %w", err)
 	}
 	if ctx.Err() == nil {

@@ -20,7 +20,8 @@ import (
 
 func TestNew_ReportsEveryMistake(t *testing.T) {
 	t.Parallel()
-	_, err := healing.New(healing.Parts{}, healing.Config{})
+	_, err := healing.New(healing.Parts{}, healing.Config{Watch: healing.WatchConfig{Alpha: 1}, Segments: []string{"x"}})
+	require.ErrorContains(t, err, "Watch.Alpha is 1, want lt=1")
 	for _, part := range []string{"Predictions", "Labels", "Registry", "Journal", "Trainer", "Load"} {
 		require.ErrorContains(t, err, "Parts."+part+" is nil")
 	}

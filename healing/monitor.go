@@ -228,7 +228,14 @@ func (m *Monitor) production(ctx context.Context) (*view, error) {
 func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
 	switch {
 	case sum.Rows < m.cfg.MinSamples:
-		p.Skipped = fmt.Sprintf("%d predictions in %s, at least %d wanted", sum.Rows, spell(m.cfg.Window), m.cfg.MinSamples)
+		of := "" // whose: predictions that name another model or version, or none, are not counted
+		if m.parts.Model != "" {
+			of += " of " + m.parts.Model
+		}
+		if v.version != "" {
+			of += " of version " + v.version
+		}
+		p.Skipped = fmt.Sprintf("%d predictions%s in %s, at least %d wanted", sum.Rows, of, spell(m.cfg.Window), m.cfg.MinSamples)
 		return nil
 	case v.version == "":
 		p.Skipped = "no version is in production"

@@ -51,8 +51,8 @@ func TestMonitor_SaysWhyItSkips(t *testing.T) {
 		want     string
 	}{
 		{"nothing at all", 0, false, false, "0 predictions in 24 h, at least 200 wanted"},
-		{"one row", 1, true, true, "1 predictions in 24 h, at least 200 wanted"},
-		{"one too few", 199, true, true, "199 predictions in 24 h, at least 200 wanted"},
+		{"one row", 1, true, true, "1 predictions of version 1 in 24 h, at least 200 wanted"},
+		{"one too few", 199, true, true, "199 predictions of version 1 in 24 h, at least 200 wanted"},
 		{"no version", 300, false, true, "no version is in production"},
 		{"no reference", 300, true, false, "version 1 has no reference, see ReferenceOf"},
 		{"enough", 200, true, true, ""},
@@ -76,6 +76,20 @@ func TestMonitor_SaysWhyItSkips(t *testing.T) {
 			require.False(t, p.Drifted())
 		})
 	}
+}
+
+// Predictions that name no model are none of a monitor's that has one: the pass says of whom
+// it found too few.
+func TestMonitor_SaysWhoseAreTooFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	promoted(t, w.parts.Registry, nil)
+	w.pass(t, 23*hour, 300, 0)
+	m, err := healing.NewMonitor(healing.MonitorParts{Model: "credit", Predictions: w.parts.Predictions, Registry: w.parts.Registry}, healing.MonitorConfig{})
+	require.NoError(t, err)
+	p, err := m.Pass(t.Context(), w.now)
+	require.NoError(t, err)
+	require.Equal(t, "0 predictions of credit of version 1 in 24 h, at least 200 wanted", p.Skipped)
 }
 
 func TestMonitor_FindsDrift(t *testing.T) {

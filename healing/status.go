@@ -78,7 +78,8 @@ func (l *Loop) Refresh(ctx context.Context) error {
 
 // Status returns what this process knows, by the clock of its latest Tick, or the machine's
 // before that. It waits for no store; see [Loop.Refresh]. Health is "unknown" while the
-// latest pass is more than three intervals old: nobody is monitoring.
+// latest pass is more than three intervals old, because nobody is monitoring, or could not
+// compare, as its Skipped says.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	s := Status{
@@ -145,7 +146,7 @@ func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration
 
 // newest returns the last n elements in reverse.
 func newest[T any](list []T, n int) []T {
-	list = slices.Clone(list[max(0, len(list)-n):])
+	list = append([]T{}, list[max(0, len(list)-n):]...) // never nil, which JSON has as null
 	slices.Reverse(list)
 	return list
 }

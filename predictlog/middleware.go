@@ -28,15 +28,17 @@ const IDHeader = "X-Prediction-ID"
 //     [Target.Classes];
 //   - "probability", optional: that of the positive class, for a binary target without
 //     "probabilities", otherwise ignored;
-//   - "model" and "version", optional: strings or numbers.
+//   - "model" and "version", optional: strings or numbers. Whoever monitors a version goes
+//     by these: an answer that names none, here, by Annotate or by Config, is logged but
+//     counted for none.
 //
 // An answer without "prediction" is rejected, even if it holds probabilities: the
 // threshold is the host's. So is a record that cannot be read or does not follow the
 // schema. Rejections happen in Run; the client has its answer by then.
 //
 // Logging fails no request. With [Block], a full queue delays the end of the request,
-// and so may delay its answer, by [Config.BlockTimeout] at most. The handler gets a request that is a copy, and a
-// [http.ResponseWriter] that implements no more than that interface and Unwrap: flush
+// and so may delay its answer, by [Config.BlockTimeout] at most. The handler gets a request
+// that is a copy, and a [http.ResponseWriter] that implements no more than that interface and Unwrap: flush
 // through [http.ResponseController]. Compress outside of the middleware, or it sees
 // compressed bodies. If next panics, nothing is recorded and the panic goes its way.
 func (r *Recorder) Middleware(next http.Handler) http.Handler {

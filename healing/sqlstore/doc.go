@@ -7,7 +7,7 @@
 // a loop works with:
 //
 //	db, err := sqlstore.Open(ctx, sqlDB, schema, sqlstore.Config{})
-//	recorder, err := predictlog.NewRecorder(db.Predictions(), predictlog.Config{})
+//	recorder, err := predictlog.NewRecorder(db.Predictions(), predictlog.Config{Model: "credit"})
 //	loop, err := healing.New(db.Parts("credit", trainer, load), healing.Config{})
 //
 // # What it promises
@@ -32,8 +32,9 @@
 // as a pooler asks for) and lib/pq, and with SQLite 3.53 and the driver
 // modernc.org/sqlite. It uses no session state: no advisory locks that outlive a
 // transaction, no settings, and in PostgreSQL no named statements. For SQLite, ask for WAL
-// in the DSN; it works without, but then readers and the writer wait for each other. Each
-// use of a SQLite connection raises its busy_timeout to a second at least.
+// in the DSN, with modernc.org/sqlite by "file:heal.db?_pragma=journal_mode(WAL)"; it works
+// without, but then readers and the writer wait for each other. Each use of a SQLite
+// connection raises its busy_timeout to a second at least.
 //
 // Indexes and vacuuming are those of ordinary tables; [DB.Prune] keeps their size within
 // bounds. PostgreSQL plans a scan well once it has analysed the table, which it does by

@@ -32,7 +32,7 @@ func ExampleOpen() {
 		if err != nil {
 			return nil, nil, err
 		}
-		recorder, err := predictlog.NewRecorder(db.Predictions(), predictlog.Config{})
+		recorder, err := predictlog.NewRecorder(db.Predictions(), predictlog.Config{Model: "credit"}) // the name given to DB.Parts
 		if err != nil {
 			return nil, nil, err
 		}
@@ -64,15 +64,16 @@ func ExampleDB_Parts() {
 	_ = heal
 }
 
-// A job that heals a model keeps everything in one database.
+// A service that heals its model keeps everything in one database.
 func ExampleDB() {
-	job := func(ctx context.Context, sqlDB *sql.DB, train healing.TrainerFunc, decodeModel registry.LoadFunc[gate.Model]) error {
+	serve := func(ctx context.Context, sqlDB *sql.DB, train healing.TrainerFunc, decodeModel registry.LoadFunc[gate.Model]) (*predictlog.Recorder, *healing.Loop) {
 		schema := must(predictlog.SchemaOf[applicant]())
-		db := must(sqlstore.Open(ctx, sqlDB, schema, sqlstore.Config{})) // the host's *sql.DB; PostgreSQL or SQLite
+		db := must(sqlstore.Open(ctx, sqlDB, schema, sqlstore.Config{})) // the host's *sql.DB
+		recorder := must(predictlog.NewRecorder(db.Predictions(), predictlog.Config{Model: "credit"}))
 		loop := must(healing.New(db.Parts("credit", healing.TrainerFunc(train), decodeModel), healing.Config{}))
-		return loop.Run(ctx)
+		return recorder, loop // the service calls Run of both
 	}
-	_ = job
+	_ = serve
 }
 
 // must is for the wiring at the start of a program.

@@ -13,7 +13,8 @@ func (db *DB) Registry(model string) *registry.Ledger {
 }
 
 // Parts returns all that a loop works with that heals the model, whose name is
-// [predictlog.Record.Model] of its predictions. Any number of loops, of this model and of
+// [predictlog.Record.Model] of its predictions: the recorder's Config or the answers name
+// it, or the loop sees none. Any number of loops, of this model and of
 // others, in any processes, may share the database. Of one model one of them works at a
 // time, under the lease "loop/" and the name of the model.
 //
