@@ -139,7 +139,7 @@ func (a *measurer) ofProbabilities(m Metric) (float64, error) {
 		return a.oneVsRest(metrics.Ranking.PRAUC)
 	case LogLoss:
 		if binary {
-			return metrics.LogLoss(a.positive, probability[1], nil)
+			return metrics.BinaryLogLoss(a.positive, probability[1], nil)
 		}
 		return metrics.MulticlassLogLoss(truth, probability, nil)
 	case Brier:
@@ -148,23 +148,23 @@ func (a *measurer) ofProbabilities(m Metric) (float64, error) {
 		return a.brierSkill()
 	default:
 		if binary {
-			return metrics.ECE(a.positive, probability[1], nil)
+			return metrics.BinaryECE(a.positive, probability[1], nil)
 		}
 		right, confidence := topClass(truth, probability)
-		return metrics.ECE(right, confidence, nil)
+		return metrics.BinaryECE(right, confidence, nil)
 	}
 }
 
 func (m Metric) ofValues(truth, predicted []float64) (float64, error) {
 	switch m {
 	case MAE:
-		return metrics.MAE(truth, predicted, nil)
+		return metrics.MeanAbsoluteError(truth, predicted, nil)
 	case RMSE:
-		return metrics.RMSE(truth, predicted, nil)
+		return metrics.RootMeanSquaredError(truth, predicted, nil)
 	case R2:
-		return metrics.R2(truth, predicted, nil)
+		return metrics.R2Score(truth, predicted, nil)
 	default:
-		return metrics.MAPE(truth, predicted, nil)
+		return metrics.MeanAbsolutePercentageError(truth, predicted, nil)
 	}
 }
 
@@ -206,7 +206,7 @@ func (a *measurer) brierScore() (float64, error) {
 	}
 	var err error
 	if a.positive != nil {
-		a.brier, err = metrics.Brier(a.positive, a.answers.Probability[1], nil)
+		a.brier, err = metrics.BinaryBrier(a.positive, a.answers.Probability[1], nil)
 	} else {
 		a.brier, err = metrics.MulticlassBrier(a.truth.Class, a.answers.Probability, nil)
 	}
