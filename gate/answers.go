@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -30,7 +31,7 @@ type Answers struct {
 func (a *Answers) UnmarshalJSON(data []byte) error {
 	type plain Answers // without this method
 	var read plain
-	if err := unmarshalStrict(data, &read); err != nil {
+	if err := wire.Unmarshal(data, &read); err != nil {
 		return err
 	}
 	*a = Answers(read)
