@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // ErrInvalidState means that the stored state of a [Betting] cannot be continued.
@@ -156,19 +158,19 @@ func (b *Betting) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that
 // wraps [ErrInvalidState] and leaves b as it was.
 func (b *Betting) UnmarshalJSON(data []byte) error {
-	var wire bettingJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var stored bettingJSON
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
 	var f fields
-	f.want(wire.SchemaVersion == schemaVersion, "schema_version", wire.SchemaVersion, fmt.Sprint(schemaVersion))
-	f.want(len(wire.Config.Lambdas) > 0, "lambdas", wire.Config.Lambdas, "one or more")
-	f.want(len(wire.LogWealth) == len(wire.Config.Lambdas), "log_wealth", wire.LogWealth, "one for each of lambdas")
-	f.want(wire.N >= 0, "n", wire.N, "0 or more")
-	f.want(wire.Highest >= 0, "highest_log_wealth", wire.Highest, "0 or more")
-	if err := errors.Join(f.err(), wire.Config.validate()); err != nil {
+	f.want(stored.SchemaVersion == schemaVersion, "schema_version", stored.SchemaVersion, fmt.Sprint(schemaVersion))
+	f.want(len(stored.Config.Lambdas) > 0, "lambdas", stored.Config.Lambdas, "one or more")
+	f.want(len(stored.LogWealth) == len(stored.Config.Lambdas), "log_wealth", stored.LogWealth, "one for each of lambdas")
+	f.want(stored.N >= 0, "n", stored.N, "0 or more")
+	f.want(stored.Highest >= 0, "highest_log_wealth", stored.Highest, "0 or more")
+	if err := errors.Join(f.err(), stored.Config.validate()); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
-	*b = Betting{cfg: wire.Config, n: wire.N, logs: wire.LogWealth, highest: wire.Highest}
+	*b = Betting{cfg: stored.Config, n: stored.N, logs: stored.LogWealth, highest: stored.Highest}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // Budget bounds the probability of any false promotion, as [Policy.MaxAlpha] defines it,
@@ -72,7 +74,7 @@ func (b Budget) withDefaults() Budget {
 	return b
 }
 
-// Validate returns everything that is wrong with the budget: a Total outside (0, 1), a
+// validate returns everything that is wrong with the budget: a Total outside (0, 1), a
 // negative Horizon or Decisions, a share that no test could tell from none, charges that
 // are not in order of time or not positive.
 func (b Budget) Validate() error {
@@ -211,11 +213,11 @@ func prevents(c Check) bool {
 
 // budgetJSON is the wire form of a Budget.
 type budgetJSON struct {
-	SchemaVersion int      `json:"schema_version"`
-	Total         float64  `json:"total"`
-	Horizon       duration `json:"horizon"`
-	Decisions     int      `json:"decisions"`
-	Charges       []Charge `json:"charges"`
+	SchemaVersion int           `json:"schema_version"`
+	Total         float64       `json:"total"`
+	Horizon       wire.Duration `json:"horizon"`
+	Decisions     int           `json:"decisions"`
+	Charges       []Charge      `json:"charges"`
 }
 
 // MarshalJSON writes the budget, its defaults filled in.
@@ -224,25 +226,25 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 	if b.Charges == nil {
 		b.Charges = []Charge{}
 	}
-	return json.Marshal(budgetJSON{schemaVersion, b.Total, duration(b.Horizon), b.Decisions, b.Charges})
+	return json.Marshal(budgetJSON{schemaVersion, b.Total, wire.Duration(b.Horizon), b.Decisions, b.Charges})
 }
 
 // UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown or missing field, one
 // that occurs twice or is null, another schema version, an invalid budget and a 0 where
 // MarshalJSON fills in the default are an error and leave b as it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
-	var wire budgetJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var stored budgetJSON
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return fmt.Errorf("gate: budget: %w", err)
 	}
-	if wire.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: budget: schema_version is %d, want %d", wire.SchemaVersion, schemaVersion)
+	if stored.SchemaVersion != schemaVersion {
+		return fmt.Errorf("gate: budget: schema_version is %d, want %d", stored.SchemaVersion, schemaVersion)
 	}
-	read := Budget{wire.Total, time.Duration(wire.Horizon), wire.Decisions, wire.Charges}
+	read := Budget{stored.Total, time.Duration(stored.Horizon), stored.Decisions, stored.Charges}
 	if read.Total == 0 || read.Horizon == 0 || read.Decisions == 0 {
 		return fmt.Errorf("gate: budget: total is %v, horizon %v and decisions %d, want none of them 0: only in Go that is a default", read.Total, read.Horizon, read.Decisions)
 	}
-	if wire.Charges == nil {
+	if stored.Charges == nil {
 		return errors.New("gate: budget: charges is null, want a list: without it all that was spent would be forgotten")
 	}
 	if err := read.Validate(); err != nil {
@@ -269,35 +271,10 @@ type ErrorBudget struct {
 
 const errorBudgetName = "error budget"
 
-// errorBudgetJSON is the wire form of an ErrorBudget.
-type errorBudgetJSON struct {
-	At      time.Time `json:"at"`
-	Alpha   float64   `json:"alpha"`
-	Next    time.Time `json:"next,omitzero"`
-	Spent   float64   `json:"spent"`
-	Total   float64   `json:"total"`
-	Horizon duration  `json:"horizon"`
-}
-
-// MarshalJSON writes the horizon as text, such as "8760h0m0s".
-func (c ErrorBudget) MarshalJSON() ([]byte, error) {
-	return json.Marshal(errorBudgetJSON{c.At, c.Alpha, c.Next, c.Spent, c.Total, duration(c.Horizon)})
-}
-
-// UnmarshalJSON reads what [ErrorBudget.MarshalJSON] wrote.
-func (c *ErrorBudget) UnmarshalJSON(data []byte) error {
-	wire := errorBudgetJSON{c.At, c.Alpha, c.Next, c.Spent, c.Total, duration(c.Horizon)}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		*c = ErrorBudget{wire.At, wire.Alpha, wire.Next, wire.Spent, wire.Total, time.Duration(wire.Horizon)}
-	}
-	return err
-}
-
-// Validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
+// validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
 // the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
 // not above 0, a Next before At where nothing is granted.
-func (c ErrorBudget) Validate() error {
+func (c ErrorBudget) validate() error {
 	var f fields
 	f.want(c.Total > 0 && c.Total < 1, "Total", c.Total, "between 0 and 1")
 	f.want(finiteFrom(c.Spent, 0), "Spent", c.Spent, "0 or more")
@@ -331,7 +308,7 @@ func (c ErrorBudget) Check(e *Evidence) Check {
 	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
 	switch {
 	case !e.At.Equal(c.At):
-		return check.with(Error, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
+		return check.with(Errored, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
 	case c.Alpha > 0:
 		return check.with(Pass, "this decision may err with a probability of %.3g; %s", c.Alpha, spent)
 	}

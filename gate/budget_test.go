@@ -281,7 +281,7 @@ func TestBudget_SmallShares(t *testing.T) {
 	e.At, e.LastPromotion = day0, time.Time{}
 	d := gate.Evaluate(policy, e)
 	for _, c := range d.Checks {
-		require.NotEqual(t, gate.Error, c.Verdict, c.Reason)
+		require.NotEqual(t, gate.Errored, c.Verdict, c.Reason)
 	}
 	_, err = gate.Budget{Total: 0.05, Decisions: 5001}.Apply(gate.Standard(), day0)
 	require.ErrorContains(t, err, "Total/Decisions is 9.99")
@@ -290,7 +290,10 @@ func TestBudget_SmallShares(t *testing.T) {
 func TestErrorBudget_Validate(t *testing.T) {
 	t.Parallel()
 	good := gate.ErrorBudget{At: day0, Alpha: 0.01, Spent: 0.04, Total: 0.05, Horizon: 24 * time.Hour}
-	require.NoError(t, good.Validate())
+	within := func(c gate.ErrorBudget) error {
+		return gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{c, gate.Superior{Metric: gate.F1}}, First: gate.Standard().First}.Validate()
+	}
+	require.NoError(t, within(good))
 	for want, spoil := range map[string]func(c *gate.ErrorBudget){
 		"Alpha is 0.5, want 0, or 1e-05 to the 0.01 that is left": func(c *gate.ErrorBudget) { c.Alpha = 0.5 },
 		"Alpha is 1e-06, want 0, or 1e-05 to":                     func(c *gate.ErrorBudget) { c.Alpha = 1e-6 },
@@ -303,7 +306,7 @@ func TestErrorBudget_Validate(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		require.ErrorContains(t, bad.Validate(), want)
+		require.ErrorContains(t, within(bad), want)
 	}
 }
 

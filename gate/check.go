@@ -5,31 +5,33 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// Verdict is the result of one criterion. The zero Verdict is Error.
+// Verdict is the result of one criterion. The zero Verdict is Errored.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Error     Verdict = iota // could not be evaluated: see the reason
+	Errored   Verdict = iota // could not be evaluated: see the reason
 	Pass                     // shown
 	Fail                     // shown not to hold, or not shown on sufficient evidence
 	Undecided                // too little evidence to tell: see Check.Needed
 	Skipped                  // does not apply to this evidence: neither passes nor stands in the way
 )
 
-var verdictNames = names{Error: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
+var verdictNames = wire.Names{Errored: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
 
 // String returns "error", "pass", "fail", "undecided" or "skipped".
-func (v Verdict) String() string { return verdictNames.name("Verdict", uint8(v)) }
+func (v Verdict) String() string { return verdictNames.Name("Verdict", uint8(v)) }
 
 // MarshalText returns what String does; an unknown verdict is an error.
-func (v Verdict) MarshalText() ([]byte, error) { return verdictNames.marshal("verdict", uint8(v)) }
+func (v Verdict) MarshalText() ([]byte, error) { return verdictNames.Marshal("verdict", uint8(v)) }
 
 // UnmarshalText reads what [Verdict.MarshalText] wrote.
 func (v *Verdict) UnmarshalText(text []byte) error {
-	i, err := verdictNames.unmarshal("verdict", text)
+	i, err := verdictNames.Unmarshal("verdict", text)
 	*v = Verdict(i)
 	return err
 }
@@ -143,8 +145,8 @@ type checkJSON struct {
 	Precondition bool            `json:"precondition,omitempty"`
 	Metric       Metric          `json:"metric,omitempty"`
 	Unit         Unit            `json:"unit,omitempty"`
-	Statistic    number          `json:"statistic"`
-	Threshold    number          `json:"threshold"`
+	Statistic    wire.Number     `json:"statistic"`
+	Threshold    wire.Number     `json:"threshold"`
 	AtMost       bool            `json:"at_most,omitempty"`
 	CI           *intervalJSON   `json:"ci,omitempty"`
 	N            int             `json:"n"`
@@ -155,22 +157,22 @@ type checkJSON struct {
 }
 
 type intervalJSON struct {
-	Lo    number `json:"lo"`
-	Hi    number `json:"hi"`
-	Level number `json:"level"`
+	Lo    wire.Number `json:"lo"`
+	Hi    wire.Number `json:"hi"`
+	Level wire.Number `json:"level"`
 }
 
 // MarshalJSON writes the check. A number that is not finite becomes null.
 func (c Check) MarshalJSON() ([]byte, error) {
-	wire := checkJSON{
+	stored := checkJSON{
 		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
-		Unit: c.Unit, Statistic: number(c.Statistic), Threshold: number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
+		Unit: c.Unit, Statistic: wire.Number(c.Statistic), Threshold: wire.Number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
 		Segments: c.Segments, Omitted: c.Omitted, Reason: c.Reason,
 	}
 	if c.CI != nil {
-		wire.CI = &intervalJSON{number(c.CI.Lo), number(c.CI.Hi), number(c.CI.Level)}
+		stored.CI = &intervalJSON{wire.Number(c.CI.Lo), wire.Number(c.CI.Hi), wire.Number(c.CI.Level)}
 	}
-	return json.Marshal(wire)
+	return json.Marshal(stored)
 }
 
 // UnmarshalJSON reads what [Check.MarshalJSON] wrote. A null among the statistic, the
@@ -178,18 +180,18 @@ func (c Check) MarshalJSON() ([]byte, error) {
 // null elsewhere is an error, and so is a field that is unknown, missing or occurs twice,
 // but for one that is left out where there is nothing. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
-	nan := number(math.NaN())
-	wire := checkJSON{Statistic: nan, Threshold: nan}
-	if err := unmarshalStrict(data, &wire); err != nil {
+	nan := wire.Number(math.NaN())
+	stored := checkJSON{Statistic: nan, Threshold: nan}
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return fmt.Errorf("gate: check: %w", err)
 	}
 	*c = Check{
-		Criterion: wire.Criterion, Verdict: wire.Verdict, Proof: wire.Proof, Precondition: wire.Precondition, Metric: wire.Metric,
-		Unit: wire.Unit, Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), AtMost: wire.AtMost, N: wire.N, Needed: wire.Needed,
-		Segments: wire.Segments, Omitted: wire.Omitted, Reason: wire.Reason,
+		Criterion: stored.Criterion, Verdict: stored.Verdict, Proof: stored.Proof, Precondition: stored.Precondition, Metric: stored.Metric,
+		Unit: stored.Unit, Statistic: float64(stored.Statistic), Threshold: float64(stored.Threshold), AtMost: stored.AtMost, N: stored.N, Needed: stored.Needed,
+		Segments: stored.Segments, Omitted: stored.Omitted, Reason: stored.Reason,
 	}
-	if wire.CI != nil {
-		c.CI = &Interval{Lo: wire.CI.Lo.or(math.Inf(-1)), Hi: wire.CI.Hi.or(math.Inf(1)), Level: float64(wire.CI.Level)}
+	if stored.CI != nil {
+		c.CI = &Interval{Lo: stored.CI.Lo.Or(math.Inf(-1)), Hi: stored.CI.Hi.Or(math.Inf(1)), Level: float64(stored.CI.Level)}
 	}
 	return nil
 }
@@ -208,16 +210,16 @@ func (c Check) readable() Check {
 	return c
 }
 
-// judged returns the check of a criterion, which may be a host's, as an Error if it says
+// judged returns the check of a criterion, which may be a host's, as Errored if it says
 // what no decision can hold.
 func (c Check) judged() Check {
 	if problem := c.problem(); problem != "" {
 		// Without the numbers, so that the decision can still be written.
 		c.Statistic, c.Threshold, c.CI, c.Segments = math.NaN(), math.NaN(), nil, nil
-		return c.with(Error, "%s: %s", problem, c.Reason)
+		return c.with(Errored, "%s: %s", problem, c.Reason)
 	}
 	if c.Verdict == Pass && math.IsNaN(c.Statistic) {
-		return c.with(Error, "passed on a statistic that is not a number: %s", c.Reason)
+		return c.with(Errored, "passed on a statistic that is not a number: %s", c.Reason)
 	}
 	return c
 }
@@ -259,13 +261,13 @@ func (c Check) unmeasured(err error) Check {
 	if isUndefined(err) {
 		return c.with(Undecided, "%v, on %s rows", err, count(c.N))
 	}
-	return c.with(Error, "%v", err)
+	return c.with(Errored, "%v", err)
 }
 
 // noProduction returns the check of a comparison with a model that does not exist.
 func (c Check) noProduction() Check {
 	c.Statistic = math.NaN()
-	return c.with(Error, "there is no production model to compare with")
+	return c.with(Errored, "there is no production model to compare with")
 }
 
 // absent returns the check of something that the evidence does not hold: skipped if the
@@ -275,5 +277,5 @@ func (c Check) absent(optional bool, what string) Check {
 	if optional {
 		return c.with(Skipped, "%s, which is optional", what)
 	}
-	return c.with(Error, "%s", what)
+	return c.with(Errored, "%s", what)
 }

@@ -104,7 +104,7 @@ func TestSuperior_TooManyClasses(t *testing.T) { // alone, to see what it alloca
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		check := verdict(t, gate.Error, c, e)
+		check := verdict(t, gate.Errored, c, e)
 		runtime.ReadMemStats(&after)
 		require.Contains(t, check.Reason, "gate: models of 1,001 classes cannot be compared by ")
 		require.Contains(t, check.Reason, "of at most 1,000 they can")

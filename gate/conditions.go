@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -18,8 +17,8 @@ type MinSamples struct {
 	PerClass int `json:"per_class,omitempty"`
 }
 
-// Validate returns every violation: a Rows that is not above 0, a negative PerClass.
-func (c MinSamples) Validate() error {
+// validate returns every violation: a Rows that is not above 0, a negative PerClass.
+func (c MinSamples) validate() error {
 	var f fields
 	f.want(c.Rows > 0, "Rows", c.Rows, "above 0")
 	f.want(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more")
@@ -84,8 +83,8 @@ type MinCoverage struct {
 	Share float64 `json:"share"` // above 0, at most 1
 }
 
-// Validate returns an error if Share is not above 0 and at most 1.
-func (c MinCoverage) Validate() error {
+// validate returns an error if Share is not above 0 and at most 1.
+func (c MinCoverage) validate() error {
 	var f fields
 	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 	return f.err()
@@ -114,28 +113,8 @@ type Cooldown struct {
 	Period time.Duration `json:"period"` // in JSON as text, such as "168h"
 }
 
-// cooldownJSON is the wire form of a Cooldown.
-type cooldownJSON struct {
-	Period duration `json:"period"`
-}
-
-// MarshalJSON writes the period as text, such as "168h0m0s".
-func (c Cooldown) MarshalJSON() ([]byte, error) {
-	return json.Marshal(cooldownJSON{duration(c.Period)})
-}
-
-// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote.
-func (c *Cooldown) UnmarshalJSON(data []byte) error {
-	wire := cooldownJSON{duration(c.Period)}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		c.Period = time.Duration(wire.Period)
-	}
-	return err
-}
-
-// Validate returns an error if Period is not above 0.
-func (c Cooldown) Validate() error {
+// validate returns an error if Period is not above 0.
+func (c Cooldown) validate() error {
 	var f fields
 	f.want(c.Period > 0, "Period", c.Period, "above 0")
 	return f.err()

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // Outcome is what a [Decision] says. The zero Outcome is Inconclusive.
@@ -25,17 +27,17 @@ const (
 	Reject
 )
 
-var outcomeNames = names{Inconclusive: "inconclusive", Promote: "promote", Reject: "reject"}
+var outcomeNames = wire.Names{Inconclusive: "inconclusive", Promote: "promote", Reject: "reject"}
 
 // String returns "inconclusive", "promote" or "reject".
-func (o Outcome) String() string { return outcomeNames.name("Outcome", uint8(o)) }
+func (o Outcome) String() string { return outcomeNames.Name("Outcome", uint8(o)) }
 
 // MarshalText returns what String does; an unknown outcome is an error.
-func (o Outcome) MarshalText() ([]byte, error) { return outcomeNames.marshal("outcome", uint8(o)) }
+func (o Outcome) MarshalText() ([]byte, error) { return outcomeNames.Marshal("outcome", uint8(o)) }
 
 // UnmarshalText reads what [Outcome.MarshalText] wrote.
 func (o *Outcome) UnmarshalText(text []byte) error {
-	i, err := outcomeNames.unmarshal("outcome", text)
+	i, err := outcomeNames.Unmarshal("outcome", text)
 	*o = Outcome(i)
 	return err
 }
@@ -173,20 +175,20 @@ const schemaVersion = 1
 
 // decisionJSON is the wire form of a Decision.
 type decisionJSON struct {
-	SchemaVersion int               `json:"schema_version"`
-	Outcome       Outcome           `json:"outcome"`
-	Policy        string            `json:"policy"`
-	First         bool              `json:"first"`
-	At            time.Time         `json:"at,omitzero"`
-	N             int               `json:"n"`
-	RowSet        string            `json:"row_set"`
-	Evidence      string            `json:"evidence,omitempty"`
-	Production    map[Metric]number `json:"production,omitempty"`
-	Shadow        map[Metric]number `json:"shadow,omitempty"`
-	Checks        []Check           `json:"checks"`
-	Rules         json.RawMessage   `json:"rules,omitempty"`
-	Basis         *Basis            `json:"basis,omitempty"`
-	Prev          string            `json:"prev,omitempty"`
+	SchemaVersion int                    `json:"schema_version"`
+	Outcome       Outcome                `json:"outcome"`
+	Policy        string                 `json:"policy"`
+	First         bool                   `json:"first"`
+	At            time.Time              `json:"at,omitzero"`
+	N             int                    `json:"n"`
+	RowSet        string                 `json:"row_set"`
+	Evidence      string                 `json:"evidence,omitempty"`
+	Production    map[Metric]wire.Number `json:"production,omitempty"`
+	Shadow        map[Metric]wire.Number `json:"shadow,omitempty"`
+	Checks        []Check                `json:"checks"`
+	Rules         json.RawMessage        `json:"rules,omitempty"`
+	Basis         *Basis                 `json:"basis,omitempty"`
+	Prev          string                 `json:"prev,omitempty"`
 }
 
 // MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
@@ -204,8 +206,8 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 		N:             d.N,
 		RowSet:        d.RowSet,
 		Evidence:      d.Evidence,
-		Production:    convert[number](d.Production),
-		Shadow:        convert[number](d.Shadow),
+		Production:    convert[wire.Number](d.Production),
+		Shadow:        convert[wire.Number](d.Shadow),
 		Checks:        d.Checks,
 		Rules:         d.Rules,
 		Basis:         d.Basis,
@@ -228,27 +230,27 @@ func (d Decision) checkOutcome() error {
 // verdict or schema version, and a promotion that does not follow from the checks. An error
 // leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
-	var wire decisionJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var stored decisionJSON
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return fmt.Errorf("gate: decision: %w", err)
 	}
-	if wire.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: decision: schema version %d, want %d", wire.SchemaVersion, schemaVersion)
+	if stored.SchemaVersion != schemaVersion {
+		return fmt.Errorf("gate: decision: schema version %d, want %d", stored.SchemaVersion, schemaVersion)
 	}
 	read := Decision{
-		Outcome:    wire.Outcome,
-		Policy:     wire.Policy,
-		First:      wire.First,
-		At:         wire.At.UTC(),
-		N:          wire.N,
-		RowSet:     wire.RowSet,
-		Evidence:   wire.Evidence,
-		Production: convert[float64](wire.Production),
-		Shadow:     convert[float64](wire.Shadow),
-		Checks:     wire.Checks,
-		Rules:      wire.Rules,
-		Basis:      wire.Basis,
-		Prev:       wire.Prev,
+		Outcome:    stored.Outcome,
+		Policy:     stored.Policy,
+		First:      stored.First,
+		At:         stored.At.UTC(),
+		N:          stored.N,
+		RowSet:     stored.RowSet,
+		Evidence:   stored.Evidence,
+		Production: convert[float64](stored.Production),
+		Shadow:     convert[float64](stored.Shadow),
+		Checks:     stored.Checks,
+		Rules:      stored.Rules,
+		Basis:      stored.Basis,
+		Prev:       stored.Prev,
 	}
 	if err := read.checkOutcome(); err != nil {
 		return err

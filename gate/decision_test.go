@@ -130,7 +130,7 @@ func TestEnumerations(t *testing.T) {
 		require.NoError(t, read.UnmarshalText(text))
 		require.Equal(t, o, read)
 	}
-	for _, v := range []gate.Verdict{gate.Error, gate.Pass, gate.Fail, gate.Undecided, gate.Skipped} {
+	for _, v := range []gate.Verdict{gate.Errored, gate.Pass, gate.Fail, gate.Undecided, gate.Skipped} {
 		text, err := v.MarshalText()
 		require.NoError(t, err)
 		var read gate.Verdict

@@ -27,9 +27,9 @@ import (
 //
 // Malformed evidence is Inconclusive with a single check, named "evidence", that says
 // what is wrong with it: no criterion is asked about it. Evidence of no rows is
-// Inconclusive whatever the criteria say. A malformed criterion is an Error of its own.
+// Inconclusive whatever the criteria say. A malformed criterion is a check of its own, with the verdict Errored.
 //
-// Every decision can be written as JSON: what a criterion says that cannot is an Error.
+// Every decision can be written as JSON: a check that JSON cannot hold becomes Errored.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
 	e.facts = newFacts(e, map[string]Fact{})
@@ -122,7 +122,7 @@ func judge(c Criterion, index int, e *Evidence) Check {
 
 // failed returns the check of something that could not be evaluated.
 func failed(name string, err error) Check {
-	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Error, "%v", err)
+	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }
 
 // outcome is where the verdicts become a decision.

@@ -39,14 +39,14 @@ func TestEvaluate_Outcome(t *testing.T) {
 		"all pass":                     {[]gate.Criterion{precondition(gate.Pass), says(gate.Pass)}, gate.Promote},
 		"one fails":                    {[]gate.Criterion{says(gate.Pass), says(gate.Fail)}, gate.Reject},
 		"one is undecided":             {[]gate.Criterion{says(gate.Pass), says(gate.Undecided)}, gate.Inconclusive},
-		"one is an error":              {[]gate.Criterion{says(gate.Pass), says(gate.Error)}, gate.Inconclusive},
+		"one is an error":              {[]gate.Criterion{says(gate.Pass), says(gate.Errored)}, gate.Inconclusive},
 		"one is skipped":               {[]gate.Criterion{says(gate.Pass), says(gate.Skipped)}, gate.Promote},
 		"all are skipped":              {[]gate.Criterion{says(gate.Skipped), precondition(gate.Skipped)}, gate.Inconclusive},
 		"a skipped precondition":       {[]gate.Criterion{precondition(gate.Skipped), says(gate.Fail)}, gate.Reject},
 		"a failure beside undecided":   {[]gate.Criterion{says(gate.Undecided), says(gate.Fail)}, gate.Reject},
-		"a failure beside an error":    {[]gate.Criterion{says(gate.Error), says(gate.Fail)}, gate.Reject},
+		"a failure beside an error":    {[]gate.Criterion{says(gate.Errored), says(gate.Fail)}, gate.Reject},
 		"a failure on too few rows":    {[]gate.Criterion{precondition(gate.Undecided), says(gate.Fail)}, gate.Inconclusive},
-		"a precondition in error":      {[]gate.Criterion{precondition(gate.Error), says(gate.Fail)}, gate.Inconclusive},
+		"a precondition in error":      {[]gate.Criterion{precondition(gate.Errored), says(gate.Fail)}, gate.Inconclusive},
 		"an unknown verdict":           {[]gate.Criterion{says(gate.Verdict(99))}, gate.Inconclusive},
 		"a nil criterion":              {[]gate.Criterion{says(gate.Pass), nil}, gate.Inconclusive},
 		"an invalid criterion":         {[]gate.Criterion{gate.MinSamples{Rows: -1}}, gate.Inconclusive},
@@ -98,12 +98,12 @@ func TestEvaluate_PassWithoutNumber(t *testing.T) {
 	})
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host}}, better(t))
 	require.Equal(t, gate.Inconclusive, d.Outcome)
-	require.Equal(t, gate.Error, d.Checks[0].Verdict)
+	require.Equal(t, gate.Errored, d.Checks[0].Verdict)
 	require.Equal(t, "criterion 1", d.Checks[0].Criterion)
 	require.Equal(t, "passed on a statistic that is not a number: looks fine", d.Checks[0].Reason)
 }
 
-// What a host's criterion fills in can be written, or is an Error.
+// What a host's criterion fills in can be written, or is Errored.
 func TestEvaluate_WhatNoDecisionHolds(t *testing.T) {
 	t.Parallel()
 	inf := math.Inf(1)
@@ -127,7 +127,7 @@ func TestEvaluate_WhatNoDecisionHolds(t *testing.T) {
 		})
 		e := better(t)
 		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host, gate.MinSamples{Rows: 1}}}, e)
-		require.Equal(t, gate.Error, d.Checks[0].Verdict, want)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict, want)
 		require.Contains(t, d.Checks[0].Reason, want)
 		require.Equal(t, gate.Inconclusive, d.Outcome, want)
 		checkDecision(t, e, d)
@@ -211,7 +211,7 @@ func TestEvaluate_Malformed(t *testing.T) {
 		require.Equal(t, gate.Inconclusive, d.Outcome, name)
 		require.Len(t, d.Checks, 1)
 		require.Equal(t, "evidence", d.Checks[0].Criterion)
-		require.Equal(t, gate.Error, d.Checks[0].Verdict)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict)
 		require.Contains(t, d.Reasons()[0], "gate: invalid evidence: ")
 		hash(t, d)
 	}

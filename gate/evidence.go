@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -111,7 +112,7 @@ func (e *Evidence) UnmarshalJSON(data []byte) error {
 		Production *answers `json:"production,omitempty"`
 		Shadow     answers  `json:"shadow"`
 	}
-	if err := unmarshalStrict(data, &read); err != nil {
+	if err := wire.Unmarshal(data, &read); err != nil {
 		return fmt.Errorf("gate: evidence: %w", err)
 	}
 	*e = Evidence(read.plain)

@@ -118,7 +118,7 @@ func (c recent) Check(e *gate.Evidence) gate.Check {
 	}
 	part, err := e.Subset(rows)
 	if err != nil {
-		return gate.Check{Verdict: gate.Error, Reason: err.Error()}
+		return gate.Check{Verdict: gate.Errored, Reason: err.Error()}
 	}
 	check := c.NonInferior.Check(&part)
 	check.Criterion = "recent " + check.Criterion

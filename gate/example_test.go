@@ -139,7 +139,7 @@ func ExampleParsePolicy() {
 		],
 		"first": [{"type": "floor", "metric": "f1", "bound": 0.6}]
 	}`)
-	policy, err := gate.ParsePolicy(file, maxMemory{used: 120})
+	policy, err := gate.ParsePolicy(file, gate.KindOf(func() maxMemory { return maxMemory{used: 120} }))
 	if err != nil {
 		fmt.Println(err)
 		return

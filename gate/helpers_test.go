@@ -161,3 +161,8 @@ func verdict(t testing.TB, want gate.Verdict, c gate.Criterion, e gate.Evidence)
 	require.NotEmpty(t, check.Reason)
 	return check
 }
+
+// validate returns what is wrong with a criterion.
+func validate(c gate.Criterion) error {
+	return gate.Policy{Criteria: []gate.Criterion{c}, First: []gate.Criterion{c}}.Validate()
+}

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -23,35 +22,12 @@ type MaxLatency struct {
 	// Mean judges the mean over all rows instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`
 	// Optional skips the criterion where latencies were not measured, as in evidence
-	// from columns of scores, instead of an Error.
+	// from columns of scores, instead of the verdict [Errored].
 	Optional bool `json:"optional,omitempty"`
 }
 
-// maxLatencyJSON is the wire form of a MaxLatency.
-type maxLatencyJSON struct {
-	Relative float64  `json:"relative,omitempty"`
-	Absolute duration `json:"absolute,omitzero"`
-	Mean     bool     `json:"mean,omitempty"`
-	Optional bool     `json:"optional,omitempty"`
-}
-
-// MarshalJSON writes Absolute as text, such as "20ms".
-func (c MaxLatency) MarshalJSON() ([]byte, error) {
-	return json.Marshal(maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional})
-}
-
-// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote.
-func (c *MaxLatency) UnmarshalJSON(data []byte) error {
-	wire := maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		*c = MaxLatency{wire.Relative, time.Duration(wire.Absolute), wire.Mean, wire.Optional}
-	}
-	return err
-}
-
-// Validate returns every violation: a limit that is negative or infinite, no limit.
-func (c MaxLatency) Validate() error {
+// validate returns every violation: a limit that is negative or infinite, no limit.
+func (c MaxLatency) validate() error {
 	var f fields
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
 	f.want(c.Absolute >= 0, "Absolute", c.Absolute, "0 or more")

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -19,34 +18,12 @@ type Maturity struct {
 	Age time.Duration `json:"age"`
 	// Share is the least share of mature rows, above 0 and at most 1.
 	Share float64 `json:"share"`
-	// Optional skips the criterion where the times are not known, instead of an Error.
+	// Optional skips the criterion where the times are not known, instead of the verdict [Errored].
 	Optional bool `json:"optional,omitempty"`
 }
 
-// maturityJSON is the wire form of a Maturity.
-type maturityJSON struct {
-	Age      duration `json:"age"`
-	Share    float64  `json:"share"`
-	Optional bool     `json:"optional,omitempty"`
-}
-
-// MarshalJSON writes the age as text, such as "48h0m0s".
-func (c Maturity) MarshalJSON() ([]byte, error) {
-	return json.Marshal(maturityJSON{duration(c.Age), c.Share, c.Optional})
-}
-
-// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote.
-func (c *Maturity) UnmarshalJSON(data []byte) error {
-	wire := maturityJSON{duration(c.Age), c.Share, c.Optional}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		*c = Maturity{time.Duration(wire.Age), wire.Share, wire.Optional}
-	}
-	return err
-}
-
-// Validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
-func (c Maturity) Validate() error {
+// validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
+func (c Maturity) validate() error {
 	var f fields
 	f.want(c.Age > 0, "Age", c.Age, "above 0")
 	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
@@ -59,7 +36,7 @@ func (c Maturity) Check(e *Evidence) Check {
 	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
 	if have := len(e.Times); have > 0 && have != n {
 		check.Statistic = math.NaN()
-		return check.with(Error, "there are %s times of %s rows", count(have), count(n))
+		return check.with(Errored, "there are %s times of %s rows", count(have), count(n))
 	}
 	mature, ok := e.mature(c.Age)
 	if !ok {

@@ -19,9 +19,9 @@ type Improvement struct {
 	Absolute float64 `json:"absolute,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite minimum,
+// validate returns every violation: an unknown metric, a negative or infinite minimum,
 // both minima.
-func (c Improvement) Validate() error {
+func (c Improvement) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
@@ -75,8 +75,8 @@ type NotWorse struct {
 	Margin float64 `json:"margin"` // the largest loss, in the unit of the metric
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite margin.
-func (c NotWorse) Validate() error {
+// validate returns every violation: an unknown metric, a negative or infinite margin.
+func (c NotWorse) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Margin, 0), "Margin", c.Margin, "0 or more")
@@ -112,8 +112,8 @@ type Floor struct {
 	Bound float64 `json:"bound"`
 }
 
-// Validate returns every violation: an unknown metric, a bound that is not finite.
-func (c Floor) Validate() error {
+// validate returns every violation: an unknown metric, a bound that is not finite.
+func (c Floor) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Bound, -math.MaxFloat64), "Bound", c.Bound, "a finite number")

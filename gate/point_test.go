@@ -85,13 +85,13 @@ func TestPointEdges(t *testing.T) {
 				require.True(t, math.IsNaN(check.Statistic))
 			}
 			verdict(t, gate.Undecided, c.brier, empty)
-			verdict(t, gate.Error, c.brier, hard)
-			verdict(t, gate.Error, c.brier, broken)
-			verdict(t, gate.Error, c.f1, uneven)
+			verdict(t, gate.Errored, c.brier, hard)
+			verdict(t, gate.Errored, c.brier, broken)
+			verdict(t, gate.Errored, c.f1, uneven)
 			if name == "Floor" {
 				return
 			}
-			check := verdict(t, gate.Error, c.f1, first)
+			check := verdict(t, gate.Errored, c.f1, first)
 			require.Equal(t, "there is no production model to compare with", check.Reason)
 		})
 	}
@@ -125,14 +125,14 @@ func TestFloor(t *testing.T) {
 func TestPoint_Validate(t *testing.T) {
 	t.Parallel()
 	for _, metric := range []gate.Metric{gate.F1, gate.Primary, gate.Secondary, gate.Skill} {
-		require.NoError(t, gate.Improvement{Metric: metric}.Validate())
+		require.NoError(t, validate(gate.Improvement{Metric: metric}))
 	}
-	err := gate.Improvement{Metric: "f2", Relative: -1, Absolute: nan}.Validate()
+	err := validate(gate.Improvement{Metric: "f2", Relative: -1, Absolute: nan})
 	require.ErrorContains(t, err, `Metric is "f2"`)
 	require.ErrorContains(t, err, "Relative is -1, want 0 or more")
 	require.ErrorContains(t, err, "Absolute is NaN, want 0 or more")
-	require.ErrorContains(t, gate.Improvement{Metric: gate.F1, Relative: 1, Absolute: 1}.Validate(), "Absolute is 1, want 0 because Relative is set")
-	require.ErrorContains(t, gate.NotWorse{Metric: gate.F1, Margin: math.Inf(1)}.Validate(), "Margin is +Inf")
-	require.ErrorContains(t, gate.Floor{Metric: gate.F1, Bound: nan}.Validate(), "Bound is NaN")
-	require.NoError(t, gate.Floor{Metric: gate.R2, Bound: -1}.Validate())
+	require.ErrorContains(t, validate(gate.Improvement{Metric: gate.F1, Relative: 1, Absolute: 1}), "Absolute is 1, want 0 because Relative is set")
+	require.ErrorContains(t, validate(gate.NotWorse{Metric: gate.F1, Margin: math.Inf(1)}), "Margin is +Inf")
+	require.ErrorContains(t, validate(gate.Floor{Metric: gate.F1, Bound: nan}), "Bound is NaN")
+	require.NoError(t, validate(gate.Floor{Metric: gate.R2, Bound: -1}))
 }

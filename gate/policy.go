@@ -10,7 +10,7 @@ import (
 // Check judges the evidence, which is valid, and must not modify it. Evidence of no
 // production model and of no rows is valid too. It is called by one goroutine, must
 // depend on the evidence alone, and fills Verdict and Reason at least. A Pass whose
-// Statistic is NaN counts as an Error, and so does a Check with an unknown verdict or a
+// Statistic is NaN counts as [Errored], and so does a Check with an unknown verdict or a
 // number that JSON cannot hold, in its Segments too; only a Statistic or Threshold may be
 // NaN, and an interval open on either side. If the criterion also has a method
 // Validate() error, it is not asked to judge while that returns an error.
@@ -91,13 +91,17 @@ func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	return withMaxAlpha(criteria, p.MaxAlpha)
 }
 
-// validate asks a criterion whether it is well formed, if it can tell.
+// validate asks a criterion whether it is well formed, if it can tell. A host's own
+// Validate comes before the method of a criterion of this package that the host embeds.
 func validate(c Criterion) error {
 	if isNil(c) {
 		return errNilCriterion
 	}
-	if v, ok := c.(interface{ Validate() error }); ok {
+	switch v := c.(type) {
+	case interface{ Validate() error }:
 		return v.Validate()
+	case interface{ validate() error }:
+		return v.validate()
 	}
 	return nil
 }

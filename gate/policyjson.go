@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // policyJSON is the wire form of a Policy.
@@ -20,21 +22,21 @@ type policyJSON struct {
 //
 //	{"schema_version": 1, "name": "mine", "criteria": [{"type": "min_samples", "rows": 500}], "first": []}
 //
-// A criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is a
-// text that is not UTF-8.
+// A host's criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is
+// a text that is not UTF-8.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	all, err := newKinds()
 	if err != nil {
 		return nil, err
 	}
-	wire := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
+	stored := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
 	var errs [2]error
-	wire.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
-	wire.First, errs[1] = all.marshalList("First", p.First)
+	stored.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
+	stored.First, errs[1] = all.marshalList("First", p.First)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
 	}
-	data, err := json.Marshal(wire)
+	data, err := json.Marshal(stored)
 	if err != nil {
 		return nil, err
 	}
@@ -81,37 +83,34 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// ParsePolicy reads what [Policy.MarshalJSON] wrote, or a person in the same form.
-// Criteria of the host's own are read if a value of each kind is given: what the JSON
-// does not name is as in that value, which may be a pointer. The value is only read, and
-// shares nothing with the criterion that JSON holds. (Of a type that reads JSON by a method
-// of its own, what its unexported pointers and interfaces hold remains shared.)
+// ParsePolicy reads what [Policy.MarshalJSON] wrote, or what a person wrote in the same
+// form. Criteria of the host's own are read if their kinds are given, see [KindOf].
 //
-// The error names every criterion of an unknown type or with an unknown, missing or
-// malformed field, and what there is instead. A threshold of this package's criteria must
-// be given, even one of 0, and null is none. A member that occurs twice is an error
-// wherever it is. Whether the values make sense, [Policy.Validate] tells.
-func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
+// The error names every criterion that has an unknown type, or an unknown, missing, null or
+// malformed field, and says what is wanted instead. A threshold must be given, even a
+// threshold of 0. A member that occurs twice is an error wherever it is. Whether the values
+// make sense, [Policy.Validate] tells.
+func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	all, err := newKinds(host...)
 	if err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	var wire policyJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var stored policyJSON
+	if err := wire.Unmarshal(data, &stored); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	if wire.SchemaVersion != schemaVersion {
-		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", wire.Name, wire.SchemaVersion, schemaVersion)
+	if stored.SchemaVersion != schemaVersion {
+		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", stored.Name, stored.SchemaVersion, schemaVersion)
 	}
-	if wire.Criteria == nil || wire.First == nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", wire.Name)
+	if stored.Criteria == nil || stored.First == nil {
+		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", stored.Name)
 	}
-	p := Policy{Name: wire.Name, MaxAlpha: wire.MaxAlpha}
+	p := Policy{Name: stored.Name, MaxAlpha: stored.MaxAlpha}
 	var errs [2]error
-	p.Criteria, errs[0] = all.unmarshalList("criteria", wire.Criteria)
-	p.First, errs[1] = all.unmarshalList("first", wire.First)
+	p.Criteria, errs[0] = all.unmarshalList("criteria", stored.Criteria)
+	p.First, errs[1] = all.unmarshalList("first", stored.First)
 	if err := errors.Join(errs[:]...); err != nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: %w", wire.Name, err)
+		return Policy{}, fmt.Errorf("gate: policy %q: %w", stored.Name, err)
 	}
 	return p, nil
 }

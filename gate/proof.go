@@ -64,10 +64,10 @@ type Superior struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite Min, an
+// validate returns every violation: an unknown metric, a negative or infinite Min, an
 // Alpha below 1e-5, where no approximation holds, or of 0.5 or more, Draws that are not
 // 100 to 1,000,000.
-func (c Superior) Validate() error {
+func (c Superior) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Min, 0), "Min", c.Min, "0 or more")
@@ -114,10 +114,10 @@ type NonInferior struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, neither or both of Margin and
+// validate returns every violation: an unknown metric, neither or both of Margin and
 // Relative, one that is negative or infinite, an Alpha or Draws that [Superior.Validate]
 // would object to.
-func (c NonInferior) Validate() error {
+func (c NonInferior) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")

@@ -148,9 +148,9 @@ func TestNonInferior_Relative(t *testing.T) {
 	check := verdict(t, gate.Undecided, gate.NonInferior{Metric: gate.F1, Relative: 0.03}, blind)
 	require.Contains(t, check.Reason, "production's F1 is 0.000, and a share of that means nothing")
 
-	require.NoError(t, gate.NonInferior{Metric: gate.F1, Relative: 0.03}.Validate())
-	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1, Relative: 0.03, Margin: 0.1}.Validate(), "Margin is 0.1, want 0 because Relative is set")
-	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1, Relative: nan}.Validate(), "Relative is NaN, want 0 or more")
+	require.NoError(t, validate(gate.NonInferior{Metric: gate.F1, Relative: 0.03}))
+	require.ErrorContains(t, validate(gate.NonInferior{Metric: gate.F1, Relative: 0.03, Margin: 0.1}), "Margin is 0.1, want 0 because Relative is set")
+	require.ErrorContains(t, validate(gate.NonInferior{Metric: gate.F1, Relative: nan}), "Relative is NaN, want 0 or more")
 }
 
 // TestProof_StandardErrors compares the intervals of all metrics with the spread of the
@@ -176,7 +176,7 @@ func TestProof_StandardErrors(t *testing.T) {
 					c.Margin, c.Relative = 0, 0.5
 				}
 				check := c.Check(&e)
-				if check.Verdict == gate.Error {
+				if check.Verdict == gate.Errored {
 					continue // it is no metric of the target
 				}
 				if m == gate.ECE && (relative || name == "multiclass") {
@@ -256,26 +256,26 @@ func TestSuperior_DeLong(t *testing.T) {
 
 func TestProof_Validate(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, gate.Superior{Metric: gate.F1}.Validate())
-	err := gate.Superior{Metric: "", Min: -1, Alpha: 0.5, Draws: 5}.Validate()
+	require.NoError(t, validate(gate.Superior{Metric: gate.F1}))
+	err := validate(gate.Superior{Metric: "", Min: -1, Alpha: 0.5, Draws: 5})
 	require.ErrorContains(t, err, `Metric is ""`)
 	require.ErrorContains(t, err, "Min is -1, want 0 or more")
 	require.ErrorContains(t, err, "Alpha is 0.5, want 0 or 1e-05 to 0.5")
 	require.ErrorContains(t, err, "Draws is 5, want 0 or 100 to 1000000")
-	require.ErrorContains(t, gate.Superior{Metric: gate.F1, Alpha: nan}.Validate(), "Alpha is NaN")
-	require.ErrorContains(t, gate.Superior{Metric: gate.F1, Draws: -1}.Validate(), "Draws is -1")
+	require.ErrorContains(t, validate(gate.Superior{Metric: gate.F1, Alpha: nan}), "Alpha is NaN")
+	require.ErrorContains(t, validate(gate.Superior{Metric: gate.F1, Draws: -1}), "Draws is -1")
 	for alpha, ok := range map[float64]bool{0: true, 1e-5: true, 0.499: true, 1e-12: false, 9.9e-6: false, 5e-324: false, -1e-4: false} {
-		for _, c := range []interface{ Validate() error }{
+		for _, c := range []gate.Criterion{
 			gate.Superior{Metric: gate.F1, Alpha: alpha}, gate.NonInferior{Metric: gate.F1, Margin: 0.1, Alpha: alpha}, gate.Segments{Metric: gate.F1, Alpha: alpha},
 		} {
 			if ok {
-				require.NoError(t, c.Validate(), "%T %v", c, alpha)
+				require.NoError(t, validate(c), "%T %v", c, alpha)
 				continue
 			}
-			require.ErrorContains(t, c.Validate(), "want 0 or 1e-05 to 0.5", "%T %v", c, alpha)
+			require.ErrorContains(t, validate(c), "want 0 or 1e-05 to 0.5", "%T %v", c, alpha)
 		}
 	}
-	require.ErrorContains(t, gate.NonInferior{Metric: gate.F1}.Validate(), "Margin is 0, want above 0")
+	require.ErrorContains(t, validate(gate.NonInferior{Metric: gate.F1}), "Margin is 0, want above 0")
 }
 
 // The ends of an interval are rounded outwards, so that none claims more than was

@@ -63,7 +63,7 @@ func Recompute(d Decision) (Decision, error) {
 // and returns the result, which has the same bytes as JSON unless the error is
 // [ErrDiffers]. Criteria of the host's own are read as by [ParsePolicy]. Other evidence,
 // or a decision that stores no rules, is an error.
-func RecomputeFrom(d Decision, e Evidence, host ...Kinded) (Decision, error) {
+func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if hash := e.Hash(); hash != d.Evidence {
 		return Decision{}, fmt.Errorf("gate: recompute: the evidence has the hash %q, want %q", hash, d.Evidence)
 	}

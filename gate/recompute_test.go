@@ -144,7 +144,7 @@ func TestRecompute_Malformed(t *testing.T) {
 	t.Parallel()
 	e := timed(better(t))
 	for want, spoil := range map[string]func(d *gate.Decision){
-		"gate: recompute: gate: policy: EOF": func(d *gate.Decision) { d.Rules = []byte{} },
+		"gate: recompute: gate: policy: unexpected end of JSON input": func(d *gate.Decision) { d.Rules = []byte{} },
 		`unknown type "x"`: func(d *gate.Decision) {
 			d.Rules = []byte(`{"schema_version":1,"name":"","criteria":[{"type":"x"}],"first":[]}`)
 		},
@@ -176,12 +176,13 @@ func TestRecompute_HostCriteria(t *testing.T) {
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5, prices: prices}}}, e)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "budgeted"`)
-	again, err := gate.RecomputeFrom(d, e, budgeted{prices: prices})
+	priced := gate.KindOf(func() budgeted { return budgeted{prices: prices} })
+	again, err := gate.RecomputeFrom(d, e, priced)
 	require.NoError(t, err)
 	require.Equal(t, hash(t, d), hash(t, again))
-	_, err = gate.RecomputeFrom(d, e, budgeted{})
+	_, err = gate.RecomputeFrom(d, e, gate.KindOf(func() budgeted { return budgeted{} }))
 	require.ErrorIs(t, err, gate.ErrDiffers, "at other prices")
-	_, err = gate.RecomputeFrom(d, better(t), budgeted{prices: prices})
+	_, err = gate.RecomputeFrom(d, better(t), priced)
 	require.ErrorContains(t, err, "the evidence has the hash")
 
 	d = gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{says(gate.Pass)}}, e)

@@ -58,14 +58,14 @@ type Segments struct {
 	// from. Default 2000 draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
-	// Columns must be among the segmenting columns; one that is missing is an Error.
+	// Columns must be among the segmenting columns; one that is missing makes the check [Errored].
 	Columns []string `json:"columns,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
+// validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
 // negative MinRows, an Alpha that is not from 1e-5 to below 0.5, Draws that are not from
 // 100 to 1,000,000.
-func (c Segments) Validate() error {
+func (c Segments) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.MaxDrop, 0), "MaxDrop", c.MaxDrop, "0 or more")
@@ -115,7 +115,7 @@ func (c Segments) Check(e *Evidence) Check {
 	for _, column := range c.Columns {
 		if _, ok := e.Segments[column]; !ok {
 			check.Statistic = math.NaN()
-			return check.with(Error, "the evidence has no segments by %q", column)
+			return check.with(Errored, "the evidence has no segments by %q", column)
 		}
 	}
 	all, err := c.compare(e, m)

@@ -329,20 +329,20 @@ func TestSegments_Repeatable(t *testing.T) {
 func TestSegments_Columns(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	check := verdict(t, gate.Error, gate.Segments{Metric: gate.F1, Columns: []string{"region", "age"}}, e)
+	check := verdict(t, gate.Errored, gate.Segments{Metric: gate.F1, Columns: []string{"region", "age"}}, e)
 	require.Equal(t, `the evidence has no segments by "age"`, check.Reason)
 	e.Segments = nil
 	check = verdict(t, gate.Skipped, gate.Segments{Metric: gate.F1}, e)
 	require.Equal(t, "the evidence has no segments", check.Reason)
 	e = alone(e)
-	verdict(t, gate.Error, gate.Segments{Metric: gate.F1}, e)
+	verdict(t, gate.Errored, gate.Segments{Metric: gate.F1}, e)
 }
 
 func TestSegments_NotMeasurable(t *testing.T) {
 	t.Parallel()
 	e := better(t)
 	e.Shadow.Probability = nil
-	check := verdict(t, gate.Error, gate.Segments{Metric: gate.Brier}, e)
+	check := verdict(t, gate.Errored, gate.Segments{Metric: gate.Brier}, e)
 	require.Contains(t, check.Reason, "segment region=east: ")
 }
 
@@ -356,8 +356,8 @@ func TestSegments_ZeroIncumbent(t *testing.T) {
 
 func TestSegments_Validate(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, gate.Segments{Metric: gate.Primary}.Validate())
-	err := gate.Segments{Metric: "x", MaxDrop: nan, MinRows: -1, Alpha: 0.6, Draws: 1}.Validate()
+	require.NoError(t, validate(gate.Segments{Metric: gate.Primary}))
+	err := validate(gate.Segments{Metric: "x", MaxDrop: nan, MinRows: -1, Alpha: 0.6, Draws: 1})
 	for _, want := range []string{"Metric", "MaxDrop is NaN", "MinRows is -1", "Alpha is 0.6", "Draws is 1"} {
 		require.ErrorContains(t, err, want)
 	}
@@ -439,5 +439,5 @@ func TestSegments_ManyOfBareEvidence(t *testing.T) { // alone, to see how long i
 	checked := lowest(func() { c.Check(&e) })
 	require.Less(t, checked, 8*decided+500*time.Millisecond)
 	e.Shadow.Class[7] = 2
-	require.Contains(t, verdict(t, gate.Error, c, e).Reason, "shadow: Class[7] is 2")
+	require.Contains(t, verdict(t, gate.Errored, c, e).Reason, "shadow: Class[7] is 2")
 }

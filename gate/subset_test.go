@@ -122,7 +122,7 @@ func TestRecompute_PartOfTheRows(t *testing.T) {
 	require.NotEqual(t, d.Checks[0].Reason, d.Checks[1].Reason)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "recent_only"`)
-	again, err := gate.RecomputeFrom(d, e, recentOnly{})
+	again, err := gate.RecomputeFrom(d, e, gate.KindOf(func() recentOnly { return recentOnly{} }))
 	require.NoError(t, err)
 	require.Equal(t, hash(t, d), hash(t, again))
 }
@@ -141,7 +141,7 @@ func TestEvaluate_CopyOfUnequalColumns(t *testing.T) {
 			return c.Check(&s)
 		})
 		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host}}, shifted(t))
-		require.Equal(t, gate.Error, d.Checks[0].Verdict, "%s: %s", name, d.Checks[0].Reason)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict, "%s: %s", name, d.Checks[0].Reason)
 	}
 }
 
