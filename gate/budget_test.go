@@ -16,6 +16,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 const day = 24 * time.Hour
@@ -87,7 +88,7 @@ func TestBudget_Uncharged(t *testing.T) {
 		"too few rows":     func(e *gate.Evidence) { *e = tiny(t, repeat(1, 9), repeat(1, 9), repeat(1, 9)) },
 		"too few labels":   func(e *gate.Evidence) { e.Coverage.Predictions *= 100 },
 		"cooldown":         func(e *gate.Evidence) { e.LastPromotion = day0.Add(-day) },
-		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &gate.Answers{}} },
+		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &metrics.Answers{}} },
 		"first deployment": func(e *gate.Evidence) { *e = alone(*e) },
 	} {
 		spoiled := e
@@ -152,12 +153,12 @@ func TestBudget_PointEstimates(t *testing.T) {
 	t.Parallel()
 	e := better(t)
 	const why = "MaxAlpha is set, but no criterion that proves the shadow better has an error rate that it could lower"
-	notWorse := gate.NonInferior{Metric: gate.Brier, Margin: 0.05}
+	notWorse := gate.NonInferior{Metric: metrics.Brier, Margin: 0.05}
 	for name, criteria := range map[string][]gate.Criterion{
 		"classic":              gate.Classic().Criteria,
-		"not worse":            {gate.Improvement{Metric: gate.F1}, notWorse},
-		"out of reach":         {gate.CriterionFunc(gate.Superior{Metric: gate.F1}.Check), notWorse},
-		"a pointer, not worse": {gate.Improvement{Metric: gate.F1}, &notWorse},
+		"not worse":            {gate.Improvement{Metric: metrics.F1}, notWorse},
+		"out of reach":         {gate.CriterionFunc(gate.Superior{Metric: metrics.F1}.Check), notWorse},
+		"a pointer, not worse": {gate.Improvement{Metric: metrics.F1}, &notWorse},
 	} {
 		policy := gate.Policy{Name: name, Criteria: criteria}
 		_, err := gate.Budget{}.Apply(policy, e.At)
@@ -202,7 +203,7 @@ func (gone) CapAlpha(float64) gate.Criterion { return nil }
 func TestPolicy_MaxAlphaOfAHost(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	superior := gate.Superior{Metric: gate.F1}
+	superior := gate.Superior{Metric: metrics.F1}
 	for _, c := range []gate.Criterion{stricter{superior}, &stricter{superior}, gone{superior}} {
 		_, err := gate.Budget{}.Apply(gate.Policy{Criteria: []gate.Criterion{c}}, e.At)
 		require.ErrorContains(t, err, "give the type a CapAlpha of its own")
@@ -226,8 +227,8 @@ func TestPolicy_MaxAlphaOfAHost(t *testing.T) {
 func TestPolicy_MaxAlpha(t *testing.T) {
 	t.Parallel()
 	policy := gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{
-		gate.Superior{Metric: gate.F1}, gate.Superior{Metric: gate.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: gate.Brier, Margin: 0.1, Alpha: 0.2},
-		gate.Segments{Metric: gate.F1, Alpha: 0.05},
+		gate.Superior{Metric: metrics.F1}, gate.Superior{Metric: metrics.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: metrics.Brier, Margin: 0.1, Alpha: 0.2},
+		gate.Segments{Metric: metrics.F1, Alpha: 0.05},
 	}}
 	d := gate.Evaluate(policy, better(t))
 	require.InDelta(t, 0.98, d.Checks[0].CI.Level, 1e-12)
@@ -291,7 +292,7 @@ func TestErrorBudget_Validate(t *testing.T) {
 	t.Parallel()
 	good := gate.ErrorBudget{At: day0, Alpha: 0.01, Spent: 0.04, Total: 0.05, Horizon: 24 * time.Hour}
 	within := func(c gate.ErrorBudget) error {
-		return gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{c, gate.Superior{Metric: gate.F1}}, First: gate.Standard().First}.Validate()
+		return gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{c, gate.Superior{Metric: metrics.F1}}, First: gate.Standard().First}.Validate()
 	}
 	require.NoError(t, within(good))
 	for want, spoil := range map[string]func(c *gate.ErrorBudget){
@@ -451,8 +452,8 @@ func TestBudget_Year(t *testing.T) {
 		without  float64 // what share of the years errs at least
 		totals   []float64
 	}{
-		"regressions": {equalNumbers, gate.Superior{Metric: gate.MAE}, 0.85, []float64{0.05, 0.2}},
-		"classifiers": {equalClasses, gate.Superior{Metric: gate.F1, Draws: 100}, 0.75, []float64{0.05}},
+		"regressions": {equalNumbers, gate.Superior{Metric: metrics.MAE}, 0.85, []float64{0.05, 0.2}},
+		"classifiers": {equalClasses, gate.Superior{Metric: metrics.F1, Draws: 100}, 0.75, []float64{0.05}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

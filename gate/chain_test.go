@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // chained returns n decisions in a chain, as they are after being stored as JSON.
@@ -101,8 +102,10 @@ func TestChain_Properties(t *testing.T) {
 		func(d *gate.Decision) { d.N++ },
 		func(d *gate.Decision) { d.RowSet += "0" },
 		func(d *gate.Decision) { d.Evidence += "0" },
-		func(d *gate.Decision) { d.Production[gate.F1] += 1e-16 + d.Production[gate.F1]*1e-15 },
-		func(d *gate.Decision) { delete(d.Shadow, gate.Brier) },
+		func(d *gate.Decision) {
+			d.Production[metrics.F1.String()] += 1e-16 + d.Production[metrics.F1.String()]*1e-15
+		},
+		func(d *gate.Decision) { delete(d.Shadow, metrics.Brier.String()) },
 		func(d *gate.Decision) { d.Checks = d.Checks[1:] },
 		func(d *gate.Decision) { d.Checks[2].Verdict = gate.Skipped },
 		func(d *gate.Decision) { d.Checks[2].Reason += "." },

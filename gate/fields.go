@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // fields collects what is wrong with the fields of a criterion or config.
@@ -16,10 +18,10 @@ func (f *fields) want(ok bool, field string, value any, want string) {
 	}
 }
 
-// metric records a violation unless m is one of the metrics of this package.
-func (f *fields) metric(m Metric) {
-	if !m.known() {
-		*f = append(*f, fmt.Errorf("Metric is %q, want one of this package's, such as %q", m, F1))
+// metric records a violation unless m is a metric.
+func (f *fields) metric(m metrics.Metric) {
+	if m.Validate() != nil {
+		*f = append(*f, fmt.Errorf("Metric is %q, want one of package metrics, such as %q, or one that a host defines", m, metrics.F1))
 	}
 }
 

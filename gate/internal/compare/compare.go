@@ -22,6 +22,7 @@ type Pairing struct {
 	Relative bool           // gains are shares of production's value
 	Draws    int
 	Seed     uint64
+	Format   func(v float64) string // writes a value of the metric in an error
 }
 
 // Inference is what identical rows say of the shadow's gain over production. Gains are
@@ -99,7 +100,7 @@ func (p Pairing) gain(production, shadow float64) (float64, error) {
 	}
 	gain, ok := RelativeGain(p.Metric, production, shadow)
 	if !ok {
-		return 0, fmt.Errorf("%w: production's %s is %.3g, and a share of that means nothing", metrics.ErrUndefined, p.Metric.Title(), production)
+		return 0, fmt.Errorf("%w: production's %s is %s, and a share of that means nothing", metrics.ErrUndefined, p.Metric.Title(), p.Format(production))
 	}
 	return gain, nil
 }
