@@ -77,6 +77,18 @@ func (p Policy) Validate() error {
 	return nil
 }
 
+// CapAlpha returns the policy with its MaxAlpha lowered to alpha, unless MaxAlpha is lower
+// already. The error says why the Criteria cannot keep that error rate.
+func (p Policy) CapAlpha(alpha float64) (Policy, error) {
+	if _, err := withMaxAlpha(p.Criteria, alpha); err != nil {
+		return Policy{}, err
+	}
+	if p.MaxAlpha == 0 || p.MaxAlpha > alpha {
+		p.MaxAlpha = alpha
+	}
+	return p, nil
+}
+
 // capped returns the criteria with MaxAlpha in effect.
 func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	if err := checkGrants(criteria, p.MaxAlpha); err != nil {

@@ -1,13 +1,20 @@
-package gate
+// Package audit shows whether stored decisions were changed, left out, put in or moved.
+//
+// [Chain.Append] links each decision to the decision before it. [Chain.Verify] checks the
+// links. Whoever keeps the [Chain] apart from the decisions can prove that the decisions
+// are those that were made.
+package audit
 
 import (
 	"errors"
 	"fmt"
+
+	"github.com/selfheal-ml/selfheal/gate"
 )
 
 // ErrChain means that decisions are not the chain that was made. Use [errors.As] with a
 // [*ChainError] to learn where.
-var ErrChain = errors.New("gate: broken chain of decisions")
+var ErrChain = errors.New("audit: broken chain of decisions")
 
 // ChainError says where a chain of decisions is broken.
 type ChainError struct {
@@ -16,7 +23,7 @@ type ChainError struct {
 }
 
 func (e *ChainError) Error() string {
-	return fmt.Sprintf("gate: broken chain of decisions: decision %d: %s", e.Index, e.What)
+	return fmt.Sprintf("audit: broken chain of decisions: decision %d: %s", e.Index, e.What)
 }
 
 // Unwrap returns [ErrChain].
@@ -33,11 +40,11 @@ type Chain struct {
 
 // Append returns the decision with its Prev set, and makes it the head of the chain. A
 // decision that cannot be hashed is an error and changes nothing.
-func (c *Chain) Append(d Decision) (Decision, error) {
+func (c *Chain) Append(d gate.Decision) (gate.Decision, error) {
 	d.Prev = c.Head
 	hash, err := d.Hash()
 	if err != nil {
-		return Decision{}, err
+		return gate.Decision{}, err
 	}
 	*c = Chain{N: c.N + 1, Head: hash}
 	return d, nil
@@ -49,7 +56,7 @@ func (c *Chain) Append(d Decision) (Decision, error) {
 // A decision that was changed, left out, put in or moved is a [*ChainError], which names
 // the first that does not follow the one before. Only at the end the links show nothing:
 // compare the chain returned with the one that was kept.
-func (c Chain) Verify(decisions ...Decision) (Chain, error) {
+func (c Chain) Verify(decisions ...gate.Decision) (Chain, error) {
 	for i, d := range decisions {
 		if d.Prev != c.Head {
 			return Chain{}, &ChainError{i, fmt.Sprintf("it follows %q, want %q: one of the two was changed, or others were between", d.Prev, c.Head)}

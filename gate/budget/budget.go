@@ -1,17 +1,22 @@
-package gate
+// Package budget bounds the chance of any false promotion over a year of decisions.
+//
+// [Budget.Apply] gives a policy its share for one decision, and [Budget.Charge] takes from
+// the budget what the decision was granted.
+package budget
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// Budget bounds the probability of any false promotion, as [Policy.MaxAlpha] defines it,
+// Budget bounds the probability of any false promotion, as [gate.Policy.MaxAlpha] defines it,
 // over time. A policy that errs in
 // 5 % of its decisions errs at least once in 93 % of the years of 52; under a Budget,
 // Total is the bound for each span of the length of Horizon, wherever it begins.
@@ -55,15 +60,20 @@ type Charge struct {
 }
 
 const (
+	defaultTotal     = 0.05
 	defaultHorizon   = 365 * 24 * time.Hour
 	defaultDecisions = 60
-	// rounding is by what share a sum of shares may exceed the whole.
+	// minAlpha is the smallest error rate that the criteria of package gate accept.
+	minAlpha = 1e-5
+	// rounding is the share by which a sum of shares may exceed the whole.
 	rounding = 1e-9
+	// schemaVersion is raised when the JSON of a [Budget] changes its meaning.
+	schemaVersion = 1
 )
 
 func (b Budget) withDefaults() Budget {
 	if b.Total == 0 {
-		b.Total = defaultAlpha
+		b.Total = defaultTotal
 	}
 	if b.Horizon == 0 {
 		b.Horizon = defaultHorizon
@@ -79,21 +89,21 @@ func (b Budget) withDefaults() Budget {
 // are not in order of time or not positive.
 func (b Budget) Validate() error {
 	b = b.withDefaults()
-	var f fields
-	f.want(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1")
-	f.want(b.Horizon > 0, "Horizon", b.Horizon, "above 0")
-	f.want(b.Decisions > 0, "Decisions", b.Decisions, "above 0")
-	f.want(b.share() >= minAlpha && b.share() < 0.5, "Total/Decisions", b.share(), fmt.Sprintf("%v to 0.5", minAlpha))
+	var errs []error
+	errs = append(errs, want.That(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1"))
+	errs = append(errs, want.That(b.Horizon > 0, "Horizon", b.Horizon, "above 0"))
+	errs = append(errs, want.That(b.Decisions > 0, "Decisions", b.Decisions, "above 0"))
+	errs = append(errs, want.That(b.share() >= minAlpha && b.share() < 0.5, "Total/Decisions", b.share(), fmt.Sprintf("%v to 0.5", minAlpha)))
 	for i, c := range b.Charges {
 		if !(c.Alpha > 0 && c.Alpha < 1) {
-			f.want(false, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1")
+			errs = append(errs, want.That(false, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1"))
 		}
 		if i > 0 && !c.At.After(b.Charges[i-1].At) {
-			f.want(false, fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before")
+			errs = append(errs, want.That(false, fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before"))
 		}
 	}
-	if err := f.err(); err != nil {
-		return fmt.Errorf("gate: invalid budget: %w", err)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("budget: invalid: %w", err)
 	}
 	return nil
 }
@@ -118,29 +128,27 @@ func (b Budget) grants(at time.Time) bool {
 }
 
 // Apply returns the policy for a decision at a time: with the share granted as its
-// MaxAlpha, unless that is lower, and an [ErrorBudget] before its Criteria, which passes if something was
+// MaxAlpha, unless that is lower, and an [gate.ErrorBudget] before its Criteria, which passes if something was
 // granted. A first deployment is not a comparison and needs no budget. The error names
 // what is wrong with the budget, a time that is not later than the last charge, or why
 // the policy's Criteria cannot keep the share, as if none of them proves the shadow
 // better.
-func (b Budget) Apply(policy Policy, at time.Time) (Policy, error) {
+func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 	if err := b.checkTime(at); err != nil {
-		return Policy{}, err
+		return gate.Policy{}, err
 	}
 	b = b.withDefaults()
-	if _, err := withMaxAlpha(policy.Criteria, b.share()); err != nil {
-		return Policy{}, fmt.Errorf("gate: budget: policy %q: %w", policy.Name, err)
+	capped, err := policy.CapAlpha(b.share())
+	if err != nil {
+		return gate.Policy{}, fmt.Errorf("budget: policy %q: %w", policy.Name, err)
 	}
-	c := ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
+	c := gate.ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
 	if b.grants(at) {
-		c.Alpha = b.share()
-		if policy.MaxAlpha == 0 || policy.MaxAlpha > c.Alpha {
-			policy.MaxAlpha = c.Alpha
-		}
+		c.Alpha, policy = b.share(), capped
 	} else {
 		c.Next = b.next(at)
 	}
-	policy.Criteria = slices.Concat([]Criterion{c}, policy.Criteria)
+	policy.Criteria = slices.Concat([]gate.Criterion{c}, policy.Criteria)
 	return policy, nil
 }
 
@@ -155,28 +163,28 @@ func (b Budget) next(at time.Time) time.Time {
 }
 
 // Charge returns the budget after a decision under the policy of [Budget.Apply]. Nothing
-// is charged for one that promotes or is a first deployment, nor where a [Condition] did
+// is charged for one that promotes or is a first deployment, nor where a [gate.Condition] did
 // not pass: such a decision would not have promoted any shadow. (So a condition must not
 // depend on how well the models did on these rows.)
 //
 // A promotion that was granted nothing, and a charge that the budget does not hold, are
 // errors: it was made under another budget, or under none.
-func (b Budget) Charge(d Decision) (Budget, error) {
+func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	if err := b.checkTime(d.At); err != nil {
 		return b, err
 	}
-	alpha := d.granted()
+	alpha := granted(d)
 	switch {
 	case d.First:
 		return b, nil
-	case alpha == 0 && d.Outcome == Promote:
-		return b, errors.New("gate: budget: the decision promotes without a grant")
-	case alpha == 0, d.Outcome == Promote, slices.ContainsFunc(d.Checks, prevents):
+	case alpha == 0 && d.Outcome == gate.Promote:
+		return b, errors.New("budget: the decision promotes without a grant")
+	case alpha == 0, d.Outcome == gate.Promote, slices.ContainsFunc(d.Checks, prevents):
 		return b, nil
 	}
 	full := b.withDefaults()
 	if full.spent(d.At)+alpha > full.Total*(1+rounding) {
-		return b, fmt.Errorf("gate: budget: the decision was granted %v, but of %v %v is spent", alpha, full.Total, full.spent(d.At))
+		return b, fmt.Errorf("budget: the decision was granted %v, but of %v %v is spent", alpha, full.Total, full.spent(d.At))
 	}
 	b.Charges = append(slices.DeleteFunc(slices.Clone(b.Charges), func(c Charge) bool {
 		return !c.At.Add(full.Horizon).After(d.At)
@@ -190,16 +198,16 @@ func (b Budget) checkTime(at time.Time) error {
 		return err
 	}
 	if n := len(b.Charges); n > 0 && !at.After(b.Charges[n-1].At) {
-		return fmt.Errorf("gate: budget: a decision at %s, want one later than that charged at %s",
+		return fmt.Errorf("budget: a decision at %s, want one later than that charged at %s",
 			at.UTC().Format(time.RFC3339Nano), b.Charges[n-1].At.UTC().Format(time.RFC3339Nano))
 	}
 	return nil
 }
 
 // granted returns the error rate that the decision was granted, 0 if none.
-func (d Decision) granted() float64 {
+func granted(d gate.Decision) float64 {
 	for _, c := range d.Checks {
-		if c.Criterion == errorBudgetName && c.Verdict == Pass {
+		if c.Criterion == errorBudget && c.Verdict == gate.Pass {
 			return c.Statistic
 		}
 	}
@@ -207,8 +215,8 @@ func (d Decision) granted() float64 {
 }
 
 // prevents reports whether a check rules out a promotion whatever the models did.
-func prevents(c Check) bool {
-	return c.Proof == Condition && c.stands()
+func prevents(c gate.Check) bool {
+	return c.Proof == gate.Condition && c.Verdict != gate.Pass && c.Verdict != gate.Skipped
 }
 
 // budgetJSON is the wire form of a Budget.
@@ -235,17 +243,17 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var stored budgetJSON
 	if err := wire.Unmarshal(data, &stored); err != nil {
-		return fmt.Errorf("gate: budget: %w", err)
+		return fmt.Errorf("budget: %w", err)
 	}
 	if stored.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: budget: schema_version is %d, want %d", stored.SchemaVersion, schemaVersion)
+		return fmt.Errorf("budget: schema_version is %d, want %d", stored.SchemaVersion, schemaVersion)
 	}
 	read := Budget{stored.Total, time.Duration(stored.Horizon), stored.Decisions, stored.Charges}
 	if read.Total == 0 || read.Horizon == 0 || read.Decisions == 0 {
-		return fmt.Errorf("gate: budget: total is %v, horizon %v and decisions %d, want none of them 0: only in Go that is a default", read.Total, read.Horizon, read.Decisions)
+		return fmt.Errorf("budget: total is %v, horizon %v and decisions %d, want none of them 0: only in Go that is a default", read.Total, read.Horizon, read.Decisions)
 	}
 	if stored.Charges == nil {
-		return errors.New("gate: budget: charges is null, want a list: without it all that was spent would be forgotten")
+		return errors.New("budget: charges is null, want a list: without it all that was spent would be forgotten")
 	}
 	if err := read.Validate(); err != nil {
 		return err
@@ -254,63 +262,8 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ErrorBudget is what a [Budget] granted for one decision. It is undecided if that is
-// nothing. The statistic is what was granted. A policy that has one is valid only if its
-// MaxAlpha holds the criteria to that.
-type ErrorBudget struct {
-	// At is the time of the decision, which must be that of the evidence.
-	At time.Time `json:"at"`
-	// Alpha is what was granted, 0 if the budget is spent. Next is when it will not be.
-	Alpha float64   `json:"alpha"`
-	Next  time.Time `json:"next,omitzero"`
-	// Spent is what was charged within the Horizon before, of Total.
-	Spent   float64       `json:"spent"`
-	Total   float64       `json:"total"`
-	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
-}
+// errorBudget is the name of the check of a [gate.ErrorBudget].
+const errorBudget = "error budget"
 
-const errorBudgetName = "error budget"
-
-// validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
-// the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
-// not above 0, a Next before At where nothing is granted.
-func (c ErrorBudget) validate() error {
-	var f fields
-	f.want(c.Total > 0 && c.Total < 1, "Total", c.Total, "between 0 and 1")
-	f.want(finiteFrom(c.Spent, 0), "Spent", c.Spent, "0 or more")
-	f.want(c.Horizon > 0, "Horizon", c.Horizon, "above 0")
-	left := max(0, c.Total-c.Spent)
-	f.want(c.Alpha == 0 || c.Alpha >= minAlpha && c.Alpha <= left+c.Total*rounding, "Alpha", c.Alpha,
-		fmt.Sprintf("0, or %v to the %.3g that is left", minAlpha, left))
-	if c.Alpha == 0 {
-		f.want(!c.Next.Before(c.At), "Next", c.Next, "At or later")
-	}
-	return f.err()
-}
-
-// checkGrants returns an error if a criterion says what the decision may err with, and
-// the policy does not hold to it.
-func checkGrants(criteria []Criterion, maxAlpha float64) error {
-	for i, c := range criteria {
-		if p, ok := c.(*ErrorBudget); ok && p != nil {
-			c = *p
-		}
-		if b, ok := c.(ErrorBudget); ok && b.Alpha > 0 && !(maxAlpha > 0 && maxAlpha <= b.Alpha) {
-			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that", i+1, b.Alpha, maxAlpha)
-		}
-	}
-	return nil
-}
-
-// Check passes if something was granted for the time of the evidence.
-func (c ErrorBudget) Check(e *Evidence) Check {
-	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: e.N()}
-	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
-	switch {
-	case !e.At.Equal(c.At):
-		return check.with(Errored, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
-	case c.Alpha > 0:
-		return check.with(Pass, "this decision may err with a probability of %.3g; %s", c.Alpha, spent)
-	}
-	return check.with(Undecided, "%s, so nothing is promoted before %s", spent, c.Next.Format(time.RFC3339))
-}
+// instant returns the time in UTC, without a monotonic reading.
+func instant(t time.Time) time.Time { return t.UTC().Round(0) }
