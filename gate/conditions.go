@@ -139,18 +139,3 @@ func (c Cooldown) Check(e *Evidence) Check {
 	return check.with(Undecided, "the last promotion was %s ago, at least %s wanted: not before %s",
 		days(since), days(c.Period), e.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
 }
-
-// days writes a duration of a day or more in days, and a shorter one as it is.
-func days(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == day:
-		return "1 day"
-	case d.Abs() < day:
-		return d.Round(time.Second).String()
-	}
-	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
-		return count(int(whole)) + " days"
-	}
-	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
-}

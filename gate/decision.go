@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,33 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	i, err := outcomeNames.Unmarshal("outcome", text)
 	*o = Outcome(i)
 	return err
+}
+
+// outcome is where the verdicts become a decision.
+func outcome(checks []Check) Outcome {
+	var passed, failed, open, insufficient bool
+	for _, c := range checks {
+		switch {
+		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
+			passed = true
+		case c.Verdict == Skipped:
+		case c.Precondition:
+			insufficient = true
+		case c.Verdict == Fail:
+			failed = true
+		default:
+			open = true
+		}
+	}
+	switch {
+	case insufficient:
+		return Inconclusive
+	case failed:
+		return Reject
+	case passed && !open:
+		return Promote
+	}
+	return Inconclusive
 }
 
 // Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does

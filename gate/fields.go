@@ -8,6 +8,10 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/want"
 )
 
+// minAlpha is the smallest error rate that may be asked for. Below it no approximation
+// holds.
+const minAlpha = 1e-5
+
 // fields collects what is wrong with the fields of a criterion or config.
 type fields []error
 

@@ -67,12 +67,3 @@ func (c MaxLatency) Check(e *Evidence) Check {
 	}
 	return check.with(verdict, "%s %s per row, %s", takes, readable(shadow), wanted)
 }
-
-// readable writes a duration with three digits.
-func readable(d time.Duration) string {
-	unit := time.Nanosecond
-	for d.Abs() >= 1000*unit && unit < time.Second {
-		unit *= 1000
-	}
-	return d.Round(max(1, unit/100)).String()
-}

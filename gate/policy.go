@@ -5,29 +5,6 @@ import (
 	"fmt"
 )
 
-// Criterion is one rule of a [Policy]. A host's own rules implement it.
-//
-// Check judges the evidence, which is valid, and must not modify it. Evidence of no
-// production model and of no rows is valid too. It is called by one goroutine, must
-// depend on the evidence alone, and fills Verdict and Reason at least. A Pass whose
-// Statistic is NaN counts as [Errored], and so does a Check with an unknown verdict or a
-// number that JSON cannot hold, in its Segments too; only a Statistic or Threshold may be
-// NaN, and an interval open on either side. If the criterion also has a method
-// Validate() error, it is not asked to judge while that returns an error.
-//
-// To judge a part of the rows, as the recent ones or those of one customer, take it by
-// [Evidence.Subset] and give that to a criterion of this package. A copy of the evidence
-// that is cut by hand works too, if every column is cut.
-type Criterion interface {
-	Check(e *Evidence) Check
-}
-
-// CriterionFunc makes a function a [Criterion].
-type CriterionFunc func(e *Evidence) Check
-
-// Check calls f.
-func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
-
 // Policy is what a shadow model must show to be promoted. The zero Policy never
 // promotes.
 type Policy struct {
@@ -101,19 +78,4 @@ func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 		return nil, fmt.Errorf("MaxAlpha is %v, want 0 or %v to 0.5", p.MaxAlpha, minAlpha)
 	}
 	return withMaxAlpha(criteria, p.MaxAlpha)
-}
-
-// validate asks a criterion whether it is well formed, if it can tell. A host's own
-// Validate comes before the method of a criterion of this package that the host embeds.
-func validate(c Criterion) error {
-	if isNil(c) {
-		return errNilCriterion
-	}
-	switch v := c.(type) {
-	case interface{ Validate() error }:
-		return v.Validate()
-	case interface{ validate() error }:
-		return v.validate()
-	}
-	return nil
 }

@@ -212,3 +212,21 @@ func (f *fields) inference(alpha float64, draws int) {
 	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
 	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
 }
+
+// CapAlpha returns c with the lower of both alphas.
+func (c Superior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
+}
+
+// Proof returns [ProveBetter].
+func (Superior) Proof() Proof { return ProveBetter }
+
+// CapAlpha returns c with the lower of both alphas.
+func (c NonInferior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
+}
+
+// Proof returns [ProveNotWorse].
+func (NonInferior) Proof() Proof { return ProveNotWorse }
