@@ -95,7 +95,7 @@ type Decision struct {
 	// is what remains of the evidence; nil if that was malformed. See [Recompute].
 	Rules json.RawMessage
 	Basis *Basis
-	// Prev is the hash of the decision before, see [Chain]; empty if it is in no chain.
+	// Prev is the hash of the decision before, see package audit; empty if the decision is in no chain.
 	Prev string
 }
 

@@ -9,7 +9,7 @@ import (
 // rounding is the share by which a sum of granted shares may exceed the whole.
 const rounding = 1e-9
 
-// ErrorBudget is what a [Budget] granted for one decision. It is undecided if that is
+// ErrorBudget is what an error budget granted for one decision. It is undecided if that is
 // nothing. The statistic is what was granted. A policy that has one is valid only if its
 // MaxAlpha holds the criteria to that.
 type ErrorBudget struct {

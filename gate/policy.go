@@ -16,7 +16,7 @@ type Policy struct {
 	First []Criterion
 	// MaxAlpha, if not 0, lowers the error rate of every criterion that has a higher one
 	// and is an [AlphaCapper]: of [Superior] and [NonInferior], not the rate of false
-	// vetoes of [Segments]. A [Budget] sets it.
+	// vetoes of [Segments]. Package budget sets it.
 	//
 	// What it bounds is the probability of a false promotion: that of a shadow which is in
 	// truth no better than production in a metric in which one of these criteria was to

@@ -23,7 +23,7 @@ const week = 7 * 24 * time.Hour
 // 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
 // and how many of the better models are promoted.
 // That the rows are drawn independently, and were not used to choose the shadow, is
-// assumed. A [Budget] bounds the error over many comparisons.
+// assumed. Package budget bounds the error over many comparisons.
 //
 // For a regression these rates hold if both models' errors are about normal, but not for a
 // shadow that errs rarely and grossly: one with errors a fifth smaller on all but 0.5 % of

@@ -28,7 +28,7 @@ const (
 //     Student's t and its correction for skewness, whichever claims less. An ECE is
 //     compared as measured: that of fewer rows is larger, whatever the model.
 //
-// A metric of classes keeps its level down to that of a [Budget]'s share, from 200 rows on
+// A metric of classes keeps its level down to the share of an error budget, from 200 rows on
 // with some ten of each class among them, whatever the operating points of the models. So
 // do the means of bounded losses, such as Brier's, where no few rows make up most of the
 // difference.
