@@ -6,12 +6,11 @@ import (
 )
 
 // AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
-// often at most. [Superior] and [NonInferior] are; a host's own may be.
+// often at most. [Superior] and [NonInferior] are AlphaCappers; a host's criterion may be.
 //
-// A host's type that embeds one of these has their methods, CapAlpha among them, which
-// returns the embedded criterion without what the host added. So a policy refuses a
-// CapAlpha that returns another type than that it was called on: write one that returns
-// the host's.
+// A host's type that embeds Superior or NonInferior inherits its CapAlpha, which returns
+// the embedded criterion without what the host added. So a policy refuses a CapAlpha that
+// returns another type than its receiver: the host's type needs a CapAlpha of its own.
 type AlphaCapper interface {
 	Criterion
 	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is

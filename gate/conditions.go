@@ -12,8 +12,8 @@ import (
 // [Check.Precondition].
 type MinSamples struct {
 	Rows int `json:"rows"`
-	// PerClass is the least number of rows that truly are of each class of the target,
-	// those that never occur among them. It does not concern a regression. Default 0.
+	// PerClass is the least number of rows whose truth is the class, for each class of the
+	// target, even a class that never occurs. It does not concern a regression. Default 0.
 	PerClass int `json:"per_class,omitempty"`
 }
 
@@ -25,8 +25,8 @@ func (c MinSamples) validate() error {
 	return f.err()
 }
 
-// Check passes if there are enough rows. The statistic is their number, or that of the
-// rarest class if only this is too low.
+// Check passes if there are enough rows. The statistic is the number of rows, or the number
+// of rows of the rarest class if only that is too low.
 func (c MinSamples) Check(e *Evidence) Check {
 	n := e.N()
 	check := Check{
@@ -76,9 +76,8 @@ func rarest(e *Evidence) (class string, rows int) {
 	return e.Target.Classes[k], counts[k]
 }
 
-// MinCoverage wants a share of the predictions of the period to be labelled, because
-// labels that come early may not be like those that come late. A lower share is
-// undecided; see [Check.Precondition].
+// MinCoverage wants a share of the predictions of the period to be labelled, because early
+// labels may differ from late labels. A lower share is undecided; see [Check.Precondition].
 type MinCoverage struct {
 	Share float64 `json:"share"` // above 0, at most 1
 }
@@ -120,8 +119,8 @@ func (c Cooldown) validate() error {
 	return f.err()
 }
 
-// Check passes if the last promotion was long enough ago. It is skipped if that is not
-// known, or nothing was promoted yet.
+// Check passes if the last promotion was long enough ago. It is skipped if the time of the
+// last promotion is not known, or nothing was promoted yet.
 func (c Cooldown) Check(e *Evidence) Check {
 	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: e.N()}
 	if e.LastPromotion.IsZero() {

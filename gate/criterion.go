@@ -7,18 +7,19 @@ import (
 
 // Criterion is one rule of a [Policy]. A host's own rules implement it.
 //
-// Check judges the evidence, which is valid, and must not modify it. Evidence of no
-// production model and of no rows is valid too. It is called by one goroutine, must
-// depend on the evidence alone, and fills Verdict and Reason at least. A Pass whose
-// Statistic is NaN counts as [Errored], and so does a Check with an unknown verdict or a
-// number that JSON cannot hold, in its Segments too; only a Statistic or Threshold may be
-// NaN, and an interval open on either side. If the criterion also has a method
-// Validate() error, it is not asked to judge while that returns an error.
+// To judge a part of the rows, such as the recent rows or the rows of one customer, take
+// the part by [Evidence.Subset] and give it to a criterion of this package. A copy of the
+// evidence that is cut by hand works too, if every column is cut.
 //
-// To judge a part of the rows, as the recent ones or those of one customer, take it by
-// [Evidence.Subset] and give that to a criterion of this package. A copy of the evidence
-// that is cut by hand works too, if every column is cut.
+// A criterion may also have a method Validate() error. While Validate returns an error,
+// Check is not called, and the verdict is [Errored].
 type Criterion interface {
+	// Check judges the evidence, and must not modify it. The evidence is valid: it may have
+	// no production model, and no rows. Check is called by one goroutine and must depend on
+	// the evidence alone. It fills Verdict and Reason at least. The verdict becomes
+	// [Errored] if it is unknown, if a Pass has a Statistic of NaN, or if JSON cannot hold a
+	// number of the Check or its Segments. Statistic and Threshold may be NaN, and an end of
+	// the interval may be infinite.
 	Check(e *Evidence) Check
 }
 

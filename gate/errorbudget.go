@@ -9,16 +9,16 @@ import (
 // rounding is the share by which a sum of granted shares may exceed the whole.
 const rounding = 1e-9
 
-// ErrorBudget is what an error budget granted for one decision. It is undecided if that is
-// nothing. The statistic is what was granted. A policy that has one is valid only if its
-// MaxAlpha holds the criteria to that.
+// ErrorBudget is the error rate that an error budget granted for one decision; package
+// budget makes it. The criterion is undecided if the grant is 0. The statistic is the grant.
+// A policy with an ErrorBudget is valid only if its MaxAlpha is at most the grant.
 type ErrorBudget struct {
-	// At is the time of the decision, which must be that of the evidence.
+	// At is the time of the decision. The evidence must be of the same time.
 	At time.Time `json:"at"`
-	// Alpha is what was granted, 0 if the budget is spent. Next is when it will not be.
+	// Alpha is the grant, 0 if the budget is spent. Next is when the budget grants again.
 	Alpha float64   `json:"alpha"`
 	Next  time.Time `json:"next,omitzero"`
-	// Spent is what was charged within the Horizon before, of Total.
+	// Spent is the part of Total that was charged within the Horizon before At.
 	Spent   float64       `json:"spent"`
 	Total   float64       `json:"total"`
 	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
@@ -43,8 +43,8 @@ func (c ErrorBudget) validate() error {
 	return f.err()
 }
 
-// checkGrants returns an error if a criterion says what the decision may err with, and
-// the policy does not hold to it.
+// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
+// [ErrorBudget] among its criteria.
 func checkGrants(criteria []Criterion, maxAlpha float64) error {
 	for i, c := range criteria {
 		if p, ok := c.(*ErrorBudget); ok && p != nil {

@@ -21,8 +21,8 @@ type MaxLatency struct {
 	Absolute time.Duration `json:"absolute,omitzero"`
 	// Mean judges the mean over all rows instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`
-	// Optional skips the criterion where latencies were not measured, as in evidence
-	// from columns of scores, instead of the verdict [Errored].
+	// Optional makes the verdict [Skipped], not [Errored], where latencies were not
+	// measured, as in evidence from columns of scores.
 	Optional bool `json:"optional,omitempty"`
 }
 

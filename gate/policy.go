@@ -14,21 +14,21 @@ type Policy struct {
 	Criteria []Criterion
 	// First are checked instead where the evidence says that it is of a first deployment.
 	First []Criterion
-	// MaxAlpha, if not 0, lowers the error rate of every criterion that has a higher one
-	// and is an [AlphaCapper]: of [Superior] and [NonInferior], not the rate of false
-	// vetoes of [Segments]. Package budget sets it.
+	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the
+	// criteria: of [Superior] and [NonInferior], not the rate of false vetoes of
+	// [Segments]. Package budget sets it.
 	//
-	// What it bounds is the probability of a false promotion: that of a shadow which is in
-	// truth no better than production in a metric in which one of these criteria was to
-	// prove it better (by its [Superior.Min]). Criteria of which none is an AlphaCapper
-	// that proves better then never promote: to be proven not worse by a margin is no
-	// proof against an equal model, nor is a point estimate.
+	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that
+	// is in truth not better than production (by [Superior.Min]) in a metric in which a
+	// criterion was to prove the shadow better. If no AlphaCapper among the criteria proves
+	// better, a policy with a MaxAlpha never promotes: neither a proof of "not worse" nor a
+	// point estimate is a proof against an equal model.
 	MaxAlpha float64
 }
 
-// Validate returns everything that is wrong with the policy: no criteria, a nil one, one
-// whose own Validate method objects, a MaxAlpha that the criteria cannot keep, or a Name
-// that is not UTF-8.
+// Validate returns everything that is wrong with the policy: no criteria, a nil criterion, a
+// malformed criterion of this package, a host's criterion whose Validate method objects, a
+// MaxAlpha that the criteria cannot keep, a Name that is not UTF-8.
 func (p Policy) Validate() error {
 	_, err := p.capped(p.Criteria)
 	errs := []error{err}

@@ -13,13 +13,13 @@ import (
 )
 
 // ErrChain means that decisions are not the chain that was made. Use [errors.As] with a
-// [*ChainError] to learn where.
+// [*ChainError] to learn which decision breaks the chain.
 var ErrChain = errors.New("audit: broken chain of decisions")
 
 // ChainError says where a chain of decisions is broken.
 type ChainError struct {
-	Index int // of the decision, from 0
-	What  string
+	Index int    // of the decision, from 0
+	What  string // what is wrong with the decision
 }
 
 func (e *ChainError) Error() string {
@@ -29,13 +29,13 @@ func (e *ChainError) Error() string {
 // Unwrap returns [ErrChain].
 func (e *ChainError) Unwrap() error { return ErrChain }
 
-// Chain is how far a chain of decisions goes. Each decision holds the hash of the one
-// before, so Head vouches for all of them: whoever keeps it in another place than the
-// decisions can tell whether any was changed, left out, put in or moved. The zero Chain
-// is that of no decisions.
+// Chain is the end of a chain of decisions. Each decision holds the hash of the decision
+// before, so Head vouches for all decisions: whoever keeps the Chain apart from the
+// decisions can tell whether a decision was changed, left out, put in or moved. The zero
+// Chain is the end of no decisions. A Chain is not safe for concurrent use.
 type Chain struct {
 	N    int    `json:"n"`    // the number of decisions
-	Head string `json:"head"` // the hash of the last
+	Head string `json:"head"` // the hash of the last decision
 }
 
 // Append returns the decision with its Prev set, and makes it the head of the chain. A
@@ -51,11 +51,12 @@ func (c *Chain) Append(d gate.Decision) (gate.Decision, error) {
 }
 
 // Verify checks that the decisions, in this order, follow the chain c, and returns the
-// chain to their end. From the zero Chain on, it checks all there are.
+// chain to their end. The zero Chain checks decisions from the first on.
 //
-// A decision that was changed, left out, put in or moved is a [*ChainError], which names
-// the first that does not follow the one before. Only at the end the links show nothing:
-// compare the chain returned with the one that was kept.
+// The error is a [*ChainError] if a decision was changed, left out, put in or moved. It
+// names the first decision that does not follow the decision before. The links do not show
+// a change of the last decisions: compare the Chain that Verify returns with the Chain that
+// was kept.
 func (c Chain) Verify(decisions ...gate.Decision) (Chain, error) {
 	for i, d := range decisions {
 		if d.Prev != c.Head {

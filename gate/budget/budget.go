@@ -16,44 +16,43 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// Budget bounds the probability of any false promotion, as [gate.Policy.MaxAlpha] defines it,
-// over time. A policy that errs in
-// 5 % of its decisions errs at least once in 93 % of the years of 52; under a Budget,
-// Total is the bound for each span of the length of Horizon, wherever it begins.
+// Budget bounds the probability of any false promotion over time; [gate.Policy] says at
+// MaxAlpha what a false promotion is. A policy that errs in 5 % of its decisions errs at
+// least once in 93 % of the years of 52 decisions. Under a Budget, Total is the bound for
+// each span as long as Horizon, wherever the span begins.
 //
-// It divides Total among a number of decisions: each may err with Total/Decisions.
+// A Budget divides Total among a number of decisions: each may err with Total/Decisions.
 //
 //	policy, err := budget.Apply(gate.Standard(), now)
 //	decision := gate.Evaluate(policy, evidence)      // evidence of the same time
 //	budget, err = budget.Charge(decision)            // store it before acting on the decision
 //
-// A decision is charged for if its criteria were put to the test and did not promote the
-// shadow. While too little of the horizon's Total is left, Apply grants nothing, and
-// nothing is promoted.
+// A decision is charged if its criteria were put to the test and did not promote the
+// shadow. While too little of Total is left, Apply grants nothing, and nothing is promoted.
 //
-// Proof: Let the rows of each decision be independent of those of earlier ones, given
-// the models. Up to the first false promotion of a span, every decision about a shadow
-// that should not be promoted was charged, or could not promote. So what they were
-// granted sums up to Total at most, and the probability that any of them promotes is no
-// larger (Boole's inequality). That promotions are not charged is the "online fallback"
-// of Tian & Ramdas (2021), "Online control of the familywise error rate". If no more
-// than Decisions are made within a horizon, the rows need not be independent.
+// Proof: Let the rows of each decision be independent of the rows of earlier decisions,
+// given the models. Up to the first false promotion of a span, every decision about a
+// shadow that should not be promoted was charged, or could not promote. So the grants of
+// these decisions sum up to Total at most, and the probability that any of them promotes
+// is no larger (Boole's inequality). That promotions are not charged is the "online
+// fallback" of Tian & Ramdas (2021), "Online control of the familywise error rate". If at
+// most Decisions decisions are made within a horizon, the rows need not be independent.
 //
 // The zero Budget is valid, and a Budget can be written as JSON at any time. Its methods
 // do not modify it. Decisions must be made one after the other.
 type Budget struct {
 	// Total is the bound, in (0, 1). Default 0.05.
 	Total float64
-	// Horizon is the span that it holds for. Default 365 days.
+	// Horizon is the span that Total holds for. Default 365 days.
 	Horizon time.Duration
-	// Decisions is how many decisions Total is divided among. Default 60: weekly ones
-	// for a year, and a few between.
+	// Decisions is how many decisions share Total. Default 60: a weekly decision for a
+	// year, and a few between.
 	Decisions int
-	// Charges are those of the last Horizon, in order of time.
+	// Charges are the charges within the last Horizon, in order of time.
 	Charges []Charge
 }
 
-// Charge is what a decision took from a [Budget].
+// Charge is what one decision took from a [Budget].
 type Charge struct {
 	At    time.Time `json:"at"`
 	Alpha float64   `json:"alpha"`
@@ -121,17 +120,17 @@ func (b Budget) spent(at time.Time) float64 {
 	return sum
 }
 
-// grants reports whether a decision of that time may have its share. The sum of so many
-// equal shares may exceed the whole by a rounding error.
+// grants reports whether a decision of that time gets a share. The sum of many equal shares
+// may exceed the whole by a rounding error.
 func (b Budget) grants(at time.Time) bool {
 	return b.spent(at)+b.share() <= b.Total*(1+rounding)
 }
 
-// Apply returns the policy for a decision at a time: with the share granted as its
-// MaxAlpha, unless that is lower, and an [gate.ErrorBudget] before its Criteria, which passes if something was
-// granted. A first deployment is not a comparison and needs no budget. The error names
-// what is wrong with the budget, a time that is not later than the last charge, or why
-// the policy's Criteria cannot keep the share, as if none of them proves the shadow
+// Apply returns the policy for a decision at a time. Its MaxAlpha is lowered to the share
+// that is granted, and a [gate.ErrorBudget] comes before its Criteria, which passes if
+// something was granted. A first deployment is not a comparison and needs no budget. It is
+// an error if the budget is invalid, if the time is not later than the last charge, or if
+// the policy's Criteria cannot keep the share, as where no criterion proves the shadow
 // better.
 func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 	if err := b.checkTime(at); err != nil {
@@ -162,13 +161,13 @@ func (b Budget) next(at time.Time) time.Time {
 	return instant(at)
 }
 
-// Charge returns the budget after a decision under the policy of [Budget.Apply]. Nothing
-// is charged for one that promotes or is a first deployment, nor where a [gate.Condition] did
-// not pass: such a decision would not have promoted any shadow. (So a condition must not
+// Charge returns the budget after a decision under the policy of [Budget.Apply]. A decision
+// is not charged if it promotes, if it is a first deployment, or if a [gate.Condition] did
+// not pass: the decision would then not have promoted any shadow. (So a condition must not
 // depend on how well the models did on these rows.)
 //
-// A promotion that was granted nothing, and a charge that the budget does not hold, are
-// errors: it was made under another budget, or under none.
+// It is an error if a decision promotes without a grant, or was granted more than the budget
+// has left: the decision was made under another budget, or under none.
 func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	if err := b.checkTime(d.At); err != nil {
 		return b, err
@@ -237,9 +236,10 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 	return json.Marshal(budgetJSON{schemaVersion, b.Total, wire.Duration(b.Horizon), b.Decisions, b.Charges})
 }
 
-// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. An unknown or missing field, one
-// that occurs twice or is null, another schema version, an invalid budget and a 0 where
-// MarshalJSON fills in the default are an error and leave b as it was.
+// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. It is an error if a field is
+// unknown, missing, null or occurs twice, if the schema version is another, if the budget is
+// invalid, or if there is a 0 where MarshalJSON fills in the default. An error leaves b as
+// it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var stored budgetJSON
 	if err := wire.Unmarshal(data, &stored); err != nil {

@@ -28,24 +28,25 @@ const (
 
 // BettingConfig tunes a [Betting]. The zero BettingConfig is valid.
 type BettingConfig struct {
-	// Null is the mean that the values are believed not to exceed, in (0, 1). Default
-	// 0.5, which for x = (d+1)/2 is "no difference": for a tolerated mean difference t
-	// use (1+t)/2.
+	// Null is the mean that the values do not exceed under the null hypothesis, in (0, 1).
+	// Default 0.5, which means "no difference" for values (d+1)/2 of differences d. For a
+	// tolerated mean difference t use (1+t)/2.
 	Null float64 `json:"null"`
-	// Alpha is the chance of ever rejecting a true null. Default 0.05.
+	// Alpha is the chance of ever rejecting a true null hypothesis. Default 0.05.
 	Alpha float64 `json:"alpha"`
 	// Lambdas are the bets, each in (0, 1/Null). The wealth starts divided equally among
-	// them, which keeps the guarantee whichever is best. Default 0.025, 0.05, 0.1, 0.2,
-	// 0.4 and 0.8, divided by Null: small bets find small excesses, large ones are fast.
+	// the bets, which keeps the guarantee whichever bet is best. Default 0.025, 0.05, 0.1,
+	// 0.2, 0.4 and 0.8, divided by Null: small bets find small excesses, large bets are
+	// fast.
 	Lambdas []float64 `json:"lambdas"`
 }
 
-// Betting tests, after each of a stream of values in [0, 1] and for as long as one
-// likes, whether their mean exceeds a bound: the e-process of a gambler who bets on it
-// (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
-// betting"). While the mean of each value, given those before it, is at most Null, the
-// probability that the wealth ever reaches 1/Alpha is at most Alpha, at whatever times
-// one looks (Ville's inequality). The values need not be alike, nor independent.
+// Betting tests whether the mean of a stream of values in [0, 1] exceeds a bound, after each
+// value and for as long as one likes. It is the e-process of a gambler who bets that the
+// mean does (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
+// betting"). While the mean of each value, given the values before it, is at most Null, the
+// wealth ever reaches 1/Alpha with a probability of at most Alpha, at whatever times one
+// looks (Ville's inequality). The values need not be alike, nor independent.
 //
 // To prove harm from paired losses, take the loss differences d in [-1, 1] and add
 // (d+1)/2.
@@ -104,7 +105,6 @@ func (b *Betting) Config() BettingConfig {
 	return c
 }
 
-// errNoBets is what the zero Betting says.
 var errNoBets = errors.New("sequential: betting: no bets, want a Betting made by NewBetting")
 
 // Add takes the next value. A value outside [0, 1] or NaN is an error and changes
