@@ -1,22 +1,16 @@
 package gate
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 )
 
-// minAlpha is the smallest error rate that may be asked for. Below it no approximation
-// holds.
-const minAlpha = 1e-5
-
 // AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
-// often at most. [Superior] and [NonInferior] are; a host's own may be.
+// often at most. [Superior] and [NonInferior] are AlphaCappers; a host's criterion may be.
 //
-// A host's type that embeds one of these has their methods, CapAlpha among them, which
-// returns the embedded criterion without what the host added. So a policy refuses a
-// CapAlpha that returns another type than that it was called on: write one that returns
-// the host's.
+// A host's type that embeds Superior or NonInferior inherits its CapAlpha, which returns
+// the embedded criterion without what the host added. So a policy refuses a CapAlpha that
+// returns another type than its receiver: the host's type needs a CapAlpha of its own.
 type AlphaCapper interface {
 	Criterion
 	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is
@@ -26,24 +20,6 @@ type AlphaCapper interface {
 	// in truth no better passes with a probability of at most about alpha.
 	Proof() Proof
 }
-
-// CapAlpha returns c with the lower of both alphas.
-func (c Superior) CapAlpha(alpha float64) Criterion {
-	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
-	return c
-}
-
-// Proof returns [ProveBetter].
-func (Superior) Proof() Proof { return ProveBetter }
-
-// CapAlpha returns c with the lower of both alphas.
-func (c NonInferior) CapAlpha(alpha float64) Criterion {
-	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
-	return c
-}
-
-// Proof returns [ProveNotWorse].
-func (NonInferior) Proof() Proof { return ProveNotWorse }
 
 // withMaxAlpha returns the criteria with their alphas capped. The error says why that does
 // not bound the probability of a false promotion.

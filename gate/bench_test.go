@@ -73,14 +73,3 @@ func BenchmarkSuperior(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkBetting_Add(b *testing.B) {
-	bets, err := gate.NewBetting(gate.BettingConfig{})
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := bets.Add(0.5); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -77,7 +77,7 @@ const (
 	// direction, and UnitRelativeGain the same as a share of production's value.
 	UnitGain         Unit = "gain"
 	UnitRelativeGain Unit = "relative gain"
-	// UnitDrop and UnitRelativeDrop are how much worse it is.
+	// UnitDrop and UnitRelativeDrop are how much worse the shadow's metric is.
 	UnitDrop         Unit = "drop"
 	UnitRelativeDrop Unit = "relative drop"
 )
@@ -95,25 +95,52 @@ type Check struct {
 	Precondition bool
 	// Metric is the name of the metric that was measured; empty if none was.
 	Metric string
-	// Unit is that of the next three; empty if a host's criterion does not say.
+	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
+	// say.
 	Unit Unit
 	// Statistic is what was measured; NaN if it could not be.
 	Statistic float64
-	// Threshold is what it was compared with; NaN if there is none. AtMost says that the
-	// statistic must not be above it, otherwise it must not be below.
+	// Threshold is what the statistic was compared with; NaN if there is no threshold. AtMost
+	// says that the statistic must not be above the threshold, otherwise it must not be
+	// below.
 	Threshold float64
 	AtMost    bool
 	// CI is the confidence interval of the statistic; nil if the criterion has none.
 	CI *Interval
-	// N is the number of rows behind the statistic; Needed, if not 0, is how many would
-	// have decided.
+	// N is the number of rows behind the statistic. Needed, if not 0, is the number of rows
+	// that would have decided.
 	N, Needed int
-	// Segments is what was found of each segment; nil if the criterion is about none.
-	// Omitted is how many more there are, which were not compared.
+	// Segments holds a result for each segment; nil if the criterion is not about segments.
+	// Omitted is the number of segments that were not compared.
 	Segments []SegmentResult
 	Omitted  int
 	// Reason is a sentence a person can read.
 	Reason string
+}
+
+// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
+type SegmentResult struct {
+	Segment string `json:"segment"` // such as "region=north"
+	Rows    int    `json:"rows"`
+	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
+	Verdict Verdict `json:"verdict"`
+	// Production and Shadow are the metric of both models.
+	Production float64 `json:"production"`
+	Shadow     float64 `json:"shadow"`
+	// Drop is how much worse the shadow is, as a share of production's value, or in the
+	// unit of the metric if Absolute is true.
+	Drop     float64 `json:"drop"`
+	Absolute bool    `json:"absolute,omitempty"`
+	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
+	// of segments.
+	PValue float64 `json:"p_value,omitempty"`
+	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
+	// number of rows at which a drop of MaxDrop would.
+	Detectable float64 `json:"detectable,omitempty"`
+	Needed     int     `json:"needed,omitempty"`
+	// Undefined says that the metric has no value for the shadow, although it has one for
+	// production, because the shadow never answers a class that occurs in the segment.
+	Undefined bool `json:"undefined,omitempty"`
 }
 
 // Measured returns the statistic in its unit, with the digits that tell it from the
@@ -176,10 +203,10 @@ func (c Check) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stored)
 }
 
-// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A null among the statistic, the
-// threshold and the interval's numbers becomes NaN, or the infinite end of the interval; a
-// null elsewhere is an error, and so is a field that is unknown, missing or occurs twice,
-// but for one that is left out where there is nothing. An error leaves c as it was.
+// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A statistic, a threshold or a level of
+// null becomes NaN, and an end of the interval of null becomes infinite. Null elsewhere is an
+// error, and so is a field that is unknown, occurs twice, or is missing although MarshalJSON
+// always writes it. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
 	nan := wire.Number(math.NaN())
 	stored := checkJSON{Statistic: nan, Threshold: nan}

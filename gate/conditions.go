@@ -14,8 +14,8 @@ import (
 // [Check.Precondition].
 type MinSamples struct {
 	Rows int `json:"rows"`
-	// PerClass is the least number of rows that truly are of each class of the target,
-	// those that never occur among them. It does not concern a regression. Default 0.
+	// PerClass is the least number of rows whose truth is the class, for each class of the
+	// target, even a class that never occurs. It does not concern a regression. Default 0.
 	PerClass int `json:"per_class,omitempty"`
 }
 
@@ -27,8 +27,8 @@ func (c MinSamples) validate() error {
 	return f.err()
 }
 
-// Check passes if there are enough rows. The statistic is their number, or that of the
-// rarest class if only this is too low.
+// Check passes if there are enough rows. The statistic is the number of rows, or the number
+// of rows of the rarest class if only that is too low.
 func (c MinSamples) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c MinSamples) check(v view) Check {
@@ -69,9 +69,8 @@ func rarest(v view) (class string, rows int) {
 	return v.Target.Classes[k], counts[k]
 }
 
-// MinCoverage wants a share of the predictions of the period to be labelled, because
-// labels that come early may not be like those that come late. A lower share is
-// undecided; see [Check.Precondition].
+// MinCoverage wants a share of the predictions of the period to be labelled, because early
+// labels may differ from late labels. A lower share is undecided; see [Check.Precondition].
 type MinCoverage struct {
 	Share float64 `json:"share"` // above 0, at most 1
 }
@@ -115,8 +114,8 @@ func (c Cooldown) validate() error {
 	return f.err()
 }
 
-// Check passes if the last promotion was long enough ago. It is skipped if that is not
-// known, or nothing was promoted yet.
+// Check passes if the last promotion was long enough ago. It is skipped if the time of the
+// last promotion is not known, or nothing was promoted yet.
 func (c Cooldown) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c Cooldown) check(v view) Check {
@@ -135,19 +134,4 @@ func (c Cooldown) check(v view) Check {
 	}
 	return check.with(Undecided, "the last promotion was %s ago, at least %s wanted: not before %s",
 		days(since), days(c.Period), v.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
-}
-
-// days writes a duration of a day or more in days, and a shorter one as it is.
-func days(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == day:
-		return "1 day"
-	case d.Abs() < day:
-		return d.Round(time.Second).String()
-	}
-	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
-		return count(int(whole)) + " days"
-	}
-	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,33 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return err
 }
 
+// outcome is where the verdicts become a decision.
+func outcome(checks []Check) Outcome {
+	var passed, failed, open, insufficient bool
+	for _, c := range checks {
+		switch {
+		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
+			passed = true
+		case c.Verdict == Skipped:
+		case c.Precondition:
+			insufficient = true
+		case c.Verdict == Fail:
+			failed = true
+		default:
+			open = true
+		}
+	}
+	switch {
+	case insufficient:
+		return Inconclusive
+	case failed:
+		return Reject
+	case passed && !open:
+		return Promote
+	}
+	return Inconclusive
+}
+
 // Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does
 // not promote. Its JSON is the same to the byte for equal decisions.
 //
@@ -50,8 +78,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 // before anything is decided from them: what is stored is what was decided from.
 type Decision struct {
 	Outcome Outcome
-	// Policy is the name of the policy, First whether it was applied as to a first
-	// deployment, which has no production model to compare with.
+	// Policy is the name of the policy. First says that the decision is about a first
+	// deployment, where there is no production model to compare with.
 	Policy string
 	First  bool
 	// At is the time of the evaluation in UTC, as given in the evidence.
@@ -65,11 +93,12 @@ type Decision struct {
 	Production, Shadow map[string]float64
 	// Checks are the results of all criteria, in the policy's order.
 	Checks []Check
-	// Rules is the policy in JSON, see [ParsePolicy]; nil if it cannot be written. Basis
-	// is what remains of the evidence; nil if that was malformed. See [Recompute].
+	// Rules is the policy in JSON, see [ParsePolicy]; nil if JSON cannot hold the policy.
+	// Basis is what remains of the evidence; nil if the evidence was malformed. See
+	// [Recompute].
 	Rules json.RawMessage
 	Basis *Basis
-	// Prev is the hash of the decision before, see [Chain]; empty if it is in no chain.
+	// Prev is the hash of the decision before, see package audit; empty if the decision is in no chain.
 	Prev string
 }
 
@@ -100,9 +129,9 @@ func (d Decision) Reasons() []string {
 //
 //	promote: F1 0.710 -> 0.742 (90 % CI of the gain +0.011..+0.053), 6 of 6 checks passed
 //
-// It names the checks that did not pass, and counts those apart that were skipped. The
-// interval is that of the gain, if a check has one: positive is better, also of a metric
-// whose lower values are.
+// The line names the checks that did not pass, and counts the skipped checks apart. The
+// interval is the interval of the gain, if a check has one. A positive gain is better, also
+// of a metric of which lower values are better.
 func (d Decision) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", d.Outcome)
@@ -218,8 +247,8 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// checkOutcome returns an error if the decision promotes by no right. What it holds back
-// is not checked: to reject is always safe.
+// checkOutcome returns an error if the decision promotes although its checks do not. Another
+// outcome is not checked: to hold back is always safe.
 func (d Decision) checkOutcome() error {
 	if follows := outcome(d.Checks); d.Outcome == Promote && follows != Promote {
 		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)
@@ -227,10 +256,10 @@ func (d Decision) checkOutcome() error {
 	return nil
 }
 
-// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth a field that is
-// unknown, missing, occurs twice or is null is an error, but for one that is left out where
-// there is nothing, and for a number that is written as null. So are an unknown outcome,
-// verdict or schema version, and a promotion that does not follow from the checks. An error
+// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth it is an error if a
+// field is unknown, occurs twice, is missing although MarshalJSON always writes it, or is
+// null although MarshalJSON never writes null there. An unknown outcome, verdict or schema
+// version is an error, and so is a promotion that does not follow from the checks. An error
 // leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
 	var stored decisionJSON

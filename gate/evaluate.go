@@ -157,30 +157,3 @@ func judge(c Criterion, index int, v view) Check {
 func failed(name string, err error) Check {
 	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }
-
-// outcome is where the verdicts become a decision.
-func outcome(checks []Check) Outcome {
-	var passed, failed, open, insufficient bool
-	for _, c := range checks {
-		switch {
-		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
-			passed = true
-		case c.Verdict == Skipped:
-		case c.Precondition:
-			insufficient = true
-		case c.Verdict == Fail:
-			failed = true
-		default:
-			open = true
-		}
-	}
-	switch {
-	case insufficient:
-		return Inconclusive
-	case failed:
-		return Reject
-	case passed && !open:
-		return Promote
-	}
-	return Inconclusive
-}

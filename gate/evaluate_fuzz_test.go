@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -106,7 +107,7 @@ func checkDecision(t *testing.T, e gate.Evidence, d gate.Decision) {
 	if err != nil {
 		t.Fatalf("cannot be written: %v", err)
 	}
-	var chain gate.Chain
+	var chain audit.Chain
 	if _, err := chain.Append(d); err != nil {
 		t.Fatalf("cannot be chained: %v", err)
 	}

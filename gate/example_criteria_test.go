@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
@@ -44,7 +45,7 @@ func ExampleAlphaCapper() {
 		Name:     "dear",
 		Criteria: []gate.Criterion{dearer{gate.Superior{Metric: metrics.F1, Alpha: 0.05}, 200}},
 	}
-	if policy, err = (gate.Budget{}).Apply(policy, evidence.At); err != nil {
+	if policy, err = (budget.Budget{}).Apply(policy, evidence.At); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
+
+// minAlpha is the smallest error rate that may be asked for. Below it no approximation
+// holds.
+const minAlpha = 1e-5
 
 // fields collects what is wrong with the fields of a criterion or config.
 type fields []error
 
 // want records a violation unless ok.
-func (f *fields) want(ok bool, field string, value any, want string) {
-	if !ok {
-		*f = append(*f, fmt.Errorf("%s is %v, want %s", field, value, want))
-	}
+func (f *fields) want(ok bool, field string, value any, wanted string) {
+	*f = append(*f, want.That(ok, field, value, wanted))
 }
 
 // metric records a violation unless m is a metric.

@@ -187,15 +187,3 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 	}
 	return c, nil
 }
-
-// valueType returns the type of a criterion, or of what it points to.
-func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
-
-var errNilCriterion = errors.New("the criterion is nil")
-
-// isNil reports whether there is nothing to call: nil itself, or a nil pointer or
-// function.
-func isNil(c Criterion) bool {
-	v := reflect.ValueOf(c)
-	return !v.IsValid() || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
-}

@@ -21,8 +21,8 @@ type MaxLatency struct {
 	Absolute time.Duration `json:"absolute,omitzero"`
 	// Mean judges the mean over all rows instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`
-	// Optional skips the criterion where latencies were not measured, as in evidence
-	// from columns of scores, instead of the verdict [Errored].
+	// Optional makes the verdict [Skipped], not [Errored], where latencies were not
+	// measured, as in evidence from columns of scores.
 	Optional bool `json:"optional,omitempty"`
 }
 
@@ -68,13 +68,4 @@ func (c MaxLatency) check(v view) Check {
 		verdict = Pass
 	}
 	return check.with(verdict, "%s %s per row, %s", takes, readable(shadow), wanted)
-}
-
-// readable writes a duration with three digits.
-func readable(d time.Duration) string {
-	unit := time.Nanosecond
-	for d.Abs() >= 1000*unit && unit < time.Second {
-		unit *= 1000
-	}
-	return d.Round(max(1, unit/100)).String()
 }

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// Maturity wants a share of the rows to be old enough for their labels to have arrived
-// whatever they are: labels that come early may not be like those that come late, which
-// flatters the model that is good at the early ones. A lower share is undecided; see
-// [Check.Precondition].
+// Maturity wants a share of the rows to be so old that their labels, early or late, have
+// arrived. Early labels may differ from late labels, which flatters the model that is good
+// at the early ones. A lower share is undecided; see [Check.Precondition].
 //
-// The age of a row is the time from its prediction to the comparison, so it needs the
+// The age of a row is the time from its prediction to the comparison. It needs the
 // evidence's At and Times.
 type Maturity struct {
 	// Age is from when on a row is mature; in JSON as text, such as "48h".
 	Age time.Duration `json:"age"`
 	// Share is the least share of mature rows, above 0 and at most 1.
 	Share float64 `json:"share"`
-	// Optional skips the criterion where the times are not known, instead of the verdict [Errored].
+	// Optional makes the verdict [Skipped], not [Errored], where the times are not known.
 	Optional bool `json:"optional,omitempty"`
 }
 

@@ -11,8 +11,8 @@ const week = 7 * 24 * time.Hour
 // Standard returns the policy that states its error rates: the shadow is promoted if it
 //   - is proven better than production in the primary metric (F1, or RMSE for a
 //     regression) at a level of 0.05,
-//   - is proven not worse by 0.01 in the secondary one (Brier, or R2) at a level of 0.05,
-//   - is proven not worse by 3 % of production's value in the primary one at a level of
+//   - is proven not worse by 0.01 in the secondary metric (Brier, or R2) at a level of 0.05,
+//   - is proven not worse by 3 % of production's value in the primary metric at a level of
 //     0.01, which few rows cannot show,
 //   - is not proven worse by more than 5 % in any segment,
 //   - is better than a constant answer,
@@ -23,17 +23,17 @@ const week = 7 * 24 * time.Hour
 // period, at least half of them from before the last day, if the times are known, and a
 // week after the last promotion. Because all of these must hold (Berger 1982), a shadow
 // that is no better in the primary metric is promoted in at most about 5 % of comparisons,
-// whatever the other criteria are, and one that is worse by 3 % or more in at most about
-// 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
+// whatever the other criteria are, and a shadow that is worse by 3 % or more in at most
+// about 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
 // and how many of the better models are promoted.
 // That the rows are drawn independently, and were not used to choose the shadow, is
-// assumed. A [Budget] bounds the error over many comparisons.
+// assumed. Package budget bounds the error over many comparisons.
 //
-// For a regression these rates hold if both models' errors are about normal, but not for a
-// shadow that errs rarely and grossly: one with errors a fifth smaller on all but 0.5 % of
-// the rows, and an RMSE that is as large as production's all the same, is promoted in about
-// half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on 5000. [Superior]
-// says why, and how far to trust it.
+// For a regression these rates hold if both models' errors are about normal. They do not
+// hold for a shadow that errs rarely and grossly: take a shadow whose errors are a fifth
+// smaller on all but 0.5 % of the rows, and whose RMSE is still as large as production's. It
+// is promoted in about half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on
+// 5000. [Superior] says why.
 //
 // A first deployment must be no worse than a constant answer.
 //

@@ -30,7 +30,7 @@ const (
 //     Student's t and its correction for skewness, whichever claims less. An ECE is
 //     compared as measured: that of fewer rows is larger, whatever the model.
 //
-// A metric of classes keeps its level down to that of a [Budget]'s share, from 200 rows on
+// A metric of classes keeps its level down to the share of an error budget, from 200 rows on
 // with some ten of each class among them, whatever the operating points of the models. So
 // do the means of bounded losses, such as Brier's, where no few rows make up most of the
 // difference.
@@ -218,3 +218,21 @@ func (f *fields) inference(alpha float64, draws int) {
 	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
 	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
 }
+
+// CapAlpha returns c with the lower of both alphas.
+func (c Superior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
+}
+
+// Proof returns [ProveBetter].
+func (Superior) Proof() Proof { return ProveBetter }
+
+// CapAlpha returns c with the lower of both alphas.
+func (c NonInferior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
+}
+
+// Proof returns [ProveNotWorse].
+func (NonInferior) Proof() Proof { return ProveNotWorse }

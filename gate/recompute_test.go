@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -36,7 +38,7 @@ func TestRecompute(t *testing.T) {
 		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.Recall, Margin: 0.1}, gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
 		gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.1, MinRows: 20},
 	}, First: []gate.Criterion{gate.Floor{Metric: metrics.PRAUC, Bound: 0.4}}}
-	budgeted, err := gate.Budget{}.Apply(gate.Standard(), day0)
+	budgeted, err := budget.Budget{}.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
 	outcomes := map[gate.Outcome]bool{}
 	for name, e := range map[string]gate.Evidence{
@@ -59,7 +61,7 @@ func TestRecompute(t *testing.T) {
 
 func TestRecompute_Chained(t *testing.T) {
 	t.Parallel()
-	var chain gate.Chain
+	var chain audit.Chain
 	_, err := chain.Append(sample())
 	require.NoError(t, err)
 	e := better(t)
@@ -91,7 +93,7 @@ func TestDecision_NotUTF8(t *testing.T) {
 	require.ErrorContains(t, named.Validate(), `the Name "\xff" is not UTF-8`)
 	_, err := json.Marshal(named)
 	require.ErrorContains(t, err, "is not UTF-8")
-	var chain gate.Chain
+	var chain audit.Chain
 	var decisions []gate.Decision
 	for _, d := range []gate.Decision{
 		gate.Evaluate(gate.Standard(), bad), gate.Evaluate(named, better(t)), gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{odd}}, better(t)),
@@ -100,7 +102,7 @@ func TestDecision_NotUTF8(t *testing.T) {
 		require.NoError(t, err)
 		decisions = append(decisions, stored(t, d))
 	}
-	end, err := gate.Chain{}.Verify(decisions...)
+	end, err := audit.Chain{}.Verify(decisions...)
 	require.NoError(t, err)
 	require.Equal(t, chain, end)
 	require.Equal(t, gate.Inconclusive, decisions[0].Outcome)

@@ -25,7 +25,8 @@ var (
 	ErrOutput = errors.New("gate: malformed output of a model")
 )
 
-// TrainingRowsError says how many rows are inside a model's training window.
+// TrainingRowsError says how many rows are inside a model's training window. It unwraps to
+// [ErrTrainingRows].
 type TrainingRowsError struct {
 	Model   string // "production" or "shadow"
 	Count   int    // how many rows
@@ -57,8 +58,8 @@ func (e *OutputError) Error() string {
 // Unwrap returns [ErrOutput].
 func (e *OutputError) Unwrap() error { return ErrOutput }
 
-// Window is a span of time, From <= t < To. A zero From has no beginning, a zero To no
-// end; the zero Window is an unknown one, which contains nothing.
+// Window is a span of time, From <= t < To. A zero From means no beginning, a zero To no
+// end. The zero Window is unknown and contains nothing.
 type Window struct {
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
@@ -105,18 +106,19 @@ type ReplayConfig struct {
 	// At is when the comparison is made, LastPromotion when a model was last promoted.
 	// Both are passed on to the evidence; At is needed if LastPromotion is set.
 	At, LastPromotion time.Time
-	// ProductionTrained and ShadowTrained are when the rows are from on which the models
-	// were trained. A zero Window is unknown and not checked.
+	// ProductionTrained and ShadowTrained are the windows of the rows that the models were
+	// trained on. A zero Window is unknown and not checked.
 	ProductionTrained, ShadowTrained Window
-	// AllowTrainingRows permits judging models on rows they were trained on, which
-	// flatters them. How many they are is recorded.
+	// AllowTrainingRows permits judging models on rows that they were trained on, which
+	// flatters the models. The evidence records the number of these rows.
 	AllowTrainingRows bool
 }
 
-// Replay asks both models for the labelled rows of the data and returns the evidence.
+// Replay asks both models for answers to the labelled rows of the data and returns the
+// evidence.
 // A nil production is an error unless the config says that this is a first deployment.
-// Examples without a label count for the coverage only; no labelled example at all gives
-// evidence of no rows.
+// Examples without a label count for the coverage only. Without any labelled example the
+// evidence has no rows.
 //
 // The models are called at the same time, each in a goroutine of its own and with its
 // own copies of the same rows, one batch after the other. Nothing is called if the

@@ -78,31 +78,6 @@ func (c Segments) validate() error {
 	return f.err()
 }
 
-// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
-type SegmentResult struct {
-	Segment string `json:"segment"` // such as "region=north"
-	Rows    int    `json:"rows"`
-	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
-	Verdict Verdict `json:"verdict"`
-	// Production and Shadow are the metric of both models.
-	Production float64 `json:"production"`
-	Shadow     float64 `json:"shadow"`
-	// Drop is how much worse the shadow is, as a share of production's value, or in the
-	// unit of the metric if Absolute is true.
-	Drop     float64 `json:"drop"`
-	Absolute bool    `json:"absolute,omitempty"`
-	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
-	// of segments.
-	PValue float64 `json:"p_value,omitempty"`
-	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
-	// number of rows at which a drop of MaxDrop would.
-	Detectable float64 `json:"detectable,omitempty"`
-	Needed     int     `json:"needed,omitempty"`
-	// Undefined says that the metric has no value for the shadow, although it has one for
-	// production, because the shadow never answers a class that occurs in the segment.
-	Undefined bool `json:"undefined,omitempty"`
-}
-
 // maxUncompared is how many segments that were not compared a check holds.
 const maxUncompared = 1000
 

@@ -208,3 +208,27 @@ func direction(drop float64) string {
 	}
 	return "worse"
 }
+
+// days writes a duration of a day or more in days, and a shorter one as it is.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == day:
+		return "1 day"
+	case d.Abs() < day:
+		return d.Round(time.Second).String()
+	}
+	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
+		return count(int(whole)) + " days"
+	}
+	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
+}
+
+// readable writes a duration with three digits.
+func readable(d time.Duration) string {
+	unit := time.Nanosecond
+	for d.Abs() >= 1000*unit && unit < time.Second {
+		unit *= 1000
+	}
+	return d.Round(max(1, unit/100)).String()
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 )
@@ -23,7 +24,7 @@ func TestDecision_Units(t *testing.T) {
 			values[i] *= 12_000
 		}
 	}
-	policy, err := gate.Budget{}.Apply(gate.Standard(), day0)
+	policy, err := budget.Budget{}.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
 	page := markdown(t, gate.Evaluate(policy, binary))
 	for _, cells := range []string{

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -317,9 +318,21 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// percent prints a share as the gate does: one that is not all does not read 100 %.
-func percent(x float64) string {
-	return gate.Check{Unit: gate.UnitShare, Statistic: x, Threshold: math.NaN()}.Measured()
+// percent prints a share with one decimal, or with as many as tell the share from 0 and
+// from 1: a share that is not all does not read 100 %. A NaN is a dash.
+func percent(share float64) string {
+	if math.IsNaN(share) {
+		return "–"
+	}
+	const most = 8
+	decimals := 1
+	for share > 0 && share < 1 && decimals < most {
+		if printed, _ := strconv.ParseFloat(strconv.FormatFloat(100*share, 'f', decimals, 64), 64); printed > 0 && printed < 100 {
+			break
+		}
+		decimals++
+	}
+	return strconv.FormatFloat(100*share, 'f', decimals, 64) + " %"
 }
 
 // verdictClass tells the verdicts apart by colour.

@@ -20,14 +20,14 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Tolerance is by how much the probabilities and, relative to 1 or the value, the values
-// of two answers to the same row may differ: a matrix library sums in another order when
-// a row shares its call with others.
+// Tolerance is the largest difference between two answers to the same row: of probabilities,
+// and of values relative to the larger of 1 and the value. A matrix library sums in another
+// order when a row shares its call with other rows.
 const Tolerance = 1e-9
 
-// Run checks every promise of [gate.Model] in a subtest of its own, each on a new model,
-// and quotes the promise that is broken. The model must answer all of the rows, of which
-// there are at least two, best with different answers. Target says what it answers; the
+// Run checks every promise of [gate.Model] in a subtest of its own, each on a new model, and
+// quotes the promise that is broken. The model must answer all of the rows. There must be
+// two rows or more, best with different answers. Target says what the model answers; the
 // zero Target is binary with the classes "0" and "1".
 func Run(t *testing.T, open func(t *testing.T) gate.Model, rows []predictlog.Row, target predictlog.Target) {
 	t.Helper()

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Statistic computes a number from how many rows fall into each cell. It must depend on
-// the shares of the cells only: all counts times a factor give the same. It returns false
-// where it is undefined, and must not keep or modify the counts. One that compares two
-// classifiers has a cell for each combination of truth and both answers.
+// Statistic computes a number from how many rows fall into each cell. It must depend on the
+// shares of the cells only: all counts times a factor give the same number. It returns false
+// where the number is undefined, and must not keep or modify the counts. A statistic that
+// compares two classifiers has a cell for each combination of truth and both answers.
 type Statistic func(counts []float64) (value float64, ok bool)
 
 // Tilted infers a statistic of counts by a bootstrap whose draws are reweighted to the
@@ -16,11 +16,12 @@ type Statistic func(counts []float64) (value float64, ok bool)
 // importance sampling (Hesterberg 1999). A draw is one multinomial of all cells, so that
 // its cost does not grow with the rows.
 //
-// A hypothesis "the value is v" is made from the cells by weighting them exponentially,
-// in the direction in which the statistic changes fastest, until it is v. The p-value is
-// the probability, under those cells, of a statistic as extreme as the measured one: as
-// far from v, in standard errors, each draw's being its own to first order. Without that
-// division a test at a small level errs twice as often as it says where few rows decide.
+// A hypothesis "the value is v" is made by weighting the cells exponentially, in the
+// direction in which the statistic changes fastest, until the statistic is v. The p-value is
+// the probability, under the weighted cells, of a statistic at least as far from v as the
+// measured one, in standard errors. Each draw has a standard error of its own, to first
+// order: without it a test at a small level errs twice as often as it says where few rows
+// decide.
 // Because the draws come from the middle between the hypotheses that matter, small
 // p-values are nearly as exact as large ones, and a few thousand draws serve any level.
 // Twice the standard error that so few draws leave is added to the p-value: the draws
@@ -36,7 +37,7 @@ type Tilted struct {
 	strongest float64   // the largest of the influences, whatever its sign
 	variance  float64   // of the influences
 	measured  float64   // the scale of the counts as they are
-	tie       float64   // what only rounding tells apart
+	tie       float64   // the largest difference that may be rounding
 	drawn     []tiltedDraw
 	stdErr    float64
 }

@@ -1,4 +1,4 @@
-package gate_test
+package sequential_test
 
 import (
 	"encoding/json"
@@ -8,19 +8,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/sequential"
 )
 
-func newBetting(t testing.TB, cfg gate.BettingConfig) *gate.Betting {
+func newBetting(t testing.TB, cfg sequential.BettingConfig) *sequential.Betting {
 	t.Helper()
-	b, err := gate.NewBetting(cfg)
+	b, err := sequential.NewBetting(cfg)
 	require.NoError(t, err)
 	return b
 }
 
 func TestBetting_Zero(t *testing.T) {
 	t.Parallel()
-	var b gate.Betting
+	var b sequential.Betting
 	require.ErrorContains(t, b.Add(0.5), "want a Betting made by NewBetting")
 	require.Equal(t, 1.0, b.Evalue())
 	require.Equal(t, 1.0, b.PValue())
@@ -33,7 +33,7 @@ func TestBetting_Zero(t *testing.T) {
 // TestBetting_Vector is a product of eight factors computed by hand.
 func TestBetting_Vector(t *testing.T) {
 	t.Parallel()
-	b := newBetting(t, gate.BettingConfig{Null: 0.5, Lambdas: []float64{0.5}})
+	b := newBetting(t, sequential.BettingConfig{Null: 0.5, Lambdas: []float64{0.5}})
 	highest := 1.0
 	for _, x := range []float64{1, 1, 0, 1, 1, 1, 0, 1} {
 		require.NoError(t, b.Add(x))
@@ -47,7 +47,7 @@ func TestBetting_Vector(t *testing.T) {
 
 func TestBetting_Mixture(t *testing.T) {
 	t.Parallel()
-	b := newBetting(t, gate.BettingConfig{Null: 0.5, Lambdas: []float64{0.5, 1}})
+	b := newBetting(t, sequential.BettingConfig{Null: 0.5, Lambdas: []float64{0.5, 1}})
 	require.Equal(t, 1.0, b.Evalue())
 	require.Equal(t, 1.0, b.PValue())
 	for _, x := range []float64{1, 0.25} {
@@ -58,11 +58,11 @@ func TestBetting_Mixture(t *testing.T) {
 
 func TestBetting_Config(t *testing.T) {
 	t.Parallel()
-	b := newBetting(t, gate.BettingConfig{Null: 0.8})
+	b := newBetting(t, sequential.BettingConfig{Null: 0.8})
 	require.Equal(t, 0.05, b.Config().Alpha)
 	require.Len(t, b.Config().Lambdas, 6)
 	require.InDelta(t, 1, b.Config().Lambdas[5], 1e-12)
-	_, err := gate.NewBetting(gate.BettingConfig{Null: 1, Alpha: -1, Lambdas: []float64{0.5, 1, nan}})
+	_, err := sequential.NewBetting(sequential.BettingConfig{Null: 1, Alpha: -1, Lambdas: []float64{0.5, 1, math.NaN()}})
 	for _, want := range []string{"Null is 1", "Alpha is -1", "Lambdas[1] is 1", "Lambdas[2] is NaN"} {
 		require.ErrorContains(t, err, want)
 	}
@@ -70,9 +70,9 @@ func TestBetting_Config(t *testing.T) {
 
 func TestBetting_Add(t *testing.T) {
 	t.Parallel()
-	b := newBetting(t, gate.BettingConfig{})
-	for _, x := range []float64{-0.1, 1.1, nan, math.Inf(1)} {
-		require.ErrorContains(t, b.Add(x), "gate: betting: value 0 is ")
+	b := newBetting(t, sequential.BettingConfig{})
+	for _, x := range []float64{-0.1, 1.1, math.NaN(), math.Inf(1)} {
+		require.ErrorContains(t, b.Add(x), "sequential: betting: value 0 is ")
 	}
 	require.Zero(t, b.N())
 	require.Equal(t, 1.0, b.Evalue())
@@ -81,7 +81,7 @@ func TestBetting_Add(t *testing.T) {
 // TestBetting_Rejects finds harm, does not forget it, and stays finite.
 func TestBetting_Rejects(t *testing.T) {
 	t.Parallel()
-	b := newBetting(t, gate.BettingConfig{})
+	b := newBetting(t, sequential.BettingConfig{})
 	for range 20_000 {
 		require.NoError(t, b.Add(1))
 	}
@@ -98,8 +98,8 @@ func TestBetting_Rejects(t *testing.T) {
 func TestBetting_Resumes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
-	a := newBetting(t, gate.BettingConfig{Null: 0.4})
-	b := newBetting(t, gate.BettingConfig{})
+	a := newBetting(t, sequential.BettingConfig{Null: 0.4})
+	b := newBetting(t, sequential.BettingConfig{})
 	for range 300 {
 		x := rng.Float64()
 		require.NoError(t, a.Add(x))
@@ -121,10 +121,10 @@ func TestBetting_InvalidState(t *testing.T) {
 		"bet":      `{"schema_version":1,"config":{"null":0.5,"alpha":0.05,"lambdas":[3]},"n":1,"log_wealth":[0],"highest_log_wealth":0}`,
 		"negative": `{"schema_version":1,"config":{"null":0.5,"alpha":0.05,"lambdas":[1]},"n":-1,"log_wealth":[0],"highest_log_wealth":-1}`,
 	} {
-		b := newBetting(t, gate.BettingConfig{})
+		b := newBetting(t, sequential.BettingConfig{})
 		require.NoError(t, b.Add(1))
 		before := b.Evalue()
-		require.ErrorIs(t, b.UnmarshalJSON([]byte(state)), gate.ErrInvalidState, name)
+		require.ErrorIs(t, b.UnmarshalJSON([]byte(state)), sequential.ErrInvalidState, name)
 		require.Equal(t, before, b.Evalue(), name)
 	}
 }
@@ -148,7 +148,7 @@ func TestBetting_FalseAlarms(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, 7))
 			rejected := 0
 			for range runs {
-				b := newBetting(t, gate.BettingConfig{Alpha: alpha, Lambdas: []float64{0.1, 0.4, 1.6}})
+				b := newBetting(t, sequential.BettingConfig{Alpha: alpha, Lambdas: []float64{0.1, 0.4, 1.6}})
 				for range looks {
 					if err := b.Add(draw(rng)); err != nil {
 						t.Fatal(err)
@@ -168,7 +168,7 @@ func FuzzBetting(f *testing.F) {
 	f.Add([]byte(`{"schema_version":1,"config":{"null":0.5,"alpha":0.05,"lambdas":[1]},"n":1,"log_wealth":[0.4],"highest_log_wealth":0.4}`), 0.5)
 	f.Add([]byte(`{"log_wealth":[1e308,-1e308]}`), 1.0)
 	f.Fuzz(func(t *testing.T, state []byte, x float64) {
-		b := newBetting(t, gate.BettingConfig{})
+		b := newBetting(t, sequential.BettingConfig{})
 		if b.UnmarshalJSON(state) != nil {
 			return
 		}
@@ -187,4 +187,15 @@ func FuzzBetting(f *testing.F) {
 			t.Errorf("what was written cannot be read: %v", err)
 		}
 	})
+}
+
+func BenchmarkBetting_Add(b *testing.B) {
+	bets, err := sequential.NewBetting(sequential.BettingConfig{})
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := bets.Add(0.5); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -1,10 +1,11 @@
-package gate_test
+package audit_test
 
 import (
 	"encoding/json"
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/gen"
@@ -12,13 +13,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// chained returns n decisions in a chain, as they are after being stored as JSON.
-func chained(t testing.TB, n int) ([]gate.Decision, gate.Chain) {
+// sample returns a decision in which every kind of field is set.
+func sample() gate.Decision {
+	return gate.Decision{
+		Outcome: gate.Reject, Policy: "mine", At: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), N: 1204, RowSet: "ab12",
+		Production: map[string]float64{metrics.F1.String(): 0.71, metrics.Brier.String(): 0.2},
+		Shadow:     map[string]float64{metrics.F1.String(): 0.742, metrics.Brier.String(): 0.19},
+		Checks: []gate.Check{
+			{Criterion: "samples", Verdict: gate.Pass, Precondition: true, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
+			{Criterion: "f1 superiority", Verdict: gate.Pass, Metric: metrics.F1.String(), Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
+			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, AtMost: true, Reason: "Brier is 0.190"},
+			{Criterion: "latency", Verdict: gate.Undecided, Statistic: math.NaN(), Threshold: math.NaN(), Needed: 9},
+		},
+	}
+}
+
+func hash(t testing.TB, d gate.Decision) string {
 	t.Helper()
-	var chain gate.Chain
+	sum, err := d.Hash()
+	require.NoError(t, err)
+	return sum
+}
+
+// chained returns n decisions in a chain, as they are after being stored as JSON.
+func chained(t testing.TB, n int) ([]gate.Decision, audit.Chain) {
+	t.Helper()
+	var chain audit.Chain
 	var decisions []gate.Decision
 	for i := range n {
 		d := sample()
@@ -39,12 +63,12 @@ func TestChain(t *testing.T) {
 	decisions, chain := chained(t, 5)
 	require.Empty(t, decisions[0].Prev)
 	require.Equal(t, hash(t, decisions[0]), decisions[1].Prev)
-	require.Equal(t, gate.Chain{N: 5, Head: hash(t, decisions[4])}, chain)
-	end, err := gate.Chain{}.Verify(decisions...)
+	require.Equal(t, audit.Chain{N: 5, Head: hash(t, decisions[4])}, chain)
+	end, err := audit.Chain{}.Verify(decisions...)
 	require.NoError(t, err)
 	require.Equal(t, chain, end)
 
-	half, err := gate.Chain{}.Verify(decisions[:2]...)
+	half, err := audit.Chain{}.Verify(decisions[:2]...)
 	require.NoError(t, err)
 	end, err = half.Verify(decisions[2:]...)
 	require.NoError(t, err, "from where an earlier look ended")
@@ -71,20 +95,20 @@ func TestChain_Tampered(t *testing.T) {
 		"unhashable":    {func(d []gate.Decision) []gate.Decision { d[4].Outcome = 9; return d }, 4},
 	} {
 		decisions, _ := chained(t, 5)
-		_, err := gate.Chain{}.Verify(c.tamper(decisions)...)
-		require.ErrorIs(t, err, gate.ErrChain, name)
-		var broken *gate.ChainError
+		_, err := audit.Chain{}.Verify(c.tamper(decisions)...)
+		require.ErrorIs(t, err, audit.ErrChain, name)
+		var broken *audit.ChainError
 		require.ErrorAs(t, err, &broken)
 		require.Equal(t, c.index, broken.Index, "%s: %v", name, err)
 	}
 
 	// At the end only the head that was kept tells.
 	decisions, chain := chained(t, 5)
-	end, err := gate.Chain{}.Verify(decisions[:4]...)
+	end, err := audit.Chain{}.Verify(decisions[:4]...)
 	require.NoError(t, err)
 	require.NotEqual(t, chain, end)
 	decisions[4].Policy = "another"
-	end, err = gate.Chain{}.Verify(decisions...)
+	end, err = audit.Chain{}.Verify(decisions...)
 	require.NoError(t, err)
 	require.NotEqual(t, chain, end)
 }
@@ -117,7 +141,7 @@ func TestChain_Properties(t *testing.T) {
 	props.Property("any change but at the end breaks the chain, and there moves the head", prop.ForAll(func(at, change int) bool {
 		decisions, chain := chained(t, n)
 		changes[change](&decisions[at])
-		end, err := gate.Chain{}.Verify(decisions...)
+		end, err := audit.Chain{}.Verify(decisions...)
 		return err != nil || at == n-1 && end != chain
 	}, gen.IntRange(0, n-1), gen.IntRange(0, len(changes)-1)))
 	props.TestingRun(t)

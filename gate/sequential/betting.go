@@ -1,4 +1,10 @@
-package gate
+// Package sequential tests hypotheses about a stream of values after each value, with a
+// stated chance of a false alarm however often one looks.
+//
+// [NewBetting] begins a test, [Betting.Add] takes the next value, and [Betting.Rejected]
+// says whether the null hypothesis is rejected. The state can be written as JSON and
+// continues from there.
+package sequential
 
 import (
 	"encoding/json"
@@ -7,32 +13,40 @@ import (
 	"math"
 	"slices"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // ErrInvalidState means that the stored state of a [Betting] cannot be continued.
-var ErrInvalidState = errors.New("gate: invalid betting state")
+var ErrInvalidState = errors.New("sequential: invalid betting state")
+
+const (
+	defaultAlpha = 0.05
+	// schemaVersion is raised when the JSON of a [Betting] changes its meaning.
+	schemaVersion = 1
+)
 
 // BettingConfig tunes a [Betting]. The zero BettingConfig is valid.
 type BettingConfig struct {
-	// Null is the mean that the values are believed not to exceed, in (0, 1). Default
-	// 0.5, which for x = (d+1)/2 is "no difference": for a tolerated mean difference t
-	// use (1+t)/2.
+	// Null is the mean that the values do not exceed under the null hypothesis, in (0, 1).
+	// Default 0.5, which means "no difference" for values (d+1)/2 of differences d. For a
+	// tolerated mean difference t use (1+t)/2.
 	Null float64 `json:"null"`
-	// Alpha is the chance of ever rejecting a true null. Default 0.05.
+	// Alpha is the chance of ever rejecting a true null hypothesis. Default 0.05.
 	Alpha float64 `json:"alpha"`
 	// Lambdas are the bets, each in (0, 1/Null). The wealth starts divided equally among
-	// them, which keeps the guarantee whichever is best. Default 0.025, 0.05, 0.1, 0.2,
-	// 0.4 and 0.8, divided by Null: small bets find small excesses, large ones are fast.
+	// the bets, which keeps the guarantee whichever bet is best. Default 0.025, 0.05, 0.1,
+	// 0.2, 0.4 and 0.8, divided by Null: small bets find small excesses, large bets are
+	// fast.
 	Lambdas []float64 `json:"lambdas"`
 }
 
-// Betting tests, after each of a stream of values in [0, 1] and for as long as one
-// likes, whether their mean exceeds a bound: the e-process of a gambler who bets on it
-// (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
-// betting"). While the mean of each value, given those before it, is at most Null, the
-// probability that the wealth ever reaches 1/Alpha is at most Alpha, at whatever times
-// one looks (Ville's inequality). The values need not be alike, nor independent.
+// Betting tests whether the mean of a stream of values in [0, 1] exceeds a bound, after each
+// value and for as long as one likes. It is the e-process of a gambler who bets that the
+// mean does (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
+// betting"). While the mean of each value, given the values before it, is at most Null, the
+// wealth ever reaches 1/Alpha with a probability of at most Alpha, at whatever times one
+// looks (Ville's inequality). The values need not be alike, nor independent.
 //
 // To prove harm from paired losses, take the loss differences d in [-1, 1] and add
 // (d+1)/2.
@@ -53,7 +67,7 @@ type Betting struct {
 func NewBetting(cfg BettingConfig) (*Betting, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
-		return nil, fmt.Errorf("gate: invalid BettingConfig: %w", err)
+		return nil, fmt.Errorf("sequential: invalid BettingConfig: %w", err)
 	}
 	return &Betting{cfg: cfg, logs: make([]float64, len(cfg.Lambdas))}, nil
 }
@@ -75,13 +89,13 @@ func (c BettingConfig) withDefaults() BettingConfig {
 }
 
 func (c BettingConfig) validate() error {
-	var f fields
-	f.want(c.Null > 0 && c.Null < 1, "Null", c.Null, "between 0 and 1")
-	f.want(c.Alpha > 0 && c.Alpha < 1, "Alpha", c.Alpha, "between 0 and 1")
+	var errs []error
+	errs = append(errs, want.That(c.Null > 0 && c.Null < 1, "Null", c.Null, "between 0 and 1"))
+	errs = append(errs, want.That(c.Alpha > 0 && c.Alpha < 1, "Alpha", c.Alpha, "between 0 and 1"))
 	for i, lambda := range c.Lambdas {
-		f.want(lambda > 0 && lambda*c.Null < 1, fmt.Sprintf("Lambdas[%d]", i), lambda, fmt.Sprintf("between 0 and 1/Null, which is %.4g", 1/c.Null))
+		errs = append(errs, want.That(lambda > 0 && lambda*c.Null < 1, fmt.Sprintf("Lambdas[%d]", i), lambda, fmt.Sprintf("between 0 and 1/Null, which is %.4g", 1/c.Null)))
 	}
-	return f.err()
+	return errors.Join(errs...)
 }
 
 // Config returns the config in effect, its defaults filled in.
@@ -91,8 +105,7 @@ func (b *Betting) Config() BettingConfig {
 	return c
 }
 
-// errNoBets is what the zero Betting says.
-var errNoBets = errors.New("gate: betting: no bets, want a Betting made by NewBetting")
+var errNoBets = errors.New("sequential: betting: no bets, want a Betting made by NewBetting")
 
 // Add takes the next value. A value outside [0, 1] or NaN is an error and changes
 // nothing, as is any value for the zero Betting.
@@ -101,7 +114,7 @@ func (b *Betting) Add(x float64) error {
 		return errNoBets
 	}
 	if !(x >= 0 && x <= 1) { // also true of NaN
-		return fmt.Errorf("gate: betting: value %d is %v, want 0 to 1", b.n, x)
+		return fmt.Errorf("sequential: betting: value %d is %v, want 0 to 1", b.n, x)
 	}
 	for i, lambda := range b.cfg.Lambdas {
 		b.logs[i] += math.Log1p(lambda * (x - b.cfg.Null))
@@ -162,13 +175,13 @@ func (b *Betting) UnmarshalJSON(data []byte) error {
 	if err := wire.Unmarshal(data, &stored); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
-	var f fields
-	f.want(stored.SchemaVersion == schemaVersion, "schema_version", stored.SchemaVersion, fmt.Sprint(schemaVersion))
-	f.want(len(stored.Config.Lambdas) > 0, "lambdas", stored.Config.Lambdas, "one or more")
-	f.want(len(stored.LogWealth) == len(stored.Config.Lambdas), "log_wealth", stored.LogWealth, "one for each of lambdas")
-	f.want(stored.N >= 0, "n", stored.N, "0 or more")
-	f.want(stored.Highest >= 0, "highest_log_wealth", stored.Highest, "0 or more")
-	if err := errors.Join(f.err(), stored.Config.validate()); err != nil {
+	var errs []error
+	errs = append(errs, want.That(stored.SchemaVersion == schemaVersion, "schema_version", stored.SchemaVersion, fmt.Sprint(schemaVersion)))
+	errs = append(errs, want.That(len(stored.Config.Lambdas) > 0, "lambdas", stored.Config.Lambdas, "one or more"))
+	errs = append(errs, want.That(len(stored.LogWealth) == len(stored.Config.Lambdas), "log_wealth", stored.LogWealth, "one for each of lambdas"))
+	errs = append(errs, want.That(stored.N >= 0, "n", stored.N, "0 or more"))
+	errs = append(errs, want.That(stored.Highest >= 0, "highest_log_wealth", stored.Highest, "0 or more"))
+	if err := errors.Join(errors.Join(errs...), stored.Config.validate()); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
 	*b = Betting{cfg: stored.Config, n: stored.N, logs: stored.LogWealth, highest: stored.Highest}
