@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
@@ -92,8 +93,8 @@ type Check struct {
 	// it neither passes nor is skipped, another criterion's Fail does not reject the
 	// shadow.
 	Precondition bool
-	// Metric is what was measured; empty if it was not a metric.
-	Metric Metric
+	// Metric is the name of the metric that was measured; empty if none was.
+	Metric string
 	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
 	// say.
 	Unit Unit
@@ -170,7 +171,7 @@ type checkJSON struct {
 	Verdict      Verdict         `json:"verdict"`
 	Proof        Proof           `json:"proof,omitempty"`
 	Precondition bool            `json:"precondition,omitempty"`
-	Metric       Metric          `json:"metric,omitempty"`
+	Metric       string          `json:"metric,omitempty"`
 	Unit         Unit            `json:"unit,omitempty"`
 	Statistic    wire.Number     `json:"statistic"`
 	Threshold    wire.Number     `json:"threshold"`
@@ -226,7 +227,7 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 // readable returns the check of a criterion, which may be a host's, with texts that JSON
 // can hold.
 func (c Check) readable() Check {
-	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), Metric(text(string(c.Metric))), text(c.Reason)
+	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), text(c.Metric), text(c.Reason)
 	c.Unit = Unit(text(string(c.Unit)))
 	if slices.ContainsFunc(c.Segments, func(s SegmentResult) bool { return isNotText(s.Segment) }) {
 		c.Segments = slices.Clone(c.Segments)
@@ -259,7 +260,7 @@ func (c Check) problem() string {
 	if math.IsInf(c.Statistic, 0) || math.IsInf(c.Threshold, 0) {
 		return fmt.Sprintf("a statistic of %v and a threshold of %v", c.Statistic, c.Threshold)
 	}
-	if ci := c.CI; ci != nil && !(ci.Lo < math.Inf(1) && ci.Hi > math.Inf(-1) && isFinite(ci.Level)) {
+	if ci := c.CI; ci != nil && !(ci.Lo < math.Inf(1) && ci.Hi > math.Inf(-1) && digits.IsFinite(ci.Level)) {
 		return fmt.Sprintf("an interval of %v to %v at the level %v", ci.Lo, ci.Hi, ci.Level)
 	}
 	for _, s := range c.Segments {
@@ -267,7 +268,7 @@ func (c Check) problem() string {
 			return fmt.Sprintf("unknown verdict %d of segment %s", s.Verdict, s.Segment)
 		}
 		for _, v := range []float64{s.Production, s.Shadow, s.Drop, s.PValue, s.Detectable} {
-			if !isFinite(v) {
+			if !digits.IsFinite(v) {
 				return fmt.Sprintf("%v among the numbers of segment %s", v, s.Segment)
 			}
 		}

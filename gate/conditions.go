@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // MinSamples wants a number of labelled rows, and of each class. Fewer are undecided; see
@@ -27,8 +29,10 @@ func (c MinSamples) validate() error {
 
 // Check passes if there are enough rows. The statistic is the number of rows, or the number
 // of rows of the rarest class if only that is too low.
-func (c MinSamples) Check(e *Evidence) Check {
-	n := e.N()
+func (c MinSamples) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MinSamples) check(v view) Check {
+	n := v.n
 	check := Check{
 		Criterion: "samples", Proof: Condition, Precondition: true, Unit: UnitRows,
 		Statistic: float64(n), Threshold: float64(c.Rows), N: n,
@@ -37,10 +41,10 @@ func (c MinSamples) Check(e *Evidence) Check {
 		check.Needed = c.Rows
 		return check.with(Undecided, "%s labelled rows are too few, at least %s wanted", count(n), count(c.Rows))
 	}
-	if c.PerClass == 0 || classCount(e.Target) == 0 {
+	if c.PerClass == 0 || metrics.Classes(v.Target) == 0 {
 		return check.with(Pass, "%s labelled rows, at least %s wanted", count(n), count(c.Rows))
 	}
-	class, rows := rarest(e)
+	class, rows := rarest(v)
 	if rows >= c.PerClass {
 		return check.with(Pass, "%s labelled rows, at least %s wanted; %s of the rarest class %q, at least %s wanted",
 			count(n), count(c.Rows), count(rows), class, count(c.PerClass))
@@ -55,25 +59,14 @@ func (c MinSamples) Check(e *Evidence) Check {
 }
 
 // rarest returns the class of the target that is true of the fewest rows, the first of
-// equals, and their number. A truth that is no class is of none.
-func rarest(e *Evidence) (class string, rows int) {
-	counts := make([]int, classCount(e.Target))
-	if known := e.memo(); known != nil && known.stored {
-		for _, t := range overall(e) {
-			counts[t.Truth] += t.Rows
-		}
-	} else {
-		for _, k := range e.Truth.Class {
-			if k >= 0 && k < len(counts) {
-				counts[k]++
-			}
-		}
-	}
+// equals, and their number.
+func rarest(v view) (class string, rows int) {
+	counts := v.truths()
 	k := slices.Index(counts, slices.Min(counts))
-	if len(e.Target.Classes) == 0 {
+	if len(v.Target.Classes) == 0 {
 		return strconv.Itoa(k), counts[k]
 	}
-	return e.Target.Classes[k], counts[k]
+	return v.Target.Classes[k], counts[k]
 }
 
 // MinCoverage wants a share of the predictions of the period to be labelled, because early
@@ -90,8 +83,10 @@ func (c MinCoverage) validate() error {
 }
 
 // Check passes if enough of the predictions are labelled.
-func (c MinCoverage) Check(e *Evidence) Check {
-	have := e.Coverage
+func (c MinCoverage) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MinCoverage) check(v view) Check {
+	have := v.Coverage
 	check := Check{
 		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
@@ -121,20 +116,22 @@ func (c Cooldown) validate() error {
 
 // Check passes if the last promotion was long enough ago. It is skipped if the time of the
 // last promotion is not known, or nothing was promoted yet.
-func (c Cooldown) Check(e *Evidence) Check {
-	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: e.N()}
-	if e.LastPromotion.IsZero() {
+func (c Cooldown) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Cooldown) check(v view) Check {
+	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: v.n}
+	if v.LastPromotion.IsZero() {
 		check.Statistic = math.NaN()
-		if e.First() {
+		if v.first {
 			return check.with(Skipped, "no model was promoted before")
 		}
 		return check.with(Skipped, "the last promotion is not known")
 	}
-	since := e.At.Sub(e.LastPromotion)
+	since := v.at.Sub(v.LastPromotion)
 	check.Statistic = since.Hours()
 	if since >= c.Period {
 		return check.with(Pass, "the last promotion was %s ago, at least %s wanted", days(since), days(c.Period))
 	}
 	return check.with(Undecided, "the last promotion was %s ago, at least %s wanted: not before %s",
-		days(since), days(c.Period), e.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
+		days(since), days(c.Period), v.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
 }

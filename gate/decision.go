@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Outcome is what a [Decision] says. The zero Outcome is Inconclusive.
@@ -86,9 +87,10 @@ type Decision struct {
 	// N is the number of rows. RowSet is [Evidence.RowSet] and Evidence [Evidence.Hash].
 	N                int
 	RowSet, Evidence string
-	// Production and Shadow hold every metric that could be measured; Production is nil
-	// for a first deployment.
-	Production, Shadow map[Metric]float64
+	// Production and Shadow hold by name every metric of package metrics that could be
+	// measured, and every metric of a host that a criterion of this package asks for.
+	// Production is nil for a first deployment.
+	Production, Shadow map[string]float64
 	// Checks are the results of all criteria, in the policy's order.
 	Checks []Check
 	// Rules is the policy in JSON, see [ParsePolicy]; nil if JSON cannot hold the policy.
@@ -164,20 +166,21 @@ func (d Decision) tally() string {
 
 // change returns the primary metric before and after, "" if it was not measured.
 func (d Decision) change() string {
-	primary := F1
-	if _, ok := d.Shadow[RMSE]; ok {
-		primary = RMSE
+	primary := metric{metrics.F1}
+	if _, ok := d.Shadow[metrics.RMSE.String()]; ok {
+		primary = metric{metrics.RMSE}
 	}
-	after, ok := d.Shadow[primary]
+	name := primary.String()
+	after, ok := d.Shadow[name]
 	if !ok {
 		return ""
 	}
-	before, ok := d.Production[primary]
+	before, ok := d.Production[name]
 	if !ok {
 		return primary.Title() + " " + primary.format(after)
 	}
 	more := primary.tellBoth(before, after)
-	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
+	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == name && c.Unit == UnitGain && c.CI != nil })
 	interval := ""
 	if i >= 0 {
 		ci := d.Checks[i].CI
@@ -212,8 +215,8 @@ type decisionJSON struct {
 	N             int                    `json:"n"`
 	RowSet        string                 `json:"row_set"`
 	Evidence      string                 `json:"evidence,omitempty"`
-	Production    map[Metric]wire.Number `json:"production,omitempty"`
-	Shadow        map[Metric]wire.Number `json:"shadow,omitempty"`
+	Production    map[string]wire.Number `json:"production,omitempty"`
+	Shadow        map[string]wire.Number `json:"shadow,omitempty"`
 	Checks        []Check                `json:"checks"`
 	Rules         json.RawMessage        `json:"rules,omitempty"`
 	Basis         *Basis                 `json:"basis,omitempty"`
@@ -288,11 +291,11 @@ func (d *Decision) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func convert[To, From ~float64](m map[Metric]From) map[Metric]To {
+func convert[To, From ~float64](m map[string]From) map[string]To {
 	if len(m) == 0 {
 		return nil
 	}
-	converted := make(map[Metric]To, len(m))
+	converted := make(map[string]To, len(m))
 	for k, v := range maps.All(m) {
 		converted[k] = To(v)
 	}

@@ -58,12 +58,14 @@ func checkGrants(criteria []Criterion, maxAlpha float64) error {
 }
 
 // Check passes if something was granted for the time of the evidence.
-func (c ErrorBudget) Check(e *Evidence) Check {
-	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: e.N()}
+func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c ErrorBudget) check(v view) Check {
+	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: v.n}
 	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
 	switch {
-	case !e.At.Equal(c.At):
-		return check.with(Errored, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
+	case !v.at.Equal(c.At):
+		return check.with(Errored, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), v.at.UTC().Format(time.RFC3339))
 	case c.Alpha > 0:
 		return check.with(Pass, "this decision may err with a probability of %.3g; %s", c.Alpha, spent)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 const day = 24 * time.Hour
@@ -43,7 +44,7 @@ func (gone) CapAlpha(float64) gate.Criterion { return nil }
 func TestPolicy_MaxAlphaOfAHost(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	superior := gate.Superior{Metric: gate.F1}
+	superior := gate.Superior{Metric: metrics.F1}
 	for _, c := range []gate.Criterion{stricter{superior}, &stricter{superior}, gone{superior}} {
 		_, err := budget.Budget{}.Apply(gate.Policy{Criteria: []gate.Criterion{c}}, e.At)
 		require.ErrorContains(t, err, "give the type a CapAlpha of its own")
@@ -67,8 +68,8 @@ func TestPolicy_MaxAlphaOfAHost(t *testing.T) {
 func TestPolicy_MaxAlpha(t *testing.T) {
 	t.Parallel()
 	policy := gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{
-		gate.Superior{Metric: gate.F1}, gate.Superior{Metric: gate.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: gate.Brier, Margin: 0.1, Alpha: 0.2},
-		gate.Segments{Metric: gate.F1, Alpha: 0.05},
+		gate.Superior{Metric: metrics.F1}, gate.Superior{Metric: metrics.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: metrics.Brier, Margin: 0.1, Alpha: 0.2},
+		gate.Segments{Metric: metrics.F1, Alpha: 0.05},
 	}}
 	d := gate.Evaluate(policy, better(t))
 	require.InDelta(t, 0.98, d.Checks[0].CI.Level, 1e-12)
@@ -86,7 +87,7 @@ func TestErrorBudget_Validate(t *testing.T) {
 	t.Parallel()
 	good := gate.ErrorBudget{At: day0, Alpha: 0.01, Spent: 0.04, Total: 0.05, Horizon: 24 * time.Hour}
 	within := func(c gate.ErrorBudget) error {
-		return gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{c, gate.Superior{Metric: gate.F1}}, First: gate.Standard().First}.Validate()
+		return gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{c, gate.Superior{Metric: metrics.F1}}, First: gate.Standard().First}.Validate()
 	}
 	require.NoError(t, within(good))
 	for want, spoil := range map[string]func(c *gate.ErrorBudget){
@@ -191,8 +192,8 @@ func TestBudget_Year(t *testing.T) {
 		without  float64 // what share of the years errs at least
 		totals   []float64
 	}{
-		"regressions": {equalNumbers, gate.Superior{Metric: gate.MAE}, 0.85, []float64{0.05, 0.2}},
-		"classifiers": {equalClasses, gate.Superior{Metric: gate.F1, Draws: 100}, 0.75, []float64{0.05}},
+		"regressions": {equalNumbers, gate.Superior{Metric: metrics.MAE}, 0.85, []float64{0.05, 0.2}},
+		"classifiers": {equalClasses, gate.Superior{Metric: metrics.F1, Draws: 100}, 0.75, []float64{0.05}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
@@ -32,7 +35,6 @@ import (
 // Every decision can be written as JSON: a check that JSON cannot hold becomes Errored.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	e.facts = newFacts(e, map[string]Fact{})
 	d := Decision{
 		Policy: text(policy.Name),
 		First:  e.FirstDeployment,
@@ -53,38 +55,41 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 		d.Checks = []Check{failed("evidence", err)}
 		return d
 	}
-	d.decide(policy, e, hashing.Wait)
+	d.decide(policy, newView(e, true), hashing.Wait)
 	return d
 }
 
 // decide fills all that follows from the policy and valid evidence. No criterion, which
 // might modify the evidence although it must not, is asked before hashed returns.
-func (d *Decision) decide(policy Policy, e *Evidence, hashed func()) {
+func (d *Decision) decide(policy Policy, v view, hashed func()) {
 	criteria, which := policy.Criteria, "Criteria"
-	if e.First() {
+	if v.first {
 		criteria, which = policy.First, "First"
 	}
+	own, malformed := hostMetrics(criteria)
+	measured := slices.Concat(metrics.All(), own)
 	var measuring sync.WaitGroup
-	if !e.First() {
-		measuring.Go(func() { d.Production = measureSettled(e, productionName, *e.Production) })
+	if !v.first {
+		measuring.Go(func() { d.Production = v.values(productionName, measured) })
 	}
-	measuring.Go(func() { d.Shadow = measureSettled(e, shadowName, e.Shadow) })
-	d.Basis = newBasis(e)
-	capped, unkept := policy.capped(criteria)
-	if unkept == nil {
+	measuring.Go(func() { d.Shadow = v.values(shadowName, measured) })
+	d.Basis = v.sum()
+	if capped, err := policy.capped(criteria); err == nil {
 		criteria = capped
+	} else if !v.first {
+		malformed = errors.Join(malformed, err)
 	}
 	hashed()
 	for i, c := range criteria {
-		d.Checks = append(d.Checks, judge(c, i, e))
+		d.Checks = append(d.Checks, judge(c, i, v))
 	}
 	if len(criteria) == 0 {
 		d.Checks = append(d.Checks, failed("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
 	}
-	if unkept != nil && !e.First() {
-		d.Checks = append(d.Checks, failed("policy", unkept))
+	if malformed != nil {
+		d.Checks = append(d.Checks, failed("policy", malformed))
 	}
-	if e.N() == 0 {
+	if v.n == 0 {
 		// Whatever the criteria make of it: nothing was compared.
 		check := failed("evidence", errors.New("there are no rows"))
 		check.Verdict, check.Precondition = Undecided, true
@@ -93,9 +98,29 @@ func (d *Decision) decide(policy Policy, e *Evidence, hashed func()) {
 	measuring.Wait()
 	d.Outcome = outcome(d.Checks)
 	d.Rules = rules(policy)
-	if len(e.facts.known) > 0 {
-		d.Basis.Facts = e.facts.known
+	if known := v.known(); len(known) > 0 {
+		d.Basis.Facts = known
 	}
+}
+
+// hostMetrics returns the metrics that criteria of this package ask for and that package
+// metrics does not have. Two metrics of one name are an error.
+func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
+	for _, c := range criteria {
+		asks, ok := c.(interface{ metric() metrics.Metric })
+		if !ok || isNil(c) {
+			continue
+		}
+		m := asks.metric()
+		if m.Validate() != nil || m == metrics.Named(m.String()) || slices.Contains(own, m) {
+			continue
+		}
+		if slices.ContainsFunc(own, func(o metrics.Metric) bool { return o.String() == m.String() }) {
+			err = errors.Join(err, fmt.Errorf("two metrics have the name %q", m))
+		}
+		own = append(own, m)
+	}
+	return own, err
 }
 
 // rules returns the policy's JSON, nil if it cannot be written.
@@ -108,12 +133,20 @@ func rules(policy Policy) json.RawMessage {
 }
 
 // judge asks one criterion and makes sure that nothing half-filled passes.
-func judge(c Criterion, index int, e *Evidence) Check {
+func judge(c Criterion, index int, v view) Check {
 	name := fmt.Sprintf("criterion %d", index+1)
 	if err := validate(c); err != nil {
 		return failed(name, err)
 	}
-	check := c.Check(e).readable()
+	var check Check
+	// A host's type that embeds a criterion of this package is a viewer too, but has a
+	// Check of its own.
+	if own, ok := c.(viewer); ok && isOwn(c) {
+		check = own.check(v)
+	} else {
+		check = v.ask(c)
+	}
+	check = check.readable()
 	if check.Criterion == "" {
 		check.Criterion = name
 	}

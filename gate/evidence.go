@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -45,11 +46,11 @@ type Evidence struct {
 	IDs   []string    `json:"ids"`
 	Times []time.Time `json:"times,omitempty"`
 	// Truth is what was true of each row.
-	Truth Answers `json:"truth"`
+	Truth metrics.Answers `json:"truth"`
 	// Production holds the answers of the model in production, nil if and only if
 	// FirstDeployment is set. Shadow holds those of the model that might replace it.
-	Production *Answers `json:"production,omitempty"`
-	Shadow     Answers  `json:"shadow"`
+	Production *metrics.Answers `json:"production,omitempty"`
+	Shadow     metrics.Answers  `json:"shadow"`
 	// Segments holds, for each segmenting column, the value of each row.
 	Segments map[string][]string `json:"segments,omitempty"`
 	// ProductionLatency and ShadowLatency are how long the models took per row.
@@ -57,8 +58,6 @@ type Evidence struct {
 	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
 	// TrainingRows is how many of the rows a model was trained on, which flatters it.
 	TrainingRows int `json:"training_rows,omitempty"`
-
-	facts *facts // not nil while a decision is made
 }
 
 // N returns the number of rows.
@@ -78,45 +77,17 @@ func (e *Evidence) RowSet() string {
 	return h.sum()
 }
 
-// mature returns how many rows are of the age or older, false if that is not known.
-func (e *Evidence) mature(age time.Duration) (int, bool) {
-	values, err := e.fact("rows of "+age.String()+" or older", 1, func() ([]float64, error) {
-		if len(e.Times) == 0 || e.At.IsZero() {
-			return nil, errors.New("the times are not known")
-		}
-		n, latest := 0, e.At.Add(-age)
-		for _, t := range e.Times {
-			if !t.After(latest) {
-				n++
-			}
-		}
-		return []float64{float64(n)}, nil
-	})
-	if err != nil {
-		return 0, false
-	}
-	return int(values[0]), true
-}
-
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
 // or occurs twice is an error, and so is a null in a column, which some programs write for
 // what is missing: left out, it would be read as a 0. An error names the column and the
 // row, and leaves e as it was.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
 	type plain Evidence // without this method
-	type answers Answers
-	var read struct {
-		plain
-		// Answers are read here, so that an error says whose they are.
-		Truth      answers  `json:"truth"`
-		Production *answers `json:"production,omitempty"`
-		Shadow     answers  `json:"shadow"`
-	}
+	var read plain
 	if err := wire.Unmarshal(data, &read); err != nil {
 		return fmt.Errorf("gate: evidence: %w", err)
 	}
-	*e = Evidence(read.plain)
-	e.Truth, e.Production, e.Shadow = Answers(read.Truth), (*Answers)(read.Production), Answers(read.Shadow)
+	*e = Evidence(read)
 	return nil
 }
 
@@ -172,18 +143,18 @@ func (e *Evidence) Validate() error {
 	n := e.N()
 	add("ids", checkIDs(e.IDs))
 	if len(e.Times) > 0 {
-		add("times", checkColumn("Times", e.Times, n, func(times []time.Time) int { return slices.IndexFunc(times, time.Time.IsZero) }, "a time"))
+		add("times", checkTimes(e.Times, n))
 	}
-	add("truth", e.Truth.validate(e.Target, n))
+	add("truth", e.Truth.Validate(e.Target, n))
 	switch {
 	case e.Production == nil && !e.FirstDeployment:
 		add("production", errors.New("missing: set FirstDeployment if no model is in production yet"))
 	case e.Production != nil && e.FirstDeployment:
 		add("production", errors.New("present, although FirstDeployment is set"))
 	case e.Production != nil:
-		add("production", e.Production.validate(e.Target, n))
+		add("production", e.Production.Validate(e.Target, n))
 	}
-	add("shadow", e.Shadow.validate(e.Target, n))
+	add("shadow", e.Shadow.Validate(e.Target, n))
 	for _, name := range sortedKeys(e.Segments) {
 		if isNotText(name) {
 			add("segments", fmt.Errorf("the name %q is not UTF-8", name))
@@ -221,6 +192,16 @@ func (e *Evidence) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrInvalidEvidence, errors.Join(errs...))
+}
+
+func checkTimes(times []time.Time, n int) error {
+	if len(times) != n {
+		return fmt.Errorf("Times has %d values, want %d", len(times), n)
+	}
+	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
+		return fmt.Errorf("Times[%d] is %v, want a time", i, times[i])
+	}
+	return nil
 }
 
 // checkTarget returns an error unless the number of classes fits the task.
@@ -371,7 +352,7 @@ func ofScores(truth, shadow []float64) (Evidence, error) {
 		Target:   predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}},
 		Coverage: labels.Count{Predictions: n, Labelled: n},
 		IDs:      numbered(n),
-		Truth:    Answers{Class: make([]int, n)},
+		Truth:    metrics.Answers{Class: make([]int, n)},
 		Shadow:   fromScores(shadow),
 	}
 	for i, y := range truth {
@@ -391,7 +372,7 @@ func ofScores(truth, shadow []float64) (Evidence, error) {
 func FromValues(truth, production, shadow []float64) (Evidence, error) {
 	e := ofValues(truth, shadow)
 	if production != nil {
-		e.Production = &Answers{Value: slices.Clone(production)}
+		e.Production = &metrics.Answers{Value: slices.Clone(production)}
 	}
 	return e.valid()
 }
@@ -411,8 +392,8 @@ func ofValues(truth, shadow []float64) Evidence {
 		Target:   predictlog.Target{Task: predictlog.Regression},
 		Coverage: labels.Count{Predictions: n, Labelled: n},
 		IDs:      numbered(n),
-		Truth:    Answers{Value: slices.Clone(truth)},
-		Shadow:   Answers{Value: slices.Clone(shadow)},
+		Truth:    metrics.Answers{Value: slices.Clone(truth)},
+		Shadow:   metrics.Answers{Value: slices.Clone(shadow)},
 	}
 }
 
@@ -425,8 +406,8 @@ func numbered(n int) []string {
 	return ids
 }
 
-func fromScores(score []float64) Answers {
-	a := Answers{Class: make([]int, len(score)), Probability: [][]float64{make([]float64, len(score)), slices.Clone(score)}}
+func fromScores(score []float64) metrics.Answers {
+	a := metrics.Answers{Class: make([]int, len(score)), Probability: [][]float64{make([]float64, len(score)), slices.Clone(score)}}
 	for i, p := range score {
 		a.Probability[0][i] = 1 - p
 		if p >= 0.5 {

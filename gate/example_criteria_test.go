@@ -7,6 +7,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // dearer is a host's criterion around one of this package: the shadow, which costs more
@@ -42,7 +43,7 @@ func ExampleAlphaCapper() {
 	}
 	policy := gate.Policy{
 		Name:     "dear",
-		Criteria: []gate.Criterion{dearer{gate.Superior{Metric: gate.F1, Alpha: 0.05}, 200}},
+		Criteria: []gate.Criterion{dearer{gate.Superior{Metric: metrics.F1, Alpha: 0.05}, 200}},
 	}
 	if policy, err = (budget.Budget{}).Apply(policy, evidence.At); err != nil {
 		fmt.Println(err)
@@ -69,7 +70,7 @@ func ExampleSegments() {
 		}
 	}
 	evidence.Segments = map[string][]string{"region": regions}
-	veto := gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
+	veto := gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
 	decision := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{veto}}, evidence)
 	fmt.Println(decision.Outcome)
 	for _, s := range decision.Checks[0].Segments {
@@ -147,7 +148,7 @@ func ExampleEvidence_Subset() {
 			evidence.Shadow.Class[row] = 0
 		}
 	}
-	overall := gate.NonInferior{Metric: gate.F1, Margin: 0.02}
+	overall := gate.NonInferior{Metric: metrics.F1, Margin: 0.02}
 	policy := gate.Policy{Name: "recent too", Criteria: []gate.Criterion{overall, recent{overall, 4 * 24 * time.Hour}}}
 	for _, check := range gate.Evaluate(policy, evidence).Checks {
 		fmt.Printf("%s: %s on %d rows\n", check.Criterion, check.Verdict, check.N)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -177,7 +178,7 @@ func ExampleDecision_WriteMarkdown() {
 	}
 	policy := gate.Policy{Name: "short", Criteria: []gate.Criterion{
 		gate.MinSamples{Rows: 1200},
-		gate.Improvement{Metric: gate.F1, Relative: 0.02},
+		gate.Improvement{Metric: metrics.F1, Relative: 0.02},
 	}}
 	var page strings.Builder
 	if err := gate.Evaluate(policy, evidence).WriteMarkdown(&page); err != nil {
@@ -233,14 +234,14 @@ func ExampleDecision() {
 	// skipped f1 by segment: the evidence has no segments
 }
 
-func ExampleMetric_Measure() {
-	truth := gate.Answers{Class: []int{0, 1, 1, 0}}
-	answers := gate.Answers{Class: []int{0, 1, 0, 0}}
-	f1, err := gate.F1.Measure(predictlog.Target{}, truth, answers)
-	fmt.Printf("%s %.3f %v\n", gate.F1.Title(), f1, err)
-	_, err = gate.Brier.Measure(predictlog.Target{}, truth, answers)
+func Example_measure() {
+	truth := metrics.Answers{Class: []int{0, 1, 1, 0}}
+	answers := metrics.Answers{Class: []int{0, 1, 0, 0}}
+	f1, err := metrics.F1.Measure(metrics.NewRows(predictlog.Target{}, truth, answers))
+	fmt.Printf("%s %.3f %v\n", metrics.F1.Title(), f1, err)
+	_, err = metrics.Brier.Measure(metrics.NewRows(predictlog.Target{}, truth, answers))
 	fmt.Println(err)
 	// Output:
 	// F1 0.667 <nil>
-	// gate: Brier needs probabilities, and the model gives none
+	// metrics: Brier needs probabilities, and the model gives none
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/want"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // minAlpha is the smallest error rate that may be asked for. Below it no approximation
@@ -20,10 +21,10 @@ func (f *fields) want(ok bool, field string, value any, wanted string) {
 	*f = append(*f, want.That(ok, field, value, wanted))
 }
 
-// metric records a violation unless m is one of the metrics of this package.
-func (f *fields) metric(m Metric) {
-	if !m.known() {
-		*f = append(*f, fmt.Errorf("Metric is %q, want one of this package's, such as %q", m, F1))
+// metric records a violation unless m is a metric.
+func (f *fields) metric(m metrics.Metric) {
+	if m.Validate() != nil {
+		*f = append(*f, fmt.Errorf("Metric is %q, want one of package metrics, such as %q, or one that a host defines", m, metrics.F1))
 	}
 }
 

@@ -3,6 +3,7 @@ package gate
 import (
 	"slices"
 
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -38,15 +39,15 @@ func ofClassScores(classes []string, truth []int, shadow [][]float64) Evidence {
 		Target:   predictlog.Target{Task: predictlog.Multiclass, Classes: slices.Clone(classes)},
 		Coverage: labels.Count{Predictions: n, Labelled: n},
 		IDs:      numbered(n),
-		Truth:    Answers{Class: slices.Clone(truth)},
+		Truth:    metrics.Answers{Class: slices.Clone(truth)},
 		Shadow:   fromClassScores(shadow),
 	}
 }
 
 // fromClassScores answers the likeliest classes. Columns that differ in length are for
 // [Evidence.Validate] to tell of, as is a missing one.
-func fromClassScores(probability [][]float64) Answers {
-	a := Answers{Probability: make([][]float64, len(probability))}
+func fromClassScores(probability [][]float64) metrics.Answers {
+	a := metrics.Answers{Probability: make([][]float64, len(probability))}
 	for k, column := range probability {
 		a.Probability[k] = slices.Clone(column)
 		if k == 0 {

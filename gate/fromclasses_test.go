@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // A job sorts mail into three folders, and has the probabilities of two models.
@@ -51,7 +52,7 @@ func TestFromClassScores(t *testing.T) {
 	require.Equal(t, []int{2, 0, 2, 1}, e.Shadow.Class)
 	require.Equal(t, q, e.Shadow.Probability)
 	require.Equal(t, 4, e.Coverage.Labelled)
-	accuracy, err := gate.Accuracy.Measure(e.Target, e.Truth, e.Shadow)
+	accuracy, err := metrics.Accuracy.Measure(metrics.NewRows(e.Target, e.Truth, e.Shadow))
 	require.NoError(t, err)
 	require.Equal(t, 0.25, accuracy)
 

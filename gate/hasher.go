@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // hasherBuffer is how much is hashed at once: many small writes would be slow.
@@ -84,7 +86,7 @@ func (h *hasher) floats(values []float64) {
 // time writes the instant, whatever its zone.
 func (h *hasher) time(t time.Time) { h.integers(int(t.Unix()), t.Nanosecond()) }
 
-func (h *hasher) answers(a *Answers) {
+func (h *hasher) answers(a *metrics.Answers) {
 	if a == nil {
 		h.integers(-1)
 		return

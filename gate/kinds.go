@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Kinded is a host's [Criterion] that can be written in the JSON of a [Policy]. The
@@ -22,12 +23,15 @@ type Kinded interface {
 	Kind() string
 }
 
-// Kind tells [ParsePolicy] how to read the criteria of a host's type. [KindOf] makes it.
+// Kind tells [ParsePolicy] how to read the criteria of a host's type, made by [KindOf], or
+// what a metric of the host is, made by [KindOfMetric].
 type Kind struct {
 	name string
 	of   reflect.Type // the criterion's type, without a pointer
 	read func(data []byte) (Criterion, error)
 	err  error // why there can be no such kind
+	// metric is that of [KindOfMetric], nil if the kind is of criteria.
+	metric *metrics.Metric
 }
 
 // KindOf returns the kind of the criterion that fresh returns. Each criterion of the kind
@@ -96,6 +100,7 @@ func newKinds(host ...Kind) (kinds, error) {
 		switch other, taken := all[k.name]; {
 		case k.err != nil:
 			errs = append(errs, k.err)
+		case k.metric != nil:
 		case k.read == nil:
 			errs = append(errs, errors.New("a zero Kind, want one made by KindOf"))
 		case taken:

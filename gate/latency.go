@@ -36,22 +36,24 @@ func (c MaxLatency) validate() error {
 }
 
 // Check passes if the shadow is within the limit.
-func (c MaxLatency) Check(e *Evidence) Check {
-	check := Check{Criterion: "latency", Proof: PointEstimate, N: e.N(), Unit: UnitSeconds, Threshold: c.Absolute.Seconds(), AtMost: true}
-	production, shadow := e.ProductionLatency.P95, e.ShadowLatency.P95
+func (c MaxLatency) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MaxLatency) check(v view) Check {
+	check := Check{Criterion: "latency", Proof: PointEstimate, N: v.n, Unit: UnitSeconds, Threshold: c.Absolute.Seconds(), AtMost: true}
+	production, shadow := v.ProductionLatency.P95, v.ShadowLatency.P95
 	takes := "95 % of the shadow's batches take at most"
 	if c.Mean {
-		production, shadow = e.ProductionLatency.Mean, e.ShadowLatency.Mean
+		production, shadow = v.ProductionLatency.Mean, v.ShadowLatency.Mean
 		takes = "the shadow takes on average"
 	}
-	compares := !e.First() && c.Relative > 0
+	compares := !v.first && c.Relative > 0
 	wanted := fmt.Sprintf("at most %s wanted", readable(c.Absolute))
 	switch {
 	case shadow == 0:
 		return check.absent(c.Optional, "the evidence does not say how long the shadow takes")
 	case compares && production == 0:
 		return check.absent(c.Optional, "the evidence does not say how long production takes")
-	case e.First() && c.Absolute == 0:
+	case v.first && c.Absolute == 0:
 		return check.noProduction()
 	case compares:
 		check.Threshold = max(check.Threshold, c.Relative*production.Seconds())

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -30,15 +31,16 @@ func (c Maturity) validate() error {
 }
 
 // Check passes if enough of the rows are mature. The statistic is their share.
-func (c Maturity) Check(e *Evidence) Check {
-	n := e.N()
+func (c Maturity) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Maturity) check(v view) Check {
+	n := v.n
 	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
-	if have := len(e.Times); have > 0 && have != n {
-		check.Statistic = math.NaN()
-		return check.with(Errored, "there are %s times of %s rows", count(have), count(n))
-	}
-	mature, ok := e.mature(c.Age)
-	if !ok {
+	mature, err := v.mature(c.Age)
+	switch {
+	case errors.Is(err, ErrInvalidEvidence):
+		return check.unmeasured(err)
+	case err != nil:
 		return check.absent(c.Optional, "the evidence does not say how old the rows are")
 	}
 	if n > 0 {

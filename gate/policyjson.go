@@ -84,7 +84,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 }
 
 // ParsePolicy reads what [Policy.MarshalJSON] wrote, or what a person wrote in the same
-// form. Criteria of the host's own are read if their kinds are given, see [KindOf].
+// form. Criteria and metrics of the host's own are read if their kinds are given, see
+// [KindOf] and [KindOfMetric].
 //
 // The error names every criterion that has an unknown type, or an unknown, missing, null or
 // malformed field, and says what is wanted instead. A threshold must be given, even a
@@ -92,7 +93,8 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 // make sense, [Policy.Validate] tells.
 func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	all, err := newKinds(host...)
-	if err != nil {
+	named, taken := hostMetricsByName(host)
+	if err := errors.Join(err, taken); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
 	var stored policyJSON
@@ -112,6 +114,8 @@ func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy %q: %w", stored.Name, err)
 	}
+	withMetrics(p.Criteria, named)
+	withMetrics(p.First, named)
 	return p, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
@@ -20,18 +21,18 @@ var everyKind = gate.Policy{
 	Criteria: []gate.Criterion{
 		gate.Cooldown{Period: 36 * time.Hour},
 		gate.ErrorBudget{At: day0, Alpha: 0.01, Next: day0.Add(time.Hour), Spent: 0.02, Total: 0.1, Horizon: 90 * time.Minute},
-		gate.Floor{Metric: gate.Accuracy, Bound: 0.5},
-		gate.Improvement{Metric: gate.F1, Relative: 0.02, Absolute: 0.01},
+		gate.Floor{Metric: metrics.Accuracy, Bound: 0.5},
+		gate.Improvement{Metric: metrics.F1, Relative: 0.02, Absolute: 0.01},
 		gate.Maturity{Age: 48 * time.Hour, Share: 0.9, Optional: true},
 		gate.MaxLatency{Relative: 1.5, Absolute: 20 * time.Millisecond, Mean: true, Optional: true},
 		gate.MinCoverage{Share: 0.3},
 		gate.MinSamples{Rows: 500, PerClass: 20},
-		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
-		gate.NotWorse{Metric: gate.LogLoss, Margin: 0.1},
+		gate.NonInferior{Metric: metrics.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
+		gate.NotWorse{Metric: metrics.LogLoss, Margin: 0.1},
 	},
 	First: []gate.Criterion{
-		gate.Segments{Metric: gate.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
-		gate.Superior{Metric: gate.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
+		gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
+		gate.Superior{Metric: metrics.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
 	},
 }
 
@@ -310,7 +311,7 @@ func TestPolicy_Texts(t *testing.T) {
 	} {
 		for _, p := range []gate.Policy{
 			{Name: name},
-			{Criteria: []gate.Criterion{gate.Segments{Metric: gate.F1, Columns: []string{name}}}},
+			{Criteria: []gate.Criterion{gate.Segments{Metric: metrics.F1, Columns: []string{name}}}},
 		} {
 			data, err := json.Marshal(p)
 			if !ok {
@@ -340,7 +341,7 @@ func TestPolicy_Draws(t *testing.T) {
 			require.Contains(t, gate.Evaluate(p, better(t)).Reasons()[0], want)
 		}
 	}
-	require.NoError(t, validate(gate.Superior{Metric: gate.F1, Draws: paired.MaxDraws}))
+	require.NoError(t, validate(gate.Superior{Metric: metrics.F1, Draws: paired.MaxDraws}))
 }
 
 func TestPolicy_NilCriteria(t *testing.T) {

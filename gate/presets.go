@@ -1,6 +1,10 @@
 package gate
 
-import "time"
+import (
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
 
 const week = 7 * 24 * time.Hour
 
@@ -34,7 +38,7 @@ const week = 7 * 24 * time.Hour
 // A first deployment must be no worse than a constant answer.
 //
 // Models that give no probabilities have no Brier score: they need a policy without
-// [Secondary] and [Skill].
+// [metrics.Secondary] and [metrics.Skill].
 func Standard() Policy {
 	return Policy{
 		Name: "standard",
@@ -43,11 +47,11 @@ func Standard() Policy {
 			MinCoverage{Share: 0.30},
 			Maturity{Age: 24 * time.Hour, Share: 0.5, Optional: true},
 			Cooldown{Period: week},
-			Superior{Metric: Primary, Alpha: 0.05},
-			NonInferior{Metric: Secondary, Margin: 0.01, Alpha: 0.05},
-			NonInferior{Metric: Primary, Relative: 0.03, Alpha: 0.01},
-			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
-			Floor{Metric: Skill, Bound: 0},
+			Superior{Metric: metrics.Primary, Alpha: 0.05},
+			NonInferior{Metric: metrics.Secondary, Margin: 0.01, Alpha: 0.05},
+			NonInferior{Metric: metrics.Primary, Relative: 0.03, Alpha: 0.01},
+			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+			Floor{Metric: metrics.Skill, Bound: 0},
 			MaxLatency{Relative: 2, Absolute: 10 * time.Millisecond, Optional: true},
 		},
 		First: first(),
@@ -70,9 +74,9 @@ func Classic() Policy {
 			MinSamples{Rows: 200},
 			MinCoverage{Share: 0.30},
 			Cooldown{Period: week},
-			Improvement{Metric: Primary, Relative: 0.02},
-			NotWorse{Metric: Secondary, Margin: 0.01},
-			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30},
+			Improvement{Metric: metrics.Primary, Relative: 0.02},
+			NotWorse{Metric: metrics.Secondary, Margin: 0.01},
+			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30},
 		},
 		First: first(),
 	}
@@ -83,6 +87,6 @@ func first() []Criterion {
 	return []Criterion{
 		MinSamples{Rows: 200},
 		MinCoverage{Share: 0.30},
-		Floor{Metric: Skill, Bound: 0},
+		Floor{Metric: metrics.Skill, Bound: 0},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
@@ -53,7 +55,7 @@ const (
 // bounds it on either side at
 // 1-Alpha, which makes its two-sided level 1-2*Alpha.
 type Superior struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Min is the gain that must be exceeded, in the unit of the metric. Default 0.
 	Min float64 `json:"min,omitempty"`
 	// Alpha is the chance of passing by luck, from 1e-5 on. Default 0.05.
@@ -76,8 +78,12 @@ func (c Superior) validate() error {
 }
 
 // Check passes if the gain is proven.
-func (c Superior) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
+func (c Superior) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Superior) metric() metrics.Metric { return c.Metric }
+
+func (c Superior) check(v view) Check {
+	m := metricOf(c.Metric, v)
 	return hypothesis{
 		pairing: newPairing(m, false, c.Draws, c.Seed),
 		alpha:   cmp.Or(c.Alpha, defaultAlpha),
@@ -89,7 +95,7 @@ func (c Superior) Check(e *Evidence) Check {
 			return "a gain above " + write(c.Min)
 		},
 		proven: "is proven", refuted: "is ruled out", unproven: "is not proven",
-	}.check(e, Check{Criterion: string(m) + " superiority", Proof: ProveBetter, Metric: m})
+	}.check(v, m, Check{Criterion: m.String() + " superiority", Proof: ProveBetter, Metric: m.String()})
 }
 
 // NonInferior wants the shadow proven not worse than production by a margin or more: the
@@ -97,7 +103,7 @@ func (c Superior) Check(e *Evidence) Check {
 // If it truly is that much worse, it passes with a probability of at most about Alpha.
 // This is [ProveNotWorse]; everything else is as for [Superior]. Set Margin or Relative.
 type NonInferior struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Margin is the loss that must be excluded, in the unit of the metric, above 0.
 	Margin float64 `json:"margin,omitempty"`
 	// Relative is the loss that must be excluded as a share of production's value: 0.03
@@ -131,15 +137,19 @@ func (c NonInferior) validate() error {
 }
 
 // Check passes if a loss of the margin is excluded.
-func (c NonInferior) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
+func (c NonInferior) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c NonInferior) metric() metrics.Metric { return c.Metric }
+
+func (c NonInferior) check(v view) Check {
+	m := metricOf(c.Metric, v)
 	return hypothesis{
 		pairing: newPairing(m, c.Relative > 0, c.Draws, c.Seed),
 		alpha:   cmp.Or(c.Alpha, defaultAlpha),
 		bound:   -c.Margin - c.Relative, // one of them is 0
 		claim:   func(write func(v float64) string) string { return "a loss of " + write(c.Margin+c.Relative) },
 		proven:  "is ruled out", refuted: "or more is proven", unproven: "is not ruled out",
-	}.check(e, Check{Criterion: string(m) + " non-inferiority", Proof: ProveNotWorse, Metric: m})
+	}.check(v, m, Check{Criterion: m.String() + " non-inferiority", Proof: ProveNotWorse, Metric: m.String()})
 }
 
 // hypothesis is that the gain is above a bound, and how to say what was found of it.
@@ -151,36 +161,36 @@ type hypothesis struct {
 }
 
 // check fills the check of the hypothesis.
-func (h hypothesis) check(e *Evidence, check Check) Check {
-	check.Unit, check.Threshold, check.N = UnitGain, h.bound, e.N()
-	if h.relative {
+func (h hypothesis) check(v view, m metric, check Check) Check {
+	check.Unit, check.Threshold, check.N = UnitGain, h.bound, v.n
+	if h.Relative {
 		check.Unit = UnitRelativeGain
 	}
-	if e.First() {
+	if v.first {
 		return check.noProduction()
 	}
-	r, err := h.compare(e, subset{})
+	r, err := h.compare(v, subset{})
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	ci, err := r.ci(h.alpha)
+	ci, err := r.Interval(h.alpha)
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	check.Statistic, check.CI = r.gain, ci
-	more := tell(h.write, h.bound, r.gain, ci.Lo, ci.Hi)
+	check.Statistic, check.CI = r.Gain, &Interval{Lo: ci.Lo, Hi: ci.Hi, Level: ci.Level}
+	more := tell(h.write, h.bound, r.Gain, ci.Lo, ci.Hi)
 	found := fmt.Sprintf("%s (gain %s, %.4g %% CI %s to %s) on %s rows",
-		movement(h.metric, r.production, r.shadow, more), h.signed(r.gain, more), 100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
+		m.movement(r.Production, r.Shadow, more), h.signed(r.Gain, more), 100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
 	claim := h.claim(func(v float64) string { return h.write(v, more) })
 	switch {
-	case r.differ == 0 && h.bound >= 0:
+	case r.Differ == 0 && h.bound >= 0:
 		return check.with(Fail, "%s: the models answer every row alike", found)
 	case ci.Lo > h.bound:
 		return check.with(Pass, "%s: %s %s", found, claim, h.proven)
 	case ci.Hi <= h.bound:
 		return check.with(Fail, "%s: %s %s", found, claim, h.refuted)
 	}
-	check.Needed = r.needed(check.N, h.bound, h.alpha)
+	check.Needed = r.Needed(check.N, h.bound, h.alpha)
 	if check.Needed == 0 {
 		return check.with(Undecided, "%s: %s %s", found, claim, h.unproven)
 	}
@@ -189,22 +199,18 @@ func (h hypothesis) check(e *Evidence, check Check) Check {
 
 // write writes an amount of a gain in its unit.
 func (p pairing) write(v float64, more int) string {
-	if p.relative {
+	if p.Relative {
 		return share(v, more)
 	}
-	return p.metric.write(v, more)
+	return metric{p.Metric}.write(v, more)
 }
 
 // signed writes a gain in its unit.
 func (p pairing) signed(gain float64, more int) string {
-	if p.relative && isFinite(gain) {
+	if p.Relative && digits.IsFinite(gain) {
 		return plus(share(gain, more))
 	}
-	return p.metric.difference(gain, more)
-}
-
-func newPairing(m Metric, relative bool, draws int, seed uint64) pairing {
-	return pairing{m, relative, cmp.Or(draws, defaultDraws), seed}
+	return metric{p.Metric}.difference(gain, more)
 }
 
 // inference records violations of Alpha and Draws, zero being the defaults.

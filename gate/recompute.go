@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 )
 
 // Errors of [Recompute] and [RecomputeFrom].
@@ -31,37 +33,38 @@ var (
 // computed from that, so that another processor or build seldom leads to another digit;
 // where it does, the error is [ErrRounding], which is an [ErrDiffers] too.
 //
-// The criteria of this package need nothing else; a host's own is an error. The error is
-// [ErrNeedsRows] if no rules are stored because a criterion is not [Kinded], no tallies
-// because there are too many, or if there are more than ten million rows.
+// The criteria of this package need nothing else, but the host's own metrics that they
+// name: see [KindOfMetric]. The error is [ErrNeedsRows] if a criterion is a host's own, if no
+// rules are stored because a host's criterion is not [Kinded], if no tallies are stored
+// because there were too many, or if there are more than ten million rows.
 //
 // What was measured of single rows, such as Brier's score, is taken from the decision as
 // it is: whether that is what the rows say, [RecomputeFrom] tells.
-func Recompute(d Decision) (Decision, error) {
+func Recompute(d Decision, host ...Kind) (Decision, error) {
 	if d.Rules == nil || d.Basis == nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
 	}
-	policy, err := ParsePolicy(d.Rules)
+	policy, err := ParsePolicy(d.Rules, host...)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
-	e, err := d.Basis.evidence(d)
+	v, source, err := storedView(d)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
 	again := Decision{
-		Policy: policy.Name, First: e.First(), At: d.At, N: e.N(), RowSet: d.RowSet, Evidence: d.Evidence, Prev: d.Prev,
+		Policy: policy.Name, First: d.First, At: d.At, N: d.N, RowSet: d.RowSet, Evidence: d.Evidence, Prev: d.Prev,
 	}
-	again.decide(policy, e, func() {})
-	if len(e.facts.missing) > 0 {
-		return Decision{}, fmt.Errorf("gate: recompute: %w: %s", ErrNeedsRows, strings.Join(e.facts.missing, ", "))
+	again.decide(policy, v, func() {})
+	if missing := source.found.missing; len(missing) > 0 {
+		return Decision{}, fmt.Errorf("gate: recompute: %w: %s", ErrNeedsRows, strings.Join(missing, ", "))
 	}
 	return again, again.same(d)
 }
 
 // RecomputeFrom makes a decision again from its rules and the evidence it was made from,
 // and returns the result, which has the same bytes as JSON unless the error is
-// [ErrDiffers]. Criteria of the host's own are read as by [ParsePolicy]. Other evidence,
+// [ErrDiffers]. Criteria and metrics of the host's own are read as by [ParsePolicy]. Other evidence,
 // or a decision that stores no rules, is an error.
 func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if hash := e.Hash(); hash != d.Evidence {
@@ -122,7 +125,7 @@ func (c Check) near(other Check) Check {
 	scale := math.Abs(c.Statistic)
 	if c.CI != nil && other.CI != nil {
 		for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
-			if isFinite(end) {
+			if digits.IsFinite(end) {
 				scale = max(scale, math.Abs(end))
 			}
 		}
@@ -141,7 +144,7 @@ func (c Check) near(other Check) Check {
 	return c
 }
 
-func nearMetrics(is, was map[Metric]float64) map[Metric]float64 {
+func nearMetrics(is, was map[string]float64) map[string]float64 {
 	is = maps.Clone(is)
 	for m, v := range is {
 		if other, ok := was[m]; ok {
@@ -154,7 +157,7 @@ func nearMetrics(is, was map[Metric]float64) map[Metric]float64 {
 // near returns other, unless it differs from v by more than a millionth of them or of a
 // larger scale.
 func near(v, other, scale float64) float64 {
-	if isFinite(v) && isFinite(other) && math.Abs(v-other) <= 1e-6*max(scale, math.Abs(v), math.Abs(other)) {
+	if digits.IsFinite(v) && digits.IsFinite(other) && math.Abs(v-other) <= 1e-6*max(scale, math.Abs(v), math.Abs(other)) {
 		return other
 	}
 	return v

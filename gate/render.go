@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -9,6 +10,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // page is what a decision looks like to a person. Everything is text by now.
@@ -54,22 +58,19 @@ func newPage(d Decision) *page {
 	for _, c := range d.Checks {
 		p.Checks = append(p.Checks, newPageCheck(c))
 	}
-	for _, info := range metricInfos {
-		after, ok := d.Shadow[info.metric]
-		if !ok {
-			continue
-		}
-		name := info.title
-		if info.loss {
+	for _, m := range d.measured() {
+		after := d.Shadow[m.String()]
+		name := m.Title()
+		if !m.HigherIsBetter() {
 			name += " (less is better)"
 		}
-		m := pageMetric{Name: name, Production: none, Shadow: info.metric.format(after), Change: none}
-		if before, ok := d.Production[info.metric]; ok {
-			more := info.metric.tellBoth(before, after)
-			m.Production, m.Shadow = info.metric.write(before, more), info.metric.write(after, more)
-			m.Change = info.metric.difference(difference(before, after), more)
+		row := pageMetric{Name: name, Production: none, Shadow: m.format(after), Change: none}
+		if before, ok := d.Production[m.String()]; ok {
+			more := m.tellBoth(before, after)
+			row.Production, row.Shadow = m.write(before, more), m.write(after, more)
+			row.Change = m.difference(digits.Difference(before, after), more)
 		}
-		p.Metrics = append(p.Metrics, m)
+		p.Metrics = append(p.Metrics, row)
 	}
 	if hash, err := d.Hash(); err == nil {
 		p.Prints = append(p.Prints, pageFact{Name: "Decision", Value: hash})
@@ -81,6 +82,23 @@ func newPage(d Decision) *page {
 		}
 	}
 	return p
+}
+
+// measured returns the metrics of the shadow: those of package metrics in their order, and
+// then those of the host by name.
+func (d Decision) measured() []metric {
+	var all []metric
+	names := maps.Clone(d.Shadow)
+	for _, m := range metrics.All() {
+		if _, ok := names[m.String()]; ok {
+			all = append(all, metric{m})
+			delete(names, m.String())
+		}
+	}
+	for _, name := range sortedKeys(names) {
+		all = append(all, metricNamed(name))
+	}
+	return all
 }
 
 func (d Decision) headline() string {
@@ -177,13 +195,13 @@ func newPageCheck(c Check) pageCheck {
 		p.Counted += fmt.Sprintf(", %s of them not compared and not shown", count(c.Omitted))
 	}
 	for _, s := range c.Segments {
-		p.Segments = append(p.Segments, newPageSegment(c.Metric, s))
+		p.Segments = append(p.Segments, newPageSegment(metricNamed(c.Metric), s))
 		p.Vetoed = p.Vetoed || s.Verdict == Fail
 	}
 	return p
 }
 
-func newPageSegment(m Metric, s SegmentResult) pageSegment {
+func newPageSegment(m metric, s SegmentResult) pageSegment {
 	p := pageSegment{Verdict: s.Verdict, Name: s.Segment, Rows: count(s.Rows), Production: none, Shadow: none, Change: none, Detects: none, Needed: none}
 	switch {
 	case s.Undefined:
@@ -192,9 +210,9 @@ func newPageSegment(m Metric, s SegmentResult) pageSegment {
 		more := m.tellBoth(s.Production, s.Shadow)
 		p.Production, p.Shadow = m.write(s.Production, more), m.write(s.Shadow, more)
 		if s.Absolute {
-			p.Change = m.difference(difference(s.Production, s.Shadow), more)
+			p.Change = m.difference(digits.Difference(s.Production, s.Shadow), more)
 		} else {
-			p.Change = percent(shareOf(difference(s.Production, s.Shadow), s.Production))
+			p.Change = percent(digits.ShareOf(digits.Difference(s.Production, s.Shadow), s.Production))
 		}
 	}
 	if s.Detectable > 0 {
@@ -215,17 +233,17 @@ type picture struct {
 
 // newPicture returns the picture of a check's interval, nil if there is none to draw.
 func newPicture(c Check) *picture {
-	if c.CI == nil || !isFinite(c.Statistic) || !isFinite(c.Threshold) || !(c.CI.Lo <= c.CI.Hi) {
+	if c.CI == nil || !digits.IsFinite(c.Statistic) || !digits.IsFinite(c.Threshold) || !(c.CI.Lo <= c.CI.Hi) {
 		return nil
 	}
 	lo, hi := min(c.Statistic, c.Threshold), max(c.Statistic, c.Threshold)
 	for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
-		if isFinite(end) {
+		if digits.IsFinite(end) {
 			lo, hi = min(lo, end), max(hi, end)
 		}
 	}
 	span := hi - lo
-	if !(span > 0) || !isFinite(span) {
+	if !(span > 0) || !digits.IsFinite(span) {
 		return nil
 	}
 	place := func(v float64) float64 { return 5 + 90*((max(lo, min(hi, v))-lo)/span) }
@@ -277,5 +295,3 @@ func legend(checks []Check) []pageFact {
 	}
 	return legend
 }
-
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -305,7 +306,7 @@ type run struct {
 	name    string
 	model   Model
 	target  predictlog.Target
-	answers Answers
+	answers metrics.Answers
 	perRow  []time.Duration // of each batch
 	total   time.Duration
 	err     error
@@ -382,7 +383,7 @@ func (r *run) add(o predictlog.Output) (what string) {
 		}
 		r.answers.Probability[k] = append(r.answers.Probability[k], p)
 	}
-	if !sumsUp(sum) {
+	if !(math.Abs(sum-1) <= metrics.SumTolerance) {
 		return fmt.Sprintf("gives probabilities that sum up to %v, want 1", sum)
 	}
 	return ""
@@ -390,7 +391,7 @@ func (r *run) add(o predictlog.Output) (what string) {
 
 // latency sums up how long the batches took.
 func (r *run) latency() Latency {
-	n := r.answers.n()
+	n := r.answers.N()
 	if n == 0 {
 		return Latency{}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/audit"
 	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/sequential"
 )
 
@@ -51,8 +52,6 @@ func TestEvidence_NullJSON(t *testing.T) {
 		require.EqualError(t, json.Unmarshal([]byte(spoiled), &e), "gate: evidence: "+want)
 		require.Zero(t, e.N(), "an error leaves the evidence as it was")
 	}
-	var a gate.Answers
-	require.EqualError(t, json.Unmarshal([]byte(`{"value":[1,null]}`), &a), "value[1] is null, want a number")
 }
 
 // The examples are what would be read as something more lenient than what was written.
@@ -110,7 +109,7 @@ func TestStrictJSON_EveryMember(t *testing.T) {
 	spent := budget.Budget{Charges: []budget.Charge{{At: day0.Add(-2 * day), Alpha: 0.001}}}
 	budgeted, err := spent.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
-	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: gate.LogLoss}, gate.Segments{Metric: gate.F1, Alpha: 0.01})
+	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: metrics.LogLoss}, gate.Segments{Metric: metrics.F1, Alpha: 0.01})
 	betting, err := sequential.NewBetting(sequential.BettingConfig{})
 	require.NoError(t, err)
 	require.NoError(t, betting.Add(0.7))
@@ -242,7 +241,7 @@ func FuzzStrictJSON(f *testing.F) {
 	f.Add([]byte(`{"a":"\"","b":[1,{"a\u0000":null}]}`))
 	f.Add([]byte(`{"ids":[,],"\`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(budget.Budget), new(gate.Policy), new(gate.Decision), new(gate.Answers)} {
+		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(budget.Budget), new(gate.Policy), new(gate.Decision)} {
 			if err := v.UnmarshalJSON(data); err != nil {
 				if json.Valid(data) && strings.Contains(err.Error(), "malformed JSON") {
 					t.Fatalf("%T takes this for no JSON: %s", v, data)

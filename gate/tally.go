@@ -4,6 +4,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // maxDense is how many counters there are for combinations of truth and answers that may
@@ -11,40 +13,9 @@ import (
 // needs no more memory than its rows do.
 const maxDense = 1 << 18
 
-// grouping says by what rows are counted: by the categories of a column, or all of them
-// under "" if it is the zero grouping.
-type grouping struct {
-	column  string
-	columns bool // because a column may be named ""
-}
-
-// overall counts all rows.
-func overall(e *Evidence) []Tally { return tallies(e, grouping{})[""] }
-
-// byCategory counts the rows of each category of a column.
-func byCategory(e *Evidence, column string) map[string][]Tally {
-	return tallies(e, grouping{column, true})
-}
-
-// tallies counts rows. While a decision is made, they are counted once.
-func tallies(e *Evidence, by grouping) map[string][]Tally {
-	known := e.memo()
-	if known == nil {
-		return countTallies(e, by)
-	}
-	known.mu.Lock()
-	defer known.mu.Unlock()
-	found, ok := known.tallies[by]
-	if !ok {
-		found = countTallies(e, by)
-		known.tallies[by] = found
-	}
-	return found
-}
-
-// countTallies counts the rows, of at most maxTallyClasses classes.
-func countTallies(e *Evidence, by grouping) map[string][]Tally {
-	classes := tallyClasses(e.Target)
+// countTallies counts the rows, of at most [metrics.MaxClasses].
+func countTallies(e *Evidence, by grouping) map[string][]metrics.Tally {
+	classes := max(1, metrics.Classes(e.Target))
 	c := counter{kinds: classes * classes * classes, index: map[string]int{}}
 	truth, shadow := e.Truth.Class, e.Shadow.Class
 	var production []int
@@ -71,10 +42,10 @@ func countTallies(e *Evidence, by grouping) map[string][]Tally {
 		}
 		c.add(category, kind)
 	}
-	found := make(map[string][]Tally, len(c.names))
+	found := make(map[string][]metrics.Tally, len(c.names))
 	for category, name := range c.names {
 		for kind, rows := range c.sorted(category) {
-			found[name] = append(found[name], Tally{kind / classes / classes, kind / classes % classes, kind % classes, rows})
+			found[name] = append(found[name], metrics.Tally{Truth: kind / classes / classes, Production: kind / classes % classes, Shadow: kind % classes, Rows: rows})
 		}
 	}
 	return found

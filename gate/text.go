@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // text returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
@@ -67,29 +70,40 @@ func share(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
 // percent writes a share with its sign, such as "+4.5 %".
 func percent(v float64) string { return plus(share(v, tell(share, v))) }
 
+// metric writes values of a metric.
+type metric struct{ metrics.Metric }
+
+// metricOf returns what a metric stands for on the target of the evidence.
+func metricOf(m metrics.Metric, v view) metric { return metric{m.For(v.Target)} }
+
+// metricNamed returns the metric of a name that was stored.
+func metricNamed(name string) metric { return metric{metrics.Named(name)} }
+
 // write writes a value with the digits that people expect of the metric, and more.
-func (m Metric) write(v float64, more int) string {
+func (m metric) write(v float64, more int) string {
 	switch {
-	case !isFinite(v):
+	case !digits.IsFinite(v):
 		return figure(v)
-	case m.info().unit:
-		return digits(v, usualDigits+more)
+	case m.Validate() != nil || m.Info().Unit == metrics.TargetUnit:
+		return significant(v, usualDigits+more)
+	case m.Info().Unit != "":
+		return significant(v, usualDigits+more) + " " + m.Info().Unit
 	}
 	return decimal(v, 3+more)
 }
 
 // format writes a value that is compared with nothing.
-func (m Metric) format(v float64) string { return m.write(v, m.tell(v)) }
+func (m metric) format(v float64) string { return m.write(v, m.tell(v)) }
 
 // tell is the function of that name, about values of the metric.
-func (m Metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
+func (m metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
 // tellBoth returns how many digits more than usual it takes to tell two values of the
 // metric from each other, and each of them from 0 and from 1.
-func (m Metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
+func (m metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
 
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
-func movement(m Metric, from, to float64, more int) string {
+func (m metric) movement(from, to float64, more int) string {
 	a, b := m.write(from, more), m.write(to, more)
 	switch {
 	case a == b:
@@ -101,8 +115,8 @@ func movement(m Metric, from, to float64, more int) string {
 }
 
 // difference returns a difference with its sign, "unbounded" if it is infinite.
-func (m Metric) difference(v float64, more int) string {
-	if !isFinite(v) {
+func (m metric) difference(v float64, more int) string {
+	if !digits.IsFinite(v) {
 		return "unbounded"
 	}
 	return plus(m.write(v, more))
@@ -123,13 +137,13 @@ func figure(v float64) string {
 	case math.IsInf(v, 0):
 		return "unbounded"
 	}
-	return digits(v, usualDigits)
+	return significant(v, usualDigits)
 }
 
-// digits is figure with another number of digits.
-func digits(v float64, n int) string {
+// significant is figure with another number of digits.
+func significant(v float64, n int) string {
 	// What rounds to 1000 is written as 1000 is, or the two would seem to differ.
-	rounded := math.Abs(round(v, n))
+	rounded := math.Abs(digits.Round(v, n))
 	if rounded < 1000 || math.Abs(v) >= 1e15 {
 		return strconv.FormatFloat(v, 'g', n, 64)
 	}
@@ -146,12 +160,13 @@ func digits(v float64, n int) string {
 // show writes a number of the check in its unit, with the digits that tell what was
 // measured from the threshold.
 func (c Check) show(v float64) string {
-	if !isFinite(v) {
+	m := metricNamed(c.Metric)
+	if !digits.IsFinite(v) {
 		return figure(v)
 	}
 	more := func(write func(v float64, more int) string) int {
 		switch {
-		case !isFinite(c.Threshold):
+		case !digits.IsFinite(c.Threshold):
 			return tell(write, v)
 		case c.CI != nil:
 			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
@@ -170,16 +185,16 @@ func (c Check) show(v float64) string {
 	case UnitSeconds:
 		return readable(time.Duration(math.Round(v * float64(time.Second))))
 	case UnitMetric:
-		return c.Metric.write(v, more(c.Metric.write))
+		return m.write(v, more(m.write))
 	case UnitGain:
 		if v == 0 {
 			return "0"
 		}
-		return c.Metric.difference(v, more(c.Metric.write))
+		return m.difference(v, more(m.write))
 	case UnitRelativeGain:
 		return plus(share(v, more(share)))
 	case UnitDrop:
-		return c.Metric.write(math.Abs(v), more(c.Metric.write)) + " " + direction(v)
+		return m.write(math.Abs(v), more(m.write)) + " " + direction(v)
 	case UnitRelativeDrop:
 		return share(math.Abs(v), more(share)) + " " + direction(v)
 	}

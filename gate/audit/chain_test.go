@@ -14,17 +14,18 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // sample returns a decision in which every kind of field is set.
 func sample() gate.Decision {
 	return gate.Decision{
 		Outcome: gate.Reject, Policy: "mine", At: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), N: 1204, RowSet: "ab12",
-		Production: map[gate.Metric]float64{gate.F1: 0.71, gate.Brier: 0.2},
-		Shadow:     map[gate.Metric]float64{gate.F1: 0.742, gate.Brier: 0.19},
+		Production: map[string]float64{"f1": 0.71, "brier": 0.2},
+		Shadow:     map[string]float64{"f1": 0.742, "brier": 0.19},
 		Checks: []gate.Check{
 			{Criterion: "samples", Verdict: gate.Pass, Precondition: true, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
-			{Criterion: "f1 superiority", Verdict: gate.Pass, Metric: gate.F1, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
+			{Criterion: "f1 superiority", Verdict: gate.Pass, Metric: "f1", Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
 			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, AtMost: true, Reason: "Brier is 0.190"},
 			{Criterion: "latency", Verdict: gate.Undecided, Statistic: math.NaN(), Threshold: math.NaN(), Needed: 9},
 		},
@@ -125,8 +126,10 @@ func TestChain_Properties(t *testing.T) {
 		func(d *gate.Decision) { d.N++ },
 		func(d *gate.Decision) { d.RowSet += "0" },
 		func(d *gate.Decision) { d.Evidence += "0" },
-		func(d *gate.Decision) { d.Production[gate.F1] += 1e-16 + d.Production[gate.F1]*1e-15 },
-		func(d *gate.Decision) { delete(d.Shadow, gate.Brier) },
+		func(d *gate.Decision) {
+			d.Production[metrics.F1.String()] += 1e-16 + d.Production[metrics.F1.String()]*1e-15
+		},
+		func(d *gate.Decision) { delete(d.Shadow, metrics.Brier.String()) },
 		func(d *gate.Decision) { d.Checks = d.Checks[1:] },
 		func(d *gate.Decision) { d.Checks[2].Verdict = gate.Skipped },
 		func(d *gate.Decision) { d.Checks[2].Reason += "." },

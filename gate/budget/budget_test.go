@@ -15,6 +15,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // decide applies the budget to a policy of one proof and conditions that hold.
@@ -84,7 +85,7 @@ func TestBudget_Uncharged(t *testing.T) {
 		"too few rows":     func(e *gate.Evidence) { *e = tiny(t, repeat(1, 9), repeat(1, 9), repeat(1, 9)) },
 		"too few labels":   func(e *gate.Evidence) { e.Coverage.Predictions *= 100 },
 		"cooldown":         func(e *gate.Evidence) { e.LastPromotion = day0.Add(-day) },
-		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &gate.Answers{}} },
+		"no rows":          func(e *gate.Evidence) { *e = gate.Evidence{Production: &metrics.Answers{}} },
 		"first deployment": func(e *gate.Evidence) { *e = alone(*e) },
 	} {
 		spoiled := e
@@ -149,12 +150,12 @@ func TestBudget_PointEstimates(t *testing.T) {
 	t.Parallel()
 	e := better(t)
 	const why = "MaxAlpha is set, but no criterion that proves the shadow better has an error rate that it could lower"
-	notWorse := gate.NonInferior{Metric: gate.Brier, Margin: 0.05}
+	notWorse := gate.NonInferior{Metric: metrics.Brier, Margin: 0.05}
 	for name, criteria := range map[string][]gate.Criterion{
 		"classic":              gate.Classic().Criteria,
-		"not worse":            {gate.Improvement{Metric: gate.F1}, notWorse},
-		"out of reach":         {gate.CriterionFunc(gate.Superior{Metric: gate.F1}.Check), notWorse},
-		"a pointer, not worse": {gate.Improvement{Metric: gate.F1}, &notWorse},
+		"not worse":            {gate.Improvement{Metric: metrics.F1}, notWorse},
+		"out of reach":         {gate.CriterionFunc(gate.Superior{Metric: metrics.F1}.Check), notWorse},
+		"a pointer, not worse": {gate.Improvement{Metric: metrics.F1}, &notWorse},
 	} {
 		policy := gate.Policy{Name: name, Criteria: criteria}
 		_, err := budget.Budget{}.Apply(policy, e.At)

@@ -1,8 +1,8 @@
 // Package metrics computes the usual measures of a model's answers against the truth.
 //
 // A newcomer makes three calls: [NewConfusion] counts hits and misses of a binary
-// classifier, whose methods are the measures of its classes; [Brier] and [ROCAUC] judge
-// its probabilities; [RMSE] judges a regression.
+// classifier, whose methods are the measures of its classes; [BinaryBrier] and [BinaryROCAUC] judge
+// its probabilities; [RootMeanSquaredError] judges a regression.
 //
 // All functions are pure, safe for concurrent use, and leave their arguments alone.
 // These rules hold for each of them:

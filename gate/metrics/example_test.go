@@ -21,10 +21,10 @@ func ExampleNewConfusion() {
 	// Output: F1 0.667, MCC 0.333
 }
 
-func ExampleNewMatrix() {
+func ExampleNewCounts() {
 	truth := []int{0, 0, 1, 1, 2, 2}
 	predicted := []int{0, 0, 1, 2, 2, 2}
-	m, err := metrics.NewMatrix(truth, predicted, 3, nil)
+	m, err := metrics.NewCounts(truth, predicted, 3, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,25 +35,25 @@ func ExampleNewMatrix() {
 	// Output: macro 0.822, micro 0.833
 }
 
-func ExampleROCAUC() {
-	auc, err := metrics.ROCAUC([]bool{false, false, true, true}, []float64{0.1, 0.4, 0.35, 0.8}, nil)
+func ExampleBinaryROCAUC() {
+	auc, err := metrics.BinaryROCAUC([]bool{false, false, true, true}, []float64{0.1, 0.4, 0.35, 0.8}, nil)
 	fmt.Println(auc, err)
 
-	_, err = metrics.ROCAUC([]bool{true, true}, []float64{0.1, 0.4}, nil)
+	_, err = metrics.BinaryROCAUC([]bool{true, true}, []float64{0.1, 0.4}, nil)
 	fmt.Println(errors.Is(err, metrics.ErrUndefined), err)
 	// Output:
 	// 0.75 <nil>
 	// true metrics: roc_auc: undefined: rows of both classes are wanted
 }
 
-func ExampleBrier() {
-	brier, err := metrics.Brier([]bool{true, false}, []float64{0.8, 0.4}, nil)
+func ExampleBinaryBrier() {
+	brier, err := metrics.BinaryBrier([]bool{true, false}, []float64{0.8, 0.4}, nil)
 	fmt.Printf("%.2f %v\n", brier, err)
 	// Output: 0.10 <nil>
 }
 
-func ExampleRMSE() {
-	rmse, err := metrics.RMSE([]float64{1, 2, 3}, []float64{1, 2, 6}, nil)
+func ExampleRootMeanSquaredError() {
+	rmse, err := metrics.RootMeanSquaredError([]float64{1, 2, 3}, []float64{1, 2, 6}, nil)
 	fmt.Printf("%.3f %v\n", rmse, err)
 	// Output: 1.732 <nil>
 }

@@ -6,9 +6,9 @@ import "math"
 // spacing of float64 at 1, as in scikit-learn.
 const clip = 0x1p-52
 
-// LogLoss returns the mean of -ln of the probability given to what was true, in nats.
+// BinaryLogLoss returns the mean of -ln of the probability given to what was true, in nats.
 // Probabilities are clipped to [2^-52, 1-2^-52], so that a loss is at most 36.04.
-func LogLoss(truth []bool, probability, weights []float64) (float64, error) {
+func BinaryLogLoss(truth []bool, probability, weights []float64) (float64, error) {
 	const name = "log_loss"
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
@@ -18,7 +18,7 @@ func LogLoss(truth []bool, probability, weights []float64) (float64, error) {
 	return meanNegativeLog(name, len(truth), weights, given)
 }
 
-// NegativeLog returns -ln p with p clipped as in [LogLoss]: the loss of one row whose
+// NegativeLog returns -ln p with p clipped as in [BinaryLogLoss]: the loss of one row whose
 // truth was given the probability p.
 func NegativeLog(p float64) float64 { return -math.Log(clipped(p)) }
 

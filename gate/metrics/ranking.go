@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Ranking is what the order of the scores says of the rows. [ROCAUC] and [PRAUC] are
+// Ranking is what the order of the scores says of the rows. [BinaryROCAUC] and [BinaryPRAUC] are
 // shorter where only one of them is wanted; a Ranking is half of the work where both
 // are.
 type Ranking struct {
@@ -19,12 +19,12 @@ func NewRanking(truth []bool, score, weights []float64) (Ranking, error) {
 	return rank("ranking", truth, score, weights)
 }
 
-// ROCAUC returns the area under the ROC curve; see the function [ROCAUC].
+// ROCAUC returns the area under the ROC curve; see [BinaryROCAUC].
 func (r Ranking) ROCAUC() (float64, error) {
 	return ratio("roc_auc", r.roc, r.positive*r.negative, "rows of both classes are wanted")
 }
 
-// PRAUC returns the area under the precision-recall curve; see the function [PRAUC].
+// PRAUC returns the area under the precision-recall curve; see [BinaryPRAUC].
 func (r Ranking) PRAUC() (float64, error) {
 	return ratio("pr_auc", r.pr, r.positive, "no row is positive")
 }
@@ -81,4 +81,25 @@ func rank(metric string, truth []bool, score, weights []float64) (Ranking, error
 		from = to
 	}
 	return r, nil
+}
+
+// BinaryROCAUC returns the area under the ROC curve: the probability that a random positive
+// row scores above a random negative one, a tie counting half. Both classes must occur.
+func BinaryROCAUC(truth []bool, score, weights []float64) (float64, error) {
+	r, err := rank("roc_auc", truth, score, weights)
+	if err != nil {
+		return 0, err
+	}
+	return r.ROCAUC()
+}
+
+// BinaryPRAUC returns the area under the precision-recall curve as average precision: the sum
+// over the distinct scores, highest first, of the precision at that score times the
+// recall gained there. There is no interpolation. A positive row must occur.
+func BinaryPRAUC(truth []bool, score, weights []float64) (float64, error) {
+	r, err := rank("pr_auc", truth, score, weights)
+	if err != nil {
+		return 0, err
+	}
+	return r.PRAUC()
 }

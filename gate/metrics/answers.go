@@ -1,4 +1,4 @@
-package gate
+package metrics
 
 import (
 	"errors"
@@ -6,49 +6,40 @@ import (
 	"math"
 	"slices"
 
-	"github.com/selfheal-ml/selfheal/gate/internal/wire"
-	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Answers are what was answered, or what was true, for each row of [Evidence].
+// MaxClasses is the largest number of classes that a metric of classes is measured of.
+const MaxClasses = 1000
+
+// Classes returns the number of classes of a target: 2 for the zero Target, 0 for a
+// regression.
+func Classes(target predictlog.Target) int {
+	if target.Task == predictlog.Binary && len(target.Classes) == 0 {
+		return 2
+	}
+	return len(target.Classes)
+}
+
+// Answers are what was answered, or what was true, for each row.
 type Answers struct {
-	// Class is the class of each row, as index into Target.Classes; nil for a
+	// Class is the class of each row, as index into the target's classes; nil for a
 	// regression.
 	Class []int `json:"class,omitempty"`
 	// Probability[k][i] is the probability of class k for row i, in [0, 1]; nil if the
-	// model gives none, and for truths. Those of a row sum up to 1 within
-	// [metrics.SumTolerance].
+	// model gives none, and for truths. The probabilities of a row sum up to 1 within
+	// [SumTolerance].
 	Probability [][]float64 `json:"probability,omitempty"`
 	// Value is the value of each row, finite; nil for a classification.
 	Value []float64 `json:"value,omitempty"`
-
-	measured *measured // not nil if probabilities and values are gone
 }
 
-// UnmarshalJSON reads answers that were written as JSON. A member that is unknown or
-// occurs twice and a null in a column are an error, which leaves a as it was.
-func (a *Answers) UnmarshalJSON(data []byte) error {
-	type plain Answers // without this method
-	var read plain
-	if err := wire.Unmarshal(data, &read); err != nil {
-		return err
-	}
-	*a = Answers(read)
-	return nil
-}
+// N returns the number of rows answered.
+func (a Answers) N() int { return len(a.Class) + len(a.Value) }
 
-// hasProbabilities reports whether the model gave probabilities.
-func (a Answers) hasProbabilities() bool {
-	return a.Probability != nil || a.measured != nil && a.measured.probabilities
-}
-
-// n returns the number of rows answered.
-func (a Answers) n() int { return len(a.Class) + len(a.Value) }
-
-// validate returns every way in which a does not answer n rows of such a target. Of
-// each column the first bad row is named.
-func (a Answers) validate(target predictlog.Target, n int) error {
+// Validate returns every way in which a does not answer n rows of such a target. Of each
+// column the first bad row is named.
+func (a Answers) Validate(target predictlog.Target, n int) error {
 	if target.Task == predictlog.Regression {
 		return errors.Join(
 			checkColumn("Value", a.Value, n, notFinite, "a finite number"),
@@ -56,7 +47,7 @@ func (a Answers) validate(target predictlog.Target, n int) error {
 			checkAbsent("Probability", len(a.Probability), "a regression answers values"),
 		)
 	}
-	classes := classCount(target)
+	classes := Classes(target)
 	errs := []error{
 		checkColumn("Class", a.Class, n, notBelow(classes), fmt.Sprintf("0 to %d", classes-1)),
 		checkAbsent("Value", len(a.Value), "a classifier answers classes"),
@@ -88,7 +79,7 @@ func checkSums(probability [][]float64, n int) error {
 			}
 		}
 		for i, sum := range part {
-			if !sumsUp(sum) {
+			if !(math.Abs(sum-1) <= SumTolerance) {
 				return fmt.Errorf("the probabilities of row %d sum up to %v, want 1", first+i, sum)
 			}
 		}
@@ -96,10 +87,8 @@ func checkSums(probability [][]float64, n int) error {
 	return nil
 }
 
-func sumsUp(sum float64) bool { return math.Abs(sum-1) <= metrics.SumTolerance }
-
-// checkColumn returns an error if the column has not n values, or a malformed one, of
-// which malformed returns the first row, else -1.
+// checkColumn returns an error if the column has not n values, or if malformed returns a
+// row of it, and not -1.
 func checkColumn[T any](name string, column []T, n int, malformed func([]T) int, want string) error {
 	if len(column) != n {
 		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
@@ -111,7 +100,7 @@ func checkColumn[T any](name string, column []T, n int, malformed func([]T) int,
 }
 
 func notFinite(values []float64) int {
-	return slices.IndexFunc(values, func(v float64) bool { return !isFinite(v) })
+	return slices.IndexFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 }
 
 func notProbability(values []float64) int {
@@ -141,8 +130,8 @@ func checkAbsent(name string, n int, why string) error {
 	return nil
 }
 
-// pick returns the answers to the given rows only.
-func (a Answers) pick(rows []int) Answers {
+// Pick returns the answers to the given rows, in the order given.
+func (a Answers) Pick(rows []int) Answers {
 	picked := Answers{Class: pick(a.Class, rows), Value: pick(a.Value, rows)}
 	for _, p := range a.Probability {
 		picked.Probability = append(picked.Probability, pick(p, rows))
@@ -160,12 +149,4 @@ func pick[T any](column []T, rows []int) []T {
 		picked[i] = column[row]
 	}
 	return picked
-}
-
-// classCount returns the number of classes, 2 for the zero Target.
-func classCount(target predictlog.Target) int {
-	if target.Task == predictlog.Binary && len(target.Classes) == 0 {
-		return 2
-	}
-	return len(target.Classes)
 }

@@ -1,0 +1,163 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
+
+// rows is a source that has the rows.
+type rows struct {
+	*Evidence
+	trusted bool // the evidence is valid
+	found   facts
+	mu      sync.Mutex
+	counted map[grouping]map[string][]metrics.Tally // guarded by mu
+}
+
+// newView returns the view of the rows. trusted says that the evidence is valid.
+func newView(e *Evidence, trusted bool) view {
+	b := &Basis{
+		Target:              e.Target,
+		LastPromotion:       instant(e.LastPromotion),
+		Coverage:            e.Coverage,
+		TrainingRows:        e.TrainingRows,
+		ProductionLatency:   e.ProductionLatency,
+		ShadowLatency:       e.ShadowLatency,
+		ShadowProbabilities: e.Shadow.Probability != nil,
+	}
+	if !e.First() {
+		b.ProductionProbabilities = e.Production.Probability != nil
+	}
+	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rows{
+		Evidence: e,
+		trusted:  trusted,
+		found:    facts{known: map[string]Fact{}},
+		counted:  map[grouping]map[string][]metrics.Tally{},
+	}}
+}
+
+func (r *rows) valid() error {
+	if r.trusted {
+		return nil
+	}
+	answers := map[string]*metrics.Answers{"truth": &r.Truth, productionName: r.Production, shadowName: &r.Shadow}
+	for _, name := range sortedKeys(answers) {
+		if err := answers[name].Validate(r.Target, r.N()); err != nil {
+			return fmt.Errorf("%w: %s: %w", metrics.ErrInput, name, err)
+		}
+	}
+	return nil
+}
+
+// truths leaves out a truth that is no class.
+func (r *rows) truths() []int {
+	counts := make([]int, metrics.Classes(r.Target))
+	for _, k := range r.Truth.Class {
+		if k >= 0 && k < len(counts) {
+			counts[k]++
+		}
+	}
+	return counts
+}
+
+func (r *rows) columns() []string { return sortedKeys(r.Segments) }
+
+// tallies counts rows once.
+func (r *rows) tallies(by grouping) map[string][]metrics.Tally {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	counted, ok := r.counted[by]
+	if !ok {
+		counted = countTallies(r.Evidence, by)
+		r.counted[by] = counted
+	}
+	return counted
+}
+
+func (r *rows) parts(column string, m metrics.Metric) ([]subset, error) {
+	if have := len(r.Segments[column]); have != r.N() {
+		return nil, fmt.Errorf("%w: segments by %q: %d values, want %d", metrics.ErrInput, column, have, r.N())
+	}
+	if m.OfClasses() {
+		return countedParts(column, r.tallies(grouping{column, true})), nil
+	}
+	of := map[string][]int{}
+	for row, category := range r.Segments[column] {
+		of[category] = append(of[category], row)
+	}
+	var parts []subset
+	for _, category := range sortedKeys(of) {
+		s := newPart(column, category)
+		s.rows, s.n = of[category], len(of[category])
+		parts = append(parts, s)
+	}
+	return parts, nil
+}
+
+// newPart returns the segment of a category without its rows.
+func newPart(column, category string) subset {
+	return subset{segment: column + "=" + category, key: strconv.Quote(column) + "=" + strconv.Quote(category)}
+}
+
+// countedParts returns the segments of a column that is counted.
+func countedParts(column string, counted map[string][]metrics.Tally) []subset {
+	var parts []subset
+	for _, category := range sortedKeys(counted) {
+		s := newPart(column, category)
+		s.tallies = counted[category]
+		for _, t := range s.tallies {
+			s.n += t.Rows
+		}
+		parts = append(parts, s)
+	}
+	return parts
+}
+
+func (r *rows) of(model string) *metrics.Rows {
+	if model == productionName {
+		return metrics.NewRows(r.Target, r.Truth, *r.Production)
+	}
+	return metrics.NewRows(r.Target, r.Truth, r.Shadow)
+}
+
+func (r *rows) value(model string, m metrics.Metric) (float64, error) {
+	v, err := m.Measure(r.of(model))
+	return digits.Settle(v), err
+}
+
+func (r *rows) values(model string, of []metrics.Metric) map[string]float64 {
+	values := make(map[string]float64)
+	answers := r.of(model)
+	for _, m := range of {
+		v, err := m.Measure(answers)
+		switch {
+		case err == nil:
+			values[m.String()] = digits.Settle(v)
+		case !m.OfClasses() && !errors.Is(err, metrics.ErrNotMeasurable):
+			// Without the rows nobody could tell why there is none.
+			r.found.note(model+" "+m.String(), nil, err)
+		}
+	}
+	return values
+}
+
+func (r *rows) fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error) {
+	if f, ok := r.found.get(key); ok && (f.Error != "" || len(f.Values) == n) {
+		return f.Values, f.err()
+	}
+	values, err := find(r.Evidence)
+	for i, v := range values {
+		values[i] = digits.Settle(v)
+	}
+	r.found.note(key, values, err)
+	return values, err
+}
+
+func (r *rows) known() map[string]Fact { return r.found.known }
+
+func (r *rows) ask(c Criterion) Check { return c.Check(r.Evidence) }
