@@ -196,10 +196,10 @@ func (e *Evidence) Validate() error {
 
 func checkTimes(times []time.Time, n int) error {
 	if len(times) != n {
-		return fmt.Errorf("Times has %d values, want %d", len(times), n)
+		return fmt.Errorf("%s has %d values, want %d", "Times", len(times), n)
 	}
 	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
-		return fmt.Errorf("Times[%d] is %v, want a time", i, times[i])
+		return fmt.Errorf("%s[%d] is %v, want a time", "Times", i, times[i])
 	}
 	return nil
 }

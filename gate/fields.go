@@ -24,7 +24,7 @@ func (f *fields) want(ok bool, field string, value any, wanted string) {
 // metric records a violation unless m is a metric.
 func (f *fields) metric(m metrics.Metric) {
 	if m.Validate() != nil {
-		*f = append(*f, fmt.Errorf("Metric is %q, want one of package metrics, such as %q, or one that a host defines", m, metrics.F1))
+		*f = append(*f, fmt.Errorf("%s is %q, want one of package metrics, such as %q, or one that a host defines", "Metric", m, metrics.F1))
 	}
 }
 

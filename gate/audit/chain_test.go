@@ -21,11 +21,11 @@ import (
 func sample() gate.Decision {
 	return gate.Decision{
 		Outcome: gate.Reject, Policy: "mine", At: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), N: 1204, RowSet: "ab12",
-		Production: map[string]float64{"f1": 0.71, "brier": 0.2},
-		Shadow:     map[string]float64{"f1": 0.742, "brier": 0.19},
+		Production: map[string]float64{metrics.F1.String(): 0.71, metrics.Brier.String(): 0.2},
+		Shadow:     map[string]float64{metrics.F1.String(): 0.742, metrics.Brier.String(): 0.19},
 		Checks: []gate.Check{
 			{Criterion: "samples", Verdict: gate.Pass, Precondition: true, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
-			{Criterion: "f1 superiority", Verdict: gate.Pass, Metric: "f1", Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
+			{Criterion: "f1 superiority", Verdict: gate.Pass, Metric: metrics.F1.String(), Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
 			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, AtMost: true, Reason: "Brier is 0.190"},
 			{Criterion: "latency", Verdict: gate.Undecided, Statistic: math.NaN(), Threshold: math.NaN(), Needed: 9},
 		},

@@ -135,16 +135,16 @@ func OfRows(info Info, cost func(Row) float64) (Metric, error) {
 func own(d definition) (Metric, error) {
 	var errs []error
 	if !validName.MatchString(d.Name) {
-		errs = append(errs, fmt.Errorf("Name is %q, want small letters, digits and underscores", d.Name))
+		errs = append(errs, fmt.Errorf("the Name is %q, want small letters, digits and underscores", d.Name))
 	} else if Named(d.Name).known() {
-		errs = append(errs, fmt.Errorf("Name is %q, which is a metric of this package", d.Name))
+		errs = append(errs, fmt.Errorf("the Name is %q, which is a metric of this package", d.Name))
 	}
 	for _, t := range d.Tasks {
 		if t > predictlog.Regression {
-			errs = append(errs, fmt.Errorf("Tasks has the unknown task %d", t))
+			errs = append(errs, fmt.Errorf("an unknown task %d is among the Tasks", t))
 		}
 		if t == predictlog.Regression && (d.counts != nil || d.Probabilities) {
-			errs = append(errs, errors.New("Tasks has regression, which has no classes"))
+			errs = append(errs, errors.New("regression is among the Tasks, which has no classes"))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -281,6 +281,19 @@ func (m Metric) Measure(r *Rows) (float64, error) {
 	if err := m.Measurable(r.target, r.n(), r.answers.Probability != nil); err != nil {
 		return 0, err
 	}
+	v, ok := r.values[m.definition]
+	if ok {
+		return v, nil
+	}
+	v, err := m.measure(r)
+	if err == nil {
+		r.values[m.definition] = v
+	}
+	return v, err
+}
+
+// measure is Measure of a metric that suits the rows.
+func (m Metric) measure(r *Rows) (float64, error) {
 	if m.OfClasses() {
 		counts, err := r.counted()
 		if err != nil {

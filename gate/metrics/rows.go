@@ -12,17 +12,17 @@ type Rows struct {
 	target         predictlog.Target
 	truth, answers Answers
 
+	values map[*definition]float64 // of the metrics that were measured
 	// Each of these is nil until it is needed.
 	counts   Counts
 	positive []bool    // whether a row is of the second of two classes
 	rankings []Ranking // of each class against the rest
-	brier    *float64
 }
 
 // NewRows returns the rows, which share the columns with the arguments. Malformed answers
 // are an error of [Metric.Measure], not of NewRows.
 func NewRows(target predictlog.Target, truth, answers Answers) *Rows {
-	return &Rows{target: target, truth: truth, answers: answers}
+	return &Rows{target: target, truth: truth, answers: answers, values: map[*definition]float64{}}
 }
 
 // n returns the number of rows.
@@ -116,23 +116,15 @@ func (r *Rows) logLoss() (float64, error) {
 	return MulticlassLogLoss(r.truth.Class, r.answers.Probability, nil)
 }
 
-func (r *Rows) brierScore() (v float64, err error) {
-	if r.brier != nil {
-		return *r.brier, nil
-	}
+func (r *Rows) brierScore() (float64, error) {
 	if r.binary() {
-		v, err = BinaryBrier(r.positive, r.answers.Probability[1], nil)
-	} else {
-		v, err = MulticlassBrier(r.truth.Class, r.answers.Probability, nil)
+		return BinaryBrier(r.positive, r.answers.Probability[1], nil)
 	}
-	if err == nil {
-		r.brier = &v
-	}
-	return v, err
+	return MulticlassBrier(r.truth.Class, r.answers.Probability, nil)
 }
 
 func (r *Rows) brierSkill() (float64, error) {
-	score, err := r.brierScore()
+	score, err := Brier.Measure(r)
 	if err != nil {
 		return 0, err
 	}
