@@ -83,7 +83,7 @@ func (b Budget) withDefaults() Budget {
 	return b
 }
 
-// validate returns everything that is wrong with the budget: a Total outside (0, 1), a
+// Validate returns everything that is wrong with the budget: a Total outside (0, 1), a
 // negative Horizon or Decisions, a share that no test could tell from none, charges that
 // are not in order of time or not positive.
 func (b Budget) Validate() error {

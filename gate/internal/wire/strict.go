@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -49,68 +50,60 @@ type form struct {
 var anything = form{want: "a value", nullable: true}
 
 func formOf(t reflect.Type) form {
-	nullable := t.Kind() == reflect.Pointer
+	f := form{nullable: t.Kind() == reflect.Pointer}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch p := reflect.PointerTo(t); {
-	case t == reflect.TypeFor[Number]():
-		return form{want: "a number", nullable: true}
-	case t == reflect.TypeFor[json.RawMessage](), t.Kind() == reflect.Interface:
+	switch p, kind := reflect.PointerTo(t), t.Kind(); {
+	case t == reflect.TypeFor[json.RawMessage](), kind == reflect.Interface:
 		return anything
+	case t == reflect.TypeFor[Number]():
+		f.want, f.nullable = "a number", true
 	case t == reflect.TypeFor[time.Time]():
-		return form{want: "a time", nullable: nullable}
+		f.want = "a time"
 	case p.Implements(reflect.TypeFor[json.Unmarshaler]()):
-		return form{want: "a value", nullable: nullable}
-	case p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		return form{want: "a text", nullable: nullable}
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return form{want: "true or false", nullable: nullable}
-	case reflect.String:
-		return form{want: "a text", nullable: nullable}
-	case reflect.Slice, reflect.Array:
+		f.want = "a value"
+	case p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()), kind == reflect.String:
+		f.want = "a text"
+	case kind == reflect.Bool:
+		f.want = "true or false"
+	case kind == reflect.Slice, kind == reflect.Array:
 		return form{"a list", t, true}
-	case reflect.Map:
+	case kind == reflect.Map:
 		return form{"an object", t, true}
-	case reflect.Struct:
-		return form{"an object", t, nullable}
+	case kind == reflect.Struct:
+		f.want, f.of = "an object", t
+	default:
+		f.want = "a number"
 	}
-	return form{want: "a number", nullable: nullable}
+	return f
 }
 
-// is reports whether the form is of a type of that kind.
-func (f form) is(kind reflect.Kind) bool { return f.of != nil && f.of.Kind() == kind }
-
-// member is a field of a struct as package json sees it.
-type member struct {
-	name     string
-	form     form
-	optional bool
+// kind returns the kind of what is inside, [reflect.Invalid] if that is not known.
+func (f form) kind() reflect.Kind {
+	if f.of == nil {
+		return reflect.Invalid
+	}
+	return f.of.Kind()
 }
 
-func membersOf(t reflect.Type) (members []member, names []string) {
+// members returns the names of a struct's fields as package json sees them, the forms of
+// the fields, and whether each may be omitted.
+func members(t reflect.Type) (names []string, forms []form, optional []bool) {
 	for _, f := range reflect.VisibleFields(t) {
-		tag := f.Tag.Get("json")
-		name, options, _ := strings.Cut(tag, ",")
-		base := f.Type
-		if f.Anonymous && base.Kind() == reflect.Pointer {
-			base = base.Elem()
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
 		}
-		if name == "" {
-			name = f.Name
-			if f.Anonymous && base.Kind() == reflect.Struct {
-				continue // its fields are visible themselves
-			}
-		}
-		if tag == "-" || !f.IsExported() || slices.Contains(names, name) {
+		embeds := name == "" && f.Anonymous && inner.Kind() == reflect.Struct // whose fields are visible too
+		name = cmp.Or(name, f.Name)
+		if embeds || f.Tag.Get("json") == "-" || !f.IsExported() || slices.Contains(names, name) {
 			continue
 		}
-		names = append(names, name)
-		members = append(members, member{name, formOf(f.Type), strings.Contains(options, "omit")})
+		names, forms, optional = append(names, name), append(forms, formOf(f.Type)), append(optional, strings.Contains(options, "omit"))
 	}
-	return members, names
+	return names, forms, optional
 }
 
 // misfit is an error about the value at a path.
@@ -130,21 +123,19 @@ func within(outer string, err error) error {
 	return err
 }
 
-// reader goes once through JSON that is known to be valid, which keeps it simple and
-// several times as fast as the tokens of package json.
+// reader goes once through JSON that is known to be valid, which keeps the reader simple,
+// and several times as fast as the tokens of package json.
 type reader struct {
 	data []byte
 	at   int
 }
 
-// next skips what stands between values and returns the byte after it, 0 at the end.
+// next skips what stands between values and returns the byte after it.
 func (r *reader) next() byte {
-	for ; r.at < len(r.data); r.at++ {
-		if c := r.data[r.at]; strings.IndexByte(" \t\r\n,:", c) < 0 {
-			return c
-		}
+	for strings.IndexByte(" \t\r\n,:", r.data[r.at]) >= 0 {
+		r.at++
 	}
-	return 0
+	return r.data[r.at]
 }
 
 // value goes through one value.
@@ -155,7 +146,7 @@ func (r *reader) value(f form) error {
 		return misfits(" is null, want %s", f.want)
 	case c == '{':
 		return r.object(f)
-	case f.is(reflect.Struct) && c != 'n':
+	case f.kind() == reflect.Struct && c != 'n':
 		if err := r.value(anything); err != nil {
 			return err
 		}
@@ -166,7 +157,8 @@ func (r *reader) value(f form) error {
 		r.text()
 		return nil
 	}
-	for ; r.at < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[r.at]) < 0; r.at++ {
+	for r.at < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[r.at]) < 0 {
+		r.at++
 	}
 	return nil
 }
@@ -185,7 +177,7 @@ func (r *reader) text() []byte {
 
 func (r *reader) list(f form) error {
 	element := anything
-	if f.is(reflect.Slice) || f.is(reflect.Array) {
+	if kind := f.kind(); kind == reflect.Slice || kind == reflect.Array {
 		element = formOf(f.of.Elem())
 	}
 	r.at++
@@ -199,12 +191,13 @@ func (r *reader) list(f form) error {
 }
 
 func (r *reader) object(f form) error {
-	var members []member
 	var names []string
-	element := anything
-	if f.is(reflect.Struct) {
-		members, names = membersOf(f.of)
-	} else if f.is(reflect.Map) {
+	var forms []form
+	var optional []bool
+	element, isStruct := anything, f.kind() == reflect.Struct
+	if isStruct {
+		names, forms, optional = members(f.of)
+	} else if f.kind() == reflect.Map {
 		element = formOf(f.of.Elem())
 	}
 	seen := map[string]bool{}
@@ -218,13 +211,12 @@ func (r *reader) object(f form) error {
 			return misfits(": field %q occurs twice", name)
 		}
 		seen[name] = true
-		if f.is(reflect.Struct) {
+		if isStruct {
 			i := slices.Index(names, name)
 			if i < 0 { // package json would take "Rows" for "rows"
 				return misfits(": unknown field %q, want one of %q", name, names)
 			}
-			element = members[i].form
-			if members[i].optional && r.next() == 'n' {
+			if element = forms[i]; optional[i] && r.next() == 'n' {
 				return within("."+name, misfits(" is null, want %s or no such field", element.want))
 			}
 		}
@@ -233,9 +225,9 @@ func (r *reader) object(f form) error {
 		}
 	}
 	r.at++
-	for _, m := range members {
-		if !m.optional && !seen[m.name] {
-			return misfits(": field %q is missing", m.name)
+	for i, name := range names {
+		if !optional[i] && !seen[name] {
+			return misfits(": field %q is missing", name)
 		}
 	}
 	return nil
