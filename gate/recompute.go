@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Errors of [Recompute] and [RecomputeFrom], beside [ErrNeedsRows].
@@ -41,7 +42,7 @@ func Recompute(d Decision, host ...Kind) (Decision, error) {
 	if d.Rules == nil || d.Basis == nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
 	}
-	policy, err := ParsePolicy(d.Rules, host...)
+	policy, err := d.parseRules(host)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
@@ -70,13 +71,29 @@ func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if d.Rules == nil {
 		return Decision{}, errors.New("gate: recompute: the decision stores no rules")
 	}
-	policy, err := ParsePolicy(d.Rules, host...)
+	policy, err := d.parseRules(host)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
 	again := Evaluate(policy, e)
 	again.Prev = d.Prev
 	return again, again.same(d)
+}
+
+// parseRules reads the policy. A metric that the decision measured must be known.
+func (d Decision) parseRules(host []Kind) (Policy, error) {
+	policy, err := ParsePolicy(d.Rules, host...)
+	for _, c := range slices.Concat(policy.Criteria, policy.First) {
+		asks, ok := c.(interface{ metric() metrics.Metric })
+		if !ok || asks.metric().Validate() == nil {
+			continue
+		}
+		name := asks.metric().String()
+		if _, measured := d.Shadow[name]; measured || slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
+			return Policy{}, fmt.Errorf("%q is a metric of the host: give its KindOfMetric", name)
+		}
+	}
+	return policy, err
 }
 
 // same returns an error that says where d is not the other decision.
