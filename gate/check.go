@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
@@ -160,6 +161,58 @@ func (c Check) Wanted() string {
 	default:
 		return "≥ " + bound
 	}
+}
+
+// show writes a number of the check in its unit, with the digits that tell what was
+// measured from the threshold.
+func (c Check) show(v float64) string {
+	m := metricNamed(c.Metric)
+	if !digits.IsFinite(v) {
+		return figure(v)
+	}
+	more := func(write func(v float64, more int) string) int {
+		switch {
+		case !digits.IsFinite(c.Threshold):
+			return tell(write, v)
+		case c.CI != nil:
+			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
+		}
+		return tell(write, c.Threshold, c.Statistic)
+	}
+	switch c.Unit {
+	case UnitRows:
+		return figure(math.Round(v))
+	case UnitShare:
+		return share(v, more(share))
+	case UnitProbability:
+		return fmt.Sprintf("%.3g", v)
+	case UnitHours:
+		return days(time.Duration(v * float64(time.Hour)))
+	case UnitSeconds:
+		return readable(time.Duration(math.Round(v * float64(time.Second))))
+	case UnitMetric:
+		return m.write(v, more(m.write))
+	case UnitGain:
+		if v == 0 {
+			return "0"
+		}
+		return m.difference(v, more(m.write))
+	case UnitRelativeGain:
+		return plus(share(v, more(share)))
+	case UnitDrop:
+		return m.write(math.Abs(v), more(m.write)) + " " + direction(v)
+	case UnitRelativeDrop:
+		return share(math.Abs(v), more(share)) + " " + direction(v)
+	}
+	return figure(v)
+}
+
+// direction says what a drop is.
+func direction(drop float64) string {
+	if drop < 0 {
+		return "better"
+	}
+	return "worse"
 }
 
 // stands reports whether the check stands in the way of a promotion.

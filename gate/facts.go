@@ -10,6 +10,10 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
+// ErrNeedsRows means that a decision cannot be made again from what it stores, only
+// from its evidence: see [RecomputeFrom].
+var ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
+
 // Fact is the numbers that a criterion took from single rows, or why there are none.
 type Fact struct {
 	Values []float64 `json:"values,omitempty"`

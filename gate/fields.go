@@ -9,6 +9,12 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
+// The defaults of the statistical criteria.
+const (
+	defaultAlpha = 0.05
+	defaultDraws = 2000
+)
+
 // minAlpha is the smallest error rate that may be asked for. Below it no approximation
 // holds.
 const minAlpha = 1e-5

@@ -9,12 +9,6 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// The defaults of the statistical criteria.
-const (
-	defaultAlpha = 0.05
-	defaultDraws = 2000
-)
-
 // Superior wants the shadow proven better than production: the one-sided confidence
 // bound of its gain, at the level 1-Alpha, must be above Min. If it truly is no better
 // than that, it passes with a probability of at most about Alpha. This is [ProveBetter].

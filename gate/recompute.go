@@ -13,11 +13,8 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Errors of [Recompute] and [RecomputeFrom].
+// Errors of [Recompute] and [RecomputeFrom], beside [ErrNeedsRows].
 var (
-	// ErrNeedsRows means that a decision cannot be made again from what it stores, only
-	// from its evidence: see [RecomputeFrom].
-	ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
 	// ErrDiffers means that something else comes of it when a decision is made again:
 	// the stored one was changed, or another version of this package made it.
 	// It is also [ErrRounding] if another processor may have.

@@ -73,9 +73,6 @@ func percent(v float64) string { return plus(share(v, tell(share, v))) }
 // metric writes values of a metric.
 type metric struct{ metrics.Metric }
 
-// metricOf returns what a metric stands for on the target of the evidence.
-func metricOf(m metrics.Metric, v view) metric { return metric{m.For(v.Target)} }
-
 // metricNamed returns the metric of a name that was stored.
 func metricNamed(name string) metric { return metric{metrics.Named(name)} }
 
@@ -155,58 +152,6 @@ func significant(v float64, n int) string {
 		fraction = "." + fraction
 	}
 	return count(i) + fraction
-}
-
-// show writes a number of the check in its unit, with the digits that tell what was
-// measured from the threshold.
-func (c Check) show(v float64) string {
-	m := metricNamed(c.Metric)
-	if !digits.IsFinite(v) {
-		return figure(v)
-	}
-	more := func(write func(v float64, more int) string) int {
-		switch {
-		case !digits.IsFinite(c.Threshold):
-			return tell(write, v)
-		case c.CI != nil:
-			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
-		}
-		return tell(write, c.Threshold, c.Statistic)
-	}
-	switch c.Unit {
-	case UnitRows:
-		return figure(math.Round(v))
-	case UnitShare:
-		return share(v, more(share))
-	case UnitProbability:
-		return fmt.Sprintf("%.3g", v)
-	case UnitHours:
-		return days(time.Duration(v * float64(time.Hour)))
-	case UnitSeconds:
-		return readable(time.Duration(math.Round(v * float64(time.Second))))
-	case UnitMetric:
-		return m.write(v, more(m.write))
-	case UnitGain:
-		if v == 0 {
-			return "0"
-		}
-		return m.difference(v, more(m.write))
-	case UnitRelativeGain:
-		return plus(share(v, more(share)))
-	case UnitDrop:
-		return m.write(math.Abs(v), more(m.write)) + " " + direction(v)
-	case UnitRelativeDrop:
-		return share(math.Abs(v), more(share)) + " " + direction(v)
-	}
-	return figure(v)
-}
-
-// direction says what a drop is.
-func direction(drop float64) string {
-	if drop < 0 {
-		return "better"
-	}
-	return "worse"
 }
 
 // days writes a duration of a day or more in days, and a shorter one as it is.

@@ -123,3 +123,6 @@ func (v view) sum() *Basis {
 	}
 	return &b
 }
+
+// metricOf returns what a metric stands for on the target of the evidence.
+func metricOf(m metrics.Metric, v view) metric { return metric{m.For(v.Target)} }
