@@ -3,10 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"math/bits"
 	"slices"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -227,15 +224,7 @@ func isNotText(s string) bool { return !utf8.ValidString(s) }
 
 // checkIDs returns an error if an ID is empty, not UTF-8 or occurs twice.
 func checkIDs(ids []string) error {
-	// A map takes ten times as long, and was the larger part of a decision on a million
-	// rows. Here the IDs are first divided by their hash into parts of which each fits the
-	// cache with its hash table.
-	type slot struct{ hash, next uint32 } // next is the row plus 1, 0 if the slot is free
-	const parts = 1 << 8
-	part := func(hash uint64) int { return int(hash >> 56) }
-	seed := maphash.MakeSeed()
-	hashes := make([]uint64, len(ids))
-	var ends [parts]int
+	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
 		if id == "" {
 			return fmt.Errorf("row %d has none", i)
@@ -243,41 +232,9 @@ func checkIDs(ids []string) error {
 		if isNotText(id) {
 			return fmt.Errorf("%q of row %d is not UTF-8", id, i)
 		}
-		hashes[i] = maphash.String(seed, id)
-		ends[part(hashes[i])]++
-	}
-	largest, begin := 0, 0
-	for i, n := range ends {
-		ends[i] = begin // for now
-		largest, begin = max(largest, n), begin+n
-	}
-	slots := make([]slot, len(ids))
-	for i, hash := range hashes {
-		end := &ends[part(hash)]
-		slots[*end] = slot{hash: uint32(hash), next: uint32(i + 1)}
-		*end++
-	}
-	repeated := len(ids) // the first row that is
-	table := make([]slot, 1<<bits.Len(uint(2*largest)))
-	mask := uint32(len(table) - 1)
-	begin = 0
-	for _, end := range ends {
-		clear(table)
-	next:
-		for _, s := range slots[begin:end] {
-			place := s.hash & mask
-			for ; table[place].next != 0; place = (place + 1) & mask {
-				if taken := table[place]; taken.hash == s.hash && ids[taken.next-1] == ids[s.next-1] {
-					repeated = min(repeated, int(s.next-1))
-					break next
-				}
-			}
-			table[place] = s
+		if seen[id] = struct{}{}; len(seen) <= i {
+			return fmt.Errorf("%q occurs twice", id)
 		}
-		begin = end
-	}
-	if repeated < len(ids) {
-		return fmt.Errorf("%q occurs twice", ids[repeated])
 	}
 	return nil
 }
@@ -304,115 +261,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// FromScores makes evidence of a binary target from columns that a job already has: the
-// truth, 0 or 1, and each model's probability of 1. A probability of 0.5 or more answers
-// 1. The rows are named "0", "1", ..., so that the RowSet is the same for any data of as
-// many rows: set IDs where the rows have their own. Coverage counts every row as
-// labelled, because nothing is known of others. Set At, LastPromotion, Coverage and
-// Segments on the result where they matter. Where positives are rare, few scores reach
-// 0.5: to decide at another threshold, set the Class of both models' answers.
-//
-// The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
-// production is an error too: use [FirstFromScores] if there is no production model yet.
-func FromScores(truth, production, shadow []float64) (Evidence, error) {
-	e, err := ofScores(truth, shadow)
-	if err != nil {
-		return Evidence{}, err
-	}
-	if production != nil {
-		answers := fromScores(production)
-		e.Production = &answers
-	}
-	return e.valid()
-}
-
-// FirstFromScores makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromScores].
-func FirstFromScores(truth, shadow []float64) (Evidence, error) {
-	e, err := ofScores(truth, shadow)
-	if err != nil {
-		return Evidence{}, err
-	}
-	e.FirstDeployment = true
-	return e.valid()
-}
-
 // valid returns the evidence, or what is wrong with it.
 func (e Evidence) valid() (Evidence, error) {
 	if err := e.Validate(); err != nil {
 		return Evidence{}, err
 	}
 	return e, nil
-}
-
-// ofScores returns what is known without production.
-func ofScores(truth, shadow []float64) (Evidence, error) {
-	n := len(truth)
-	e := Evidence{
-		Target:   predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}},
-		Coverage: labels.Count{Predictions: n, Labelled: n},
-		IDs:      numbered(n),
-		Truth:    metrics.Answers{Class: make([]int, n)},
-		Shadow:   fromScores(shadow),
-	}
-	for i, y := range truth {
-		switch y {
-		case 0, 1:
-			e.Truth.Class[i] = int(y)
-		default:
-			return Evidence{}, fmt.Errorf("%w: truth: row %d is %v, want 0 or 1", ErrInvalidEvidence, i, y)
-		}
-	}
-	return e, nil
-}
-
-// FromValues makes evidence of a regression from columns that a job already has: the
-// truth and each model's value. Everything else is as for [FromScores]; use
-// [FirstFromValues] if there is no production model yet.
-func FromValues(truth, production, shadow []float64) (Evidence, error) {
-	e := ofValues(truth, shadow)
-	if production != nil {
-		e.Production = &metrics.Answers{Value: slices.Clone(production)}
-	}
-	return e.valid()
-}
-
-// FirstFromValues makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromValues].
-func FirstFromValues(truth, shadow []float64) (Evidence, error) {
-	e := ofValues(truth, shadow)
-	e.FirstDeployment = true
-	return e.valid()
-}
-
-// ofValues returns what is known without production.
-func ofValues(truth, shadow []float64) Evidence {
-	n := len(truth)
-	return Evidence{
-		Target:   predictlog.Target{Task: predictlog.Regression},
-		Coverage: labels.Count{Predictions: n, Labelled: n},
-		IDs:      numbered(n),
-		Truth:    metrics.Answers{Value: slices.Clone(truth)},
-		Shadow:   metrics.Answers{Value: slices.Clone(shadow)},
-	}
-}
-
-// numbered returns the IDs "0", "1", ...
-func numbered(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = strconv.Itoa(i)
-	}
-	return ids
-}
-
-func fromScores(score []float64) metrics.Answers {
-	a := metrics.Answers{Class: make([]int, len(score)), Probability: [][]float64{make([]float64, len(score)), slices.Clone(score)}}
-	for i, p := range score {
-		a.Probability[0][i] = 1 - p
-		if p >= 0.5 {
-			a.Class[i] = 1
-		}
-	}
-	return a
 }

@@ -64,10 +64,12 @@ func ordered(tallies []metrics.Tally, first bool) []metrics.Tally {
 		t.Rows = n
 		found = append(found, t)
 	}
-	slices.SortFunc(found, func(a, b metrics.Tally) int {
-		return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
-	})
+	slices.SortFunc(found, compareTallies)
 	return found
+}
+
+func compareTallies(a, b metrics.Tally) int {
+	return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
 }
 
 func (s *storedSource) valid() error { return nil }

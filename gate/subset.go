@@ -2,7 +2,7 @@ package gate
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
@@ -53,37 +53,27 @@ func (e *Evidence) Subset(rows []int) (Evidence, error) {
 // checkColumns returns an error if a column has not one value for each ID.
 func (e *Evidence) checkColumns() error {
 	n := e.N()
-	uneven := func(column string, have int) error {
-		return fmt.Errorf("%w: %s has %d values, want %d", ErrInvalidEvidence, column, have, n)
-	}
-	if have := len(e.Times); have > 0 && have != n {
-		return uneven("times", have)
-	}
-	for _, name := range sortedKeys(e.Segments) {
-		if have := len(e.Segments[name]); have != n {
-			return uneven(strconv.Quote(name), have)
-		}
-	}
 	answers := []metrics.Answers{e.Truth, e.Shadow}
 	if e.Production != nil {
 		answers = append(answers, *e.Production)
 	}
+	var lengths []int
 	for _, a := range answers {
-		for _, column := range append([]int{a.N()}, lengths(a.Probability)...) {
-			if column != n {
-				return uneven("a column of answers", column)
-			}
+		lengths = append(lengths, a.N())
+		for _, p := range a.Probability {
+			lengths = append(lengths, len(p))
 		}
 	}
-	return nil
-}
-
-func lengths(columns [][]float64) []int {
-	n := make([]int, len(columns))
-	for i, column := range columns {
-		n[i] = len(column)
+	for _, segments := range e.Segments {
+		lengths = append(lengths, len(segments))
 	}
-	return n
+	if len(e.Times) > 0 {
+		lengths = append(lengths, len(e.Times))
+	}
+	if i := slices.IndexFunc(lengths, func(have int) bool { return have != n }); i >= 0 {
+		return fmt.Errorf("%w: a column of %d values, want %d", ErrInvalidEvidence, lengths[i], n)
+	}
+	return nil
 }
 
 // at returns the given rows of a column, nil if there is no such column.
