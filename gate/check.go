@@ -245,15 +245,15 @@ type intervalJSON struct {
 
 // MarshalJSON writes the check. A number that is not finite becomes null.
 func (c Check) MarshalJSON() ([]byte, error) {
-	stored := checkJSON{
+	document := checkJSON{
 		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
 		Unit: c.Unit, Statistic: wire.Number(c.Statistic), Threshold: wire.Number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
 		Segments: c.Segments, Omitted: c.Omitted, Reason: c.Reason,
 	}
 	if c.CI != nil {
-		stored.CI = &intervalJSON{wire.Number(c.CI.Lo), wire.Number(c.CI.Hi), wire.Number(c.CI.Level)}
+		document.CI = &intervalJSON{wire.Number(c.CI.Lo), wire.Number(c.CI.Hi), wire.Number(c.CI.Level)}
 	}
-	return json.Marshal(stored)
+	return json.Marshal(document)
 }
 
 // UnmarshalJSON reads what [Check.MarshalJSON] wrote. A statistic, a threshold or a level of
@@ -262,17 +262,17 @@ func (c Check) MarshalJSON() ([]byte, error) {
 // always writes it. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
 	nan := wire.Number(math.NaN())
-	stored := checkJSON{Statistic: nan, Threshold: nan}
-	if err := wire.Unmarshal(data, &stored); err != nil {
+	document := checkJSON{Statistic: nan, Threshold: nan}
+	if err := wire.Unmarshal(data, &document); err != nil {
 		return fmt.Errorf("gate: check: %w", err)
 	}
 	*c = Check{
-		Criterion: stored.Criterion, Verdict: stored.Verdict, Proof: stored.Proof, Precondition: stored.Precondition, Metric: stored.Metric,
-		Unit: stored.Unit, Statistic: float64(stored.Statistic), Threshold: float64(stored.Threshold), AtMost: stored.AtMost, N: stored.N, Needed: stored.Needed,
-		Segments: stored.Segments, Omitted: stored.Omitted, Reason: stored.Reason,
+		Criterion: document.Criterion, Verdict: document.Verdict, Proof: document.Proof, Precondition: document.Precondition, Metric: document.Metric,
+		Unit: document.Unit, Statistic: float64(document.Statistic), Threshold: float64(document.Threshold), AtMost: document.AtMost, N: document.N, Needed: document.Needed,
+		Segments: document.Segments, Omitted: document.Omitted, Reason: document.Reason,
 	}
-	if stored.CI != nil {
-		c.CI = &Interval{Lo: stored.CI.Lo.Or(math.Inf(-1)), Hi: stored.CI.Hi.Or(math.Inf(1)), Level: float64(stored.CI.Level)}
+	if document.CI != nil {
+		c.CI = &Interval{Lo: document.CI.Lo.Or(math.Inf(-1)), Hi: document.CI.Hi.Or(math.Inf(1)), Level: float64(document.CI.Level)}
 	}
 	return nil
 }

@@ -29,9 +29,9 @@ type CriterionFunc func(e *Evidence) Check
 // Check calls f.
 func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
 
-// validate asks a criterion whether it is well formed, if it can tell. A host's own
+// wellFormed asks a criterion whether it is well formed, if it can tell. A host's own
 // Validate comes before the method of a criterion of this package that the host embeds.
-func validate(c Criterion) error {
+func wellFormed(c Criterion) error {
 	if isNil(c) {
 		return errNilCriterion
 	}

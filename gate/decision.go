@@ -44,8 +44,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return err
 }
 
-// outcome is where the verdicts become a decision.
-func outcome(checks []Check) Outcome {
+// outcomeOf is where the verdicts become a decision.
+func outcomeOf(checks []Check) Outcome {
 	var passed, failed, open, insufficient bool
 	for _, c := range checks {
 		switch {
@@ -250,7 +250,7 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 // checkOutcome returns an error if the decision promotes although its checks do not. Another
 // outcome is not checked: to hold back is always safe.
 func (d Decision) checkOutcome() error {
-	if follows := outcome(d.Checks); d.Outcome == Promote && follows != Promote {
+	if follows := outcomeOf(d.Checks); d.Outcome == Promote && follows != Promote {
 		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)
 	}
 	return nil
@@ -262,27 +262,27 @@ func (d Decision) checkOutcome() error {
 // version is an error, and so is a promotion that does not follow from the checks. An error
 // leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
-	var stored decisionJSON
-	if err := wire.Unmarshal(data, &stored); err != nil {
+	var document decisionJSON
+	if err := wire.Unmarshal(data, &document); err != nil {
 		return fmt.Errorf("gate: decision: %w", err)
 	}
-	if stored.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: decision: schema version %d, want %d", stored.SchemaVersion, schemaVersion)
+	if document.SchemaVersion != schemaVersion {
+		return fmt.Errorf("gate: decision: schema version %d, want %d", document.SchemaVersion, schemaVersion)
 	}
 	read := Decision{
-		Outcome:    stored.Outcome,
-		Policy:     stored.Policy,
-		First:      stored.First,
-		At:         stored.At.UTC(),
-		N:          stored.N,
-		RowSet:     stored.RowSet,
-		Evidence:   stored.Evidence,
-		Production: convert[float64](stored.Production),
-		Shadow:     convert[float64](stored.Shadow),
-		Checks:     stored.Checks,
-		Rules:      stored.Rules,
-		Basis:      stored.Basis,
-		Prev:       stored.Prev,
+		Outcome:    document.Outcome,
+		Policy:     document.Policy,
+		First:      document.First,
+		At:         document.At.UTC(),
+		N:          document.N,
+		RowSet:     document.RowSet,
+		Evidence:   document.Evidence,
+		Production: convert[float64](document.Production),
+		Shadow:     convert[float64](document.Shadow),
+		Checks:     document.Checks,
+		Rules:      document.Rules,
+		Basis:      document.Basis,
+		Prev:       document.Prev,
 	}
 	if err := read.checkOutcome(); err != nil {
 		return err

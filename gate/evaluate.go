@@ -51,7 +51,7 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 			d.At = time.Time{} // JSON could not hold it
 		}
 		d.Rules = rules(policy)
-		d.Checks = []Check{failed("evidence", err)}
+		d.Checks = []Check{failedCheck("evidence", err)}
 		return d
 	}
 	d.decide(policy, newView(e, true), hashing.Wait)
@@ -83,19 +83,19 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 		d.Checks = append(d.Checks, judge(c, i, v))
 	}
 	if len(criteria) == 0 {
-		d.Checks = append(d.Checks, failed("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
+		d.Checks = append(d.Checks, failedCheck("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
 	}
 	if malformed != nil {
-		d.Checks = append(d.Checks, failed("policy", malformed))
+		d.Checks = append(d.Checks, failedCheck("policy", malformed))
 	}
 	if v.n == 0 {
 		// Whatever the criteria make of it: nothing was compared.
-		check := failed("evidence", errors.New("there are no rows"))
+		check := failedCheck("evidence", errors.New("there are no rows"))
 		check.Verdict, check.Precondition = Undecided, true
 		d.Checks = append(d.Checks, check)
 	}
 	measuring.Wait()
-	d.Outcome = outcome(d.Checks)
+	d.Outcome = outcomeOf(d.Checks)
 	d.Rules = rules(policy)
 	if known := v.known(); len(known) > 0 {
 		d.Basis.Facts = known
@@ -134,8 +134,8 @@ func rules(policy Policy) json.RawMessage {
 // judge asks one criterion and makes sure that nothing half-filled passes.
 func judge(c Criterion, index int, v view) Check {
 	name := fmt.Sprintf("criterion %d", index+1)
-	if err := validate(c); err != nil {
-		return failed(name, err)
+	if err := wellFormed(c); err != nil {
+		return failedCheck(name, err)
 	}
 	var check Check
 	// A host's type that embeds a criterion of this package is a viewer too, but has a
@@ -152,7 +152,7 @@ func judge(c Criterion, index int, v view) Check {
 	return check.judged()
 }
 
-// failed returns the check of something that could not be evaluated.
-func failed(name string, err error) Check {
+// failedCheck returns the check of something that could not be evaluated.
+func failedCheck(name string, err error) Check {
 	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

@@ -40,7 +40,7 @@ func (p Policy) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is empty, so nothing can be promoted", list.name))
 		}
 		for i, c := range list.criteria {
-			if err := validate(c); err != nil {
+			if err := wellFormed(c); err != nil {
 				errs = append(errs, fmt.Errorf("%s[%d]: %w", list.name, i, err))
 			}
 		}

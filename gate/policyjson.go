@@ -29,14 +29,14 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
+	document := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
 	var errs [2]error
-	stored.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
-	stored.First, errs[1] = all.marshalList("First", p.First)
+	document.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
+	document.First, errs[1] = all.marshalList("First", p.First)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
 	}
-	data, err := json.Marshal(stored)
+	data, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
@@ -97,22 +97,22 @@ func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	if err := errors.Join(err, taken); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	var stored policyJSON
-	if err := wire.Unmarshal(data, &stored); err != nil {
+	var document policyJSON
+	if err := wire.Unmarshal(data, &document); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	if stored.SchemaVersion != schemaVersion {
-		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", stored.Name, stored.SchemaVersion, schemaVersion)
+	if document.SchemaVersion != schemaVersion {
+		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", document.Name, document.SchemaVersion, schemaVersion)
 	}
-	if stored.Criteria == nil || stored.First == nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", stored.Name)
+	if document.Criteria == nil || document.First == nil {
+		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", document.Name)
 	}
-	p := Policy{Name: stored.Name, MaxAlpha: stored.MaxAlpha}
+	p := Policy{Name: document.Name, MaxAlpha: document.MaxAlpha}
 	var errs [2]error
-	p.Criteria, errs[0] = all.unmarshalList("criteria", stored.Criteria)
-	p.First, errs[1] = all.unmarshalList("first", stored.First)
+	p.Criteria, errs[0] = all.unmarshalList("criteria", document.Criteria)
+	p.First, errs[1] = all.unmarshalList("first", document.First)
 	if err := errors.Join(errs[:]...); err != nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: %w", stored.Name, err)
+		return Policy{}, fmt.Errorf("gate: policy %q: %w", document.Name, err)
 	}
 	withMetrics(p.Criteria, named)
 	withMetrics(p.First, named)

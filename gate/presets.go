@@ -54,7 +54,7 @@ func Standard() Policy {
 			Floor{Metric: metrics.Skill, Bound: 0},
 			MaxLatency{Relative: 2, Absolute: 10 * time.Millisecond, Optional: true},
 		},
-		First: first(),
+		First: firstCriteria(),
 	}
 }
 
@@ -78,12 +78,12 @@ func Classic() Policy {
 			NotWorse{Metric: metrics.Secondary, Margin: 0.01},
 			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30},
 		},
-		First: first(),
+		First: firstCriteria(),
 	}
 }
 
-// first returns what a first deployment must show.
-func first() []Criterion {
+// firstCriteria returns what a first deployment must show.
+func firstCriteria() []Criterion {
 	return []Criterion{
 		MinSamples{Rows: 200},
 		MinCoverage{Share: 0.30},

@@ -1,7 +1,10 @@
 package gate
 
 import (
+	_ "embed"
 	"fmt"
+	"html/template"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -51,6 +54,21 @@ type pageSegment struct {
 }
 
 type pageMetric struct{ Name, Production, Shadow, Change string }
+
+//go:embed decision.html
+var decisionHTML string
+
+var decisionTemplate = template.Must(template.New("decision").Parse(decisionHTML))
+
+// WriteHTML writes the decision as one self-contained page: no script, font or picture is
+// loaded from elsewhere, and it reads in light and dark, on paper and on a phone. Equal
+// decisions give equal bytes. The error is that of w.
+func (d Decision) WriteHTML(w io.Writer) error {
+	if err := decisionTemplate.Execute(w, newPage(d)); err != nil {
+		return fmt.Errorf("gate: write HTML: %w", err)
+	}
+	return nil
+}
 
 func newPage(d Decision) *page {
 	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead(), Compared: d.Production != nil}

@@ -58,6 +58,25 @@ func (e *OutputError) Error() string {
 // Unwrap returns [ErrOutput].
 func (e *OutputError) Unwrap() error { return ErrOutput }
 
+// Model answers rows. It is what a host implements to have its models compared; the
+// sub-package modeltest checks these promises.
+type Model interface {
+	// Predict returns one output for each row, in the order of the rows. Probabilities, if
+	// it gives any, are one for each class and sum up to 1 within 1e-5.
+	// The outputs depend on the rows alone, not on which rows share a call. It does not
+	// modify the rows, and may be called by several goroutines at once. A row it cannot
+	// answer is an error of the whole call.
+	Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
+}
+
+// ModelFunc makes a function a [Model].
+type ModelFunc func(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
+
+// Predict calls f.
+func (f ModelFunc) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+	return f(ctx, rows)
+}
+
 // Window is a span of time, From <= t < To. A zero From means no beginning, a zero To no
 // end. The zero Window is unknown and contains nothing.
 type Window struct {
@@ -153,14 +172,14 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var runs [2]run
+	var runs [2]modelRun
 	models := []Model{production, shadow}
 	var wg sync.WaitGroup
 	for i, name := range []string{productionName, shadowName} {
 		if models[i] == nil {
 			continue
 		}
-		runs[i] = run{name: name, model: models[i], target: e.Target}
+		runs[i] = modelRun{name: name, model: models[i], target: e.Target}
 		wg.Go(func() {
 			if runs[i].err = runs[i].answer(ctx, labelled, cfg.BatchSize); runs[i].err != nil {
 				cancel() // the other model need not go on
@@ -214,7 +233,7 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		FirstDeployment: cfg.FirstDeployment,
 		At:              cfg.At,
 		LastPromotion:   cfg.LastPromotion,
-		Coverage:        coverage(data),
+		Coverage:        countLabels(data),
 		IDs:             make([]string, len(labelled)),
 		Times:           make([]time.Time, len(labelled)),
 		Segments:        make(map[string][]string, len(cfg.Segments)),
@@ -242,13 +261,13 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	}
 	for _, name := range cfg.Segments {
 		column, _ := data.Schema.Index(name)
-		e.Segments[name] = segment(labelled, column)
+		e.Segments[name] = segmentValues(labelled, column)
 	}
 	return e, nil
 }
 
-// coverage counts the predictions of the data and their labels.
-func coverage(data labels.Dataset) labels.Count {
+// countLabels counts the predictions of the data and their labels.
+func countLabels(data labels.Dataset) labels.Count {
 	c := labels.Count{Predictions: len(data.Examples)}
 	for _, x := range data.Examples {
 		switch {
@@ -261,8 +280,8 @@ func coverage(data labels.Dataset) labels.Count {
 	return c
 }
 
-// segment returns the category of each example in a column.
-func segment(examples []labels.Example, column int) []string {
+// segmentValues returns the category of each example in a column.
+func segmentValues(examples []labels.Example, column int) []string {
 	values := make([]string, len(examples))
 	for i, x := range examples {
 		category, ok := x.Record.Row[column].Category()
@@ -301,8 +320,8 @@ func countTraining(examples []labels.Example, trained ...Window) int {
 	return n
 }
 
-// run is one model's part of a replay. It belongs to one goroutine.
-type run struct {
+// modelRun is one model's part of a replay. It belongs to one goroutine.
+type modelRun struct {
 	name    string
 	model   Model
 	target  predictlog.Target
@@ -313,7 +332,7 @@ type run struct {
 }
 
 // answer asks the model for all examples, batch by batch.
-func (r *run) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
+func (r *modelRun) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
 	for batch := range slices.Chunk(examples, batchSize) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("gate: replay: %s model: %w", r.name, err)
@@ -343,7 +362,7 @@ func (r *run) answer(ctx context.Context, examples []labels.Example, batchSize i
 }
 
 // add appends one output to the answers, or says what is wrong with it.
-func (r *run) add(o predictlog.Output) (what string) {
+func (r *modelRun) add(o predictlog.Output) (what string) {
 	if r.target.Task == predictlog.Regression {
 		if o.Class != "" || o.Probabilities != nil {
 			return "answers a class, want a value"
@@ -390,7 +409,7 @@ func (r *run) add(o predictlog.Output) (what string) {
 }
 
 // latency sums up how long the batches took.
-func (r *run) latency() Latency {
+func (r *modelRun) latency() Latency {
 	n := r.answers.N()
 	if n == 0 {
 		return Latency{}

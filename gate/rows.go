@@ -10,8 +10,8 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// rows is a source that has the rows.
-type rows struct {
+// rowSource is a source that has the rows.
+type rowSource struct {
 	*Evidence
 	trusted bool // the evidence is valid
 	found   facts
@@ -33,7 +33,7 @@ func newView(e *Evidence, trusted bool) view {
 	if !e.First() {
 		b.ProductionProbabilities = e.Production.Probability != nil
 	}
-	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rows{
+	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rowSource{
 		Evidence: e,
 		trusted:  trusted,
 		found:    facts{known: map[string]Fact{}},
@@ -41,7 +41,7 @@ func newView(e *Evidence, trusted bool) view {
 	}}
 }
 
-func (r *rows) valid() error {
+func (r *rowSource) valid() error {
 	if r.trusted {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (r *rows) valid() error {
 }
 
 // truths leaves out a truth that is no class.
-func (r *rows) truths() []int {
+func (r *rowSource) truths() []int {
 	counts := make([]int, metrics.Classes(r.Target))
 	for _, k := range r.Truth.Class {
 		if k >= 0 && k < len(counts) {
@@ -65,10 +65,10 @@ func (r *rows) truths() []int {
 	return counts
 }
 
-func (r *rows) columns() []string { return sortedKeys(r.Segments) }
+func (r *rowSource) columns() []string { return sortedKeys(r.Segments) }
 
 // tallies counts rows once.
-func (r *rows) tallies(by grouping) map[string][]metrics.Tally {
+func (r *rowSource) tallies(by grouping) map[string][]metrics.Tally {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	counted, ok := r.counted[by]
@@ -79,7 +79,7 @@ func (r *rows) tallies(by grouping) map[string][]metrics.Tally {
 	return counted
 }
 
-func (r *rows) parts(column string, m metrics.Metric) ([]subset, error) {
+func (r *rowSource) parts(column string, m metrics.Metric) ([]subset, error) {
 	if have := len(r.Segments[column]); have != r.N() {
 		return nil, fmt.Errorf("%w: segments by %q: %d values, want %d", metrics.ErrInput, column, have, r.N())
 	}
@@ -118,19 +118,19 @@ func countedParts(column string, counted map[string][]metrics.Tally) []subset {
 	return parts
 }
 
-func (r *rows) of(model string) *metrics.Rows {
+func (r *rowSource) of(model string) *metrics.Rows {
 	if model == productionName {
 		return metrics.NewRows(r.Target, r.Truth, *r.Production)
 	}
 	return metrics.NewRows(r.Target, r.Truth, r.Shadow)
 }
 
-func (r *rows) value(model string, m metrics.Metric) (float64, error) {
+func (r *rowSource) value(model string, m metrics.Metric) (float64, error) {
 	v, err := m.Measure(r.of(model))
 	return digits.Settle(v), err
 }
 
-func (r *rows) values(model string, of []metrics.Metric) map[string]float64 {
+func (r *rowSource) values(model string, of []metrics.Metric) map[string]float64 {
 	values := make(map[string]float64)
 	answers := r.of(model)
 	for _, m := range of {
@@ -146,7 +146,7 @@ func (r *rows) values(model string, of []metrics.Metric) map[string]float64 {
 	return values
 }
 
-func (r *rows) fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error) {
+func (r *rowSource) fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error) {
 	if f, ok := r.found.get(key); ok && (f.Error != "" || len(f.Values) == n) {
 		return f.Values, f.err()
 	}
@@ -158,6 +158,6 @@ func (r *rows) fact(key string, n int, find func(e *Evidence) ([]float64, error)
 	return values, err
 }
 
-func (r *rows) known() map[string]Fact { return r.found.known }
+func (r *rowSource) known() map[string]Fact { return r.found.known }
 
-func (r *rows) ask(c Criterion) Check { return c.Check(r.Evidence) }
+func (r *rowSource) ask(c Criterion) Check { return c.Check(r.Evidence) }

@@ -10,8 +10,8 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// stored is a source that has what a decision stores.
-type stored struct {
+// storedSource is a source that has what a decision stores.
+type storedSource struct {
 	decision Decision
 	found    facts
 	counted  map[grouping]map[string][]metrics.Tally
@@ -19,7 +19,7 @@ type stored struct {
 
 // storedView returns the view of what a decision stores. Its source is returned too, which
 // knows what was missing once the criteria were asked.
-func storedView(d Decision) (view, *stored, error) {
+func storedView(d Decision) (view, *storedSource, error) {
 	b := *d.Basis
 	if b.Tallies == nil && d.N > 0 {
 		return view{}, nil, fmt.Errorf("%w: there were too many combinations of answers to store", ErrNeedsRows)
@@ -27,7 +27,7 @@ func storedView(d Decision) (view, *stored, error) {
 	if err := b.validate(d.N); err != nil {
 		return view{}, nil, fmt.Errorf("gate: basis: %w", err)
 	}
-	s := &stored{
+	s := &storedSource{
 		decision: d,
 		found:    facts{known: b.Facts},
 		counted:  map[grouping]map[string][]metrics.Tally{{}: {"": ordered(b.Tallies, d.First)}},
@@ -72,9 +72,9 @@ func compareTallies(a, b metrics.Tally) int {
 	return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
 }
 
-func (s *stored) valid() error { return nil }
+func (s *storedSource) valid() error { return nil }
 
-func (s *stored) truths() []int {
+func (s *storedSource) truths() []int {
 	counts := make([]int, metrics.Classes(s.decision.Basis.Target))
 	for _, t := range s.tallies(grouping{})[""] {
 		counts[t.Truth] += t.Rows
@@ -82,15 +82,15 @@ func (s *stored) truths() []int {
 	return counts
 }
 
-func (s *stored) columns() []string { return sortedKeys(s.decision.Basis.Segments) }
+func (s *storedSource) columns() []string { return sortedKeys(s.decision.Basis.Segments) }
 
-func (s *stored) tallies(by grouping) map[string][]metrics.Tally { return s.counted[by] }
+func (s *storedSource) tallies(by grouping) map[string][]metrics.Tally { return s.counted[by] }
 
-func (s *stored) parts(column string, _ metrics.Metric) ([]subset, error) {
+func (s *storedSource) parts(column string, _ metrics.Metric) ([]subset, error) {
 	return countedParts(column, s.tallies(grouping{column, true})), nil
 }
 
-func (s *stored) value(model string, m metrics.Metric) (float64, error) {
+func (s *storedSource) value(model string, m metrics.Metric) (float64, error) {
 	b := s.decision.Basis
 	values, probabilities, answer := s.decision.Shadow, b.ShadowProbabilities, compare.Shadow
 	if model == productionName {
@@ -113,7 +113,7 @@ func (s *stored) value(model string, m metrics.Metric) (float64, error) {
 	return 0, s.found.miss(key)
 }
 
-func (s *stored) values(model string, of []metrics.Metric) map[string]float64 {
+func (s *storedSource) values(model string, of []metrics.Metric) map[string]float64 {
 	values := make(map[string]float64)
 	for _, m := range of {
 		if v, err := s.value(model, m); err == nil {
@@ -123,7 +123,7 @@ func (s *stored) values(model string, of []metrics.Metric) map[string]float64 {
 	return values
 }
 
-func (s *stored) fact(key string, n int, _ func(e *Evidence) ([]float64, error)) ([]float64, error) {
+func (s *storedSource) fact(key string, n int, _ func(e *Evidence) ([]float64, error)) ([]float64, error) {
 	f, ok := s.found.get(key)
 	if !ok || f.Error == "" && len(f.Values) != n {
 		return nil, s.found.miss(key)
@@ -131,8 +131,8 @@ func (s *stored) fact(key string, n int, _ func(e *Evidence) ([]float64, error))
 	return f.Values, f.err()
 }
 
-func (s *stored) known() map[string]Fact { return maps.Clone(s.found.known) }
+func (s *storedSource) known() map[string]Fact { return maps.Clone(s.found.known) }
 
-func (s *stored) ask(c Criterion) Check {
-	return failed(fmt.Sprintf("%T", c), s.found.miss(fmt.Sprintf("a %T", c)))
+func (s *storedSource) ask(c Criterion) Check {
+	return failedCheck(fmt.Sprintf("%T", c), s.found.miss(fmt.Sprintf("a %T", c)))
 }
