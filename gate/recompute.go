@@ -16,13 +16,13 @@ import (
 
 // Errors of [Recompute] and [RecomputeFrom], beside [ErrNeedsRows].
 var (
-	// ErrDiffers means that something else comes of it when a decision is made again:
-	// the stored one was changed, or another version of this package made it.
-	// It is also [ErrRounding] if another processor may have.
+	// ErrDiffers means that a decision which is made again is not the stored decision: the
+	// stored decision was changed, or another version of this package made it. The error is
+	// [ErrRounding] too if the difference may come from another processor.
 	ErrDiffers = errors.New("gate: the recomputed decision differs")
-	// ErrRounding is an [ErrDiffers] where all is the same but for numbers that differ by
-	// less than a millionth: processors differ in the last digits of what they compute,
-	// and a rounded number may seldom show it.
+	// ErrRounding is an [ErrDiffers] where only measured numbers differ, by less than a
+	// millionth. Processors differ in the last digits of what they compute, and a rounded
+	// number may, seldom, show the difference.
 	ErrRounding = fmt.Errorf("%w in the last digits only, as between processors", ErrDiffers)
 )
 
