@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -72,7 +71,7 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 		measuring.Go(func() { d.Production = v.values(productionName, measured) })
 	}
 	measuring.Go(func() { d.Shadow = v.values(shadowName, measured) })
-	d.Basis = v.sum()
+	d.Basis = v.tallied()
 	if capped, err := policy.capped(criteria); err == nil {
 		criteria = capped
 	} else if !v.first {
@@ -152,7 +151,3 @@ func judge(c Criterion, index int, v view) Check {
 	return check.judged()
 }
 
-// failedCheck returns the check of something that could not be evaluated.
-func failedCheck(name string, err error) Check {
-	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
-}

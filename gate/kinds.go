@@ -226,3 +226,8 @@ func members(data []byte) ([]member, error) {
 	}
 	return object, nil
 }
+
+// isOwn reports whether a criterion is of this package, or a pointer to one that is.
+func isOwn(c Criterion) bool {
+	return slices.ContainsFunc(ownKinds(), func(k Kind) bool { return k.of == valueType(c) })
+}

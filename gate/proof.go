@@ -6,7 +6,6 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
-	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // Superior wants the shadow proven better than production: the one-sided confidence
@@ -206,12 +205,6 @@ func (p pairing) signed(gain float64, more int) string {
 		return plus(share(gain, more))
 	}
 	return metric{p.Metric}.difference(gain, more)
-}
-
-// inference records violations of Alpha and Draws, zero being the defaults.
-func (f *fields) inference(alpha float64, draws int) {
-	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
-	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
 }
 
 // CapAlpha returns c with the lower of both alphas.
