@@ -150,4 +150,3 @@ func judge(c Criterion, index int, v view) Check {
 	}
 	return check.judged()
 }
-

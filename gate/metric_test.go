@@ -8,6 +8,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
 func TestMetric_Measure(t *testing.T) {
@@ -140,5 +141,32 @@ func TestMetric_R2FarFromZero(t *testing.T) {
 	require.Equal(t, want.Verdict, have.Verdict)
 	for _, ends := range [][2]float64{{want.Statistic, have.Statistic}, {want.CI.Lo, have.CI.Lo}, {want.CI.Hi, have.CI.Hi}} {
 		require.InDelta(t, ends[0], ends[1], 1e-9)
+	}
+}
+
+// Answers that are malformed are an error of every metric, not a panic.
+func TestMetric_Malformed(t *testing.T) {
+	t.Parallel()
+	short := [][]float64{{0.2, 0.2}, {0.3}, {0.5, 0.5}}
+	for _, m := range metrics.All() {
+		for _, c := range []struct {
+			target         predictlog.Target
+			truth, answers metrics.Answers
+		}{
+			{threeWay, metrics.Answers{Class: []int{0, 1}}, metrics.Answers{Class: []int{0, 7}, Probability: short}},
+			{binary, metrics.Answers{Class: []int{0, 5}}, metrics.Answers{Class: []int{0, 1}, Probability: [][]float64{{0.5, 0.5}, {0.5, 0.5}}}},
+			{number, metrics.Answers{Value: []float64{1, 2}}, metrics.Answers{Value: []float64{1}}},
+		} {
+			if m.Suits(c.target) != nil {
+				continue
+			}
+			rows := metrics.NewRows(c.target, c.truth, c.answers)
+			_, err := m.Measure(rows)
+			require.ErrorIs(t, err, metrics.ErrInput, m)
+			if !m.OfClasses() {
+				_, _, err = m.Influence(rows)
+				require.ErrorIs(t, err, metrics.ErrInput, m)
+			}
+		}
 	}
 }

@@ -301,8 +301,8 @@ func (m Metric) measure(r *Rows) (float64, error) {
 		}
 		return m.MeasureCounts(counts)
 	}
-	if have, classes := len(r.answers.Probability), Classes(r.target); m.Info().Probabilities && have != classes {
-		return 0, fmt.Errorf("%w: %s: probabilities of %d classes, want %d", ErrInput, m.Title(), have, classes)
+	if err := r.valid(); err != nil {
+		return 0, inMetric(m.String(), err)
 	}
 	return m.definition.rows(r)
 }

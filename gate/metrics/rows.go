@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -13,6 +14,7 @@ type Rows struct {
 	truth, answers Answers
 
 	values map[*definition]float64 // of the metrics that were measured
+	valid  func() error            // whether truth and answers are well formed
 	// Each of these is nil until it is needed.
 	counts   Counts
 	positive []bool    // whether a row is of the second of two classes
@@ -22,7 +24,17 @@ type Rows struct {
 // NewRows returns the rows, which share the columns with the arguments. Malformed answers
 // are an error of [Metric.Measure], not of NewRows.
 func NewRows(target predictlog.Target, truth, answers Answers) *Rows {
-	return &Rows{target: target, truth: truth, answers: answers, values: map[*definition]float64{}}
+	r := &Rows{target: target, truth: truth, answers: answers, values: map[*definition]float64{}}
+	r.valid = sync.OnceValue(func() error {
+		if err := truth.Validate(target, r.n()); err != nil {
+			return fmt.Errorf("truth: %w", err)
+		}
+		if err := answers.Validate(target, r.n()); err != nil {
+			return fmt.Errorf("answers: %w", err)
+		}
+		return nil
+	})
+	return r
 }
 
 // n returns the number of rows.
@@ -36,15 +48,9 @@ func (r *Rows) counted() (counts Counts, err error) {
 	return r.counts, err
 }
 
-// each returns what each row costs.
+// each returns what each row of valid rows costs.
 func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
 	n := r.n()
-	if err := r.truth.Validate(r.target, n); err != nil {
-		return nil, malformed(metric, "truth: %v", err)
-	}
-	if err := r.answers.Validate(r.target, n); err != nil {
-		return nil, malformed(metric, "answers: %v", err)
-	}
 	var row Row
 	if r.answers.Probability != nil {
 		row.Probability = make([]float64, len(r.answers.Probability))
