@@ -9,7 +9,7 @@ import (
 
 // A host counts in money: a false alarm costs 5 EUR, a miss 40 EUR. Its metric is proven,
 // vetoed by segment and recomputed as the metrics of this module are.
-func Example_hostMetric() {
+func ExampleKindOfMetric() {
 	cost, err := metrics.OfCounts(metrics.Info{
 		Name: "cost", Title: "cost per row", LowerIsBetter: true, Unit: "EUR",
 	}, func(c metrics.Counts) (float64, error) {

@@ -233,15 +233,3 @@ func ExampleDecision() {
 	// pass brier not worse: Brier falls from 0.126 to 0.099, at most 0.010 higher wanted, on 100 rows
 	// skipped f1 by segment: the evidence has no segments
 }
-
-func Example_measure() {
-	truth := metrics.Answers{Class: []int{0, 1, 1, 0}}
-	answers := metrics.Answers{Class: []int{0, 1, 0, 0}}
-	f1, err := metrics.F1.Measure(metrics.NewRows(predictlog.Target{}, truth, answers))
-	fmt.Printf("%s %.3f %v\n", metrics.F1.Title(), f1, err)
-	_, err = metrics.Brier.Measure(metrics.NewRows(predictlog.Target{}, truth, answers))
-	fmt.Println(err)
-	// Output:
-	// F1 0.667 <nil>
-	// metrics: Brier needs probabilities, and the model gives none
-}

@@ -85,26 +85,18 @@ func (r *Rows) binary() bool {
 
 // oneVsRest measures the ranking of the positive class of a binary target, and otherwise
 // the mean over the classes, each of which must occur.
-func (r *Rows) oneVsRest(area func(Ranking) (float64, error)) (float64, error) {
-	classes := r.answers.Probability
-	if r.binary() {
-		classes = classes[1:]
-	}
+func (r *Rows) oneVsRest(area func(Ranking) (float64, error)) (sum float64, err error) {
 	if r.rankings == nil {
-		rankings := make([]Ranking, len(classes))
-		for k, p := range classes {
-			is := r.positive
-			if len(classes) > 1 {
-				is = isClass(r.truth.Class, k)
-			}
-			var err error
-			if rankings[k], err = NewRanking(is, p, nil); err != nil {
-				return 0, err
-			}
+		if r.binary() {
+			r.rankings = make([]Ranking, 1)
+			r.rankings[0], err = NewRanking(r.positive, r.answers.Probability[1], nil)
+		} else {
+			r.rankings, err = rankEach("ranking", r.truth.Class, r.answers.Probability, nil)
 		}
-		r.rankings = rankings
+		if err != nil {
+			return 0, err
+		}
 	}
-	var sum float64
 	for _, ranking := range r.rankings {
 		v, err := area(ranking)
 		if err != nil {
@@ -181,13 +173,4 @@ func (r *Rows) confidence() (right []bool, confidence []float64) {
 		right[i], confidence[i] = top == t, r.answers.Probability[top][i]
 	}
 	return right, confidence
-}
-
-// isClass reports of each row whether it is of class k.
-func isClass(truth []int, k int) []bool {
-	is := make([]bool, len(truth))
-	for i, t := range truth {
-		is[i] = t == k
-	}
-	return is
 }
