@@ -66,7 +66,7 @@ func KindOf[C Kinded](fresh func() C) Kind {
 func ownKind[C Criterion](name string) Kind {
 	return Kind{name: name, of: reflect.TypeFor[C](), read: func(data []byte) (Criterion, error) {
 		var c C
-		err := wire.UnmarshalTexts(data, &c)
+		err := wire.UnmarshalStruct(data, &c, 0)
 		return c, err
 	}}
 }
@@ -123,7 +123,7 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	}
 	for _, k := range ks {
 		if k.of == valueType(c) {
-			body, err := wire.MarshalTexts(reflect.Indirect(reflect.ValueOf(c)).Interface())
+			body, err := wire.MarshalStruct(reflect.Indirect(reflect.ValueOf(c)).Interface(), 0)
 			return withType(k.name, body), err
 		}
 	}
@@ -159,7 +159,7 @@ func withType(kind string, body []byte) json.RawMessage {
 }
 
 // unmarshal reads a criterion.
-func (ks kinds) unmarshal(data []byte) (Criterion, error) {
+func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	if data[0] != '{' {
 		return nil, fmt.Errorf("%.20s is not a JSON object", data)
 	}
