@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,11 +137,14 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, err := members(body)
-	if err != nil {
+	var object map[string]json.RawMessage
+	if err := wire.Unmarshal(body, &object); err != nil {
 		return nil, fmt.Errorf("%T: %w", c, err)
 	}
-	if slices.ContainsFunc(object, func(m member) bool { return m.name == typeMember }) {
+	if object == nil {
+		return nil, fmt.Errorf("%T: null is not a JSON object", c)
+	}
+	if _, taken := object[typeMember]; taken {
 		return nil, fmt.Errorf("the JSON of a %T has a member %q, which is for its kind", c, typeMember)
 	}
 	return withType(k.Kind(), body), nil
@@ -160,11 +162,8 @@ func withType(kind string, body []byte) json.RawMessage {
 
 // unmarshal reads a criterion.
 func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
-	if data[0] != '{' {
-		return nil, fmt.Errorf("%.20s is not a JSON object", data)
-	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
+	if err := wire.Unmarshal(data, &object); err != nil {
 		return nil, err
 	}
 	var name string
@@ -187,42 +186,4 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return c, nil
-}
-
-// member is a name and its value in a JSON object.
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// members returns what is in a JSON object, in its order. A name that occurs twice is an
-// error.
-func members(data []byte) ([]member, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil {
-		return nil, err
-	} else if t != json.Delim('{') {
-		return nil, fmt.Errorf("%.20s is not a JSON object", data)
-	}
-	var object []member
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		m := member{name: t.(string)} // a JSON object has no other keys
-		if seen[m.name] {
-			return nil, fmt.Errorf("field %q occurs twice", m.name)
-		}
-		seen[m.name] = true
-		if err := d.Decode(&m.value); err != nil {
-			return nil, err
-		}
-		object = append(object, m)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	return object, nil
 }
