@@ -11,9 +11,9 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Basis is what remains of the evidence in a [Decision]: what the criteria of this
-// package ask of it, in a size that does not grow with the rows. Together with the rules
-// it is what [Recompute] needs.
+// Basis is what remains of the evidence in a [Decision]: what the criteria of this package
+// ask of the evidence, in a size that does not grow with the rows. [Recompute] needs the
+// basis and the rules.
 type Basis struct {
 	Target        predictlog.Target `json:"target"`
 	LastPromotion time.Time         `json:"last_promotion,omitzero"`
@@ -22,15 +22,16 @@ type Basis struct {
 	TrainingRows      int     `json:"training_rows,omitempty"`
 	ProductionLatency Latency `json:"production_latency,omitzero"`
 	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
-	// ProductionProbabilities and ShadowProbabilities say whether the models gave any.
+	// ProductionProbabilities and ShadowProbabilities say whether the model gave
+	// probabilities.
 	ProductionProbabilities bool `json:"production_probabilities,omitempty"`
 	ShadowProbabilities     bool `json:"shadow_probabilities,omitempty"`
-	// Tallies count the rows by truth and answers, in that order. Segments does so for
-	// each category of each segmenting column. Both are nil where there are more than
-	// 10,000 tallies in all, or more than [metrics.MaxClasses].
+	// Tallies count all rows, in the order of truth, production and shadow. Segments holds
+	// such tallies by segmenting column and category. Both are nil if there are more than
+	// 10,000 tallies in all, or more classes than [metrics.MaxClasses].
 	Tallies  []metrics.Tally                       `json:"tallies,omitempty"`
 	Segments map[string]map[string][]metrics.Tally `json:"segments,omitempty"`
-	// Facts is what criteria took from single rows, by what it is.
+	// Facts holds what criteria took from single rows, such as "brier gain".
 	Facts map[string]Fact `json:"facts,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Verdict is the result of one criterion. The zero Verdict is Errored.
@@ -325,4 +327,12 @@ func (c Check) absent(optional bool, what string) Check {
 		return c.with(Skipped, "%s, which is optional", what)
 	}
 	return c.with(Errored, "%s", what)
+}
+
+// isUndefined reports whether other rows might give the metric a value.
+func isUndefined(err error) bool { return errors.Is(err, metrics.ErrUndefined) }
+
+// failedCheck returns the check of something that could not be evaluated.
+func failedCheck(name string, err error) Check {
+	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -14,23 +13,22 @@ import (
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
 // decisions, to the byte of their JSON, by the same build on the same kind of processor.
-// On another the last digits of what is computed may differ before it is rounded, and so,
-// seldom, the last digit of a rounded number: see [ErrRounding].
+// On another kind of processor the last digit of a rounded number may, seldom, differ: see
+// [ErrRounding].
 //
-// All criteria are evaluated, whatever the others say: those of [Policy.First] if this is
-// said to be a first deployment, else [Policy.Criteria]. The outcome is
+// All criteria are evaluated, whatever the others say: [Policy.First] on a first
+// deployment, else [Policy.Criteria]. The outcome is
 //
-//   - Promote, if a criterion passes and every other one does or is skipped;
-//   - Inconclusive, if a precondition (enough rows, enough labels) is not met, because
-//     nothing that the other criteria say then rests on sufficient evidence;
-//   - Reject, if otherwise one fails: with sufficient evidence the shadow is not shown to
-//     be good enough;
-//   - Inconclusive in all other cases: something is undecided, as after too recent a
+//   - Promote, if a criterion passes and every other criterion passes or is skipped;
+//   - Inconclusive, if a precondition (enough rows, enough labels) is not met: the evidence
+//     is then insufficient for the other criteria;
+//   - Reject, if the preconditions are met and a criterion fails;
+//   - Inconclusive in all other cases: a criterion is undecided, as after too recent a
 //     promotion, or could not be evaluated.
 //
 // Malformed evidence is Inconclusive with a single check, named "evidence", that says
 // what is wrong with it: no criterion is asked about it. Evidence of no rows is
-// Inconclusive whatever the criteria say. A malformed criterion is a check of its own, with the verdict Errored.
+// Inconclusive whatever the criteria say. A malformed criterion is [Errored].
 //
 // Every decision can be written as JSON: a check that JSON cannot hold becomes Errored.
 func Evaluate(policy Policy, evidence Evidence) Decision {
@@ -73,7 +71,7 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 		measuring.Go(func() { d.Production = v.values(productionName, measured) })
 	}
 	measuring.Go(func() { d.Shadow = v.values(shadowName, measured) })
-	d.Basis = v.sum()
+	d.Basis = v.tallied()
 	if capped, err := policy.capped(criteria); err == nil {
 		criteria = capped
 	} else if !v.first {
@@ -151,9 +149,4 @@ func judge(c Criterion, index int, v view) Check {
 		check.Criterion = name
 	}
 	return check.judged()
-}
-
-// failedCheck returns the check of something that could not be evaluated.
-func failedCheck(name string, err error) Check {
-	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

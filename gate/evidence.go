@@ -18,8 +18,8 @@ var ErrInvalidEvidence = errors.New("gate: invalid evidence")
 
 // Latency is how long a model took for one row.
 type Latency struct {
-	// Mean is over all rows, P95 over the batches' means: 95 % of the batches took no
-	// longer per row. One that was not measured is 0; in JSON they are nanoseconds.
+	// Mean is the mean over all rows. P95 is over the batches: 95 % of the batches took no
+	// longer per row. A latency that was not measured is 0. In JSON both are nanoseconds.
 	Mean time.Duration `json:"mean"`
 	P95  time.Duration `json:"p95"`
 }
@@ -30,11 +30,11 @@ type Latency struct {
 type Evidence struct {
 	Target predictlog.Target `json:"target"`
 	// FirstDeployment says that no model is in production yet, so that the shadow is
-	// judged by itself. Without it a missing Production is an error: one that got lost on
-	// the way must not make the rules of a first deployment apply.
+	// judged by itself. Without FirstDeployment a missing Production is an error: a
+	// Production that got lost must not make the rules of a first deployment apply.
 	FirstDeployment bool `json:"first_deployment,omitempty"`
-	// At is when the comparison was made, LastPromotion when a model was last promoted;
-	// zero if that is not known, as before the first deployment.
+	// At is when the comparison was made, LastPromotion when a model was last promoted.
+	// Either is zero if the time is not known, or if no model was promoted.
 	At            time.Time `json:"at,omitzero"`
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
 	// Coverage counts the predictions of the period and how many of them have a label.
@@ -45,7 +45,7 @@ type Evidence struct {
 	// Truth is what was true of each row.
 	Truth metrics.Answers `json:"truth"`
 	// Production holds the answers of the model in production, nil if and only if
-	// FirstDeployment is set. Shadow holds those of the model that might replace it.
+	// FirstDeployment is set. Shadow holds the answers of the model that might replace it.
 	Production *metrics.Answers `json:"production,omitempty"`
 	Shadow     metrics.Answers  `json:"shadow"`
 	// Segments holds, for each segmenting column, the value of each row.
@@ -60,14 +60,14 @@ type Evidence struct {
 // N returns the number of rows.
 func (e *Evidence) N() int { return len(e.IDs) }
 
-// First reports whether there is no production model to compare with. Of valid evidence
-// that is what FirstDeployment says.
+// First reports whether there is no production model to compare with. In valid evidence
+// FirstDeployment says the same.
 func (e *Evidence) First() bool { return e.Production == nil }
 
 // RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about rows of the same IDs. Where these are just
-// numbers, as [FromScores] gives them, it says how many rows there are and no more; what
-// they hold is in [Evidence.Hash].
+// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
+// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
+// the rows hold is in [Evidence.Hash].
 func (e *Evidence) RowSet() string {
 	h := newHasher()
 	h.texts(e.IDs...)
@@ -75,9 +75,8 @@ func (e *Evidence) RowSet() string {
 }
 
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
-// or occurs twice is an error, and so is a null in a column, which some programs write for
-// what is missing: left out, it would be read as a 0. An error names the column and the
-// row, and leaves e as it was.
+// or occurs twice is an error. So is a null in a column, which would become a 0. An error
+// names the column and the row, and leaves e as it was.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
 	type plain Evidence // without this method
 	var read plain
@@ -123,9 +122,9 @@ func (e *Evidence) hash(rowSet string) string {
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
 // malformed: columns that have not one value for each ID, a NaN or infinity, a
 // probability outside [0, 1], a class that the target does not have, an ID that occurs
-// twice, a text that is not UTF-8 and so would change in JSON, a negative latency, counts
-// that cannot be, no production model in what is not said to be a first
-// deployment. No rows at all are valid: there is just nothing to decide from.
+// twice, a text that is not UTF-8 and so would change in JSON, a negative latency,
+// impossible counts, and no production model unless FirstDeployment is set. Evidence
+// without rows is valid.
 func (e *Evidence) Validate() error {
 	var errs []error
 	add := func(what string, err error) {

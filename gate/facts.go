@@ -52,9 +52,6 @@ func (e *storedError) Error() string { return e.text }
 
 func (e *storedError) Unwrap() error { return e.is }
 
-// isUndefined reports whether other rows might give the metric a value.
-func isUndefined(err error) bool { return errors.Is(err, metrics.ErrUndefined) }
-
 // facts keeps what is found of single rows, or looks it up where the rows are gone.
 type facts struct {
 	mu    sync.Mutex

@@ -7,6 +7,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate/internal/want"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // The defaults of the statistical criteria.
@@ -38,3 +39,9 @@ func (f fields) err() error { return errors.Join(f...) }
 
 // finiteFrom reports whether lo <= v and v is finite, which NaN is not.
 func finiteFrom(v, lo float64) bool { return v >= lo && v <= math.MaxFloat64 }
+
+// inference records violations of Alpha and Draws, zero being the defaults.
+func (f *fields) inference(alpha float64, draws int) {
+	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
+	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
+}

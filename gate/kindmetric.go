@@ -3,7 +3,6 @@ package gate
 import (
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
@@ -70,9 +69,4 @@ func setMetrics(v reflect.Value, named map[string]metrics.Metric) {
 			setMetrics(v.Index(i), named)
 		}
 	}
-}
-
-// isOwn reports whether a criterion is of this package, or a pointer to one that is.
-func isOwn(c Criterion) bool {
-	return slices.ContainsFunc(ownKinds(), func(k Kind) bool { return k.of == valueType(c) })
 }

@@ -137,12 +137,9 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var object map[string]json.RawMessage
-	if err := wire.Unmarshal(body, &object); err != nil {
+	object, err := decodeObject(body)
+	if err != nil {
 		return nil, fmt.Errorf("%T: %w", c, err)
-	}
-	if object == nil {
-		return nil, fmt.Errorf("%T: null is not a JSON object", c)
 	}
 	if _, taken := object[typeMember]; taken {
 		return nil, fmt.Errorf("the JSON of a %T has a member %q, which is for its kind", c, typeMember)
@@ -162,8 +159,8 @@ func withType(kind string, body []byte) json.RawMessage {
 
 // unmarshal reads a criterion.
 func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
-	var object map[string]json.RawMessage
-	if err := wire.Unmarshal(data, &object); err != nil {
+	object, err := decodeObject(data)
+	if err != nil {
 		return nil, err
 	}
 	var name string
@@ -186,4 +183,17 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return c, nil
+}
+
+// decodeObject returns the members of a JSON object.
+func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
+	if err = wire.Unmarshal(data, &object); err == nil && object == nil {
+		err = errors.New("null is not a JSON object")
+	}
+	return object, err
+}
+
+// isOwn reports whether a criterion is of this package, or a pointer to one that is.
+func isOwn(c Criterion) bool {
+	return slices.ContainsFunc(ownKinds(), func(k Kind) bool { return k.of == valueType(c) })
 }

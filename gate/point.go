@@ -11,8 +11,8 @@ import (
 
 // Improvement wants the shadow's metric to be better than production's by a minimum, as
 // measured. It is a [PointEstimate]: chance alone can pass it. Set Relative or Absolute;
-// with neither, any gain passes. Being measured on as many rows as the policy demands,
-// too small a gain is a Fail.
+// with neither, any gain passes. Too small a gain is a Fail, because the policy says by
+// itself how many rows it wants.
 type Improvement struct {
 	Metric metrics.Metric `json:"metric"`
 	// Relative is the least gain as a share of production's value: 0.02 is 2 %. Where

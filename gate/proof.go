@@ -6,48 +6,48 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
-	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
 // Superior wants the shadow proven better than production: the one-sided confidence
-// bound of its gain, at the level 1-Alpha, must be above Min. If it truly is no better
-// than that, it passes with a probability of at most about Alpha. This is [ProveBetter].
+// bound of the gain, at the level 1-Alpha, must be above Min. A shadow whose true gain is
+// at most Min passes with a probability of at most about Alpha. This is [ProveBetter].
 //
-// Every metric is inferred from identical rows:
+// Both models are compared on identical rows:
 //
-//   - a metric of classes, accuracy among them, by a bootstrap over the cells of the joint
-//     confusion matrix, reweighted to the hypothesis ([paired.Tilted]); and never by fewer
-//     differing rows than the exact sign test needs;
-//   - ROCAUC by the method of DeLong;
-//   - Brier, LogLoss, MAE and MAPE from the differences of the rows' losses, and
-//     BrierSkill, RMSE, R2, PRAUC and ECE from the influence that each row has, by
-//     Student's t and its correction for skewness, whichever claims less. An ECE is
-//     compared as measured: that of fewer rows is larger, whatever the model.
+//   - in a metric of classes, accuracy among them, by a bootstrap over the cells of the
+//     joint confusion matrix, reweighted to the hypothesis ([paired.Tilted]). The exact sign
+//     test limits what few differing rows can prove;
+//   - in ROCAUC by the method of DeLong;
+//   - in Brier, LogLoss, MAE and MAPE by the differences of the rows' losses, and in
+//     BrierSkill, RMSE, R2, PRAUC and ECE by the influence of each row. The interval is that
+//     of Student's t or that of its correction for skewness, whichever claims less. An ECE is
+//     compared as measured, although the ECE of fewer rows is larger, whatever the model;
+//   - in a host's own metric by the bootstrap if [metrics.OfCounts] made the metric, by the
+//     differences of the rows' costs if [metrics.OfRows] made it.
 //
 // A metric of classes keeps its level down to the share of an error budget, from 200 rows on
 // with some ten of each class among them, whatever the operating points of the models. So
-// do the means of bounded losses, such as Brier's, where no few rows make up most of the
+// does the mean of a bounded loss, such as Brier's, unless a few rows make up most of the
 // difference.
 //
-// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of the mean of
-// such a loss keeps its level for every population (Bahadur & Savage 1956): a shadow that
-// errs rarely but grossly looks better in rows that happen to hold none of its large
-// errors. The level holds for errors that are about normal. If most of the squared error is
-// that of a few rows, a level of 5 % is one of about 10 % where some ten such rows are
-// expected, 6 to 8 % where twenty are, and nothing like it (15 to 50 %) where five or fewer
-// are. Where such errors matter, have more rows, or a criterion of the host's own that
-// bounds the loss.
+// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound. No test of the mean of such a
+// loss keeps its level for every population (Bahadur & Savage 1956): a shadow that errs
+// rarely but grossly looks better on rows that happen to hold none of its large errors. The
+// level holds for errors that are about normal. Where a few rows make up most of the squared
+// error, a level of 5 % is in truth about 10 % if some ten such rows are expected, 6 to 8 %
+// if twenty are, and 15 to 50 % if five or fewer are. Where such errors matter, have more
+// rows, or give the loss a bound in a metric of the host's own.
 //
-// For a metric of classes the cost grows with the draws times the kinds of rows that occur (a
-// truth and both answers), and with the square of these, not with the rows: milliseconds for
-// two or three classes, half a second for 2,000 rows of 200. More than 1,000 classes are an
-// Error.
+// In a metric of classes the time grows with the draws, and with the square of the number
+// of kinds of rows (a truth and both answers), not with the rows: milliseconds for two or
+// three classes, half a second for 2,000 rows of 200 classes. More than 1,000 classes make
+// the check [Errored].
 //
-// Not shown on these rows is Undecided, with the rows that would show a gain as large as
-// the measured one with a power of 80 %; proven not to be better, or alike in every
-// answer, is a Fail. The statistic is the gain, positive if the shadow is better, and CI
-// bounds it on either side at
-// 1-Alpha, which makes its two-sided level 1-2*Alpha.
+// A gain that these rows do not prove is Undecided, and Needed says how many rows would
+// prove a gain as large as the measured gain with a power of 80 %. A gain that is ruled out,
+// or models that answer every row alike, are a Fail. The statistic is the gain, positive if
+// the shadow is better. CI bounds the gain on either side at 1-Alpha, so that its two-sided
+// level is 1-2*Alpha.
 type Superior struct {
 	Metric metrics.Metric `json:"metric"`
 	// Min is the gain that must be exceeded, in the unit of the metric. Default 0.
@@ -205,12 +205,6 @@ func (p pairing) signed(gain float64, more int) string {
 		return plus(share(gain, more))
 	}
 	return metric{p.Metric}.difference(gain, more)
-}
-
-// inference records violations of Alpha and Draws, zero being the defaults.
-func (f *fields) inference(alpha float64, draws int) {
-	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
-	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
 }
 
 // CapAlpha returns c with the lower of both alphas.

@@ -3,11 +3,16 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
+
+// The models, as facts name them.
+const (
+	productionName = "production"
+	shadowName     = "shadow"
 )
 
 // rowSource is a source that has the rows.
@@ -17,28 +22,6 @@ type rowSource struct {
 	found   facts
 	mu      sync.Mutex
 	counted map[grouping]map[string][]metrics.Tally // guarded by mu
-}
-
-// newView returns the view of the rows. trusted says that the evidence is valid.
-func newView(e *Evidence, trusted bool) view {
-	b := &Basis{
-		Target:              e.Target,
-		LastPromotion:       instant(e.LastPromotion),
-		Coverage:            e.Coverage,
-		TrainingRows:        e.TrainingRows,
-		ProductionLatency:   e.ProductionLatency,
-		ShadowLatency:       e.ShadowLatency,
-		ShadowProbabilities: e.Shadow.Probability != nil,
-	}
-	if !e.First() {
-		b.ProductionProbabilities = e.Production.Probability != nil
-	}
-	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rowSource{
-		Evidence: e,
-		trusted:  trusted,
-		found:    facts{known: map[string]Fact{}},
-		counted:  map[grouping]map[string][]metrics.Tally{},
-	}}
 }
 
 func (r *rowSource) valid() error {
@@ -97,25 +80,6 @@ func (r *rowSource) parts(column string, m metrics.Metric) ([]subset, error) {
 		parts = append(parts, s)
 	}
 	return parts, nil
-}
-
-// newPart returns the segment of a category without its rows.
-func newPart(column, category string) subset {
-	return subset{segment: column + "=" + category, key: strconv.Quote(column) + "=" + strconv.Quote(category)}
-}
-
-// countedParts returns the segments of a column that is counted.
-func countedParts(column string, counted map[string][]metrics.Tally) []subset {
-	var parts []subset
-	for _, category := range sortedKeys(counted) {
-		s := newPart(column, category)
-		s.tallies = counted[category]
-		for _, t := range s.tallies {
-			s.n += t.Rows
-		}
-		parts = append(parts, s)
-	}
-	return parts
 }
 
 func (r *rowSource) of(model string) *metrics.Rows {

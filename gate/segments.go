@@ -22,34 +22,33 @@ import (
 // Segments vetoes a shadow that gets worse for some segment of the rows, however good it
 // is overall: every category of every segmenting column of the evidence is compared by
 // itself. A segment is worse if its metric is worse by more than MaxDrop of production's
-// value there. (Where production's value is too near to zero for that, MaxDrop is taken
-// as an absolute drop, as by [Improvement].)
+// value there. Where production's value is too near to zero for a share of it to mean
+// anything, MaxDrop is an absolute drop, as in [Improvement].
 //
 // With Alpha 0 this is a [PointEstimate], and a small segment's bad luck is a veto. With
-// Alpha above 0 it is [VetoIfWorse]: the drop must also be proven to be one at the level
-// Alpha, adjusted for the number of segments (Holm 1979), so that a shadow that is worse
-// nowhere is vetoed with a probability of at most about Alpha. The inference is that of
-// [Superior].
+// Alpha above 0 it is [VetoIfWorse]: it must also be proven that the segment gets worse, at
+// the level Alpha, adjusted for the number of segments (Holm 1979). So a shadow that is
+// worse nowhere is vetoed with a probability of at most about Alpha. The inference is that
+// of [Superior].
 //
-// A segment that is too small to tell does not veto: one of fewer than MinRows rows, or
-// with the metric undefined for production, and with Alpha one of fewer than 30 rows, or
-// where a drop of more than MaxDrop is neither proven nor ruled out. The reason names it,
-// with the drop that would have been proven with a power of 80 % and the rows at which
-// MaxDrop itself would; so does [Check.Segments]. So it is with a segment of two classes
-// without a positive row if either model answers no positive there: F1 and Precision have
-// no value for that model, although it leaves out nothing.
+// A segment that is too small to tell does not veto. Such a segment has fewer than MinRows
+// rows, or production has no value of the metric there. With Alpha above 0 it may also have
+// fewer than 30 rows, or a drop of more than MaxDrop is neither proven nor ruled out. The
+// reason and [Check.Segments] name the segment, the drop that would have been proven with a
+// power of 80 %, and the number of rows at which MaxDrop would be proven. A segment of two
+// classes without a positive row is too small to tell in F1 and Precision if a model answers
+// no positive there.
 //
 // Where the shadow never answers a class that occurs in the segment, Precision and MCC may
-// have no value for it although they have one for production. The check is Undecided then,
-// also beside a segment that passes: the drop has no value. F1 and Recall have one there.
+// have a value for production, but none for the shadow. The check is then Undecided, also
+// beside a segment that passes, because the drop has no value.
 //
-// Evidence that has no segment to compare is Skipped: name in Columns what must not be
+// Evidence without a segment to compare is Skipped: name in Columns what must not be
 // missing.
 //
-// The statistic is the worst drop, as a share of production's value unless it is
-// absolute, positive if worse.
-// N is the number of rows of that segment. Of segments that were not compared
-// [Check.Segments] holds the first thousand only.
+// The statistic is the worst drop, positive if worse: a share of production's value unless
+// the drop is absolute. N is the number of rows of the worst segment. [Check.Segments] holds
+// at most a thousand segments that were not compared.
 type Segments struct {
 	Metric metrics.Metric `json:"metric"`
 	// MaxDrop is the drop that is accepted: 0.05 is 5 %.
@@ -62,7 +61,8 @@ type Segments struct {
 	// from. Default 2000 draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
-	// Columns must be among the segmenting columns; one that is missing makes the check [Errored].
+	// Columns must be among the segmenting columns. A column that is missing makes the check
+	// [Errored].
 	Columns []string `json:"columns,omitempty"`
 }
 

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,10 +65,6 @@ func ordered(tallies []metrics.Tally, first bool) []metrics.Tally {
 	}
 	slices.SortFunc(found, compareTallies)
 	return found
-}
-
-func compareTallies(a, b metrics.Tally) int {
-	return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
 }
 
 func (s *storedSource) valid() error { return nil }

@@ -1,10 +1,48 @@
 package gate
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
+
+// grouping says by what rows are counted: by the categories of a column, or all of them
+// under "" if it is the zero grouping.
+type grouping struct {
+	column  string
+	columns bool // because a column may be named ""
+}
+
+// subset is a part of the rows. The zero subset is all of them.
+type subset struct {
+	segment string // such as "region=north", which another may spell alike
+	key     string // of the segment, unlike any other's
+	n       int
+	// What a metric of classes needs is in tallies, what another needs in rows.
+	tallies []metrics.Tally
+	rows    []int
+}
+
+// newPart returns the segment of a category without its rows.
+func newPart(column, category string) subset {
+	return subset{segment: column + "=" + category, key: strconv.Quote(column) + "=" + strconv.Quote(category)}
+}
+
+// countedParts returns the segments of a column that is counted.
+func countedParts(column string, counted map[string][]metrics.Tally) []subset {
+	var parts []subset
+	for _, category := range sortedKeys(counted) {
+		s := newPart(column, category)
+		s.tallies = counted[category]
+		for _, t := range s.tallies {
+			s.n += t.Rows
+		}
+		parts = append(parts, s)
+	}
+	return parts
+}
 
 // countTallies counts the rows, of at most [metrics.MaxClasses]. The tallies of a category
 // are in the order of truth, production and shadow.
@@ -48,4 +86,8 @@ func countTallies(e *Evidence, by grouping) map[string][]metrics.Tally {
 		slices.SortFunc(tallies[category], compareTallies)
 	}
 	return tallies
+}
+
+func compareTallies(a, b metrics.Tally) int {
+	return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Production, b.Production), cmp.Compare(a.Shadow, b.Shadow))
 }

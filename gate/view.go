@@ -48,27 +48,26 @@ type source interface {
 // viewer is a criterion of this package.
 type viewer interface{ check(v view) Check }
 
-// The models, as facts name them.
-const (
-	productionName = "production"
-	shadowName     = "shadow"
-)
-
-// grouping says by what rows are counted: by the categories of a column, or all of them
-// under "" if it is the zero grouping.
-type grouping struct {
-	column  string
-	columns bool // because a column may be named ""
-}
-
-// subset is a part of the rows. The zero subset is all of them.
-type subset struct {
-	segment string // such as "region=north", which another may spell alike
-	key     string // of the segment, unlike any other's
-	n       int
-	// What a metric of classes needs is in tallies, what another needs in rows.
-	tallies []metrics.Tally
-	rows    []int
+// newView returns the view of the rows. trusted says that the evidence is valid.
+func newView(e *Evidence, trusted bool) view {
+	b := &Basis{
+		Target:              e.Target,
+		LastPromotion:       instant(e.LastPromotion),
+		Coverage:            e.Coverage,
+		TrainingRows:        e.TrainingRows,
+		ProductionLatency:   e.ProductionLatency,
+		ShadowLatency:       e.ShadowLatency,
+		ShadowProbabilities: e.Shadow.Probability != nil,
+	}
+	if !e.First() {
+		b.ProductionProbabilities = e.Production.Probability != nil
+	}
+	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rowSource{
+		Evidence: e,
+		trusted:  trusted,
+		found:    facts{known: map[string]Fact{}},
+		counted:  map[grouping]map[string][]metrics.Tally{},
+	}}
 }
 
 // overall counts all rows.
@@ -98,8 +97,8 @@ func (v view) mature(age time.Duration) (int, error) {
 	return int(values[0]), nil
 }
 
-// sum returns the basis with the tallies, unless there are too many.
-func (v view) sum() *Basis {
+// tallied returns the basis with the tallies, unless there are too many.
+func (v view) tallied() *Basis {
 	b := *v.Basis
 	if max(1, metrics.Classes(b.Target)) > metrics.MaxClasses {
 		return &b

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -42,23 +41,23 @@ func (a Answers) N() int { return len(a.Class) + len(a.Value) }
 func (a Answers) Validate(target predictlog.Target, n int) error {
 	if target.Task == predictlog.Regression {
 		return errors.Join(
-			checkColumn("Value", a.Value, n, notFinite, "a finite number"),
+			columnOf("Value", a.Value, n, isFinite, "a finite number"),
 			checkAbsent("Class", len(a.Class), "a regression answers values"),
 			checkAbsent("Probability", len(a.Probability), "a regression answers values"),
 		)
 	}
 	classes := Classes(target)
 	errs := []error{
-		checkColumn("Class", a.Class, n, notBelow(classes), fmt.Sprintf("0 to %d", classes-1)),
+		columnOf("Class", a.Class, n, func(k int) bool { return k >= 0 && k < classes }, fmt.Sprintf("0 to %d", classes-1)),
 		checkAbsent("Value", len(a.Value), "a classifier answers classes"),
 	}
 	if a.Probability != nil && len(a.Probability) != classes {
 		errs = append(errs, fmt.Errorf("probabilities of %d classes, want %d", len(a.Probability), classes))
 	}
 	for k, p := range a.Probability {
-		errs = append(errs, checkColumn(fmt.Sprintf("Probability[%d]", k), p, n, notProbability, "0 to 1"))
+		errs = append(errs, columnOf(fmt.Sprintf("Probability[%d]", k), p, n, isProbability, "0 to 1"))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); err != nil || a.Probability == nil {
 		return err
 	}
 	return checkSums(a.Probability, n)
@@ -66,9 +65,6 @@ func (a Answers) Validate(target predictlog.Target, n int) error {
 
 // checkSums returns an error if the probabilities of a row do not sum up to 1.
 func checkSums(probability [][]float64, n int) error {
-	if probability == nil {
-		return nil
-	}
 	var sums [1024]float64 // of as many rows at a time
 	for first := 0; first < n; first += len(sums) {
 		part := sums[:min(len(sums), n-first)]
@@ -85,42 +81,6 @@ func checkSums(probability [][]float64, n int) error {
 		}
 	}
 	return nil
-}
-
-// checkColumn returns an error if the column has not n values, or if malformed returns a
-// row of it, and not -1.
-func checkColumn[T any](name string, column []T, n int, malformed func([]T) int, want string) error {
-	if len(column) != n {
-		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
-	}
-	if i := malformed(column); i >= 0 {
-		return fmt.Errorf("%s[%d] is %v, want %s", name, i, column[i], want)
-	}
-	return nil
-}
-
-func notFinite(values []float64) int {
-	return slices.IndexFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
-}
-
-func notProbability(values []float64) int {
-	for i, v := range values {
-		if !(v >= 0 && v <= 1) { // also true of NaN
-			return i
-		}
-	}
-	return -1
-}
-
-func notBelow(n int) func([]int) int {
-	return func(values []int) int {
-		for i, v := range values {
-			if v < 0 || v >= n {
-				return i
-			}
-		}
-		return -1
-	}
 }
 
 func checkAbsent(name string, n int, why string) error {

@@ -1,6 +1,9 @@
 package metrics
 
-import "math"
+import (
+	"errors"
+	"math"
+)
 
 // Counts are the answers of a classifier: Counts[k] counts the rows of class k, as
 // positive, against the rows of all other classes. There are as many as classes. Of a
@@ -14,7 +17,7 @@ func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, 
 	if classes < 1 {
 		return nil, malformed(name, "classes is %d, want 1 or more", classes)
 	}
-	if err := checkLength(name, "predicted", len(predicted), len(truth)); err != nil {
+	if err := errors.Join(checkClasses(name, "truth", truth, len(truth), classes), checkClasses(name, "predicted", predicted, len(truth), classes)); err != nil {
 		return nil, err
 	}
 	if err := checkWeights(name, len(truth), weights); err != nil {
@@ -22,14 +25,7 @@ func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, 
 	}
 	c := make(Counts, classes)
 	for i, t := range truth {
-		p := predicted[i]
-		if t < 0 || t >= classes {
-			return nil, malformed(name, "truth[%d] is class %d, want 0 to %d", i, t, classes-1)
-		}
-		if p < 0 || p >= classes {
-			return nil, malformed(name, "predicted[%d] is class %d, want 0 to %d", i, p, classes-1)
-		}
-		c.Add(t, p, weight(weights, i))
+		c.Add(t, predicted[i], weight(weights, i))
 	}
 	c.complete()
 	return c, nil

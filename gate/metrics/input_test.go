@@ -152,8 +152,8 @@ func TestCountsInput(t *testing.T) {
 	for want, call := range map[string]func() (metrics.Counts, error){
 		"classes is 0, want 1 or more":            func() (metrics.Counts, error) { return metrics.NewCounts(nil, nil, 0, nil) },
 		"predicted has 1 values, want 0":          func() (metrics.Counts, error) { return metrics.NewCounts(nil, []int{1}, 2, nil) },
-		"truth[0] is class 2, want 0 to 1":        func() (metrics.Counts, error) { return metrics.NewCounts([]int{2}, []int{1}, 2, nil) },
-		"predicted[0] is class -1, want 0 to 1":   func() (metrics.Counts, error) { return metrics.NewCounts([]int{1}, []int{-1}, 2, nil) },
+		"truth[0] is 2, want class 0 to 1":        func() (metrics.Counts, error) { return metrics.NewCounts([]int{2}, []int{1}, 2, nil) },
+		"predicted[0] is -1, want class 0 to 1":   func() (metrics.Counts, error) { return metrics.NewCounts([]int{1}, []int{-1}, 2, nil) },
 		"weights[0] is NaN, want a finite number": func() (metrics.Counts, error) { return metrics.NewCounts([]int{1}, []int{1}, 2, []float64{nan}) },
 	} {
 		_, err := call()
@@ -179,7 +179,7 @@ func TestMulticlassProbabilitiesInput(t *testing.T) {
 		_, err := f([]int{0, 1}, [][]float64{{1, 0}, {0}}, nil)
 		require.ErrorIs(t, err, metrics.ErrInput, name)
 		_, err = f([]int{0, 2}, [][]float64{{1, 0}, {0, 1}}, nil)
-		require.ErrorContains(t, err, "truth[1] is class 2, want 0 to 1", name)
+		require.ErrorContains(t, err, "truth[1] is 2, want class 0 to 1", name)
 		_, err = f([]int{0, 1}, [][]float64{{1, 0}, {0, nan}}, nil)
 		require.ErrorContains(t, err, "probability[1][1] is NaN", name)
 		_, err = f([]int{0, 1}, [][]float64{{1, 1}, {0, 1}}, nil)
