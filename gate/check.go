@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -60,8 +59,9 @@ const (
 // Interval is a confidence interval. An end is infinite if the rows do not bound it. Lo is
 // rounded down and Hi up.
 type Interval struct {
-	Lo, Hi float64
-	Level  float64 // such as 0.95
+	Lo    float64 `json:"lo" wire:"null"`
+	Hi    float64 `json:"hi" wire:"null"`
+	Level float64 `json:"level" wire:"null"` // such as 0.95
 }
 
 // Unit says what a [Check]'s Statistic, Threshold and CI are numbers of.
@@ -88,37 +88,38 @@ const (
 // Check is the result of one criterion on one piece of evidence.
 type Check struct {
 	// Criterion names the rule, such as "f1 improvement".
-	Criterion string
-	Verdict   Verdict
+	Criterion string  `json:"criterion"`
+	Verdict   Verdict `json:"verdict"`
 	// Proof says what the criterion demands; empty if a host's does not say.
-	Proof Proof
+	Proof Proof `json:"proof,omitempty"`
 	// Precondition marks a criterion that says whether the evidence is sufficient. While
 	// it neither passes nor is skipped, another criterion's Fail does not reject the
 	// shadow.
-	Precondition bool
+	Precondition bool `json:"precondition,omitempty"`
 	// Metric is the name of the metric that was measured; empty if none was.
-	Metric string
+	Metric string `json:"metric,omitempty"`
 	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
 	// say.
-	Unit Unit
+	Unit Unit `json:"unit,omitempty"`
 	// Statistic is what was measured; NaN if it could not be.
-	Statistic float64
+	Statistic float64 `json:"statistic" wire:"null"`
 	// Threshold is what the statistic was compared with; NaN if there is no threshold. AtMost
 	// says that the statistic must not be above the threshold, otherwise it must not be
 	// below.
-	Threshold float64
-	AtMost    bool
+	Threshold float64 `json:"threshold" wire:"null"`
+	AtMost    bool    `json:"at_most,omitempty"`
 	// CI is the confidence interval of the statistic; nil if the criterion has none.
-	CI *Interval
+	CI *Interval `json:"ci,omitempty" wire:"null"`
 	// N is the number of rows behind the statistic. Needed, if not 0, is the number of rows
 	// that would have decided.
-	N, Needed int
+	N      int `json:"n"`
+	Needed int `json:"needed,omitempty"`
 	// Segments holds a result for each segment; nil if the criterion is not about segments.
 	// Omitted is the number of segments that were not compared.
-	Segments []SegmentResult
-	Omitted  int
+	Segments []SegmentResult `json:"segments,omitempty"`
+	Omitted  int             `json:"omitted,omitempty"`
 	// Reason is a sentence a person can read.
-	Reason string
+	Reason string `json:"reason"`
 }
 
 // SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
@@ -220,62 +221,27 @@ func direction(drop float64) string {
 // stands reports whether the check stands in the way of a promotion.
 func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped }
 
-// checkJSON is the wire form of a Check.
-type checkJSON struct {
-	Criterion    string          `json:"criterion"`
-	Verdict      Verdict         `json:"verdict"`
-	Proof        Proof           `json:"proof,omitempty"`
-	Precondition bool            `json:"precondition,omitempty"`
-	Metric       string          `json:"metric,omitempty"`
-	Unit         Unit            `json:"unit,omitempty"`
-	Statistic    wire.Number     `json:"statistic"`
-	Threshold    wire.Number     `json:"threshold"`
-	AtMost       bool            `json:"at_most,omitempty"`
-	CI           *intervalJSON   `json:"ci,omitempty"`
-	N            int             `json:"n"`
-	Needed       int             `json:"needed,omitempty"`
-	Segments     []SegmentResult `json:"segments,omitempty"`
-	Omitted      int             `json:"omitted,omitempty"`
-	Reason       string          `json:"reason"`
-}
-
-type intervalJSON struct {
-	Lo    wire.Number `json:"lo"`
-	Hi    wire.Number `json:"hi"`
-	Level wire.Number `json:"level"`
-}
-
 // MarshalJSON writes the check. A number that is not finite becomes null.
-func (c Check) MarshalJSON() ([]byte, error) {
-	document := checkJSON{
-		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
-		Unit: c.Unit, Statistic: wire.Number(c.Statistic), Threshold: wire.Number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
-		Segments: c.Segments, Omitted: c.Omitted, Reason: c.Reason,
-	}
-	if c.CI != nil {
-		document.CI = &intervalJSON{wire.Number(c.CI.Lo), wire.Number(c.CI.Hi), wire.Number(c.CI.Level)}
-	}
-	return json.Marshal(document)
-}
+func (c Check) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
 // UnmarshalJSON reads what [Check.MarshalJSON] wrote. A statistic, a threshold or a level of
 // null becomes NaN, and an end of the interval of null becomes infinite. Null elsewhere is an
 // error, and so is a field that is unknown, occurs twice, or is missing although MarshalJSON
 // always writes it. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
-	nan := wire.Number(math.NaN())
-	document := checkJSON{Statistic: nan, Threshold: nan}
-	if err := wire.Unmarshal(data, &document); err != nil {
+	var read Check
+	if err := wire.UnmarshalStruct(data, &read, 0); err != nil {
 		return fmt.Errorf("gate: check: %w", err)
 	}
-	*c = Check{
-		Criterion: document.Criterion, Verdict: document.Verdict, Proof: document.Proof, Precondition: document.Precondition, Metric: document.Metric,
-		Unit: document.Unit, Statistic: float64(document.Statistic), Threshold: float64(document.Threshold), AtMost: document.AtMost, N: document.N, Needed: document.Needed,
-		Segments: document.Segments, Omitted: document.Omitted, Reason: document.Reason,
+	if ci := read.CI; ci != nil {
+		if math.IsNaN(ci.Lo) {
+			ci.Lo = math.Inf(-1)
+		}
+		if math.IsNaN(ci.Hi) {
+			ci.Hi = math.Inf(1)
+		}
 	}
-	if document.CI != nil {
-		c.CI = &Interval{Lo: document.CI.Lo.Or(math.Inf(-1)), Hi: document.CI.Hi.Or(math.Inf(1)), Level: float64(document.CI.Level)}
-	}
+	*c = read
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -77,29 +76,32 @@ func outcomeOf(checks []Check) Outcome {
 // Metrics are rounded to twelve digits, p-values to eight, and intervals outwards to eight,
 // before anything is decided from them: what is stored is what was decided from.
 type Decision struct {
-	Outcome Outcome
+	Outcome Outcome `json:"outcome"`
 	// Policy is the name of the policy. First says that the decision is about a first
 	// deployment, where there is no production model to compare with.
-	Policy string
-	First  bool
+	Policy string `json:"policy"`
+	First  bool   `json:"first"`
 	// At is the time of the evaluation in UTC, as given in the evidence.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 	// N is the number of rows. RowSet is [Evidence.RowSet] and Evidence [Evidence.Hash].
-	N                int
-	RowSet, Evidence string
+	N        int    `json:"n"`
+	RowSet   string `json:"row_set"`
+	Evidence string `json:"evidence,omitempty"`
 	// Production and Shadow hold by name every metric of package metrics that could be
 	// measured, and every metric of a host that a criterion of this package asks for.
 	// Production is nil for a first deployment.
-	Production, Shadow map[string]float64
+	Production map[string]float64 `json:"production,omitempty" wire:"null"`
+	Shadow     map[string]float64 `json:"shadow,omitempty" wire:"null"`
 	// Checks are the results of all criteria, in the policy's order.
-	Checks []Check
+	Checks []Check `json:"checks"`
 	// Rules is the policy in JSON, see [ParsePolicy]; nil if JSON cannot hold the policy.
 	// Basis is what remains of the evidence; nil if the evidence was malformed. See
 	// [Recompute].
-	Rules json.RawMessage
-	Basis *Basis
-	// Prev is the hash of the decision before, see package audit; empty if the decision is in no chain.
-	Prev string
+	Rules json.RawMessage `json:"rules,omitempty"`
+	Basis *Basis          `json:"basis,omitempty"`
+	// Prev is the hash of the decision before, see package audit; empty if the decision is
+	// in no chain.
+	Prev string `json:"prev,omitempty"`
 }
 
 // Passed returns the number of checks that passed.
@@ -205,46 +207,14 @@ func (d Decision) Hash() (string, error) {
 // know of.
 const schemaVersion = 1
 
-// decisionJSON is the wire form of a Decision.
-type decisionJSON struct {
-	SchemaVersion int                    `json:"schema_version"`
-	Outcome       Outcome                `json:"outcome"`
-	Policy        string                 `json:"policy"`
-	First         bool                   `json:"first"`
-	At            time.Time              `json:"at,omitzero"`
-	N             int                    `json:"n"`
-	RowSet        string                 `json:"row_set"`
-	Evidence      string                 `json:"evidence,omitempty"`
-	Production    map[string]wire.Number `json:"production,omitempty"`
-	Shadow        map[string]wire.Number `json:"shadow,omitempty"`
-	Checks        []Check                `json:"checks"`
-	Rules         json.RawMessage        `json:"rules,omitempty"`
-	Basis         *Basis                 `json:"basis,omitempty"`
-	Prev          string                 `json:"prev,omitempty"`
-}
-
 // MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
 // null. A decision that says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	if err := d.checkOutcome(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(decisionJSON{
-		SchemaVersion: schemaVersion,
-		Outcome:       d.Outcome,
-		Policy:        d.Policy,
-		First:         d.First,
-		At:            d.At.UTC(),
-		N:             d.N,
-		RowSet:        d.RowSet,
-		Evidence:      d.Evidence,
-		Production:    convert[wire.Number](d.Production),
-		Shadow:        convert[wire.Number](d.Shadow),
-		Checks:        d.Checks,
-		Rules:         d.Rules,
-		Basis:         d.Basis,
-		Prev:          d.Prev,
-	})
+	d.At = d.At.UTC()
+	return wire.MarshalStruct(d, schemaVersion)
 }
 
 // checkOutcome returns an error if the decision promotes although its checks do not. Another
@@ -262,42 +232,14 @@ func (d Decision) checkOutcome() error {
 // version is an error, and so is a promotion that does not follow from the checks. An error
 // leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
-	var document decisionJSON
-	if err := wire.Unmarshal(data, &document); err != nil {
+	var read Decision
+	if err := wire.UnmarshalStruct(data, &read, schemaVersion); err != nil {
 		return fmt.Errorf("gate: decision: %w", err)
 	}
-	if document.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: decision: schema version %d, want %d", document.SchemaVersion, schemaVersion)
-	}
-	read := Decision{
-		Outcome:    document.Outcome,
-		Policy:     document.Policy,
-		First:      document.First,
-		At:         document.At.UTC(),
-		N:          document.N,
-		RowSet:     document.RowSet,
-		Evidence:   document.Evidence,
-		Production: convert[float64](document.Production),
-		Shadow:     convert[float64](document.Shadow),
-		Checks:     document.Checks,
-		Rules:      document.Rules,
-		Basis:      document.Basis,
-		Prev:       document.Prev,
-	}
+	read.At = read.At.UTC()
 	if err := read.checkOutcome(); err != nil {
 		return err
 	}
 	*d = read
 	return nil
-}
-
-func convert[To, From ~float64](m map[string]From) map[string]To {
-	if len(m) == 0 {
-		return nil
-	}
-	converted := make(map[string]To, len(m))
-	for k, v := range maps.All(m) {
-		converted[k] = To(v)
-	}
-	return converted
 }

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,7 +65,7 @@ func KindOf[C Kinded](fresh func() C) Kind {
 func ownKind[C Criterion](name string) Kind {
 	return Kind{name: name, of: reflect.TypeFor[C](), read: func(data []byte) (Criterion, error) {
 		var c C
-		err := wire.UnmarshalTexts(data, &c)
+		err := wire.UnmarshalStruct(data, &c, 0)
 		return c, err
 	}}
 }
@@ -123,7 +122,7 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	}
 	for _, k := range ks {
 		if k.of == valueType(c) {
-			body, err := wire.MarshalTexts(reflect.Indirect(reflect.ValueOf(c)).Interface())
+			body, err := wire.MarshalStruct(reflect.Indirect(reflect.ValueOf(c)).Interface(), 0)
 			return withType(k.name, body), err
 		}
 	}
@@ -138,11 +137,11 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, err := members(body)
+	object, err := decodeObject(body)
 	if err != nil {
 		return nil, fmt.Errorf("%T: %w", c, err)
 	}
-	if slices.ContainsFunc(object, func(m member) bool { return m.name == typeMember }) {
+	if _, taken := object[typeMember]; taken {
 		return nil, fmt.Errorf("the JSON of a %T has a member %q, which is for its kind", c, typeMember)
 	}
 	return withType(k.Kind(), body), nil
@@ -159,12 +158,9 @@ func withType(kind string, body []byte) json.RawMessage {
 }
 
 // unmarshal reads a criterion.
-func (ks kinds) unmarshal(data []byte) (Criterion, error) {
-	if data[0] != '{' {
-		return nil, fmt.Errorf("%.20s is not a JSON object", data)
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
+func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
+	object, err := decodeObject(data)
+	if err != nil {
 		return nil, err
 	}
 	var name string
@@ -189,42 +185,12 @@ func (ks kinds) unmarshal(data []byte) (Criterion, error) {
 	return c, nil
 }
 
-// member is a name and its value in a JSON object.
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// members returns what is in a JSON object, in its order. A name that occurs twice is an
-// error.
-func members(data []byte) ([]member, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil {
-		return nil, err
-	} else if t != json.Delim('{') {
-		return nil, fmt.Errorf("%.20s is not a JSON object", data)
+// decodeObject returns the members of a JSON object.
+func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
+	if err = wire.Unmarshal(data, &object); err == nil && object == nil {
+		err = errors.New("null is not a JSON object")
 	}
-	var object []member
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		m := member{name: t.(string)} // a JSON object has no other keys
-		if seen[m.name] {
-			return nil, fmt.Errorf("field %q occurs twice", m.name)
-		}
-		seen[m.name] = true
-		if err := d.Decode(&m.value); err != nil {
-			return nil, err
-		}
-		object = append(object, m)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	return object, nil
+	return object, err
 }
 
 // isOwn reports whether a criterion is of this package, or a pointer to one that is.

@@ -1,21 +1,20 @@
 package gate
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // policyJSON is the wire form of a Policy.
 type policyJSON struct {
-	SchemaVersion int               `json:"schema_version"`
-	Name          string            `json:"name"`
-	MaxAlpha      float64           `json:"max_alpha,omitempty"`
-	Criteria      []json.RawMessage `json:"criteria"`
-	First         []json.RawMessage `json:"first"`
+	Name     string            `json:"name"`
+	MaxAlpha float64           `json:"max_alpha,omitempty"`
+	Criteria []json.RawMessage `json:"criteria"`
+	First    []json.RawMessage `json:"first"`
 }
 
 // MarshalJSON writes the policy, each criterion as an object with its kind as "type":
@@ -29,48 +28,39 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	document := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
+	document := policyJSON{Name: p.Name, MaxAlpha: p.MaxAlpha}
 	var errs [2]error
-	document.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
-	document.First, errs[1] = all.marshalList("First", p.First)
+	document.Criteria, errs[0] = convertList("Criteria", p.Criteria, all.marshal)
+	document.First, errs[1] = convertList("First", p.First, all.marshal)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
 	}
-	data, err := json.Marshal(document)
+	data, err := wire.MarshalStruct(document, schemaVersion)
 	if err != nil {
 		return nil, err
 	}
-	if escapesReplacement(data) {
+	if replaced.Match(data) {
 		return nil, fmt.Errorf("gate: policy %q: a text of it is not UTF-8", p.Name)
 	}
 	return data, nil
 }
 
-// escapesReplacement reports whether JSON holds the escape \ufffd, which package json
-// writes for what is not UTF-8: the character itself, if a text has it, needs no escape.
-// Where the backslash is escaped itself, these are six characters of a text.
-func escapesReplacement(data []byte) bool {
-	for i := 0; i < len(data); i++ {
-		if data[i] == '\\' {
-			if bytes.HasPrefix(data[i:], []byte(`\ufffd`)) {
-				return true
-			}
-			i++ // what is escaped escapes nothing
-		}
-	}
-	return false
-}
+// replaced finds the escape \ufffd in JSON, which package json writes for what is not UTF-8:
+// the character itself, if a text has it, needs no escape. Where the backslash is escaped
+// itself, these are six characters of a text.
+var replaced = regexp.MustCompile(`(^|[^\\])(\\\\)*\\ufffd`)
 
-func (ks kinds) marshalList(list string, criteria []Criterion) ([]json.RawMessage, error) {
-	written := make([]json.RawMessage, len(criteria))
+// convertList converts the members of a list. The error names each that cannot be.
+func convertList[From, To any](name string, list []From, one func(From) (To, error)) ([]To, error) {
+	converted := make([]To, len(list))
 	var errs []error
-	for i, c := range criteria {
+	for i, v := range list {
 		var err error
-		if written[i], err = ks.marshal(c); err != nil {
-			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
+		if converted[i], err = one(v); err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", name, i, err))
 		}
 	}
-	return written, errors.Join(errs...)
+	return converted, errors.Join(errs...)
 }
 
 // UnmarshalJSON reads a policy that has only criteria of this package, as [ParsePolicy]
@@ -98,36 +88,20 @@ func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
 	var document policyJSON
-	if err := wire.Unmarshal(data, &document); err != nil {
+	if err := wire.UnmarshalStruct(data, &document, schemaVersion); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
-	}
-	if document.SchemaVersion != schemaVersion {
-		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", document.Name, document.SchemaVersion, schemaVersion)
 	}
 	if document.Criteria == nil || document.First == nil {
 		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", document.Name)
 	}
 	p := Policy{Name: document.Name, MaxAlpha: document.MaxAlpha}
 	var errs [2]error
-	p.Criteria, errs[0] = all.unmarshalList("criteria", document.Criteria)
-	p.First, errs[1] = all.unmarshalList("first", document.First)
+	p.Criteria, errs[0] = convertList("criteria", document.Criteria, all.unmarshal)
+	p.First, errs[1] = convertList("first", document.First, all.unmarshal)
 	if err := errors.Join(errs[:]...); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy %q: %w", document.Name, err)
 	}
 	withMetrics(p.Criteria, named)
 	withMetrics(p.First, named)
 	return p, nil
-}
-
-func (ks kinds) unmarshalList(list string, written []json.RawMessage) ([]Criterion, error) {
-	var criteria []Criterion
-	var errs []error
-	for i, data := range written {
-		c, err := ks.unmarshal(data)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
-		}
-		criteria = append(criteria, c)
-	}
-	return criteria, errors.Join(errs...)
 }

@@ -5,7 +5,6 @@
 package budget
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,14 +41,14 @@ import (
 // do not modify it. Decisions must be made one after the other.
 type Budget struct {
 	// Total is the bound, in (0, 1). Default 0.05.
-	Total float64
+	Total float64 `json:"total"`
 	// Horizon is the span that Total holds for. Default 365 days.
-	Horizon time.Duration
+	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h0m0s"
 	// Decisions is how many decisions share Total. Default 60: a weekly decision for a
 	// year, and a few between.
-	Decisions int
+	Decisions int `json:"decisions"`
 	// Charges are the charges within the last Horizon, in order of time.
-	Charges []Charge
+	Charges []Charge `json:"charges"`
 }
 
 // Charge is what one decision took from a [Budget].
@@ -218,22 +217,13 @@ func prevents(c gate.Check) bool {
 	return c.Proof == gate.Condition && c.Verdict != gate.Pass && c.Verdict != gate.Skipped
 }
 
-// budgetJSON is the wire form of a Budget.
-type budgetJSON struct {
-	SchemaVersion int           `json:"schema_version"`
-	Total         float64       `json:"total"`
-	Horizon       wire.Duration `json:"horizon"`
-	Decisions     int           `json:"decisions"`
-	Charges       []Charge      `json:"charges"`
-}
-
 // MarshalJSON writes the budget, its defaults filled in.
 func (b Budget) MarshalJSON() ([]byte, error) {
 	b = b.withDefaults()
 	if b.Charges == nil {
 		b.Charges = []Charge{}
 	}
-	return json.Marshal(budgetJSON{schemaVersion, b.Total, wire.Duration(b.Horizon), b.Decisions, b.Charges})
+	return wire.MarshalStruct(b, schemaVersion)
 }
 
 // UnmarshalJSON reads what [Budget.MarshalJSON] wrote. It is an error if a field is
@@ -241,18 +231,14 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 // invalid, or if there is a 0 where MarshalJSON fills in the default. An error leaves b as
 // it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
-	var stored budgetJSON
-	if err := wire.Unmarshal(data, &stored); err != nil {
+	var read Budget
+	if err := wire.UnmarshalStruct(data, &read, schemaVersion); err != nil {
 		return fmt.Errorf("budget: %w", err)
 	}
-	if stored.SchemaVersion != schemaVersion {
-		return fmt.Errorf("budget: schema_version is %d, want %d", stored.SchemaVersion, schemaVersion)
-	}
-	read := Budget{stored.Total, time.Duration(stored.Horizon), stored.Decisions, stored.Charges}
 	if read.Total == 0 || read.Horizon == 0 || read.Decisions == 0 {
 		return fmt.Errorf("budget: total is %v, horizon %v and decisions %d, want none of them 0: only in Go that is a default", read.Total, read.Horizon, read.Decisions)
 	}
-	if stored.Charges == nil {
+	if read.Charges == nil {
 		return errors.New("budget: charges is null, want a list: without it all that was spent would be forgotten")
 	}
 	if err := read.Validate(); err != nil {

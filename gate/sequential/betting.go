@@ -7,7 +7,6 @@
 package sequential
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -153,11 +152,10 @@ func (b *Betting) logWealth() float64 {
 
 // bettingJSON is the wire form of a Betting.
 type bettingJSON struct {
-	SchemaVersion int           `json:"schema_version"`
-	Config        BettingConfig `json:"config"`
-	N             int           `json:"n"`
-	LogWealth     []float64     `json:"log_wealth"`
-	Highest       float64       `json:"highest_log_wealth"`
+	Config    BettingConfig `json:"config"`
+	N         int           `json:"n"`
+	LogWealth []float64     `json:"log_wealth"`
+	Highest   float64       `json:"highest_log_wealth"`
 }
 
 // MarshalJSON writes the config and the state. The zero Betting has none, which is an error.
@@ -165,18 +163,17 @@ func (b *Betting) MarshalJSON() ([]byte, error) {
 	if len(b.logs) == 0 {
 		return nil, errNoBets
 	}
-	return json.Marshal(bettingJSON{schemaVersion, b.cfg, b.n, b.logs, b.highest})
+	return wire.MarshalStruct(bettingJSON{b.cfg, b.n, b.logs, b.highest}, schemaVersion)
 }
 
 // UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that
 // wraps [ErrInvalidState] and leaves b as it was.
 func (b *Betting) UnmarshalJSON(data []byte) error {
 	var stored bettingJSON
-	if err := wire.Unmarshal(data, &stored); err != nil {
+	if err := wire.UnmarshalStruct(data, &stored, schemaVersion); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
 	var errs []error
-	errs = append(errs, want.That(stored.SchemaVersion == schemaVersion, "schema_version", stored.SchemaVersion, fmt.Sprint(schemaVersion)))
 	errs = append(errs, want.That(len(stored.Config.Lambdas) > 0, "lambdas", stored.Config.Lambdas, "one or more"))
 	errs = append(errs, want.That(len(stored.LogWealth) == len(stored.Config.Lambdas), "log_wealth", stored.LogWealth, "one for each of lambdas"))
 	errs = append(errs, want.That(stored.N >= 0, "n", stored.N, "0 or more"))

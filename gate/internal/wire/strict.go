@@ -146,7 +146,7 @@ func (r *reader) value(f form) error {
 		return misfits(" is null, want %s", f.want)
 	case c == '{':
 		return r.object(f)
-	case f.kind() == reflect.Struct && c != 'n':
+	case (f.kind() == reflect.Struct || f.kind() == reflect.Map) && c != 'n':
 		if err := r.value(anything); err != nil {
 			return err
 		}

@@ -30,14 +30,6 @@ func (n *Number) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*float64)(n))
 }
 
-// Or returns the number, or another in place of NaN.
-func (n Number) Or(other float64) float64 {
-	if math.IsNaN(float64(n)) {
-		return other
-	}
-	return float64(n)
-}
-
 // Duration is a time.Duration that is text in JSON, such as "168h0m0s".
 type Duration time.Duration
 
@@ -54,42 +46,85 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalTexts writes a struct of exported fields as package json does, but the fields
-// that are a time.Duration as text.
-func MarshalTexts(v any) ([]byte, error) {
+// MarshalStruct writes a struct of exported fields as package json does, but
+//
+//   - a version that is not 0 comes first, as "schema_version";
+//   - a field that is a time.Duration becomes text;
+//   - a number that is not finite becomes null in a field whose tag says `wire:"null"`,
+//     which may be a float64, a map of them, or a pointer to a struct of such fields.
+func MarshalStruct(v any, version int) ([]byte, error) {
 	from := reflect.ValueOf(v)
-	to := reflect.New(withTexts(from.Type())).Elem()
-	convertFields(to, from)
+	to := reflect.New(written(from.Type(), version)).Elem()
+	convert(to, from)
+	if version != 0 {
+		to.FieldByName(versionField).SetInt(int64(version))
+	}
 	return json.Marshal(to.Interface())
 }
 
-// UnmarshalTexts reads what [MarshalTexts] wrote into the struct that v points to, as
-// strictly as [Unmarshal]. An error leaves the struct as it was.
-func UnmarshalTexts(data []byte, v any) error {
+// UnmarshalStruct reads what [MarshalStruct] wrote into the struct that v points to, as
+// strictly as [Unmarshal]. Null becomes NaN. Another version is an error. An error leaves
+// the struct as it was.
+func UnmarshalStruct(data []byte, v any, version int) error {
 	to := reflect.ValueOf(v).Elem()
-	from := reflect.New(withTexts(to.Type()))
+	from := reflect.New(written(to.Type(), version))
 	if err := Unmarshal(data, from.Interface()); err != nil {
 		return err
 	}
-	convertFields(to, from.Elem())
+	if version != 0 {
+		if have := from.Elem().FieldByName(versionField).Int(); have != int64(version) {
+			return fmt.Errorf("schema_version is %d, want %d", have, version)
+		}
+	}
+	convert(to, from.Elem())
 	return nil
 }
 
-// withTexts returns the struct type with [Duration] in place of time.Duration.
-func withTexts(t reflect.Type) reflect.Type {
+const versionField = "SchemaVersion"
+
+// written returns the type that a struct is written as.
+func written(t reflect.Type, version int) reflect.Type {
 	fields := reflect.VisibleFields(t)
 	for i := range fields {
-		if fields[i].Type == reflect.TypeFor[time.Duration]() {
-			fields[i].Type = reflect.TypeFor[Duration]()
+		f := &fields[i]
+		switch null := f.Tag.Get("wire") == "null"; {
+		case f.Type == reflect.TypeFor[time.Duration]():
+			f.Type = reflect.TypeFor[Duration]()
+		case null && f.Type.Kind() == reflect.Float64:
+			f.Type = reflect.TypeFor[Number]()
+		case null && f.Type.Kind() == reflect.Map:
+			f.Type = reflect.TypeFor[map[string]Number]()
+		case null && f.Type.Kind() == reflect.Pointer:
+			f.Type = reflect.PointerTo(written(f.Type.Elem(), 0))
 		}
+	}
+	if version != 0 {
+		first := reflect.StructField{Name: versionField, Type: reflect.TypeFor[int](), Tag: `json:"schema_version"`}
+		fields = slices.Insert(fields, 0, first)
 	}
 	return reflect.StructOf(fields)
 }
 
-// convertFields sets each field to that of a struct of convertible fields.
-func convertFields(to, from reflect.Value) {
-	for i := range to.NumField() {
-		to.Field(i).Set(from.Field(i).Convert(to.Field(i).Type()))
+// convert sets a value to one of the type that it is written as, or the other way round.
+func convert(to, from reflect.Value) {
+	switch kind := from.Kind(); {
+	case from.CanConvert(to.Type()):
+		to.Set(from.Convert(to.Type()))
+	case kind == reflect.Struct:
+		for i := range from.NumField() {
+			if f := to.FieldByName(from.Type().Field(i).Name); f.IsValid() {
+				convert(f, from.Field(i))
+			}
+		}
+	case from.IsNil():
+	case kind == reflect.Pointer:
+		to.Set(reflect.New(to.Type().Elem()))
+		convert(to.Elem(), from.Elem())
+	case kind == reflect.Map:
+		to.Set(reflect.MakeMap(to.Type()))
+		for key, v := range from.Seq2() {
+			to.SetMapIndex(key, v.Convert(to.Type().Elem()))
+		}
 	}
 }
 

@@ -65,13 +65,13 @@ func TestTexts(t *testing.T) {
 		Most  time.Duration `json:"most,omitzero"`
 		Rows  int           `json:"rows"`
 	}
-	data, err := wire.MarshalTexts(spans{Least: time.Hour, Rows: 3})
+	data, err := wire.MarshalStruct(spans{Least: time.Hour, Rows: 3}, 0)
 	require.NoError(t, err)
 	require.Equal(t, `{"least":"1h0m0s","rows":3}`, string(data))
 	var read spans
-	require.NoError(t, wire.UnmarshalTexts(data, &read))
+	require.NoError(t, wire.UnmarshalStruct(data, &read, 0))
 	require.Equal(t, spans{Least: time.Hour, Rows: 3}, read)
-	require.ErrorContains(t, wire.UnmarshalTexts([]byte(`{"least":7,"rows":3}`), &read), "cannot unmarshal number")
-	require.ErrorContains(t, wire.UnmarshalTexts([]byte(`{"least":"7d","rows":3}`), &read), `duration "7d", want one such as "168h"`)
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"least":7,"rows":3}`), &read, 0), "cannot unmarshal number")
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"least":"7d","rows":3}`), &read, 0), `duration "7d", want one such as "168h"`)
 	require.Equal(t, spans{Least: time.Hour, Rows: 3}, read, "an error leaves the struct as it was")
 }
