@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
@@ -77,9 +78,7 @@ type MinCoverage struct {
 
 // validate returns an error if Share is not above 0 and at most 1.
 func (c MinCoverage) validate() error {
-	var f fields
-	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
-	return f.err()
+	return want.That(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 }
 
 // Check passes if enough of the predictions are labelled.
@@ -109,9 +108,7 @@ type Cooldown struct {
 
 // validate returns an error if Period is not above 0.
 func (c Cooldown) validate() error {
-	var f fields
-	f.want(c.Period > 0, "Period", c.Period, "above 0")
-	return f.err()
+	return want.That(c.Period > 0, "Period", c.Period, "above 0")
 }
 
 // Check passes if the last promotion was long enough ago. It is skipped if the time of the

@@ -84,7 +84,7 @@ func TestParsePolicy_Strict(t *testing.T) {
 		"of cooldown": {policy(`{"type":"cooldown","days":7}`), `cooldown: unknown field "days", want one of ["period"]`},
 		"value":       {policy(`{"type":"min_samples","rows":"many"}`), "min_samples: json: cannot unmarshal string"},
 		"null":        {policy(`null`), "null is not a JSON object"},
-		"list":        {policy(`[]`), "[] is not a JSON object"},
+		"list":        {policy(`[]`), "a list is not a JSON object"},
 		"both":        {policy(`{"type":"x"},{"type":"y"}`), `criteria[1]: unknown type "y"`},
 		"first":       {`{"schema_version":1,"name":"p","criteria":[],"first":[{"type":"x"}]}`, `first[0]: unknown type "x"`},
 		"version":     {`{"schema_version":2,"name":"p","criteria":[],"first":[]}`, "schema_version is 2, want 1"},

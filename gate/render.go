@@ -281,35 +281,36 @@ func newPicture(c Check) *picture {
 
 // legend explains the words that occur in the checks.
 func legend(checks []Check) []pageFact {
-	occurs := func(ok func(c Check) bool) bool { return slices.ContainsFunc(checks, ok) }
 	var legend []pageFact
 	for _, f := range []struct {
-		proof Proof
-		means string
+		name, means string
+		occurs      func(c Check) bool
 	}{
-		{Condition, "is about the circumstances, not about how good the models are."},
-		{PointEstimate, "compares what was measured, which chance alone can pass."},
-		{ProveBetter, "passes only if the whole interval is above the wanted gain: few rows cannot pass."},
-		{ProveNotWorse, "passes only if the whole interval is above the loss that is put up with: few rows cannot pass."},
-		{VetoIfWorse, "fails only if the shadow is proven worse: few rows cannot fail."},
+		{string(Condition), "is about the circumstances, not about how good the models are.",
+			func(c Check) bool { return c.Proof == Condition }},
+		{string(PointEstimate), "compares what was measured, which chance alone can pass.",
+			func(c Check) bool { return c.Proof == PointEstimate }},
+		{string(ProveBetter), "passes only if the whole interval is above the wanted gain: few rows cannot pass.",
+			func(c Check) bool { return c.Proof == ProveBetter }},
+		{string(ProveNotWorse), "passes only if the whole interval is above the loss that is put up with: few rows cannot pass.",
+			func(c Check) bool { return c.Proof == ProveNotWorse }},
+		{string(VetoIfWorse), "fails only if the shadow is proven worse: few rows cannot fail.",
+			func(c Check) bool { return c.Proof == VetoIfWorse }},
+		{"gain", "is positive if the shadow is better, also in a metric of which less is better.",
+			func(c Check) bool { return c.Unit == UnitGain || c.Unit == UnitRelativeGain }},
+		{"interval", "holds the true value in as many of 100 comparisons as its level says (CI: confidence interval). " +
+			"In its picture the dot is what was measured, and the line across the bound that is wanted.",
+			func(c Check) bool { return c.CI != nil }},
+		{"needed", "rows would decide, if they are like these.",
+			func(c Check) bool { return c.Needed > 0 }},
+		{"detectable drop", "is the least that rows like these of the segment prove in 80 % of cases.",
+			func(c Check) bool { return len(c.Segments) > 0 }},
+		{"rows needed", "of a segment would prove a drop of the size that is allowed in 80 % of cases.",
+			func(c Check) bool { return len(c.Segments) > 0 }},
 	} {
-		if occurs(func(c Check) bool { return c.Proof == f.proof }) {
-			legend = append(legend, pageFact{Name: string(f.proof), Value: f.means})
+		if slices.ContainsFunc(checks, f.occurs) {
+			legend = append(legend, pageFact{Name: f.name, Value: f.means})
 		}
-	}
-	if occurs(func(c Check) bool { return c.Unit == UnitGain || c.Unit == UnitRelativeGain }) {
-		legend = append(legend, pageFact{Name: "gain", Value: "is positive if the shadow is better, also in a metric of which less is better."})
-	}
-	if occurs(func(c Check) bool { return c.CI != nil }) {
-		legend = append(legend, pageFact{Name: "interval", Value: "holds the true value in as many of 100 comparisons as its level says (CI: confidence interval). In its picture the dot is what was measured, and the line across the bound that is wanted."})
-	}
-	if occurs(func(c Check) bool { return c.Needed > 0 }) {
-		legend = append(legend, pageFact{Name: "needed", Value: "rows would decide, if they are like these."})
-	}
-	if occurs(func(c Check) bool { return len(c.Segments) > 0 }) {
-		legend = append(legend,
-			pageFact{Name: "detectable drop", Value: "is the least that rows like these of the segment prove in 80 % of cases."},
-			pageFact{Name: "rows needed", Value: "of a segment would prove a drop of the size that is allowed in 80 % of cases."})
 	}
 	return legend
 }

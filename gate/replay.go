@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/answer"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -49,10 +49,11 @@ type OutputError struct {
 }
 
 func (e *OutputError) Error() string {
-	if e.ID == "" {
-		return fmt.Sprintf("gate: replay: %s model: %s", e.Model, e.What)
+	row := ""
+	if e.ID != "" {
+		row = fmt.Sprintf("row %q: ", e.ID)
 	}
-	return fmt.Sprintf("gate: replay: %s model: row %q: %s", e.Model, e.ID, e.What)
+	return fmt.Sprintf("gate: replay: %s model: %s%s", e.Model, row, e.What)
 }
 
 // Unwrap returns [ErrOutput].
@@ -86,10 +87,7 @@ type Window struct {
 
 // Contains reports whether t is inside.
 func (w Window) Contains(t time.Time) bool {
-	if w == (Window{}) {
-		return false
-	}
-	return !t.Before(w.From) && (w.To.IsZero() || t.Before(w.To))
+	return w != Window{} && !t.Before(w.From) && (w.To.IsZero() || t.Before(w.To))
 }
 
 // String returns both ends in RFC 3339, such as "2025-01-01T00:00:00Z to now".
@@ -162,7 +160,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 		cfg.ProductionTrained = Window{}
 	}
 	if cfg.AllowTrainingRows {
-		e.TrainingRows = countTraining(labelled, cfg.ProductionTrained, cfg.ShadowTrained)
+		e.TrainingRows = len(trainedOn(labelled, cfg.ProductionTrained, cfg.ShadowTrained))
 	} else if err := errors.Join(
 		checkTraining(productionName, cfg.ProductionTrained, labelled),
 		checkTraining(shadowName, cfg.ShadowTrained, labelled),
@@ -293,31 +291,23 @@ func segmentValues(examples []labels.Example, column int) []string {
 	return values
 }
 
+// checkTraining returns an error if examples are inside a model's training window.
 func checkTraining(model string, trained Window, examples []labels.Example) error {
-	e := &TrainingRowsError{Model: model, Window: trained}
-	for _, x := range examples {
-		if trained.Contains(x.Record.Time) {
-			if e.Count == 0 {
-				e.FirstID = x.Record.ID
-			}
-			e.Count++
-		}
-	}
-	if e.Count == 0 {
+	inside := trainedOn(examples, trained)
+	if len(inside) == 0 {
 		return nil
 	}
-	return e
+	return &TrainingRowsError{Model: model, Count: len(inside), FirstID: inside[0].Record.ID, Window: trained}
 }
 
-// countTraining returns how many examples are inside any of the windows.
-func countTraining(examples []labels.Example, trained ...Window) int {
-	n := 0
+// trainedOn returns the examples that are inside any of the windows.
+func trainedOn(examples []labels.Example, trained ...Window) (inside []labels.Example) {
 	for _, x := range examples {
 		if slices.ContainsFunc(trained, func(w Window) bool { return w.Contains(x.Record.Time) }) {
-			n++
+			inside = append(inside, x)
 		}
 	}
-	return n
+	return inside
 }
 
 // modelRun is one model's part of a replay. It belongs to one goroutine.
@@ -363,47 +353,22 @@ func (r *modelRun) answer(ctx context.Context, examples []labels.Example, batchS
 
 // add appends one output to the answers, or says what is wrong with it.
 func (r *modelRun) add(o predictlog.Output) (what string) {
+	if what := answer.Problem(o, r.target); what != "" {
+		return what
+	}
 	if r.target.Task == predictlog.Regression {
-		if o.Class != "" || o.Probabilities != nil {
-			return "answers a class, want a value"
-		}
-		if math.IsNaN(o.Value) || math.IsInf(o.Value, 0) {
-			return fmt.Sprintf("answers %v, want a finite number", o.Value)
-		}
 		r.answers.Value = append(r.answers.Value, o.Value)
 		return ""
 	}
-	class := slices.Index(r.target.Classes, o.Class)
-	if class < 0 {
-		return fmt.Sprintf("answers class %q, want one of %q", o.Class, r.target.Classes)
+	if len(r.answers.Class) == 0 && o.Probabilities != nil {
+		r.answers.Probability = make([][]float64, len(o.Probabilities))
 	}
-	if o.Value != 0 {
-		return fmt.Sprintf("answers the value %v, want a class", o.Value)
-	}
-	first := len(r.answers.Class) == 0
-	if had := r.answers.Probability != nil; !first && had != (o.Probabilities != nil) {
+	if len(r.answers.Probability) != len(o.Probabilities) {
 		return "gives probabilities for some rows only, want all or none"
 	}
-	r.answers.Class = append(r.answers.Class, class)
-	if o.Probabilities == nil {
-		return ""
-	}
-	if have, want := len(o.Probabilities), len(r.target.Classes); have != want {
-		return fmt.Sprintf("gives %d probabilities, want one for each of %q", have, r.target.Classes)
-	}
-	if first {
-		r.answers.Probability = make([][]float64, len(r.target.Classes))
-	}
-	var sum float64
+	r.answers.Class = append(r.answers.Class, slices.Index(r.target.Classes, o.Class))
 	for k, p := range o.Probabilities {
-		sum += p
-		if !(p >= 0 && p <= 1) { // also true of NaN
-			return fmt.Sprintf("gives %q the probability %v, want 0 to 1", r.target.Classes[k], p)
-		}
 		r.answers.Probability[k] = append(r.answers.Probability[k], p)
-	}
-	if !(math.Abs(sum-1) <= metrics.SumTolerance) {
-		return fmt.Sprintf("gives probabilities that sum up to %v, want 1", sum)
 	}
 	return ""
 }

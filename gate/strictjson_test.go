@@ -281,7 +281,7 @@ func TestStrictJSON_NoObject(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"total":1,"shadow":null}`: `unknown field "total"`,
 		`null`:                      "gate: evidence: is null, want an object",
-		`[{"a":1}] `:                `gate: evidence: [{"a":1}] is not a JSON object`,
+		`[{"a":1}] `:                `gate: evidence: a list is not a JSON object`,
 		`"text"`:                    `gate: evidence: "text" is not a JSON object`,
 		`{"shadow":null}`:           "gate: evidence: shadow is null, want an object",
 		`{"shadow":7 ,"x":1}`:       "gate: evidence: shadow: 7 is not a JSON object",

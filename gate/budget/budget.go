@@ -5,6 +5,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,15 +71,9 @@ const (
 )
 
 func (b Budget) withDefaults() Budget {
-	if b.Total == 0 {
-		b.Total = defaultTotal
-	}
-	if b.Horizon == 0 {
-		b.Horizon = defaultHorizon
-	}
-	if b.Decisions == 0 {
-		b.Decisions = defaultDecisions
-	}
+	b.Total = cmp.Or(b.Total, defaultTotal)
+	b.Horizon = cmp.Or(b.Horizon, defaultHorizon)
+	b.Decisions = cmp.Or(b.Decisions, defaultDecisions)
 	return b
 }
 
@@ -87,18 +82,17 @@ func (b Budget) withDefaults() Budget {
 // are not in order of time or not positive.
 func (b Budget) Validate() error {
 	b = b.withDefaults()
-	var errs []error
-	errs = append(errs, want.That(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1"))
-	errs = append(errs, want.That(b.Horizon > 0, "Horizon", b.Horizon, "above 0"))
-	errs = append(errs, want.That(b.Decisions > 0, "Decisions", b.Decisions, "above 0"))
-	errs = append(errs, want.That(b.share() >= minAlpha && b.share() < 0.5, "Total/Decisions", b.share(), fmt.Sprintf("%v to 0.5", minAlpha)))
+	share := b.share()
+	errs := []error{
+		want.That(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1"),
+		want.That(b.Horizon > 0, "Horizon", b.Horizon, "above 0"),
+		want.That(b.Decisions > 0, "Decisions", b.Decisions, "above 0"),
+		want.That(share >= minAlpha && share < 0.5, "Total/Decisions", share, fmt.Sprintf("%v to 0.5", minAlpha)),
+	}
 	for i, c := range b.Charges {
-		if !(c.Alpha > 0 && c.Alpha < 1) {
-			errs = append(errs, want.That(false, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1"))
-		}
-		if i > 0 && !c.At.After(b.Charges[i-1].At) {
-			errs = append(errs, want.That(false, fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before"))
-		}
+		errs = append(errs,
+			want.That(c.Alpha > 0 && c.Alpha < 1, fmt.Sprintf("Charges[%d].Alpha", i), c.Alpha, "between 0 and 1"),
+			want.That(i == 0 || c.At.After(b.Charges[i-1].At), fmt.Sprintf("Charges[%d].At", i), c.At, "later than that before"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("budget: invalid: %w", err)

@@ -7,6 +7,7 @@
 package sequential
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ import (
 var ErrInvalidState = errors.New("sequential: invalid betting state")
 
 const (
+	defaultNull  = 0.5
 	defaultAlpha = 0.05
 	// schemaVersion is raised when the JSON of a [Betting] changes its meaning.
 	schemaVersion = 1
@@ -72,12 +74,8 @@ func NewBetting(cfg BettingConfig) (*Betting, error) {
 }
 
 func (c BettingConfig) withDefaults() BettingConfig {
-	if c.Null == 0 {
-		c.Null = 0.5
-	}
-	if c.Alpha == 0 {
-		c.Alpha = defaultAlpha
-	}
+	c.Null = cmp.Or(c.Null, defaultNull)
+	c.Alpha = cmp.Or(c.Alpha, defaultAlpha)
 	if len(c.Lambdas) == 0 {
 		for _, share := range []float64{0.025, 0.05, 0.1, 0.2, 0.4, 0.8} {
 			c.Lambdas = append(c.Lambdas, share/c.Null)
@@ -88,11 +86,13 @@ func (c BettingConfig) withDefaults() BettingConfig {
 }
 
 func (c BettingConfig) validate() error {
-	var errs []error
-	errs = append(errs, want.That(c.Null > 0 && c.Null < 1, "Null", c.Null, "between 0 and 1"))
-	errs = append(errs, want.That(c.Alpha > 0 && c.Alpha < 1, "Alpha", c.Alpha, "between 0 and 1"))
+	errs := []error{
+		want.That(c.Null > 0 && c.Null < 1, "Null", c.Null, "between 0 and 1"),
+		want.That(c.Alpha > 0 && c.Alpha < 1, "Alpha", c.Alpha, "between 0 and 1"),
+	}
+	wanted := fmt.Sprintf("between 0 and 1/Null, which is %.4g", 1/c.Null)
 	for i, lambda := range c.Lambdas {
-		errs = append(errs, want.That(lambda > 0 && lambda*c.Null < 1, fmt.Sprintf("Lambdas[%d]", i), lambda, fmt.Sprintf("between 0 and 1/Null, which is %.4g", 1/c.Null)))
+		errs = append(errs, want.That(lambda > 0 && lambda*c.Null < 1, fmt.Sprintf("Lambdas[%d]", i), lambda, wanted))
 	}
 	return errors.Join(errs...)
 }
@@ -173,14 +173,16 @@ func (b *Betting) UnmarshalJSON(data []byte) error {
 	if err := wire.UnmarshalStruct(data, &stored, schemaVersion); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
-	var errs []error
-	errs = append(errs, want.That(len(stored.Config.Lambdas) > 0, "lambdas", stored.Config.Lambdas, "one or more"))
-	errs = append(errs, want.That(len(stored.LogWealth) == len(stored.Config.Lambdas), "log_wealth", stored.LogWealth, "one for each of lambdas"))
-	errs = append(errs, want.That(stored.N >= 0, "n", stored.N, "0 or more"))
-	errs = append(errs, want.That(stored.Highest >= 0, "highest_log_wealth", stored.Highest, "0 or more"))
-	if err := errors.Join(errors.Join(errs...), stored.Config.validate()); err != nil {
+	lambdas, logs := stored.Config.Lambdas, stored.LogWealth
+	if err := errors.Join(
+		want.That(len(lambdas) > 0, "lambdas", lambdas, "one or more"),
+		want.That(len(logs) == len(lambdas), "log_wealth", logs, "one for each of lambdas"),
+		want.That(stored.N >= 0, "n", stored.N, "0 or more"),
+		want.That(stored.Highest >= 0, "highest_log_wealth", stored.Highest, "0 or more"),
+		stored.Config.validate(),
+	); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
-	*b = Betting{cfg: stored.Config, n: stored.N, logs: stored.LogWealth, highest: stored.Highest}
+	*b = Betting{cfg: stored.Config, n: stored.N, logs: logs, highest: stored.Highest}
 	return nil
 }

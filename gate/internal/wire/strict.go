@@ -30,7 +30,8 @@ func Unmarshal(data []byte, v any) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, v) // says what is malformed and writes nothing
 	}
-	r := reader{data: data}
+	r := reader{json.NewDecoder(bytes.NewReader(data))}
+	r.UseNumber() // a number may be larger than a float64
 	if err := r.value(formOf(reflect.TypeOf(v).Elem())); err != nil {
 		return err
 	}
@@ -123,74 +124,47 @@ func within(outer string, err error) error {
 	return err
 }
 
-// reader goes once through JSON that is known to be valid, which keeps the reader simple,
-// and several times as fast as the tokens of package json.
-type reader struct {
-	data []byte
-	at   int
-}
-
-// next skips what stands between values and returns the byte after it.
-func (r *reader) next() byte {
-	for strings.IndexByte(" \t\r\n,:", r.data[r.at]) >= 0 {
-		r.at++
-	}
-	return r.data[r.at]
-}
+// reader goes through JSON that is known to be valid.
+type reader struct{ *json.Decoder }
 
 // value goes through one value.
-func (r *reader) value(f form) error {
-	c, begin := r.next(), r.at
-	switch {
-	case c == 'n' && !f.nullable:
+func (r reader) value(f form) error {
+	t, err := r.Token()
+	switch isObject := f.kind() == reflect.Struct || f.kind() == reflect.Map; {
+	case err != nil:
+		return err
+	case t == nil && !f.nullable:
 		return misfits(" is null, want %s", f.want)
-	case c == '{':
-		return r.object(f)
-	case (f.kind() == reflect.Struct || f.kind() == reflect.Map) && c != 'n':
-		if err := r.value(anything); err != nil {
-			return err
-		}
-		return misfits(": %.20s is not a JSON object", r.data[begin:r.at])
-	case c == '[':
-		return r.list(f)
-	case c == '"':
-		r.text()
+	case t == nil:
 		return nil
-	}
-	for r.at < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[r.at]) < 0 {
-		r.at++
+	case t == json.Delim('{'):
+		return r.object(f)
+	case t == json.Delim('[') && isObject:
+		return misfits(": a list is not a JSON object")
+	case isObject:
+		written, _ := json.Marshal(t) // can be written, because it was read
+		return misfits(": %.20s is not a JSON object", written)
+	case t == json.Delim('['):
+		return r.list(f)
 	}
 	return nil
 }
 
-// text goes through a text and returns it with its quotes.
-func (r *reader) text() []byte {
-	begin := r.at
-	for r.at++; r.data[r.at] != '"'; r.at++ {
-		if r.data[r.at] == '\\' {
-			r.at++
-		}
-	}
-	r.at++
-	return r.data[begin:r.at]
-}
-
-func (r *reader) list(f form) error {
+func (r reader) list(f form) error {
 	element := anything
 	if kind := f.kind(); kind == reflect.Slice || kind == reflect.Array {
 		element = formOf(f.of.Elem())
 	}
-	r.at++
-	for i := 0; r.next() != ']'; i++ {
+	for i := 0; r.More(); i++ {
 		if err := r.value(element); err != nil {
 			return within(fmt.Sprintf("[%d]", i), err)
 		}
 	}
-	r.at++
-	return nil
+	_, err := r.Token()
+	return err
 }
 
-func (r *reader) object(f form) error {
+func (r reader) object(f form) error {
 	var names []string
 	var forms []form
 	var optional []bool
@@ -201,12 +175,12 @@ func (r *reader) object(f form) error {
 		element = formOf(f.of.Elem())
 	}
 	seen := map[string]bool{}
-	r.at++
-	for r.next() != '}' {
-		var name string
-		if err := json.Unmarshal(r.text(), &name); err != nil {
+	for r.More() {
+		t, err := r.Token()
+		if err != nil {
 			return err
 		}
+		name := t.(string) // a JSON object has no other keys
 		if seen[name] {
 			return misfits(": field %q occurs twice", name)
 		}
@@ -216,19 +190,20 @@ func (r *reader) object(f form) error {
 			if i < 0 { // package json would take "Rows" for "rows"
 				return misfits(": unknown field %q, want one of %q", name, names)
 			}
-			if element = forms[i]; optional[i] && r.next() == 'n' {
-				return within("."+name, misfits(" is null, want %s or no such field", element.want))
+			if element = forms[i]; optional[i] {
+				element.nullable = false
+				element.want += " or no such field"
 			}
 		}
 		if err := r.value(element); err != nil {
 			return within("."+name, err)
 		}
 	}
-	r.at++
 	for i, name := range names {
 		if !optional[i] && !seen[name] {
 			return misfits(": field %q is missing", name)
 		}
 	}
-	return nil
+	_, err := r.Token()
+	return err
 }
