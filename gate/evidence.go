@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -192,10 +193,10 @@ func (e *Evidence) Validate() error {
 
 func checkTimes(times []time.Time, n int) error {
 	if len(times) != n {
-		return fmt.Errorf("%s has %d values, want %d", "Times", len(times), n)
+		return fmt.Errorf("Times has %d values, want %d", len(times), n)
 	}
 	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
-		return fmt.Errorf("%s[%d] is %v, want a time", "Times", i, times[i])
+		return fmt.Errorf("Times[%d] is %v, want a time", i, times[i])
 	}
 	return nil
 }
@@ -251,14 +252,7 @@ func checkTime(t time.Time) error {
 }
 
 // sortedKeys returns the keys in order, so that results do not depend on map order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // valid returns the evidence, or what is wrong with it.
 func (e Evidence) valid() (Evidence, error) {

@@ -163,6 +163,9 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	if v.first {
 		return check.noProduction()
 	}
+	if err := checkAnswers(v, m.Metric); err != nil {
+		return check.unmeasured(err)
+	}
 	r, err := h.compare(v, subset{})
 	if err != nil {
 		return check.unmeasured(err)
