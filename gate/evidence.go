@@ -65,16 +65,6 @@ func (e *Evidence) N() int { return len(e.IDs) }
 // FirstDeployment says the same.
 func (e *Evidence) First() bool { return e.Production == nil }
 
-// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
-// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
-// the rows hold is in [Evidence.Hash].
-func (e *Evidence) RowSet() string {
-	h := newHasher()
-	h.texts(e.IDs...)
-	return h.sum()
-}
-
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
 // or occurs twice is an error. So is a null in a column, which would become a 0. An error
 // names the column and the row, and leaves e as it was.
@@ -86,38 +76,6 @@ func (e *Evidence) UnmarshalJSON(data []byte) error {
 	}
 	*e = Evidence(read)
 	return nil
-}
-
-// Hash returns the SHA-256, in hexadecimal, over all of the evidence: two pieces with the
-// same hash lead to the same decisions. It does not depend on how the evidence came
-// about, but on the order of the rows.
-func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
-
-func (e *Evidence) hash(rowSet string) string {
-	h := newHasher()
-	h.texts(e.Target.Task.String())
-	h.column(e.Target.Classes)
-	h.flag(e.FirstDeployment)
-	h.time(e.At)
-	h.time(e.LastPromotion)
-	h.integers(e.Coverage.Predictions, e.Coverage.Labelled, e.Coverage.Misfits, e.TrainingRows)
-	for _, l := range []Latency{e.ProductionLatency, e.ShadowLatency} {
-		h.integers(int(l.Mean), int(l.P95))
-	}
-	h.texts(rowSet)
-	h.integers(len(e.Times))
-	for _, t := range e.Times {
-		h.time(t)
-	}
-	h.answers(&e.Truth)
-	h.answers(e.Production)
-	h.answers(&e.Shadow)
-	h.integers(len(e.Segments))
-	for _, column := range sortedKeys(e.Segments) {
-		h.texts(column)
-		h.column(e.Segments[column])
-	}
-	return h.sum()
 }
 
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
