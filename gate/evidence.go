@@ -25,6 +25,13 @@ type Latency struct {
 	P95  time.Duration `json:"p95"`
 }
 
+func (l Latency) validate() error {
+	if l.Mean < 0 || l.P95 < 0 {
+		return fmt.Errorf("a mean of %s and 95 %% of %s, want 0 or more", l.Mean, l.P95)
+	}
+	return nil
+}
+
 // Evidence is all that a decision rests on: what was true and what both models answered,
 // on identical rows. [Replay] and [FromScores] make it; a host may fill it by itself.
 // Valid evidence can be written as JSON and read back; a NaN cannot.
@@ -127,14 +134,8 @@ func (e *Evidence) Validate() error {
 	if c := e.Coverage; c.Labelled < n || c.Misfits < 0 || c.Predictions < c.Labelled || c.Misfits > c.Predictions-c.Labelled {
 		add("coverage", fmt.Errorf("%d of %d predictions labelled and %d labels unusable, want at least the %d rows and at most all", c.Labelled, c.Predictions, c.Misfits, n))
 	}
-	for _, l := range []struct {
-		name string
-		Latency
-	}{{"production latency", e.ProductionLatency}, {"shadow latency", e.ShadowLatency}} {
-		if l.Mean < 0 || l.P95 < 0 {
-			add(l.name, fmt.Errorf("a mean of %s and 95 %% of %s, want 0 or more", l.Mean, l.P95))
-		}
-	}
+	add("production latency", e.ProductionLatency.validate())
+	add("shadow latency", e.ShadowLatency.validate())
 	add("at", checkTime(e.At))
 	add("last promotion", checkTime(e.LastPromotion))
 	if e.FirstDeployment && !e.LastPromotion.IsZero() {
@@ -184,13 +185,13 @@ func isNotText(s string) bool { return !utf8.ValidString(s) }
 func checkIDs(ids []string) error {
 	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
-		if id == "" {
+		seen[id] = struct{}{}
+		switch {
+		case id == "":
 			return fmt.Errorf("row %d has none", i)
-		}
-		if isNotText(id) {
+		case isNotText(id):
 			return fmt.Errorf("%q of row %d is not UTF-8", id, i)
-		}
-		if seen[id] = struct{}{}; len(seen) <= i {
+		case len(seen) <= i:
 			return fmt.Errorf("%q occurs twice", id)
 		}
 	}
