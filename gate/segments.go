@@ -88,7 +88,10 @@ func (c SegmentVeto) metric() metrics.Metric { return c.Metric }
 
 func (c SegmentVeto) check(v view) Check {
 	m := metricOf(c.Metric, v)
-	check := Check{Criterion: m.String() + " by segment", Proof: PointEstimate, Metric: m.String(), Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true}
+	check := Check{
+		Criterion: m.String() + " by segment", Proof: PointEstimate, Metric: m.String(),
+		Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true, Statistic: math.NaN(),
+	}
 	if c.Alpha > 0 {
 		check.Proof = VetoIfWorse
 	}
@@ -97,7 +100,6 @@ func (c SegmentVeto) check(v view) Check {
 	}
 	for _, column := range c.Columns {
 		if !slices.Contains(v.columns(), column) {
-			check.Statistic = math.NaN()
 			return check.with(Errored, "the evidence has no segments by %q", column)
 		}
 	}
@@ -106,18 +108,16 @@ func (c SegmentVeto) check(v view) Check {
 		return check.unmeasured(err)
 	}
 	if len(all) == 0 {
-		check.Statistic = math.NaN()
 		return check.with(Skipped, "the evidence has no segments")
 	}
-	var results, compared, vetoes, undefined []SegmentResult
-	for _, s := range all {
-		results = append(results, s.SegmentResult)
+	var compared, vetoes, undefined []SegmentResult
+	for i, s := range all {
 		switch {
 		case s.compared:
 			compared = append(compared, s.SegmentResult)
 		case s.Undefined:
 			undefined = append(undefined, s.SegmentResult)
-		case len(results)-len(compared)-len(undefined) > maxUncompared:
+		case i+1-len(compared)-len(undefined) > maxUncompared:
 			check.Omitted++
 			continue
 		}
@@ -126,19 +126,19 @@ func (c SegmentVeto) check(v view) Check {
 			vetoes = append(vetoes, s.SegmentResult)
 		}
 	}
-	small := tooSmall(m, results)
+	small := tooSmall(m, all)
 	if len(vetoes) == 0 && len(undefined) > 0 {
 		first := undefined[0]
-		check.Statistic, check.N = math.NaN(), first.Rows
+		check.N = first.Rows
 		others := ""
 		if n := len(undefined) - 1; n > 0 {
 			others = fmt.Sprintf(", and so in %d more", n)
 		}
-		return check.with(Undecided, "%s has no value for the shadow in %s (%s rows), where production's is %s: it never answers a class that occurs there%s",
+		return check.with(Undecided, "%s has no value for the shadow in %s (%s rows), where production's is %s: "+
+			"it never answers a class that occurs there%s",
 			m.Title(), first.Segment, count(first.Rows), m.format(first.Production), others)
 	}
 	if len(compared) == 0 {
-		check.Statistic = math.NaN()
 		return check.with(Skipped, "no segment can be compared%s", small)
 	}
 	verdict, among := Pass, compared
@@ -161,11 +161,11 @@ func (c SegmentVeto) check(v view) Check {
 
 // sentence describes the worst segment.
 func (c SegmentVeto) sentence(m metric, worst SegmentResult) string {
-	more := tell(worst.writer(m), c.MaxDrop, worst.Drop)
-	write := func(drop float64) string { return worst.writer(m)(drop, more) }
-	change := write(math.Abs(worst.Drop)) + " " + direction(worst.Drop)
-	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
-		worst.Segment, m.movement(worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
+	write := worst.writer(m)
+	more := tell(write, c.MaxDrop, worst.Drop)
+	s := fmt.Sprintf("worst in %s: %s (%s %s, at most %s worse allowed) on %s rows",
+		worst.Segment, m.movement(worst.Production, worst.Shadow, more), write(math.Abs(worst.Drop), more),
+		direction(worst.Drop), write(c.MaxDrop, more), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
 		s += fmt.Sprintf(", p = %.2g", worst.PValue)
 	}
@@ -187,7 +187,7 @@ func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 }
 
 // tooSmall names the segments that were too small to tell.
-func tooSmall(m metric, all []SegmentResult) string {
+func tooSmall(m metric, all []comparedSegment) string {
 	const most = 5
 	var named []string
 	n := 0

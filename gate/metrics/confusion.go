@@ -16,8 +16,8 @@ type Confusion struct {
 // Confusion.
 func NewConfusion(truth, predicted []bool, weights []float64) (Confusion, error) {
 	var c Confusion
-	if err := checkLength("confusion", "predicted", len(predicted), len(truth)); err != nil {
-		return c, err
+	if len(predicted) != len(truth) {
+		return c, malformed("confusion", "predicted has %d values, want %d", len(predicted), len(truth))
 	}
 	if err := checkWeights("confusion", len(truth), weights); err != nil {
 		return c, err

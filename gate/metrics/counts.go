@@ -17,10 +17,11 @@ func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, 
 	if classes < 1 {
 		return nil, malformed(name, "classes is %d, want 1 or more", classes)
 	}
-	if err := errors.Join(checkClasses(name, "truth", truth, len(truth), classes), checkClasses(name, "predicted", predicted, len(truth), classes)); err != nil {
-		return nil, err
-	}
-	if err := checkWeights(name, len(truth), weights); err != nil {
+	if err := errors.Join(
+		checkClasses(name, "truth", truth, len(truth), classes),
+		checkClasses(name, "predicted", predicted, len(truth), classes),
+		checkWeights(name, len(truth), weights),
+	); err != nil {
 		return nil, err
 	}
 	c := make(Counts, classes)
@@ -105,14 +106,13 @@ func (c Counts) F1(a Average) (float64, error) {
 // average averages a measure of the classes. Within an average an undefined measure
 // counts 0, as in scikit-learn: leaving the class out would reward never answering it.
 func (c Counts) average(metric string, a Average, measure func(Confusion) (float64, error)) (float64, error) {
-	if a == Micro {
-		hits, err := c.Accuracy()
-		if err != nil {
-			return 0, undefined(metric, "no rows")
-		}
-		return hits, nil
-	}
 	var sum, weights float64
+	if a == Micro {
+		for _, k := range c {
+			sum += k.TP
+		}
+		return ratio(metric, sum, c.Total(), "no rows")
+	}
 	for _, k := range c {
 		if k.TP+k.FP+k.FN == 0 {
 			continue

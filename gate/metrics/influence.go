@@ -22,8 +22,8 @@ func lossInfluence(of losses) influence {
 	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
 }
 
-// rootInfluence is that of the root of the mean square: d sqrt(mean) = d mean / (2
-// sqrt(mean)). A perfect model has no spread.
+// rootInfluence is that of the root of the mean square: d sqrt(x) = d x / (2 sqrt(x)). A
+// perfect model has no spread.
 func rootInfluence(r *Rows) ([]float64, float64, error) {
 	influence := squares(r)
 	if root := math.Sqrt(average(influence)); root > 0 {

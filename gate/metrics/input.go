@@ -30,14 +30,6 @@ func inMetric(metric string, err error) error {
 	return malformed(metric, "%v", err)
 }
 
-// checkLength returns an error unless the column has one value for each of n rows.
-func checkLength(metric, column string, have, n int) error {
-	if have != n {
-		return malformed(metric, "%s has %d values, want %d", column, have, n)
-	}
-	return nil
-}
-
 // checkFinite returns an error unless the column holds n finite numbers.
 func checkFinite(metric, column string, x []float64, n int) error {
 	return inMetric(metric, columnOf(column, x, n, isFinite, "a finite number"))

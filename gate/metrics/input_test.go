@@ -223,7 +223,7 @@ func TestNewRanking(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, (1+2.0/3)/2, pr, 1e-15)
 	_, err = metrics.NewRanking([]bool{true}, []float64{nan}, nil)
-	require.EqualError(t, err, "metrics: ranking: score[0] is NaN")
+	require.EqualError(t, err, "metrics: ranking: score[0] is NaN, want a number")
 	_, err = metrics.Ranking{}.ROCAUC()
 	require.ErrorIs(t, err, metrics.ErrUndefined)
 }

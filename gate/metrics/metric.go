@@ -10,23 +10,20 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// ErrNotMeasurable means that a metric cannot be measured on such answers, however many
-// rows there are: the metric belongs to another task, or the model gives no
-// probabilities. Where only these rows leave a metric without a value, the error is
-// [ErrUndefined].
+// ErrNotMeasurable means that a metric cannot be measured on such answers, whatever the
+// rows: the metric belongs to another task, or the model gives no probabilities.
 var ErrNotMeasurable = errors.New("metrics: metric cannot be measured")
 
-// notMeasurable returns an error that wraps [ErrNotMeasurable].
 func notMeasurable(format string, args ...any) error {
 	return &failure{what: fmt.Sprintf(format, args...), sentinel: ErrNotMeasurable}
 }
 
-// Metric is one measure of a model's answers: its name, its direction, its unit, the
-// targets it suits, and how it is computed. Package gate compares models by metrics.
+// Metric is one measure of a model's answers: what [Info] says of it, and how it is
+// computed. The metrics of this package are variables, such as [F1]; a host makes its own
+// by [OfCounts] or [OfRows].
 //
-// The metrics of this package are variables, such as [F1]; a host makes its own by
-// [OfCounts] or [OfRows]. A Metric is immutable and safe for concurrent use. Two Metrics
-// are equal if one call made both. The zero Metric measures nothing.
+// A Metric is immutable and safe for concurrent use. Two Metrics are equal if one call made
+// both. The zero Metric measures nothing.
 type Metric struct{ definition *definition }
 
 // Info is what there is to know about a metric without measuring it.
@@ -65,13 +62,13 @@ type definition struct {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// OfCounts makes a metric of the classes that a model answers: value returns the metric
-// of so many rows of each kind, or an error that wraps [ErrUndefined] where the metric
-// has no value on them. The counts need not be whole. value must depend on its argument
-// alone, must not keep it, and may be called by several goroutines at once.
+// OfCounts makes a metric of the classes that a model answers. value returns the metric of
+// such counts, or an error that wraps [ErrUndefined] where the metric has no value. The
+// counts need not be whole. value must depend on its argument alone, must not keep it, and
+// may be called by several goroutines at once.
 //
 // Package gate infers the gain in such a metric by a bootstrap over the cells of the
-// joint confusion matrix, and makes a decision again from the numbers of rows alone.
+// joint confusion matrix.
 //
 // A malformed Info, the name of a metric of this package and a nil value are an error.
 func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
@@ -106,8 +103,7 @@ type Row struct {
 // once. A cost that is not finite leaves the metric undefined on such rows.
 //
 // Package gate infers the gain in such a metric from the differences between the rows'
-// costs. A level holds for costs that have a bound, and for others as the criterion
-// gate.Superior says.
+// costs. For costs without a bound see the criterion gate.Superior.
 //
 // A malformed Info, the name of a metric of this package and a nil cost are an error.
 func OfRows(info Info, cost func(Row) float64) (Metric, error) {
@@ -131,7 +127,6 @@ func OfRows(info Info, cost func(Row) float64) (Metric, error) {
 	})
 }
 
-// own returns the metric of a host.
 func own(d definition) (Metric, error) {
 	var errs []error
 	if !validName.MatchString(d.Name) {
@@ -172,8 +167,7 @@ func Named(name string) Metric {
 	return Metric{&definition{Info: Info{Name: name, Title: name}}}
 }
 
-// Info returns what there is to know about the metric. The caller must not modify the
-// Tasks.
+// Info describes the metric. The caller must not modify the Tasks.
 func (m Metric) Info() Info {
 	if m.definition == nil {
 		return Info{}
@@ -191,8 +185,8 @@ func (m Metric) Title() string { return m.Info().Title }
 // for others must be resolved by [Metric.For] first.
 func (m Metric) HigherIsBetter() bool { return !m.Info().LowerIsBetter }
 
-// Gain returns by how much shadow is better than production, whatever the direction of
-// the metric: positive is better.
+// Gain returns by how much shadow is better than production: positive is better, whatever
+// the direction of the metric.
 func (m Metric) Gain(production, shadow float64) float64 {
 	if m.HigherIsBetter() {
 		return shadow - production

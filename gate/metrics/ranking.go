@@ -32,16 +32,12 @@ func (r Ranking) PRAUC() (float64, error) {
 
 // rank is NewRanking on behalf of a metric.
 func rank(metric string, truth []bool, score, weights []float64) (Ranking, error) {
-	if err := checkLength(metric, "score", len(score), len(truth)); err != nil {
-		return Ranking{}, err
+	isNumber := func(v float64) bool { return !math.IsNaN(v) }
+	if err := columnOf("score", score, len(truth), isNumber, "a number"); err != nil {
+		return Ranking{}, inMetric(metric, err)
 	}
 	if err := checkWeights(metric, len(truth), weights); err != nil {
 		return Ranking{}, err
-	}
-	for i, s := range score {
-		if math.IsNaN(s) {
-			return Ranking{}, malformed(metric, "score[%d] is NaN", i)
-		}
 	}
 	type row struct{ score, weight float64 } // the weight of a negative row is below 0
 	rows := make([]row, len(truth))

@@ -99,8 +99,9 @@ func spacing(truth, weights []float64) (origin, unit float64) {
 	return origin, math.Ldexp(1, exponent-1)
 }
 
-// MeanAbsolutePercentageError returns the mean absolute error relative to the truth, as a share: 0.1 is 10 %.
-// A truth of 0 leaves it undefined; scikit-learn answers an absurdly large number there.
+// MeanAbsolutePercentageError returns the mean absolute error relative to the truth, as a
+// share: 0.1 is 10 %. A truth of 0 leaves it undefined; scikit-learn answers an absurdly
+// large number there.
 func MeanAbsolutePercentageError(truth, predicted, weights []float64) (float64, error) {
 	const name = "mape"
 	if err := checkRegression(name, truth, predicted); err != nil {

@@ -49,12 +49,11 @@ func (r *Rows) counted() (counts Counts, err error) {
 
 // each returns what each row of valid rows costs.
 func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
-	n := r.n()
 	var row Row
 	if r.answers.Probability != nil {
 		row.Probability = make([]float64, len(r.answers.Probability))
 	}
-	costs := make([]float64, n)
+	costs := make([]float64, r.n())
 	for i := range costs {
 		if r.target.Task == predictlog.Regression {
 			row.TruthValue, row.Value = r.truth.Value[i], r.answers.Value[i]
@@ -64,11 +63,9 @@ func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
 		for k, p := range r.answers.Probability {
 			row.Probability[k] = p[i]
 		}
-		v, err := finite(metric, cost(row))
-		if err != nil {
+		if costs[i] = cost(row); !isFinite(costs[i]) {
 			return nil, undefined(metric, fmt.Sprintf("row %d has no finite cost", i))
 		}
-		costs[i] = v
 	}
 	return costs, nil
 }
