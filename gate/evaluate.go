@@ -12,9 +12,8 @@ import (
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
-// decisions, to the byte of their JSON, by the same build on the same kind of processor.
-// On another kind of processor the last digit of a rounded number may, seldom, differ: see
-// [ErrRounding].
+// decisions, to the byte of their JSON. On another kind of processor the last digit of a
+// rounded number may, seldom, differ: see [ErrRounding].
 //
 // All criteria are evaluated, whatever the others say: [Policy.First] on a first
 // deployment, else [Policy.Criteria]. The outcome is
@@ -26,19 +25,12 @@ import (
 //   - Inconclusive in all other cases: a criterion is undecided, as after too recent a
 //     promotion, or could not be evaluated.
 //
-// Malformed evidence is Inconclusive with a single check, named "evidence", that says
-// what is wrong with it: no criterion is asked about it. Evidence of no rows is
-// Inconclusive whatever the criteria say. A malformed criterion is [Errored].
-//
-// Every decision can be written as JSON: a check that JSON cannot hold becomes Errored.
+// Malformed evidence is Inconclusive with a single check, named "evidence", that says what
+// is wrong: no criterion is asked. Evidence of no rows is Inconclusive whatever the
+// criteria say. A malformed criterion, and a check that JSON cannot hold, are [Errored].
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	d := Decision{
-		Policy: text(policy.Name),
-		First:  e.FirstDeployment,
-		At:     instant(e.At),
-		N:      e.N(),
-	}
+	d := Decision{Policy: text(policy.Name), First: e.FirstDeployment, At: instant(e.At), N: e.N()}
 	var hashing sync.WaitGroup
 	hashing.Go(func() {
 		d.RowSet = e.RowSet()

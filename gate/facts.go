@@ -22,16 +22,8 @@ type Fact struct {
 	Undefined bool   `json:"undefined,omitempty"`
 }
 
-// newFact returns what was found.
-func newFact(values []float64, err error) Fact {
-	if err != nil {
-		return Fact{Error: err.Error(), Undefined: isUndefined(err)}
-	}
-	return Fact{Values: values}
-}
-
-// err returns the error as it was found: its text, and whether it is
-// [metrics.ErrUndefined].
+// err returns the error with the text that was found. It wraps [metrics.ErrUndefined] if
+// Undefined is set.
 func (f Fact) err() error {
 	switch {
 	case f.Error == "":
@@ -72,9 +64,13 @@ func (f *facts) note(key string, values []float64, err error) {
 	if slices.ContainsFunc(values, func(v float64) bool { return !digits.IsFinite(v) }) {
 		return
 	}
+	found := Fact{Values: values}
+	if err != nil {
+		found = Fact{Error: err.Error(), Undefined: isUndefined(err)}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.known[key] = newFact(values, err)
+	f.known[key] = found
 }
 
 // miss notes that something cannot be found.

@@ -30,23 +30,21 @@ import (
 // does the mean of a bounded loss, such as Brier's, unless a few rows make up most of the
 // difference.
 //
-// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound. No test of the mean of such a
-// loss keeps its level for every population (Bahadur & Savage 1956): a shadow that errs
-// rarely but grossly looks better on rows that happen to hold none of its large errors. The
-// level holds for errors that are about normal. Where a few rows make up most of the squared
-// error, a level of 5 % is in truth about 10 % if some ten such rows are expected, 6 to 8 %
-// if twenty are, and 15 to 50 % if five or fewer are. Where such errors matter, have more
-// rows, or give the loss a bound in a metric of the host's own.
+// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of their mean
+// keeps its level for every population (Bahadur & Savage 1956). The level holds for errors
+// that are about normal. Where a few rows make up most of the squared error, a level of 5 %
+// is in truth 6 to 8 % if twenty such rows are expected, about 10 % if ten are, and 15 to
+// 50 % if five or fewer are. Then have more rows, or give the loss a bound in a metric of
+// the host's own.
 //
 // In a metric of classes the time grows with the draws and the square of the number of
 // kinds of rows (a truth and both answers): milliseconds for two or three classes, half a
 // second for 2,000 rows of 200 classes. More than 1,000 classes make the check [Errored].
 //
-// A gain that these rows do not prove is Undecided, and Needed says how many rows would
-// prove a gain as large as the measured gain with a power of 80 %. A gain that is ruled out,
-// or models that answer every row alike, are a Fail. The statistic is the gain, positive if
-// the shadow is better. CI bounds the gain on either side at 1-Alpha, so that its two-sided
-// level is 1-2*Alpha.
+// A gain that these rows do not prove is Undecided: Needed is the number of rows that would
+// prove a gain like the measured one with a power of 80 %. A gain that is ruled out, or
+// models that answer every row alike, are a Fail. The statistic is the gain, positive if
+// the shadow is better. The two-sided level of CI is 1-2*Alpha.
 type Superior struct {
 	Metric metrics.Metric `json:"metric"`
 	// Min is the gain that must be exceeded, in the unit of the metric. Default 0.
@@ -105,17 +103,14 @@ type NonInferior struct {
 	// a share. Where production's value of a metric that should be high is within 0.01 of
 	// zero, the result is Undecided.
 	Relative float64 `json:"relative,omitempty"`
-	// Alpha is the chance of passing by luck, from 1e-5 on. Default 0.05.
+	// Alpha, Draws and Seed are as in [Superior].
 	Alpha float64 `json:"alpha,omitempty"`
-	// Draws is the number of bootstrap draws, Seed what they are drawn from. Default
-	// 2000 draws.
-	Draws int    `json:"draws,omitempty"`
-	Seed  uint64 `json:"seed,omitempty"`
+	Draws int     `json:"draws,omitempty"`
+	Seed  uint64  `json:"seed,omitempty"`
 }
 
 // validate returns every violation: an unknown metric, neither or both of Margin and
-// Relative, one that is negative or infinite, an Alpha or Draws that [Superior.Validate]
-// would object to.
+// Relative, one that is negative or infinite, an Alpha or Draws that [Superior] rejects.
 func (c NonInferior) validate() error {
 	var f fields
 	f.metric(c.Metric)

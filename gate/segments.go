@@ -20,10 +20,9 @@ import (
 )
 
 // SegmentVeto vetoes a shadow that gets worse for some segment of the rows, however good it
-// is overall: every category of every segmenting column of the evidence is compared by
-// itself. A segment is worse if its metric is worse by more than MaxDrop of production's
-// value there. Where production's value is too near to zero for a share of it to mean
-// anything, MaxDrop is an absolute drop, as in [Improvement].
+// is overall. Every category of every segmenting column is a segment. A segment is worse if
+// its metric is worse by more than MaxDrop of production's value there. Where production's
+// value is too near to zero for a share, MaxDrop is an absolute drop, as in [Improvement].
 //
 // With Alpha 0 this is a [PointEstimate], and a small segment's bad luck is a veto. With
 // Alpha above 0 it is [VetoIfWorse]: it must also be proven that the segment gets worse, at
@@ -31,17 +30,17 @@ import (
 // worse nowhere is vetoed with a probability of at most about Alpha. The inference is that
 // of [Superior].
 //
-// A segment that is too small to tell does not veto. Such a segment has fewer than MinRows
-// rows, or production has no value of the metric there. With Alpha above 0 it may also have
-// fewer than 30 rows, or a drop of more than MaxDrop is neither proven nor ruled out. The
-// reason and [Check.Segments] name the segment, the drop that would have been proven with a
-// power of 80 %, and the number of rows at which MaxDrop would be proven. A segment of two
+// A segment that is too small to tell does not veto: it has fewer than MinRows rows, or
+// production has no value of the metric there. With Alpha above 0 it may also have fewer
+// than 30 rows, or a drop of more than MaxDrop is neither proven nor ruled out. The reason
+// and [Check.Segments] name the segment, the drop that would have been proven with a power
+// of 80 %, and the number of rows at which MaxDrop would be proven. A segment of two
 // classes without a positive row is too small to tell in F1 and Precision if a model answers
 // no positive there.
 //
 // Where the shadow never answers a class that occurs in the segment, Precision and MCC may
-// have a value for production, but none for the shadow. The check is then Undecided, also
-// beside a segment that passes, because the drop has no value.
+// have a value for production only. The check is then Undecided, unless another segment
+// vetoes.
 //
 // Evidence without a segment to compare is Skipped: name in Columns what must not be
 // missing.

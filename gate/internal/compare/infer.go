@@ -64,20 +64,20 @@ type contrasts struct {
 
 // Greater returns the p-value of the hypothesis that the relative gain is at most bound.
 func (c contrasts) Greater(bound float64) float64 {
-	t, err := c.test(bound)
-	if err != nil {
-		return 1
-	}
-	return t.Greater(0)
+	return c.pValue(bound, (*paired.Tilted).Greater)
 }
 
 // Less returns the p-value of the hypothesis that the relative gain is at least bound.
 func (c contrasts) Less(bound float64) float64 {
-	t, err := c.test(bound)
+	return c.pValue(bound, (*paired.Tilted).Less)
+}
+
+func (c contrasts) pValue(share float64, tail func(*paired.Tilted, float64) float64) float64 {
+	t, err := c.test(share)
 	if err != nil {
 		return 1
 	}
-	return t.Less(0)
+	return tail(t, 0)
 }
 
 // CI returns the interval of the relative gains that neither test rejects.
