@@ -15,10 +15,8 @@ import (
 // 1. Where positives are rare, few scores reach 0.5: to decide at another threshold, set
 // the Class of both models' answers.
 //
-// The rows are named "0", "1", ..., so that the RowSet is the same for any data of as many
-// rows: set IDs where the rows have their own. Coverage counts every row as labelled,
-// because nothing is known of other predictions. Set At, LastPromotion, Coverage and
-// Segments on the result where they matter.
+// The rows are named "0", "1", ..., and Coverage counts every row as labelled. Set IDs, At,
+// LastPromotion, Coverage and Segments on the result where they matter.
 //
 // The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
 // production is an error too: use [FirstFromScores] if there is no production model yet.
@@ -58,9 +56,9 @@ func FirstFromValues(truth, shadow []float64) (Evidence, error) {
 // job already has: the truth, as indices into classes, and each model's probabilities.
 // production[k][i] is the probability of class k for row i. The probabilities of a row sum
 // up to 1. The class with the highest probability is answered, the first of equals.
-// Everything else is as for [FromScores]; use [FirstFromClassScores] if there is no
-// production model yet. Where a model answers by another rule, set the Class of its answers.
-// Where a model gives no probabilities, make an [Evidence] by hand.
+// Where a model answers by another rule, set the Class of its answers. Where a model gives
+// no probabilities, make an [Evidence] by hand. Everything else is as for [FromScores]; use
+// [FirstFromClassScores] if there is no production model yet.
 func FromClassScores(classes []string, truth []int, production, shadow [][]float64) (Evidence, error) {
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, production, shadow, ofClassScores, false)
 }
@@ -97,7 +95,8 @@ func multiclass(classes []string) predictlog.Target {
 }
 
 func ofScores(score []float64) metrics.Answers {
-	a := metrics.Answers{Class: make([]int, len(score)), Probability: [][]float64{make([]float64, len(score)), slices.Clone(score)}}
+	n := len(score)
+	a := metrics.Answers{Class: make([]int, n), Probability: [][]float64{make([]float64, n), slices.Clone(score)}}
 	for i, p := range score {
 		a.Probability[0][i] = 1 - p
 		if p >= 0.5 {

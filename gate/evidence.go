@@ -86,11 +86,10 @@ func (e *Evidence) UnmarshalJSON(data []byte) error {
 }
 
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
-// malformed: columns that have not one value for each ID, a NaN or infinity, a
-// probability outside [0, 1], a class that the target does not have, an ID that occurs
-// twice, a text that is not UTF-8 and so would change in JSON, a negative latency,
-// impossible counts, and no production model unless FirstDeployment is set. Evidence
-// without rows is valid.
+// malformed: a column that has not one value for each ID, a NaN or infinity, a probability
+// outside [0, 1], an unknown class, an ID that occurs twice, a text that is not UTF-8, a
+// negative latency, impossible counts, and no production model unless FirstDeployment is
+// set. Evidence without rows is valid.
 func (e *Evidence) Validate() error {
 	var errs []error
 	add := func(what string, err error) {
@@ -118,21 +117,24 @@ func (e *Evidence) Validate() error {
 	}
 	add("shadow", e.Shadow.Validate(e.Target, n))
 	for _, name := range sortedKeys(e.Segments) {
+		values := e.Segments[name]
 		if isNotText(name) {
 			add("segments", fmt.Errorf("the name %q is not UTF-8", name))
 		}
-		if have := len(e.Segments[name]); have != n {
-			add("segments", fmt.Errorf("%q has %d values, want %d", name, have, n))
+		if len(values) != n {
+			add("segments", fmt.Errorf("%q has %d values, want %d", name, len(values), n))
 		}
-		if i := slices.IndexFunc(e.Segments[name], isNotText); i >= 0 {
-			add("segments", fmt.Errorf("%q of row %d is %q, which is not UTF-8", name, i, e.Segments[name][i]))
+		if i := slices.IndexFunc(values, isNotText); i >= 0 {
+			add("segments", fmt.Errorf("%q of row %d is %q, which is not UTF-8", name, i, values[i]))
 		}
 	}
 	if e.TrainingRows < 0 || e.TrainingRows > n {
 		add("training rows", fmt.Errorf("%d, want 0 to the %d rows", e.TrainingRows, n))
 	}
 	if c := e.Coverage; c.Labelled < n || c.Misfits < 0 || c.Predictions < c.Labelled || c.Misfits > c.Predictions-c.Labelled {
-		add("coverage", fmt.Errorf("%d of %d predictions labelled and %d labels unusable, want at least the %d rows and at most all", c.Labelled, c.Predictions, c.Misfits, n))
+		add("coverage", fmt.Errorf(
+			"%d of %d predictions labelled and %d labels unusable, want at least the %d rows and at most all",
+			c.Labelled, c.Predictions, c.Misfits, n))
 	}
 	add("production latency", e.ProductionLatency.validate())
 	add("shadow latency", e.ShadowLatency.validate())
@@ -152,10 +154,10 @@ func (e *Evidence) Validate() error {
 
 func checkTimes(times []time.Time, n int) error {
 	if len(times) != n {
-		return fmt.Errorf("Times has %d values, want %d", len(times), n)
+		return fmt.Errorf("%d values, want %d", len(times), n)
 	}
 	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
-		return fmt.Errorf("Times[%d] is %v, want a time", i, times[i])
+		return fmt.Errorf("row %d is %v, want a time", i, times[i])
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func TestEvidence_Validate(t *testing.T) {
 		"IDs twice":     {func(e *gate.Evidence) { e.IDs[1] = e.IDs[0] }, `ids: "0" occurs twice`},
 		"empty ID":      {func(e *gate.Evidence) { e.IDs[1] = "" }, "ids: row 1 has none"},
 		"too many IDs":  {func(e *gate.Evidence) { e.IDs = append(e.IDs, "x") }, "truth: Class has 2000 values, want 2001"},
-		"times":         {func(e *gate.Evidence) { e.Times = make([]time.Time, 3) }, "times: Times has 3 values"},
+		"times":         {func(e *gate.Evidence) { e.Times = make([]time.Time, 3) }, "times: 3 values"},
 		"class":         {func(e *gate.Evidence) { e.Shadow.Class[7] = 2 }, "shadow: Class[7] is 2, want 0 to 1"},
 		"value":         {func(e *gate.Evidence) { e.Truth.Value = []float64{1} }, "Value has 1 values, want none"},
 		"probabilities": {func(e *gate.Evidence) { e.Shadow.Probability = e.Shadow.Probability[:1] }, "probabilities of 1 classes, want 2"},

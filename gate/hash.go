@@ -12,19 +12,17 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
-// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
-// the rows hold is in [Evidence.Hash].
+// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order. The RowSet of IDs
+// that are just numbers, as [FromScores] gives them, tells only how many rows there are.
+// What the rows hold is in [Evidence.Hash].
 func (e *Evidence) RowSet() string {
 	h := newHasher()
 	h.texts(e.IDs...)
 	return h.sum()
 }
 
-// Hash returns the SHA-256, in hexadecimal, over all of the evidence: two pieces with the
-// same hash lead to the same decisions. It does not depend on how the evidence came
-// about, but on the order of the rows.
+// Hash returns the SHA-256, in hexadecimal, over all of the evidence, in the order of the
+// rows: evidence with the same hash leads to the same decisions.
 func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
 
 func (e *Evidence) hash(rowSet string) string {

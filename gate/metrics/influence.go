@@ -127,7 +127,9 @@ func (r *Rows) calibrationInfluence() ([]float64, float64, error) {
 }
 
 // brierLosses are those of [BinaryBrier] or [MulticlassBrier].
-func (r *Rows) brierLosses() []float64 { return squaredDistances(r.truth.Class, r.answers.Probability) }
+func (r *Rows) brierLosses() []float64 {
+	return squaredDistances(r.truth.Class, r.answers.Probability)
+}
 
 // squaredDistances are of the positive class if there are two, else summed over the
 // classes.

@@ -98,8 +98,8 @@ func weight(weights []float64, i int) float64 {
 	return weights[i]
 }
 
-// indicator returns 1 for true and 0 for false, without a branch: one that is taken for
-// every third row, and nobody knows which, takes longer than all the rest of a loss.
+// indicator returns 1 for true and 0 for false. It compiles without a branch, which would
+// take longer than all the rest of a loss.
 func indicator(truth bool) float64 {
 	var one int
 	if truth {

@@ -16,7 +16,7 @@ func MeanAbsoluteError(truth, predicted, weights []float64) (float64, error) {
 	})
 }
 
-// MeanSquaredError returns the mean squared error, in the square of the unit of the truth.
+// MeanSquaredError returns the mean squared error, in the square of the truth's unit.
 func MeanSquaredError(truth, predicted, weights []float64) (float64, error) {
 	return meanSquare("mse", truth, predicted, weights)
 }
@@ -67,11 +67,7 @@ func R2Score(truth, predicted, weights []float64) (float64, error) {
 			spread += w * square((y-origin)/unit-center)
 		}
 	}
-	share, err := finite(name, residual/spread)
-	if err != nil {
-		return 0, err
-	}
-	return 1 - share, nil
+	return finite(name, 1-residual/spread)
 }
 
 // spacing returns one of the truths, and about how far others are from it: the power of two

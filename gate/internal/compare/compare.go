@@ -143,8 +143,8 @@ func (r Inference) Interval(alpha float64) (paired.Interval, error) {
 // Power is what is usual in planning.
 const Power = 0.8
 
-// Z returns the standard errors between a bound and a gain that is proven to be above it
-// with an error of alpha and the [Power].
+// Z returns how many standard errors above a bound a gain must be to be proven with an error
+// of alpha and the [Power].
 func Z(alpha float64) float64 {
 	return distuv.UnitNormal.Quantile(1-alpha) + distuv.UnitNormal.Quantile(Power)
 }
@@ -159,9 +159,8 @@ func (r Inference) Needed(n int, bound, alpha float64) int {
 	return RowsFor(n, Z(alpha)*r.StdErr/distance)
 }
 
-// RowsFor returns the number of rows, more than n, that make the standard error of n rows
-// smaller by the factor; 0 if there is no error to make smaller, or the number is out of
-// reach.
+// RowsFor returns the number of rows, more than n, that divide the standard error of n rows
+// by the factor; 0 if the factor is 0 or the number is out of reach.
 func RowsFor(n int, factor float64) int {
 	rows := math.Ceil(digits.Round(float64(n)*factor*factor, digits.Inference))
 	if !(rows > 0 && rows <= math.MaxInt32) {
