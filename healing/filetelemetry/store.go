@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
@@ -208,20 +209,7 @@ func (s *Store) replaceFile(path string, content []byte) error {
 	if err := os.Rename(file.Name(), path); err != nil || s.cfg.NoSync {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a folder durable, where the operating system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) { // Windows
-		err = nil
-	}
-	return errors.Join(err, d.Close())
+	return osfile.SyncDir(filepath.Dir(path))
 }
 
 // recover ends the Put of a process that was killed while it appended to several files.

@@ -8,9 +8,10 @@ package healingtest
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/internal/timelimit"
 )
 
 // promise is something that every implementation must keep, and how to find out.
@@ -49,17 +50,8 @@ func (n need) missing(reopen, second, damage bool) string {
 const patience = time.Minute
 
 // check returns an error if the promise is broken on t.
-func (p promise[T]) check(ctx context.Context, t T, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- p.kept(ctx, t) }() // which does not end if a method heeds no context
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(patience + patience/10):
-		return fmt.Errorf("a method has not returned for %v", patience)
-	}
+func (p promise[T]) check(tb testing.TB, t T, patience time.Duration) error {
+	return timelimit.Run(tb, patience, func(ctx context.Context) error { return p.kept(ctx, t) })
 }
 
 // run checks every promise in a subtest. prepare makes what it is checked on, or says why
@@ -72,7 +64,7 @@ func run[T any](t *testing.T, promises []promise[T], prepare func(t testing.TB, 
 				t.Logf("not checked, because %s: %s", unchecked, p.text)
 				return
 			}
-			if err := p.check(t.Context(), on, patience); err != nil {
+			if err := p.check(t, on, patience); err != nil {
 				t.Errorf("%v\nbroken promise: %s", err, p.text)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/timelimit"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -101,29 +102,12 @@ func (p promise) check(t testing.TB, h Harness, patience time.Duration) (uncheck
 	if unchecked = p.missing(h, store); unchecked != "" {
 		return unchecked, nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { // which does not end if a method heeds no context
-		err := errors.New("the harness ended the test")
-		defer func() {
-			if t.Skipped() {
-				err = nil
-			}
-			result <- err
-		}()
+	return "", timelimit.Run(t, patience, func(ctx context.Context) error {
 		if p.kept != nil {
-			err = p.kept(ctx, store)
-		} else {
-			err = p.with(ctx, &trial{t: t, harness: h, store: store})
+			return p.kept(ctx, store)
 		}
-	}()
-	select {
-	case err := <-result:
-		return "", err
-	case <-time.After(patience + patience/10):
-		return "", fmt.Errorf("a method has not returned for %v", patience)
-	}
+		return p.with(ctx, &trial{t: t, harness: h, store: store})
+	})
 }
 
 // Run checks every promise, each in a subtest on a store of its own.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // ErrChanged is returned when a file was removed, replaced or made shorter. What the File has
@@ -87,7 +89,7 @@ func create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := osfile.SyncDir(dir); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
@@ -105,7 +107,7 @@ func mkdirAll(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return osfile.SyncDir(parent)
 }
 
 // Update appends what write returns, as one step that excludes every other Update of
@@ -221,7 +223,7 @@ func (f *File) lock(ctx context.Context, mode lockMode) error {
 
 // unlock undoes lock and returns err, joined with its own if there is one.
 func (f *File) unlock(err error) error {
-	if failed := unlockFile(f.file); failed != nil {
+	if failed := osfile.Unlock(f.file); failed != nil {
 		err = errors.Join(err, f.wrap("unlock", failed))
 	}
 	<-f.sem

@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
-type lockMode uint8
+type lockMode bool
 
 const (
-	shared lockMode = iota
-	exclusive
+	shared    lockMode = false
+	exclusive lockMode = true
 )
 
 // lockFile waits until it holds the lock or ctx is done. It polls, because no operating
@@ -20,7 +22,7 @@ const (
 func lockFile(ctx context.Context, file *os.File, mode lockMode) error {
 	const shortest, longest = 50 * time.Microsecond, 10 * time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
-		held, err := tryLock(file, mode)
+		held, err := osfile.TryLock(file, bool(mode))
 		if held || err != nil {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // Replace puts what write writes in the place of the file, as one step, and ends the Tx.
@@ -59,7 +61,7 @@ func (t *Tx) replace(write func(w io.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(next.Name()))
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := osfile.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("replaced, but perhaps not after a power failure: %w", err)
 	}
 	return nil

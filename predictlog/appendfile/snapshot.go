@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // Snapshot returns a reader of the bytes that are committed at the time of the call, and
@@ -65,7 +67,7 @@ func (c *Committed) findEnd(ctx context.Context, cfg Config, known func(r io.Rea
 	if err := lockFile(ctx, c.file, shared); err != nil {
 		return fmt.Errorf("appendfile: lock %s: %w", c.file.Name(), err)
 	}
-	defer func() { err = errors.Join(err, unlockFile(c.file)) }()
+	defer func() { err = errors.Join(err, osfile.Unlock(c.file)) }()
 	if c.info, err = c.file.Stat(); err != nil {
 		return fmt.Errorf("appendfile: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // Torn describes the part of a record that a killed process left at the end of a file.
@@ -31,7 +33,7 @@ func (f *File) setAside(size int64) error {
 		err = aside.Sync()
 	}
 	if err = errors.Join(err, aside.Close()); err == nil {
-		err = syncDir(filepath.Dir(f.path))
+		err = osfile.SyncDir(filepath.Dir(f.path))
 	}
 	if err == nil {
 		err = f.file.Truncate(torn.Offset)

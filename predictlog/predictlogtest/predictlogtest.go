@@ -7,11 +7,11 @@ package predictlogtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/timelimit"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -112,25 +112,7 @@ func (h Harness) check(tb testing.TB, c promise) error {
 	if patience == 0 {
 		patience = 2 * time.Minute
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("the harness ended the test")
-		defer func() {
-			if tb.Skipped() {
-				err = nil
-			}
-			done <- err
-		}()
-		err = c.check(ctx, kit{tb, h})
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patience + patience/2):
-		return fmt.Errorf("no answer within %v: the store waits for itself", patience)
-	}
+	return timelimit.Run(tb, patience, func(ctx context.Context) error { return c.check(ctx, kit{tb, h}) })
 }
 
 // kit is the harness of one test.

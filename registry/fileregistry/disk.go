@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // disk makes every change to a folder, so that a test can make each of them the last
@@ -137,9 +139,5 @@ func (d disk) syncDir(path string) error {
 	if err := d.allow("sync", path); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return osfile.SyncDir(path)
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/internal/osfile"
 )
 
 // Lease is a lease among the processes of one machine, whose clock they share. It satisfies
@@ -91,6 +93,9 @@ func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err erro
 			err = fmt.Errorf("fileregistry: lease %s: %w", l.path, err)
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	lock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -126,13 +131,20 @@ func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err erro
 
 // lock returns the lock file, locked. Others hold it for no longer than a change takes.
 func (l *Lease) lock(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		held, err := osfile.TryLock(f, true)
+		if err == nil && !held {
+			err = ctx.Err()
 		}
-		f, err := tryLock(l.path + ".lock")
-		if f != nil || err != nil {
-			return f, err
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if held {
+			return f, nil
 		}
 		time.Sleep(time.Millisecond)
 	}

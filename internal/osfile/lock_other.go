@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd || windows)
 
-package appendfile
+package osfile
 
 import (
 	"errors"
@@ -9,9 +9,10 @@ import (
 	"runtime"
 )
 
-// tryLock fails: appending without a lock would mix the records of two processes.
-func tryLock(*os.File, lockMode) (bool, error) {
+// TryLock fails on this operating system: what a lock protects would be damaged without it.
+func TryLock(*os.File, bool) (bool, error) {
 	return false, fmt.Errorf("no file locks on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
-func unlockFile(*os.File) error { return nil }
+// Unlock does nothing: there is no lock.
+func Unlock(*os.File) error { return nil }

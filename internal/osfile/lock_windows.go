@@ -1,4 +1,4 @@
-package appendfile
+package osfile
 
 import (
 	"os"
@@ -18,16 +18,19 @@ var (
 	procUnlockFileEx = kernel32.NewProc("UnlockFileEx")
 )
 
-// lockedByte is the byte that is locked. Windows keeps others from reading and writing a
-// locked byte, so it is one that no file reaches.
+// lockedByte returns the byte that is locked. Windows keeps others from reading and writing
+// a locked byte, so this byte lies beyond the end of any file.
 func lockedByte() *syscall.Overlapped {
 	return &syscall.Overlapped{Offset: 0xfffffffe, OffsetHigh: 0x7fffffff}
 }
 
-// tryLock reports whether it took the lock.
-func tryLock(file *os.File, mode lockMode) (bool, error) {
+// TryLock reports whether it took the lock on the file: an exclusive lock, or one that is
+// shared with other shared locks. It does not wait. The lock belongs to the open file and
+// not to the process, so it also excludes a second open file of the same process. [Unlock],
+// closing the file and the end of the process give the lock back.
+func TryLock(file *os.File, exclusive bool) (bool, error) {
 	flags := uintptr(lockfileFailImmediately)
-	if mode == exclusive {
+	if exclusive {
 		flags |= lockfileExclusiveLock
 	}
 	ok, _, err := procLockFileEx.Call(file.Fd(), flags, 0, 1, 0, uintptr(unsafe.Pointer(lockedByte())))
@@ -40,7 +43,8 @@ func tryLock(file *os.File, mode lockMode) (bool, error) {
 	return false, os.NewSyscallError("LockFileEx", err)
 }
 
-func unlockFile(file *os.File) error {
+// Unlock gives the lock on the file back.
+func Unlock(file *os.File) error {
 	ok, _, err := procUnlockFileEx.Call(file.Fd(), 0, 1, 0, uintptr(unsafe.Pointer(lockedByte())))
 	if ok != 0 {
 		return nil
