@@ -14,6 +14,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/internal/miniature"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -89,11 +90,11 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 		failed = nil
 	}
 	var (
-		m       threshold
+		m       miniature.Threshold
 		version string
 	)
 	if loaded := w.live.Get(); loaded != nil {
-		m, version = loaded.Model.(threshold), loaded.Version.ID
+		m, version = loaded.Model.(miniature.Threshold), loaded.Version.ID
 	}
 	n := int(400 * d / day)
 	for i := range n {
@@ -106,10 +107,10 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 			Row:     predictlog.Row{predictlog.Number(x)},
 		}
 		if version != "" {
-			r.Output = m.output(r.Row)
+			r.Output = m.Output(r.Row)
 		}
 		truth := labels.Label{PredictionID: r.ID, Class: "0", Time: r.Time.Add(time.Minute)}
-		if w.rng.Float64() < logistic(3*(x-w.centre)) {
+		if w.rng.Float64() < 1/(1+math.Exp(-3*(x-w.centre))) {
 			truth.Class = "1"
 		}
 		check(t, w.parts.Predictions.Append(t.Context(), r))
@@ -134,31 +135,6 @@ func (w *world) entries(t testing.TB, journal registry.Log) int {
 	return n
 }
 
-// threshold is the model: the probability of class 1 rises with x around At.
-type threshold struct {
-	At float64 `json:"at"`
-}
-
-func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-func (m threshold) output(row predictlog.Row) predictlog.Output {
-	x, _ := row[0].Number()
-	p := logistic(2 * (x - m.At))
-	o := predictlog.Output{Class: "0", Probabilities: []float64{1 - p, p}}
-	if p > 0.5 {
-		o.Class = "1"
-	}
-	return o
-}
-
-func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
-	outputs := make([]predictlog.Output, len(rows))
-	for i, row := range rows {
-		outputs[i] = m.output(row)
-	}
-	return outputs, ctx.Err()
-}
-
 // Weights is the name of the file that a model is in, if it is a folder: as {"at": 3}.
 const Weights = "weights.json"
 
@@ -171,20 +147,14 @@ func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model
 		defer file.Close()
 		artifact = file
 	}
-	var m threshold
-	err := json.NewDecoder(artifact).Decode(&m)
-	return m, err
+	return miniature.Read(artifact)
 }
 
-// train puts the threshold between the means of the classes.
 func train(_ context.Context, r healing.TrainRequest) (healing.Trained, error) {
-	sums, counts := map[string]float64{}, map[string]float64{}
-	for _, e := range r.Data.Examples {
-		x, _ := e.Record.Row[0].Number()
-		sums[e.Label.Class] += x
-		counts[e.Label.Class]++
+	m, err := miniature.Train(r)
+	if err != nil {
+		return healing.Trained{}, err
 	}
-	m := threshold{At: (sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2}
 	artifact, err := json.Marshal(m)
 	return healing.Trained{
 		Artifact: bytes.NewReader(artifact),
