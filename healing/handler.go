@@ -26,8 +26,8 @@ var statusHTML string
 //go:embed models.html
 var modelsHTML string
 
-// Handler serves what a person wants to see, and nothing that changes anything. Mount it
-// under any path with http.StripPrefix; its links are relative. It serves
+// Handler serves pages that show the loop and change nothing. Mount the handler under any
+// path with http.StripPrefix; its links are relative. The pages are
 //
 //	GET /                     the status page
 //	GET /status.json          the [Status] behind it
@@ -36,12 +36,13 @@ var modelsHTML string
 //	GET /answers              the drift report of the model's answers in that pass
 //	GET /answers.json         the same as JSON
 //	GET /runs/{id}.json       one of the latest runs
-//	GET /runs/{id}/decision   what the gate decided in it, as a page to read or print
+//	GET /runs/{id}/decision   the gate's decision in that run, as a page to read or print
 //
-// It shows what this process knows. If that is more than ten seconds old a request reads
-// anew before it answers, for a second at most: a store that is down makes the page old,
-// and say so, but never away. It may show what the host's models are fed with: put it
-// behind the host's own authentication. [Handler] serves several loops.
+// The pages show what this process knows. If this knowledge is more than ten seconds old, a
+// request reads the stores anew before it answers, for a second at most: when a store is
+// down, the page says how old it is and still appears. The pages may show inputs of the
+// host's models: put them behind the host's own authentication. [Handler] serves several
+// loops.
 func (l *Loop) Handler() http.Handler {
 	status := template.Must(template.New("status").Funcs(template.FuncMap{
 		"when":     when,
@@ -113,8 +114,8 @@ const (
 	viewWait = time.Second
 )
 
-// view refreshes what the pages show, unless that is fresh or another request is at it. An
-// error is part of the status.
+// view refreshes what the pages show, unless that is fresh or another request refreshes it.
+// An error becomes part of the status.
 func (l *Loop) view(ctx context.Context) {
 	l.mu.Lock()
 	at := l.known.at
@@ -130,10 +131,10 @@ func (l *Loop) view(ctx context.Context) {
 	}
 }
 
-// Handler serves the status of several loops, each about another model: a page that names
-// them all, /status.json with a list of each [Status], and the pages of each, see
-// [Loop.Handler], below models/ and the name of its model. A model without a name, or two
-// with one name, are an error.
+// Handler serves the status of several loops, each about another model: a page that names all
+// models, /status.json with a list of each [Status], and the pages of each [Loop.Handler]
+// below models/ and the name of the model. A model without a name, or two models with one
+// name, are an error.
 func Handler(loops ...*Loop) (http.Handler, error) {
 	models := template.Must(template.New("models").Funcs(template.FuncMap{"when": when, "path": url.PathEscape}).Parse(modelsHTML))
 	mux := http.NewServeMux()
@@ -182,14 +183,14 @@ func Handler(loops ...*Loop) (http.Handler, error) {
 	return mux, nil
 }
 
-// report returns the drift report of the latest pass of this process that has one.
+// report returns the drift report of the latest pass of this process that compared rows.
 func (l *Loop) report() *drift.Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lastReport
 }
 
-// answersReport returns the drift report of the answers of that pass.
+// answersReport returns the drift report of the answers in that pass.
 func (l *Loop) answersReport() *drift.Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -274,7 +275,7 @@ type sparkline struct {
 
 const sparkWidth, sparkHeight = 240, 48
 
-// newSparkline draws values between 0 and top, or their own maximum if top is 0.
+// newSparkline draws values between 0 and top. A top of 0 stands for the largest value.
 func newSparkline(values []float64, top float64) sparkline {
 	if top == 0 {
 		for _, v := range values {
@@ -295,7 +296,7 @@ func newSparkline(values []float64, top float64) sparkline {
 	return s
 }
 
-// outcome sorts steps into the few kinds that are told apart by colour.
+// outcome returns the class of colour of a step.
 func outcome(s Step) string {
 	switch s {
 	case StepConfirmed:
@@ -328,7 +329,7 @@ func percent(share float64) string {
 	return write(share, 1)
 }
 
-// verdictClass tells the verdicts apart by colour.
+// verdictClass returns the class of colour of a verdict.
 func verdictClass(v gate.Verdict) string {
 	switch v {
 	case gate.Pass:
