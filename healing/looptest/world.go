@@ -20,14 +20,14 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// world is a service in miniature, whose requests are one number.
+// world is a small service whose requests are one number.
 type world struct {
 	parts healing.Parts // what is in memory
 	live  *registry.Live[gate.Model]
 	now   time.Time
 	rng   *rand.Rand
 	n     int // requests so far
-	// centre is where the population is, and where its two classes meet.
+	// centre is the mean of the population, and where its two classes meet.
 	centre float64
 }
 
@@ -80,9 +80,9 @@ func (w *world) days(t testing.TB, l *healing.Loop, days int) {
 	}
 }
 
-// pass lets a time go by in which 400 requests a day are answered by the version in
-// production, and labelled at once. If that version cannot be loaded, it returns why, and the
-// one before goes on answering.
+// pass lets a time go by with 400 requests a day, which the version in production answers and
+// which are labelled at once. If that version cannot be loaded, pass returns the error, and
+// the version before goes on answering.
 func (w *world) pass(t testing.TB, d time.Duration) error {
 	t.Helper()
 	failed := w.live.Refresh(t.Context())
@@ -120,7 +120,7 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 	return failed
 }
 
-// entries returns how many entries the journal has, whose tokens may not fall.
+// entries returns the number of entries of the journal and fails if their tokens fall.
 func (w *world) entries(t testing.TB, journal registry.Log) int {
 	t.Helper()
 	n, token := 0, uint64(0)
@@ -135,7 +135,8 @@ func (w *world) entries(t testing.TB, journal registry.Log) int {
 	return n
 }
 
-// Weights is the name of the file that a model is in, if it is a folder: as {"at": 3}.
+// Weights is the file that holds the model in an artifact that is a folder: JSON such as
+// {"at": 3}.
 const Weights = "weights.json"
 
 func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
@@ -163,8 +164,8 @@ func train(_ context.Context, r healing.TrainRequest) (healing.Trained, error) {
 	}, err
 }
 
-// pausedLease is the lease of a process that is paused: between two moments nothing is
-// renewed.
+// pausedLease is the lease of a paused process: nothing is renewed from one moment to
+// another.
 type pausedLease struct {
 	healing.Lease
 	from, to chan struct{}
@@ -179,7 +180,7 @@ func (l pausedLease) Renew(ctx context.Context, holder string, token uint64, ttl
 	return l.Lease.Renew(ctx, holder, token, ttl)
 }
 
-// closer is an artifact that says when it was used.
+// closer is an artifact that tells when it was used.
 type closer struct {
 	io.Reader
 	used chan struct{}
