@@ -49,7 +49,7 @@ func orNone(id string) string {
 	return fmt.Sprintf("version %q", id)
 }
 
-// Stage is where a version is in its life.
+// Stage is the state of a version in its life.
 type Stage string
 
 // The stages. Legal transitions are staging to production, archived or quarantined; archived

@@ -20,7 +20,7 @@ const (
 // columns are the cells of a record, in order, named as in [labels.LabelError].
 var columns = [5]string{"prediction_id", "class", "value", "time", "arrived"}
 
-// CellError says what in a file cannot be read as a label.
+// CellError names a cell of a file that cannot be read as a part of a label.
 type CellError struct {
 	Path   string
 	Line   int    // of the file, from 1, on which the record begins
@@ -35,8 +35,8 @@ func (e *CellError) Error() string {
 	return fmt.Sprintf("%s:%d: column %q: %s", e.Path, e.Line, e.Column, e.What)
 }
 
-// encode returns the records of the labels, which have an arrival, after the header if the file
-// has none yet. Without labels there is nothing to write.
+// encode returns the records of the labels, which have an arrival, after the header if the
+// file has none yet. Without labels it returns nothing.
 func encode(ls []labels.Label, withHeader bool) []byte {
 	if len(ls) == 0 {
 		return nil
@@ -78,8 +78,8 @@ type decoder struct {
 	lines int // how many were read
 }
 
-// decode returns the label that the next record of the file states. It is not ok if the
-// record states none: the header and empty lines.
+// decode returns the label in the next record of the file. For the header and for empty lines
+// ok is false.
 func (d *decoder) decode(record []byte) (l labels.Label, ok bool, err error) {
 	line := d.lines + 1
 	d.lines += bytes.Count(record, []byte{'\n'})
@@ -101,7 +101,7 @@ func (d *decoder) decode(record []byte) (l labels.Label, ok bool, err error) {
 	return l, true, nil
 }
 
-// parse returns the label that a record states, or the column that is wrong.
+// parse returns the label in a record, or the column that is wrong.
 func parse(record []byte) (l labels.Label, column string, err error) {
 	cells, column, err := split(record)
 	if err != nil {
@@ -140,7 +140,7 @@ func parseTime(cell []byte) (t time.Time, err error) {
 	return t.UTC().Truncate(time.Microsecond), nil
 }
 
-// split returns the cells of a record, or the column of the one that is malformed.
+// split returns the cells of a record, or the column of a malformed cell.
 func split(record []byte) (cells [len(columns)][]byte, column string, err error) {
 	n := 0
 	for more := true; more; n++ {
@@ -160,7 +160,7 @@ func split(record []byte) (cells [len(columns)][]byte, column string, err error)
 	return cells, "", nil
 }
 
-// cutCell returns the first cell of p, and what follows if a comma says that more does.
+// cutCell returns the first cell of p, and the rest if a comma follows.
 func cutCell(p []byte) (cell, rest []byte, more bool, err error) {
 	if len(p) == 0 || p[0] != '"' {
 		cell, rest, more = bytes.Cut(p, []byte{','})
@@ -187,8 +187,8 @@ func cutCell(p []byte) (cell, rest []byte, more bool, err error) {
 	return p, nil, false, errors.New("quotes are not closed")
 }
 
-// recordLen returns the length of the first record of p, 0 if p does not hold all of it.
-// As for appendfile.CSVBoundary, every quote opens or closes.
+// recordLen returns the length of the first record of p, 0 if p does not hold all of it. As
+// in appendfile.CSVBoundary, every quote opens or closes.
 func recordLen(p []byte) int {
 	quotes := 0
 	for n := 0; ; {

@@ -19,8 +19,8 @@ type Torn struct {
 	SetAside string // the file that now holds it
 }
 
-// setAside moves the torn record between f.seen and size to a file of its own. The copy
-// is durable before the original is cut off, so a crash in between leaves two, not none.
+// setAside moves the torn record between f.seen and size to a file of its own. The copy is
+// durable before the original is cut off, so a crash in between leaves two copies.
 func (f *File) setAside(size int64) error {
 	torn := Torn{Path: f.path, Offset: f.seen, Size: size - f.seen}
 	aside, err := createAside(fmt.Sprintf("%s.torn-%d", f.path, torn.Offset))

@@ -7,8 +7,8 @@ import (
 
 var byteOrderMark = []byte("\ufeff")
 
-// nextRow returns the length of the first row of p, with its line end, and the number of
-// lines it spans and of quotes it holds, or 0 if p holds no whole row.
+// nextRow returns the length of the first row of p, with its line end, the number of its
+// lines and the number of its quotes. The length is 0 if p holds no whole row.
 func nextRow(p []byte) (length, lines, quotes int) {
 	for {
 		n := bytes.IndexByte(p[length:], '\n')
@@ -25,8 +25,8 @@ func nextRow(p []byte) (length, lines, quotes int) {
 	}
 }
 
-// trimRow takes the line end off a row, and off the first of a file the byte order mark
-// with which some spreadsheets begin.
+// trimRow removes the line end of a row, and from the first row of a file the byte order mark
+// that some spreadsheets write.
 func trimRow(row []byte, first bool) []byte {
 	row = bytes.TrimSuffix(row, []byte{'\n'})
 	row = bytes.TrimSuffix(row, []byte{'\r'})
@@ -36,7 +36,7 @@ func trimRow(row []byte, first bool) []byte {
 	return row
 }
 
-// cell is one cell of a row. Its text is valid until the row is.
+// cell is one cell of a row. Its text is valid as long as the row.
 type cell struct {
 	text   []byte
 	quoted bool
@@ -45,7 +45,7 @@ type cell struct {
 // missing reports whether the cell is empty and unquoted.
 func (c cell) missing() bool { return len(c.text) == 0 && !c.quoted }
 
-// cells splits a row, which it modifies where doubled quotes are to be undone.
+// cells splits a row. It modifies the row to undouble quotes.
 type cells struct {
 	rest []byte
 	done bool // the last cell was read

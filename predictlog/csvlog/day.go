@@ -34,7 +34,7 @@ func (s *Store) openDay(name string) (*day, error) {
 	return &day{name: name, own: own, files: []*file{own}}, nil
 }
 
-// isCurrent reports whether none of the day's files was removed or replaced.
+// isCurrent reports whether all files of the day are still there and not replaced.
 func (d *day) isCurrent() (bool, error) {
 	for _, f := range d.files {
 		if current, err := f.file.IsCurrent(); !current || err != nil {
@@ -44,7 +44,7 @@ func (d *day) isCurrent() (bool, error) {
 	return true, nil
 }
 
-// begin locks the files of the day and indexes what others have appended.
+// begin locks the files of the day and indexes the rows that others have appended.
 func (d *day) begin(ctx context.Context, s *Store) error {
 	if err := d.openOthers(s); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (d *day) begin(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// openOthers opens the files of other schemas that have come up.
+// openOthers opens the new files of other schemas.
 func (d *day) openOthers(s *Store) error {
 	for _, l := range s.schemas.byShort {
 		path := filepath.Join(s.dir, l.fileName(d.name))
@@ -86,7 +86,7 @@ func (d *day) openOthers(s *Store) error {
 	return nil
 }
 
-// add makes a row of the record, unless there is one already.
+// add makes a row of the record, unless the record is stored already.
 func (d *day) add(r *predictlog.Record) error {
 	hash := maphash.String(d.own.seed, r.ID)
 	for _, f := range d.files {
@@ -115,8 +115,9 @@ func (d *day) add(r *predictlog.Record) error {
 	return nil
 }
 
-// stored returns the record at offset, which may be in a row yet to be written. Of a row
-// that cannot be read it has the ID alone, so that it differs from every other record.
+// stored returns the record at offset, which may be in a row that is not yet written. For a
+// row that cannot be read it returns a record with only the ID, which differs from every
+// other record.
 func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 	var row []byte
 	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
@@ -144,7 +145,7 @@ func (d *day) write() error {
 	return d.own.tx.Append(d.buf)
 }
 
-// end keeps or takes back what was written, and unlocks the files.
+// end keeps the written rows or removes them, and unlocks the files.
 func (d *day) end(commit bool) error {
 	if !commit {
 		for _, added := range d.added {

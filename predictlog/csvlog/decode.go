@@ -11,7 +11,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// filter is a query as rows are matched with it.
+// filter is a query in the form in which rows are matched.
 type filter struct {
 	from, to       int64 // see predictlog.Query.Micros
 	model, version string
@@ -34,7 +34,7 @@ func (f *filter) matchesTags(tags map[string]string) bool {
 	return ok && value == f.tag.Value
 }
 
-// decoder reads rows laid out for one schema as records of another. It is for one
+// decoder reads rows in the layout of one schema as records of another. A decoder is for one
 // goroutine; the records share no memory with the row.
 type decoder struct {
 	from    *layout
@@ -47,15 +47,15 @@ func newDecoder(from, to *layout) *decoder {
 	return &decoder{from: from, project: predictlog.NewProjection(from.schema, to.schema), texts: map[string]string{}}
 }
 
-// rowTime is the time of a row in microseconds since 1970, if it could be read, and if what
-// says whether a query matches could be read too.
+// rowTime is the time of a row in microseconds since 1970. It is known if the time and all
+// cells that decide whether a query matches could be read.
 type rowTime struct {
 	micros int64
 	known  bool
 }
 
-// rowReader reads the cells of one row in order. After the first that cannot be read,
-// all others are empty and err is kept.
+// rowReader reads the cells of one row in order. After the first failure, all other cells are
+// empty and err is kept.
 type rowReader struct {
 	*decoder
 	cells  cells
@@ -63,8 +63,8 @@ type rowReader struct {
 	err    error
 }
 
-// decode reads a row, without its line end, which it may modify. If q does not match, it
-// stops after the cells that tell. The error names the column.
+// decode reads a row, without its line end, and may modify it. If q does not match, decode
+// stops after the cells that decide this. The error names the column.
 func (d *decoder) decode(row []byte, q *filter) (r predictlog.Record, at rowTime, matches bool, err error) {
 	in := rowReader{decoder: d, cells: cells{rest: row}, column: -1}
 	r.ID = string(in.next().text)
@@ -112,8 +112,8 @@ func (in *rowReader) next() cell {
 	return c
 }
 
-// text reads a text and shares its memory with equal ones, of which most columns have
-// few.
+// text reads a text and shares its memory with equal texts: most columns have few different
+// ones.
 func (in *rowReader) text() string { return in.intern(in.next().text) }
 
 func (d *decoder) intern(text []byte) string {

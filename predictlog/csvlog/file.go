@@ -44,8 +44,8 @@ func (f *file) observe(p []byte, offset int64) error {
 	return nil
 }
 
-// indexRow indexes a row, unless it has no ID that can be read: no record can have it, and
-// a Scan reports it.
+// indexRow indexes a row, unless its ID cannot be read: no record can have that ID, and a
+// Scan reports the row.
 func (f *file) indexRow(row []byte, offset int64) {
 	if len(row) == 0 {
 		return

@@ -7,10 +7,10 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// shortLength is how many characters of a fingerprint the name of a file has.
+// shortLength is the number of characters of a fingerprint in the name of a file.
 const shortLength = 8
 
-// The columns of every file, around those of the schema. Those of the output depend on
+// The columns of every file, around those of the schema. The columns of the output depend on
 // the target.
 const (
 	columnID         = "id"
@@ -55,8 +55,8 @@ func newLayout(schema *predictlog.Schema) *layout {
 	return l
 }
 
-// inputName gives every name that is a taken one, or one followed by underscores, an
-// underscore more. So no two columns share a name, whatever the schema calls its own.
+// inputName adds an underscore to every name that is a taken name, or a taken name followed
+// by underscores. So no two columns share a name, whatever the names in the schema.
 func inputName(name string, taken map[string]bool) string {
 	if taken[strings.TrimRight(name, "_")] {
 		return name + "_"
@@ -64,7 +64,7 @@ func inputName(name string, taken map[string]bool) string {
 	return name
 }
 
-// short is the part of the fingerprint that is in the names of files.
+// short returns the part of the fingerprint that is in the names of files.
 func (l *layout) short() string { return l.schema.Fingerprint()[:shortLength] }
 
 // fileName returns the name of the file that holds the records of a day.
