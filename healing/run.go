@@ -55,7 +55,7 @@ const (
 	TriggerRecall   Trigger = "recall"           // a person rolls production back
 )
 
-// Order says who wants something done, and why.
+// Order is the wish of a person or a program, with its reason.
 type Order struct {
 	Trigger Trigger `json:"trigger"`
 	// Actor is the person or the program that asks.

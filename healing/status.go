@@ -15,7 +15,7 @@ import (
 type Status struct {
 	// Model is [Parts.Model], with the tag if there is one.
 	Model string `json:"model,omitempty"`
-	// Health is the state in one word: "no model", "unknown", "stable", "drifted",
+	// Health is the state in a word or two: "no model", "unknown", "stable", "drifted",
 	// "retraining", "watching" or "rolling back". Summary says it in a sentence.
 	Health  string `json:"health"`
 	Summary string `json:"summary"`
