@@ -93,7 +93,7 @@ func (l *Loop) attempt(ctx context.Context, run Run, now time.Time) (Run, bool, 
 		if !passed(now, run.Updated, l.cfg.Train.Timeout) {
 			return run, false, nil // another process may be at it
 		}
-		ended, err := l.recordStep(ctx, run, run.after(StepAborted, now, fmt.Sprintf("tried %d times after step %q, and no process came to an end of it", run.Attempts, run.Step)))
+		ended, err := l.recordStep(ctx, run, run.after(StepAborted, now, fmt.Sprintf("tried %d times after step %q, and no attempt came to an end", run.Attempts, run.Step)))
 		return ended, false, err
 	}
 	tried := run
@@ -297,7 +297,7 @@ func (l *Loop) checkTraining(training labels.Dataset, window gate.Window, finger
 	culprit, quarantined := l.state.quarantined[fingerprint]
 	l.mu.Unlock()
 	if quarantined {
-		return fmt.Errorf("the training data are those of %s, whose model was rolled back", culprit)
+		return fmt.Errorf("the training data are the same as in %s, whose model was rolled back", culprit)
 	}
 	return nil
 }
@@ -326,7 +326,7 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	}
 	run.Predecessor = incumbent.ID
 	if err := l.checkSchema(incumbent); err != nil {
-		return run.after(StepAborted, now, fmt.Sprintf("%v: it cannot be compared with version %s on the same rows; a person may promote that one", err, run.Version)), nil
+		return run.after(StepAborted, now, fmt.Sprintf("%v: no comparison with version %s on the same rows is possible; a person may promote version %s", err, run.Version, run.Version)), nil
 	}
 	var production gate.Model
 	if incumbent.ID != "" {

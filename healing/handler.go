@@ -81,7 +81,7 @@ func (l *Loop) Handler() http.Handler {
 		l.view(r.Context())
 		run, err := l.find(r.PathValue("id"))
 		if err == nil && run.Decision == nil {
-			err = fmt.Errorf("healing: %s has no decision, it came as far as %q", run.ID, run.Step)
+			err = fmt.Errorf("healing: %s has no decision: its last step is %q", run.ID, run.Step)
 		}
 		if err != nil {
 			return answer{}, notFound{err}

@@ -109,7 +109,7 @@ func (s *state) addVersion(v Version) error {
 	case err != nil:
 		return err
 	case repeated:
-		return fmt.Errorf("registry: the key %q of version %q is that of version %q", v.Key, v.ID, want.ID)
+		return fmt.Errorf("registry: version %q has the key %q of version %q", v.ID, v.Key, want.ID)
 	case !reflect.DeepEqual(v, want):
 		return fmt.Errorf("registry: version %+v, want %+v", v, want)
 	}
@@ -190,7 +190,7 @@ func (s *state) addEvent(e Event) error {
 	case err != nil:
 		return err
 	case repeated:
-		return fmt.Errorf("registry: the key %q of event %d is that of event %d", e.Key, e.Seq, want.Seq)
+		return fmt.Errorf("registry: event %d has the key %q of event %d", e.Seq, e.Key, want.Seq)
 	case e != want:
 		return fmt.Errorf("registry: event %+v, want %+v", e, want)
 	}

@@ -51,7 +51,7 @@ func appenderSchema(tb testing.TB, h AppenderHarness) error {
 	appender := h.New(tb, schema)
 	first := appender.Schema()
 	if first == nil || first != appender.Schema() || first.Fingerprint() != schema.Fingerprint() {
-		return errors.New("the schema is nil, changes or is not the one it was opened with")
+		return errors.New("the schema is nil, changes, or differs from the schema given to New")
 	}
 	return nil
 }

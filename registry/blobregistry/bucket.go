@@ -136,11 +136,11 @@ func (b *Bucket) probe(ctx context.Context) error {
 		return err
 	}
 	if !created {
-		return fmt.Errorf("%w: it refused to write a key that did not exist", ErrUnsafe)
+		return fmt.Errorf("%w: it refused the first write of a key", ErrUnsafe)
 	}
 	created, err = b.create(ctx, key, []byte(rand.Text()))
 	if err == nil && created {
-		err = fmt.Errorf("%w: it wrote a key twice that was not to exist", ErrUnsafe)
+		err = fmt.Errorf("%w: it accepted a second write of a key that was to be new", ErrUnsafe)
 	}
 	if err == nil {
 		var found []byte

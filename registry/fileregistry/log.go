@@ -75,7 +75,7 @@ func (l *Log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 		return false, nil
 	}
 	if seq == 0 || seq > 1 && !l.has(seq-1) {
-		return false, fmt.Errorf("fileregistry: append entry %d to the log in %s, which has not the one before", seq, l.dir)
+		return false, fmt.Errorf("fileregistry: append entry %d to the log in %s, which lacks the entry before", seq, l.dir)
 	}
 	temp := filepath.Join(l.dir, strings.ToLower(rand.Text())+temporary)
 	if err := l.disk.write(ctx, temp, bytes.NewReader(entry)); err != nil {

@@ -98,7 +98,7 @@ func newView(m registeredModel, champion string) (*view, error) {
 		var n note
 		err := json.Unmarshal([]byte(t.Value), &n)
 		if err == nil && (n.Seq == 0 || t.Key != n.key()) {
-			err = fmt.Errorf("it belongs into the tag %q", n.key())
+			err = fmt.Errorf("want it in the tag %q", n.key())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: tag %q of the registered model: %v", registry.ErrCorrupt, t.Key, err)
