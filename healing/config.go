@@ -124,10 +124,10 @@ type Config struct {
 	Segments []string
 	// Seed is given to the trainer and recorded with the version.
 	Seed uint64
-	// GiveUp is when a run is aborted that makes no progress. A run that is not judged after
-	// this time is aborted: a store or the registry fails. So is a run whose decision to
-	// promote is older: no process was there to carry it out. A watch that cannot compare
-	// ends this long after its period. Default 24h.
+	// GiveUp aborts a run in two cases: the run has not been judged after this time, because
+	// a store or the registry fails; or its decision to promote is older than this, because
+	// no process was there to carry it out. GiveUp also ends a watch that cannot compare,
+	// this long after its period. Default 24h.
 	GiveUp time.Duration `validate:"gte=0"`
 	// Lease is how long [Parts.Lease] lasts without being renewed. The loop renews the lease
 	// three times in that time. After a process died at work, another process waits for this
