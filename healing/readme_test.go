@@ -77,16 +77,16 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// qualified is an exported name with its package: the package, or its path; the name; and
+// exportedName is an exported name with its package: the package, or its path; the name; and
 // the field or method of the name, if there is one.
-var qualified = regexp.MustCompile(`^([\w/]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(\))?$`)
+var exportedName = regexp.MustCompile(`^([\w/]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(\))?$`)
 
 // unknown says why a word that looks like a file, a package or an exported name of ours is
 // none. It is "" for a word that looks like none of them.
 func unknown(word string, api map[string][]string) string {
 	first, rest, _ := strings.Cut(word, "/")
 	_, ours := arrows[first]
-	named := qualified.FindStringSubmatch(word)
+	named := exportedName.FindStringSubmatch(word)
 	if rest != "" && (ours || first == ".ci" || first == ".github") && !strings.Contains(word, " ") {
 		if _, err := os.Stat(filepath.Join("..", word)); err == nil {
 			return ""
