@@ -136,7 +136,7 @@ func TestDocs_Commands(t *testing.T) {
 	t.Parallel()
 	command := regexp.MustCompile("go test [^`\n]*")
 	names := regexp.MustCompile(`-(?:run|bench|fuzz) '?\^?([A-Z][\w|]*)`)
-	folders := regexp.MustCompile(` \./([\w/]+)`)
+	folders := regexp.MustCompile(` \./([\w/]*\w)(/\.\.\.)?`)
 	checked := 0
 	for _, document := range append([]string{".ci/run"}, documents...) {
 		data, err := os.ReadFile(filepath.Join("..", document))
@@ -146,7 +146,7 @@ func TestDocs_Commands(t *testing.T) {
 			if found == nil || folder == nil {
 				continue
 			}
-			tests := testsOf(t, filepath.Join("..", folder[1]))
+			tests := testsOf(t, filepath.Join("..", folder[1]), folder[2] != "")
 			for _, name := range strings.Split(found[1], "|") {
 				checked++
 				require.Contains(t, tests, name, "%s: %s", document, line)
@@ -156,11 +156,15 @@ func TestDocs_Commands(t *testing.T) {
 	require.Greater(t, checked, 10)
 }
 
-// testsOf returns the lines with which the tests below a folder begin.
-func testsOf(t *testing.T, folder string) string {
+// testsOf returns the lines with which the tests of a folder begin, and those of the folders
+// below it if deep is set.
+func testsOf(t *testing.T, folder string, deep bool) string {
 	t.Helper()
 	var tests []string
-	require.NoError(t, filepath.WalkDir(folder, func(file string, _ fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(folder, func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && file != folder && !deep {
+			return fs.SkipDir
+		}
 		if err != nil || !strings.HasSuffix(file, "_test.go") {
 			return err
 		}
