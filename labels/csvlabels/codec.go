@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -141,72 +142,32 @@ func parseTime(cell []byte) (t time.Time, err error) {
 }
 
 // split returns the cells of a record, or the column of a malformed cell.
-func split(record []byte) (cells [len(columns)][]byte, column string, err error) {
+func split(record []byte) (texts [len(columns)][]byte, column string, err error) {
+	if bytes.IndexByte(record, '"') >= 0 {
+		record = bytes.Clone(record) // the record is the caller's, and Next may modify it
+	}
+	cells := csvrow.NewCells(record)
 	n := 0
-	for more := true; more; n++ {
-		var cell []byte
-		cell, record, more, err = cutCell(record)
-		if n >= len(cells) {
-			continue
-		}
-		if err != nil {
-			return cells, columns[n], err
-		}
-		cells[n] = cell
-	}
-	if n != len(cells) {
-		return cells, "", fmt.Errorf("%d cells, want %d", n, len(cells))
-	}
-	return cells, "", nil
-}
-
-// cutCell returns the first cell of p, and the rest if a comma follows.
-func cutCell(p []byte) (cell, rest []byte, more bool, err error) {
-	if len(p) == 0 || p[0] != '"' {
-		cell, rest, more = bytes.Cut(p, []byte{','})
-		if bytes.IndexByte(cell, '"') >= 0 {
-			err = fmt.Errorf("%q, want quotes around a cell that holds one", cell)
-		}
-		return cell, rest, more, err
-	}
-	for i := 1; i < len(p); i++ {
-		if p[i] != '"' {
-			continue
-		}
-		if i+1 < len(p) && p[i+1] == '"' {
-			i++
-			continue
-		}
-		cell = bytes.ReplaceAll(p[1:i], []byte(`""`), []byte(`"`))
-		rest, more = bytes.CutPrefix(p[i+1:], []byte{','})
-		if !more && len(rest) > 0 {
-			err = fmt.Errorf("%q after the closing quote, want a comma", rest)
-		}
-		return cell, rest, more, err
-	}
-	return p, nil, false, errors.New("quotes are not closed")
-}
-
-// recordLen returns the length of the first record of p, 0 if p does not hold all of it. As
-// in appendfile.CSVBoundary, every quote opens or closes.
-func recordLen(p []byte) int {
-	quotes := 0
-	for n := 0; ; {
-		i := bytes.IndexByte(p[n:], '\n')
-		if i < 0 {
-			return 0
-		}
-		quotes += bytes.Count(p[n:n+i], []byte{'"'})
-		n += i + 1
-		if quotes%2 == 0 {
-			return n
+	for ; !cells.Done(); n++ {
+		cell, err := cells.Next()
+		switch {
+		case err != nil && n < len(texts):
+			return texts, columns[n], err
+		case err != nil:
+			return texts, "", err
+		case n < len(texts):
+			texts[n] = cell.Text
 		}
 	}
+	if n != len(texts) {
+		return texts, "", fmt.Errorf("%d cells, want %d", n, len(texts))
+	}
+	return texts, "", nil
 }
 
 // splitRecord is a [bufio.SplitFunc].
 func splitRecord(p []byte, atEOF bool) (advance int, token []byte, err error) {
-	n := recordLen(p)
+	n, _, _ := csvrow.Len(p)
 	switch {
 	case n > 0:
 		return n, p[:n], nil

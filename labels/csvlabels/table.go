@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
@@ -43,7 +44,7 @@ func (t *table) observe(records []byte, _ int64) error {
 	d := decoder{path: t.path, lines: t.lines}
 	var ls []labels.Label
 	for len(records) > 0 {
-		n := recordLen(records)
+		n, _, _ := csvrow.Len(records)
 		l, ok, err := d.decode(records[:n])
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -121,17 +122,17 @@ func (d *day) add(r *predictlog.Record) error {
 func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 	var row []byte
 	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
-		n, _, _ := nextRow(d.buf[pending:])
+		n, _, _ := csvrow.Len(d.buf[pending:])
 		row = bytes.Clone(d.buf[pending:][:n])
 	} else if row, err = readRow(f.tx, offset); err != nil {
 		return r, fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
 	}
 	row = trimRow(row, false)
-	id, err := (&cells{rest: row}).next()
+	id, err := firstCell(row)
 	if err != nil { // the file was edited since the row was indexed
 		return r, fmt.Errorf("%s: row at offset %d: column %q: %w", f.path, offset, columnID, err)
 	}
-	unread := predictlog.Record{ID: string(id.text)}
+	unread := predictlog.Record{ID: string(id.Text)}
 	if r, _, _, err = f.decoder.decode(row, &filter{from: math.MinInt64, to: math.MaxInt64}); err != nil {
 		return unread, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"io"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
@@ -31,7 +32,7 @@ func (s *Store) openFile(path string, l *layout) (*file, error) {
 // observe indexes rows that this store has not written.
 func (f *file) observe(p []byte, offset int64) error {
 	for len(p) > 0 {
-		n, _, _ := nextRow(p)
+		n, _, _ := csvrow.Len(p)
 		row := trimRow(p[:n], offset == 0)
 		if offset > 0 {
 			f.indexRow(row, offset)
@@ -50,9 +51,8 @@ func (f *file) indexRow(row []byte, offset int64) {
 	if len(row) == 0 {
 		return
 	}
-	cells := cells{rest: row}
-	if id, err := cells.next(); err == nil {
-		f.index.add(maphash.Bytes(f.seed, id.text), offset)
+	if id, err := firstCell(row); err == nil {
+		f.index.add(maphash.Bytes(f.seed, id.Text), offset)
 	}
 }
 
@@ -61,7 +61,7 @@ func readRow(r io.ReaderAt, offset int64) ([]byte, error) {
 	for size := 4 << 10; ; size *= 2 {
 		p := make([]byte, size)
 		n, err := r.ReadAt(p, offset)
-		if length, _, _ := nextRow(p[:n]); length > 0 {
+		if length, _, _ := csvrow.Len(p[:n]); length > 0 {
 			return p[:length], nil
 		}
 		if errors.Is(err, io.EOF) {

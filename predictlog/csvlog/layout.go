@@ -1,9 +1,11 @@
 package csvlog
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -83,18 +85,37 @@ func (l *layout) appendHeader(dst []byte) []byte {
 
 // checkHeader returns an error unless row is the first row of such a file.
 func (l *layout) checkHeader(row []byte) error {
-	cells := cells{rest: trimRow(row, true)}
+	cells := csvrow.NewCells(trimRow(row, true))
 	for i, want := range l.header {
-		cell, err := cells.next()
+		cell, err := cells.Next()
 		if err != nil {
 			return fmt.Errorf("cell %d: %w", i+1, err)
 		}
-		if string(cell.text) != want {
-			return fmt.Errorf("cell %d is %q, want %q", i+1, cell.text, want)
+		if string(cell.Text) != want {
+			return fmt.Errorf("cell %d is %q, want %q", i+1, cell.Text, want)
 		}
 	}
-	if !cells.done {
+	if !cells.Done() {
 		return fmt.Errorf("more than %d cells", len(l.header))
 	}
 	return nil
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// trimRow removes the line end of a row, and from the first row of a file the byte order mark
+// that some spreadsheets write.
+func trimRow(row []byte, first bool) []byte {
+	row = bytes.TrimSuffix(row, []byte{'\n'})
+	row = bytes.TrimSuffix(row, []byte{'\r'})
+	if first {
+		row = bytes.TrimPrefix(row, byteOrderMark)
+	}
+	return row
+}
+
+// firstCell returns the first cell of a row, which it may modify.
+func firstCell(row []byte) (csvrow.Cell, error) {
+	cells := csvrow.NewCells(row)
+	return cells.Next()
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
@@ -257,7 +258,7 @@ type rowScanner struct {
 // line and the number of its quotes. At the end it returns [io.EOF].
 func (s *rowScanner) next() (row []byte, line, quotes int, err error) {
 	for {
-		if n, lines, quotes := nextRow(s.buf[s.start:s.end]); n > 0 {
+		if n, lines, quotes := csvrow.Len(s.buf[s.start:s.end]); n > 0 {
 			row = s.buf[s.start : s.start+n]
 			line = s.lines + 1
 			s.start += n
