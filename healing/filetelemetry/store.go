@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/healing"
-	"github.com/selfheal-ml/selfheal/internal/osfile"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Config tunes a [Store]. The zero Config is valid.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/timelimit"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
 // promise is a promise of the interface, and its check.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 const (

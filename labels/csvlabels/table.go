@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // table is one file, until it is replaced, and its index.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/timelimit"
 	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
 // Harness makes the stores under test. Only New is required. The log of the test names

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // ErrChanged is returned when a file was removed, replaced or made shorter. The records that

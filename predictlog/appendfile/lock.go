@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 type lockMode bool

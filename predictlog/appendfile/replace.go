@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Replace replaces the file by the output of write, as one step, and ends the Tx. Records

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Snapshot returns a reader of the bytes that are committed at the time of the call, and

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // day is the open files of one UTC day. An Append calls begin, add for each record,

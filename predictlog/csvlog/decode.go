@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // filter is a query in the form in which rows are matched.

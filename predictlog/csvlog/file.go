@@ -6,8 +6,8 @@ import (
 	"hash/maphash"
 	"io"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // file is the open file of a day and a schema, with an index of its rows.

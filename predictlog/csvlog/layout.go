@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // shortLength is the number of characters of a fingerprint in the name of a file.

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // Scan implements [predictlog.Store]. Scan opens only the files of days that q touches, one

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/timelimit"
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
 // Harness makes the stores under test. All functions register their own cleanup with tb, and

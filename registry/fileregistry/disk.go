@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // disk makes every change to a folder, so that a test can make any of them the last act of a

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/internal/osfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Lease is a lease among the processes of one machine, which share a clock. It satisfies the

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/selfheal-ml/selfheal/internal/timelimit"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
 func TestRun(t *testing.T) {

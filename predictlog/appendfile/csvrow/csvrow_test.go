@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/selfheal-ml/selfheal/internal/csvrow"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 func TestLen(t *testing.T) {
