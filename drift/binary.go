@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
 // The binary form of a Reference or a Profile is a magic word of eight bytes, the version
@@ -151,7 +153,7 @@ func (w *encoder) content(c referenceContent) {
 	}
 }
 
-func (w *encoder) numbers(f *numericFit) {
+func (w *encoder) numbers(f *counting.Fit) {
 	w.integer(int64(len(f.Edges)))
 	for _, e := range f.Edges {
 		w.float(e)
@@ -283,14 +285,14 @@ func (d *decoder) content() referenceContent {
 	return c
 }
 
-func (d *decoder) numbers() *numericFit {
-	f := new(numericFit)
+func (d *decoder) numbers() *counting.Fit {
+	f := new(counting.Fit)
 	for range d.length(8) {
 		f.Edges = append(f.Edges, d.float())
 	}
-	f.Grid = grid{Size: int(d.integer()), Centre: d.float(), Rate: d.float(),
+	f.Grid = counting.Grid{Size: int(d.integer()), Centre: d.float(), Rate: d.float(),
 		Shift: uint(d.integer()), Base: d.integer(), Tails: int(d.integer())}
-	f.Unit = unit{Centre: d.float(), Exponent: int(d.integer())}
+	f.Unit = counting.Unit{Centre: d.float(), Exponent: int(d.integer())}
 	return f
 }
 
@@ -303,7 +305,7 @@ func (d *decoder) tally() tally {
 		*n = d.integer()
 	}
 	t.Moments.Min, t.Moments.Max = d.float(), d.float()
-	for _, sum := range []*exactSum{&t.Moments.Sum, &t.Moments.Squares} {
+	for _, sum := range []*counting.Sum{&t.Moments.Sum, &t.Moments.Squares} {
 		if err := sum.UnmarshalText([]byte(d.text())); err != nil {
 			d.fail(err.Error())
 		}

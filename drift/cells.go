@@ -2,8 +2,9 @@ package drift
 
 import (
 	"fmt"
-	"math"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
 // maxRows is the largest number of rows that is counted: up to here a count is exact as a
@@ -22,8 +23,8 @@ type cells struct {
 	// begins holds where each cell but the last begins: at the edge below, or, if it is of a
 	// single value, at this.
 	begins  []float64
-	locator locator // in edges
-	unit    unit    // of the moments
+	locator counting.Locator // in edges
+	unit    counting.Unit    // of the moments
 	// levels are the categories of the reference, sorted; codes finds them.
 	levels []string
 	codes  map[string]int
@@ -42,14 +43,14 @@ type tally struct {
 	Cells   []int64 `json:"cells"`
 	Missing int64   `json:"missing"`
 	// NegInf and PosInf count infinities, Unseen the values that are none of the levels.
-	NegInf  int64   `json:"neg_inf,omitempty"`
-	PosInf  int64   `json:"pos_inf,omitempty"`
-	Unseen  int64   `json:"unseen,omitempty"`
-	Moments moments `json:"moments"`
+	NegInf  int64            `json:"neg_inf,omitempty"`
+	PosInf  int64            `json:"pos_inf,omitempty"`
+	Unseen  int64            `json:"unseen,omitempty"`
+	Moments counting.Moments `json:"moments"`
 }
 
 func newTally(c *cells) tally {
-	return tally{Cells: make([]int64, c.size()), Moments: moments{centre: c.unit.Centre}}
+	return tally{Cells: make([]int64, c.size()), Moments: counting.Moments{Centre: c.unit.Centre}}
 }
 
 // count adds the rows of the column, which must have been checked. It uses counts, one for
@@ -57,7 +58,10 @@ func newTally(c *cells) tally {
 func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
 	switch {
 	case column.kind == KindNumeric:
-		t.countNumbers(c, column.numbers)
+		other := c.locator.Count(t.Cells, &t.Moments, c.unit, column.numbers)
+		t.Missing += other.NaN
+		t.NegInf += other.NegInf
+		t.PosInf += other.PosInf
 	case column.coded():
 		return t.countCodes(c, column, counts)
 	default:
@@ -66,92 +70,6 @@ func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
 		}
 	}
 	return counts
-}
-
-func (t *tally) countNumbers(c *cells, values []float64) {
-	var located [gridBlock]uint32
-	r := newRun(c, t)
-	for len(values) > 0 {
-		block := values[:min(len(values), gridBlock)]
-		values = values[len(block):]
-		if block = t.countOrdinary(c, &r, block, &located); len(block) == 0 {
-			continue
-		}
-		var kept [gridBlock]float64
-		rest := t.extend(kept[:0], block)
-		c.locator.count(t.Cells, rest, &located)
-		t.Moments.addBlock(c.unit, rest)
-		r.lo, r.hi = t.Moments.ordinary(c.unit)
-	}
-}
-
-// countOrdinary counts the values of a block up to the first that is finite but not
-// ordinary, and returns those that are left.
-func (t *tally) countOrdinary(c *cells, r *run, block []float64, located *[gridBlock]uint32) []float64 {
-	for len(block) > 0 {
-		if block = block[r.count(block, located):]; len(block) > 0 {
-			if !t.aside(block[0]) {
-				break
-			}
-			block = block[1:]
-		}
-	}
-	t.Moments.addSums(c.unit, r.n, r.sums)
-	r.n, r.sums = 0, sums{}
-	return block
-}
-
-// extend counts what is not finite in a block, and has the extremes take in the rest, which
-// it returns: the block itself, or appended to kept.
-func (t *tally) extend(kept, block []float64) []float64 {
-	lo, hi, ok := extremes(block)
-	if !ok {
-		if block = t.setAside(kept, block); len(block) == 0 {
-			return nil
-		}
-		lo, hi, _ = extremes(block)
-	}
-	t.Moments.extend(lo, hi)
-	return block
-}
-
-// extremes returns the smallest and the largest of the values, at least one, or false if one
-// is not finite: as integers those come before or after all others.
-func extremes(values []float64) (lo, hi float64, finite bool) {
-	low, high := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, x := range values {
-		b := int64(math.Float64bits(x))
-		b ^= int64(uint64(b>>63) >> 1)
-		low, high = min(low, b), max(high, b)
-	}
-	lo = math.Float64frombits(uint64(low) ^ uint64(low>>63)>>1)
-	hi = math.Float64frombits(uint64(high) ^ uint64(high>>63)>>1)
-	return lo, hi, lo >= -math.MaxFloat64 && hi <= math.MaxFloat64
-}
-
-// setAside counts what is not finite and appends the rest to finite.
-func (t *tally) setAside(finite, values []float64) []float64 {
-	for _, x := range values {
-		if !t.aside(x) {
-			finite = append(finite, x)
-		}
-	}
-	return finite
-}
-
-// aside counts a value that is not finite, or reports false.
-func (t *tally) aside(x float64) bool {
-	switch {
-	case math.IsNaN(x):
-		t.Missing++
-	case math.IsInf(x, 1):
-		t.PosInf++
-	case math.IsInf(x, -1):
-		t.NegInf++
-	default:
-		return false
-	}
-	return true
 }
 
 func (t *tally) countCodes(c *cells, column Column, counts []int64) []int64 {
@@ -186,7 +104,7 @@ func (t *tally) merge(other *tally) {
 	t.NegInf += other.NegInf
 	t.PosInf += other.PosInf
 	t.Unseen += other.Unseen
-	t.Moments.merge(&other.Moments)
+	t.Moments.Merge(&other.Moments)
 }
 
 // values returns the number of rows that are not missing.
@@ -226,7 +144,7 @@ func (t *tally) check(kind Kind, size int, rows int64) error {
 	if kind == KindCategorical && t.NegInf+t.PosInf > 0 || kind == KindNumeric && t.Unseen > 0 {
 		return fmt.Errorf("has counts that a %v column cannot have", kind)
 	}
-	return t.Moments.check()
+	return t.Moments.Check()
 }
 
 // fitLevels returns the values of a categorical reference column, sorted.

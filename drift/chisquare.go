@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // minExpected is the expected count from which the chi-square distribution is trusted
@@ -59,11 +61,7 @@ func (p countPair) chiSquare() (x2, pValue float64) {
 		}
 	}
 	x2 *= p.n / (p.n + p.m) * p.m
-	return x2, chiSquareSurvival(x2, len(p.r)-1)
-}
-
-func chiSquareSurvival(x2 float64, degrees int) float64 {
-	return distuv.ChiSquared{K: float64(degrees)}.Survival(x2)
+	return x2, nulldist.ChiSquare(x2, len(p.r)-1)
 }
 
 // expected is the smaller of a cell's two expected counts.

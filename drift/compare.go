@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // comparison is one column on its way into a report.
@@ -77,7 +79,7 @@ func (k *comparison) testValues() {
 		t.Observed, t.EffectSize, t.CI = k.table.effect(t.Name, k.cfg.Alpha)
 	} else {
 		d := cellDistance(k.ref, k.cur)
-		t.Statistic, t.PValue = d, ksPValue(d, k.n, k.m)
+		t.Statistic, t.PValue = d, nulldist.KSQuick(d, k.n, k.m)
 		t.Observed, t.EffectSize, t.CI = d, k.distance(d), k.band(d)
 		if t.Name == TestWasserstein {
 			var deviation float64
@@ -109,7 +111,7 @@ func (k *comparison) distance(d float64) float64 {
 // it and an independent normal process make up that bridge. So the bound on D under no
 // change is a bound on the error of D under any.
 func (k *comparison) band(d float64) CI {
-	h := ksDetectable(k.cfg.Alpha, k.effective())
+	h := nulldist.KSDetectable(k.cfg.Alpha, k.effective())
 	return CI{Lo: max(d-h, 0), Hi: min(d+h, 1), Level: 1 - k.cfg.Alpha}
 }
 
@@ -127,7 +129,7 @@ func (k *comparison) testRate(name TestName, marked [2]int64, rows [2]int) {
 	t := Test{
 		Name:       name,
 		Statistic:  shareDifference(float64(c), float64(rows[1]), float64(r), float64(rows[0])),
-		PValue:     fisherPValue(c, rows[1], r+c, rows[0]+rows[1]),
+		PValue:     nulldist.Fisher(c, rows[1], r+c, rows[0]+rows[1]),
 		Floor:      k.cfg.rateFloor(k.cells),
 		CI:         rateChangeCI(float64(r), float64(rows[0]), float64(c), float64(rows[1]), k.cfg.Alpha),
 		NReference: rows[0],
@@ -154,7 +156,7 @@ func (k *comparison) testRange() {
 	t := Test{
 		Name:       TestOutOfRange,
 		Statistic:  outside,
-		PValue:     min(2*min(extremeProbability(below, n, m), extremeProbability(above, n, m)), 1),
+		PValue:     min(2*min(nulldist.Extreme(below, n, m), nulldist.Extreme(above, n, m)), 1),
 		EffectSize: max(outside-2/float64(n+1), 0),
 		Observed:   outside,
 		Floor:      k.cfg.rateFloor(k.cells),
@@ -165,14 +167,6 @@ func (k *comparison) testRange() {
 	t.CI.Lo = min(t.CI.Lo, t.EffectSize)
 	t.openBelow(k.cfg.Alpha)
 	k.report.Tests = append(k.report.Tests, t)
-}
-
-// extremeProbability returns the probability that the x most extreme values on one side, of
-// n and m together in any order, are all among the m. Equal values only make that many
-// rarer.
-func extremeProbability(x, n, m int64) float64 {
-	h := hypergeometric{drawn: int(m), marked: int(x), total: int(n + m)}
-	return min(math.Exp(h.logProbability(float64(x))), 1)
 }
 
 // surprise returns the p-value of so many unseen values, with the rate above that expected,
@@ -273,7 +267,7 @@ func (k *comparison) detectable(level float64) float64 {
 	if k.method.onTable() {
 		return k.table.detectable(level)
 	}
-	return ksDetectable(level, k.effective())
+	return nulldist.KSDetectable(level, k.effective())
 }
 
 // neededRows returns about how many current rows make the wanted effect detectable, if the
@@ -314,7 +308,7 @@ func (k *comparison) detectableAt(values, level float64) float64 {
 	effective := float64(k.n) / (float64(k.n) + values) * values
 	switch {
 	case !k.method.onTable():
-		return ksDetectable(level, effective)
+		return nulldist.KSDetectable(level, effective)
 	case k.cells.kind == KindNumeric:
 		return chiSquareDetectable(level, effective, tableGroups-1)
 	}

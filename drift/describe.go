@@ -1,8 +1,6 @@
 package drift
 
-import (
-	"math"
-)
+import "math"
 
 // describe summarises one side of a column; unseen is the number of unseen values.
 func describe(c *cells, ref, t *tally, unseen int64) Side {
@@ -18,8 +16,8 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 		below, above := c.outOfRange(ref, t)
 		s.OutOfRangeRate = rate(below+above, m.N)
 		s.Numbers = &Numbers{
-			Mean: m.mean(),
-			Std:  m.std(),
+			Mean: m.Mean(),
+			Std:  m.Std(),
 			Min:  m.Min,
 			P05:  c.quantile(t, 0.05),
 			P25:  c.quantile(t, 0.25),
@@ -84,14 +82,8 @@ func begins(edges []float64) []float64 {
 	return from
 }
 
-// neighbours reports whether there is no number between lo and hi, the next above it: what
-// math.Nextafter would tell, in a fraction of the time.
-func neighbours(lo, hi float64) bool {
-	if hi == 0 {
-		return lo == -math.SmallestNonzeroFloat64
-	}
-	return sortKey(hi)-sortKey(lo+0) == 1 // -0 + 0 is 0
-}
+// neighbours reports whether hi is the next number above lo.
+func neighbours(lo, hi float64) bool { return math.Nextafter(lo, math.Inf(1)) == hi }
 
 // quantile returns the q-quantile of the finite values, which must exist: the value below
 // which a share q lies, values being spread evenly within their cell.

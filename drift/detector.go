@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // Detector compares profiles with the reference that they were counted on. It is immutable
@@ -32,6 +34,10 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	}
 	return d, nil
 }
+
+// costOfCount is how many values are counted in the time in which one count of a profile is
+// compared.
+const costOfCount = 8
 
 // Detect compares the rows counted in the profile with the reference.
 //
@@ -66,7 +72,7 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 	for i := range d.ref.cells {
 		counts += d.ref.cells[i].size()
 	}
-	work(len(compared), costOfCount*counts, func(i int) {
+	parallel.Do(len(compared), costOfCount*counts, func(i int) {
 		if c := &d.ref.cells[i]; !d.cfg.Columns[c.name].Ignore {
 			compared[i] = newComparison(c, &d.ref.tallies[i], &p.tallies[i], d.sides[i], d.cfg)
 		}

@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+)
 
 // divergence is a measure of two vectors of shares, a sum over the cells that is 0 if they
 // are equal.
@@ -69,9 +73,9 @@ func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci
 	if d.root {
 		effect = withoutNoise(found, of.all)
 	}
-	lo := d.quadratic(fair, found, of.all, of.all, scale).noncentrality(scale*found, 1-alpha/2) / scale
+	lo := d.quadratic(fair, found, of.all, of.all, scale).Noncentrality(scale*found, 1-alpha/2) / scale
 	found, of = d.of(p), d.noise(p)
-	hi := d.quadratic(p, found, of.known, of.all, scale).noncentrality(scale*found, alpha/2) / scale
+	hi := d.quadratic(p, found, of.known, of.all, scale).Noncentrality(scale*found, alpha/2) / scale
 	if d.filled && (len(fair.r) < len(p.r) || p.lowestExpected() < minExpected) {
 		hi = math.MaxFloat64
 	}
@@ -84,11 +88,11 @@ func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci
 
 // quadratic returns the distribution of the divergence times scale, of which noise makes up
 // so much on average, a part of all of it.
-func (d divergence) quadratic(p countPair, found, noise, all, scale float64) quadratic {
-	return quadratic{
-		mean:    scale * noise,
-		weight:  scale * all / float64(max(len(p.r)-1, 1)),
-		stretch: d.stretch(p, found, scale),
+func (d divergence) quadratic(p countPair, found, noise, all, scale float64) nulldist.Quadratic {
+	return nulldist.Quadratic{
+		Mean:    scale * noise,
+		Weight:  scale * all / float64(max(len(p.r)-1, 1)),
+		Stretch: d.stretch(p, found, scale),
 	}
 }
 

@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+)
 
 // GTest is the likelihood ratio test of homogeneity on two count vectors over the same
 // cells, the counterpart of [ChiSquare]: do both samples have the same shares? Both are
@@ -30,7 +34,7 @@ func GTest[C Count](reference, current []C) (Result, error) {
 	result := p.result(max(2*g, 0))
 	result.PValue = 1
 	if degrees := len(p.r) - 1; degrees > 0 {
-		result.PValue = chiSquareSurvival(result.Statistic, degrees)
+		result.PValue = nulldist.ChiSquare(result.Statistic, degrees)
 	}
 	result.Warnings = p.smallCounts("G-test")
 	return result, nil

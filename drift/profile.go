@@ -3,6 +3,8 @@ package drift
 import (
 	"errors"
 	"fmt"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // ErrReferenceMismatch is returned where a [Profile] meets one, or a [Detector], of another
@@ -33,12 +35,12 @@ func (p *Profile) Add(columns []Column) error {
 	if !ok {
 		return p.explain(columns)
 	}
-	if len(p.tallies) == 1 || rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
+	if len(p.tallies) == 1 || rows*len(p.tallies) < parallel.Worthwhile { // without a closure, which would be allocated
 		for i := range p.tallies {
 			p.count(i)
 		}
 	} else {
-		work(len(p.tallies), rows*len(p.tallies), p.count)
+		parallel.Do(len(p.tallies), rows*len(p.tallies), p.count)
 	}
 	p.rows += int64(rows)
 	clear(p.batch)
@@ -75,7 +77,7 @@ func (p *Profile) match(columns []Column) (rows int, ok bool) {
 		}
 	}
 	if found < len(columns) { // names that the reference does not have may be given twice
-		if _, errs := checkColumns(columns); len(errs) > 0 {
+		if _, err := CheckColumns(columns); err != nil {
 			return 0, false
 		}
 	}
@@ -84,7 +86,8 @@ func (p *Profile) match(columns []Column) (rows int, ok bool) {
 
 // explain returns what is wrong with columns that do not match.
 func (p *Profile) explain(columns []Column) error {
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
+	errs := []error{err}
 	if p.ref == nil {
 		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
 		return errors.Join(errs...)
@@ -193,7 +196,7 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 func (p *Profile) take(content profileContent) {
 	p.rows, p.tallies = content.Rows, content.Columns
 	for i := range p.tallies {
-		p.tallies[i].Moments.centre = p.ref.cells[i].unit.Centre
+		p.tallies[i].Moments.Centre = p.ref.cells[i].unit.Centre
 	}
 }
 
@@ -208,7 +211,7 @@ func (c *profileContent) check(ref *Reference) error {
 		t, on := &c.Columns[i], &ref.cells[i]
 		err := t.check(on.kind, on.size(), c.Rows)
 		if err == nil {
-			err = t.Moments.checkRange(on.unit)
+			err = t.Moments.CheckRange(on.unit)
 		}
 		if err != nil {
 			return fmt.Errorf("column %q %w", on.name, err)

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
 // ProfileResult is a [Result] from counts on cells, with what it says about the rows that
@@ -42,7 +45,7 @@ func (p *Profile) KolmogorovSmirnov(column string) (ProfileResult, error) {
 	n, m := int(ref.values()), int(cur.values())
 	d := cellDistance(ref, cur)
 	return ProfileResult{
-		Result: Result{Statistic: d, PValue: ksPValue(d, n, m), EffectSize: d, NReference: n, NCurrent: m},
+		Result: Result{Statistic: d, PValue: nulldist.KSQuick(d, n, m), EffectSize: d, NReference: n, NCurrent: m},
 		Lo:     d,
 		Hi:     max(d, c.largestDistance(ref, cur)),
 	}, nil
@@ -91,7 +94,7 @@ func (p *Profile) Wasserstein1(column string) (ProfileResult, error) {
 		Result: Result{
 			Statistic:  w,
 			PValue:     math.NaN(),
-			EffectSize: relativeDistance(w, ref.Moments.std()),
+			EffectSize: samples.Relative(w, ref.Moments.Std()),
 			NReference: int(ref.Moments.N),
 			NCurrent:   int(cur.Moments.N),
 		},
@@ -118,7 +121,7 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 		least += between + area(max(lowest, -highest, 0), from, to)
 		r, k, end = nextR, nextK, to
 	}
-	means := math.Abs(ref.Moments.mean() - cur.Moments.mean())
+	means := math.Abs(ref.Moments.Mean() - cur.Moments.Mean())
 	// The means are of values rounded to the unit.
 	means -= math.Ldexp(2, c.unit.Exponent) + 1e-15*max(math.Abs(lo), math.Abs(hi))
 	return max(least, means), min(most, math.MaxFloat64)

@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+)
 
 // TwoProportionZ is the two-sided z test for the difference of two rates with pooled
 // variance, on two counts for each sample: how often something was so, and how often not.
@@ -19,7 +23,7 @@ func TwoProportionZ(reference, current [2]int) (Result, error) {
 	x2, _ := p.chiSquare()
 	z := math.Copysign(math.Sqrt(x2), shareDifference(float64(current[0]), p.m, float64(reference[0]), p.n))
 	result := p.result(z)
-	result.PValue = normalTwoSided(z)
+	result.PValue = nulldist.NormalTwoSided(z)
 	result.Warnings = p.smallCounts("two-proportion z")
 	return result, nil
 }

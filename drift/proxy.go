@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
 // ProxySample is what a model answered, without the truth. Scores, Classes and Times run in
@@ -218,11 +220,11 @@ func (s *ProxySample) summarise() *ScoreSummary {
 		hi = 1
 	}
 	sorted := slices.Sorted(slices.Values(s.Scores))
-	var m moments
+	var m counting.Moments
 	var counts [entropyBins]int
 	outside := 0
 	for _, x := range sorted {
-		m.add(x)
+		m.Add(x)
 		counts[int(min(max((x-lo)/(hi-lo)*entropyBins, 0), entropyBins-1))]++
 		if x < lo || x > hi {
 			outside++
@@ -234,8 +236,8 @@ func (s *ProxySample) summarise() *ScoreSummary {
 		entropy += entropyTerm(float64(c) / n)
 	}
 	return &ScoreSummary{
-		Mean:           m.mean(),
-		Std:            m.std(),
+		Mean:           m.Mean(),
+		Std:            m.Std(),
 		Min:            m.Min,
 		P25:            sampleQuantile(sorted, 0.25),
 		Median:         sampleQuantile(sorted, 0.5),
@@ -271,11 +273,11 @@ func meanOf(values []float64) *float64 {
 	if len(values) == 0 {
 		return nil
 	}
-	var m moments
+	var m counting.Moments
 	for _, x := range values {
-		m.add(x)
+		m.Add(x)
 	}
-	mean := m.mean()
+	mean := m.Mean()
 	return &mean
 }
 

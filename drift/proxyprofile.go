@@ -235,8 +235,8 @@ func (a *proxyAnswers) summarise() *ScoreSummary {
 	outside := a.scoreCells.spread(&a.scores, []float64{math.Nextafter(lo, math.Inf(-1)), hi})
 	m := &a.scores.Moments
 	return &ScoreSummary{
-		Mean:           m.mean(),
-		Std:            m.std(),
+		Mean:           m.Mean(),
+		Std:            m.Std(),
 		Min:            m.Min,
 		P25:            a.scoreCells.quantile(&a.scores, 0.25),
 		Median:         a.scoreCells.quantile(&a.scores, 0.5),
@@ -260,7 +260,7 @@ func bucketTrend(buckets []ProxyBucket, total *proxyAnswers, end time.Time, hour
 		total.add(b.Profile)
 		at := b.From.Add(b.To.Sub(b.From) / 2).Sub(end).Hours()
 		if one.scored() {
-			scores.add(at, one.scores.Moments.mean(), float64(one.scores.Moments.N))
+			scores.add(at, one.scores.Moments.Mean(), float64(one.scores.Moments.N))
 		}
 		if positive, answers := one.positiveRate(); positive != nil {
 			rates.add(at, *positive, float64(answers))
@@ -275,7 +275,7 @@ func bucketTrend(buckets []ProxyBucket, total *proxyAnswers, end time.Time, hour
 	}
 	t.PositiveRate, _ = total.positiveRate()
 	if total.scored() {
-		mean := total.scores.Moments.mean()
+		mean := total.scores.Moments.Mean()
 		t.MeanScore = &mean
 	}
 	return t

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // Bounds of [ReferenceConfig.Cells].
@@ -31,8 +34,8 @@ type ReferenceConfig struct {
 type Reference struct {
 	rows        int64
 	cells       []cells
-	fits        []*numericFit // of numeric columns, in the order of cells
-	tallies     []tally       // the reference's own counts, in the order of cells
+	fits        []*counting.Fit // of numeric columns, in the order of cells
+	tallies     []tally         // the reference's own counts, in the order of cells
 	index       map[string]int
 	fingerprint string
 	sealed      []byte // the JSON form
@@ -48,7 +51,8 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 	if cfg.Cells == 0 {
 		cfg.Cells = defaultCells
 	}
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
+	errs := []error{err}
 	for _, column := range columns {
 		if err := column.checkText(); err != nil {
 			errs = append(errs, err)
@@ -68,14 +72,14 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 		return nil, err
 	}
 	content := referenceContent{Rows: int64(rows), Columns: make([]columnContent, len(columns))}
-	work(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
+	parallel.Do(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
 	return newReference(content)
 }
 
 func fitColumn(column Column, k int) columnContent {
 	fitted := columnContent{Name: column.name, Kind: column.kind}
 	if column.kind == KindNumeric {
-		fit := fitNumbers(column.numbers, k)
+		fit := counting.NewFit(column.numbers, k)
 		fitted.Numbers = &fit
 	} else {
 		fitted.Levels = fitLevels(column)
@@ -121,11 +125,11 @@ type referenceContent struct {
 }
 
 type columnContent struct {
-	Name    string      `json:"name"`
-	Kind    Kind        `json:"kind"`
-	Numbers *numericFit `json:"numbers,omitempty"` // of a numeric column
-	Levels  []string    `json:"levels,omitempty"`
-	Counts  tally       `json:"counts"`
+	Name    string        `json:"name"`
+	Kind    Kind          `json:"kind"`
+	Numbers *counting.Fit `json:"numbers,omitempty"` // of a numeric column
+	Levels  []string      `json:"levels,omitempty"`
+	Counts  tally         `json:"counts"`
 }
 
 // MarshalJSON returns the reference with a schema version and a checksum. Equal references
@@ -166,7 +170,7 @@ func newReference(content referenceContent) (*Reference, error) {
 	for i, column := range content.Columns {
 		r.cells = append(r.cells, column.cells())
 		r.fits = append(r.fits, column.Numbers)
-		column.Counts.Moments.centre = r.cells[i].unit.Centre
+		column.Counts.Moments.Centre = r.cells[i].unit.Centre
 		r.tallies = append(r.tallies, column.Counts)
 		r.index[column.Name] = i
 	}
@@ -192,7 +196,7 @@ func (c *columnContent) cells() cells {
 	if c.Kind == KindNumeric {
 		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
 		read.begins = begins(read.edges)
-		read.locator = newLocator(read.edges, c.Numbers.Grid, c.Counts.Cells)
+		read.locator = counting.NewLocator(read.edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))
 	for i, level := range c.Levels {
@@ -232,7 +236,7 @@ func (c *columnContent) check(rows int64) error {
 	}
 	size := len(c.Levels)
 	if numeric {
-		if err := c.Numbers.check(); err != nil {
+		if err := c.Numbers.Check(); err != nil {
 			return err
 		}
 		size = len(c.Numbers.Edges) + 1
@@ -240,7 +244,7 @@ func (c *columnContent) check(rows int64) error {
 	if err := c.Counts.check(c.Kind, size, rows); err != nil || !numeric {
 		return err
 	}
-	return c.Counts.Moments.checkRange(c.Numbers.Unit)
+	return c.Counts.Moments.CheckRange(c.Numbers.Unit)
 }
 
 func ascending[T cmp.Ordered](values []T) bool {

@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+)
 
 // farthest is the largest distance, in standard deviations, that takes part in a mean: its
 // square is a number too, and so is the sum over all cells.
@@ -53,13 +57,13 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 // wassersteinScale returns the standard deviation that a distance between two sides, not all
 // of one value, is measured in. It is above 0: of values that differ by less than the unit of
 // the moments, which they are equal in, it is half their range, above which no deviation is.
-func wassersteinScale(ref, cur *moments) float64 {
-	if scale := ref.std(); scale > 0 {
+func wassersteinScale(ref, cur *counting.Moments) float64 {
+	if scale := ref.Std(); scale > 0 {
 		return scale
 	}
 	both := *ref
-	both.merge(cur)
-	if scale := both.std(); scale > 0 {
+	both.Merge(cur)
+	if scale := both.Std(); scale > 0 {
 		return scale
 	}
 	return max(both.Max/2-both.Min/2, math.SmallestNonzeroFloat64)

@@ -6,6 +6,8 @@ import (
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // table is a column's counts as a table of two rows, and what the tests make of it.
@@ -150,7 +152,7 @@ func (p countPair) homogeneity() float64 {
 	}
 	_, pValue := p.chiSquare()
 	result, _ := GTest(p.r, p.c) // counts are valid
-	return max(pValue, chiSquareSurvival(result.Statistic/p.williams(), len(p.r)-1))
+	return max(pValue, nulldist.ChiSquare(result.Statistic/p.williams(), len(p.r)-1))
 }
 
 // exact says that Fisher's test takes the place of the limit.
@@ -158,7 +160,7 @@ func (p countPair) exact() bool { return len(p.r) == 2 && p.lowestExpected() < e
 
 // fisher returns the p-value of Fisher's exact test of two cells.
 func (p countPair) fisher() float64 {
-	return fisherPValue(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
+	return nulldist.Fisher(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
 }
 
 // williams returns the factor by which G is too large on average (Williams, "Improved
@@ -207,7 +209,7 @@ func (p countPair) fisherDetectable(level float64) float64 {
 	if len(p.r) > 1 {
 		r = int(p.r[1])
 	}
-	significant := func(x int) bool { return fisherPValue(x, m, r+x, n+m) <= level }
+	significant := func(x int) bool { return nulldist.Fisher(x, m, r+x, n+m) <= level }
 	rate := float64(r) / p.n
 	middle := min(int(math.Round(rate*p.m)), m)
 	z := normalQuantile(level)
@@ -277,7 +279,7 @@ const crossedInflation = 1.85
 // (McDiarmid, "On the method of bounded differences", 1989).
 func (t *table) variationCI(observed, effect, alpha float64) CI {
 	below := normalQuantile(alpha) * math.Sqrt(crossedInflation/(4*t.effective()))
-	above := ksDetectable(alpha, t.effective())
+	above := nulldist.KSDetectable(alpha, t.effective())
 	return CI{Lo: max(effect-below, 0), Hi: min(observed+above, 1), Level: 1 - alpha}
 }
 

@@ -4,6 +4,9 @@ import (
 	"math"
 
 	"golang.org/x/exp/constraints"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
 // Wasserstein1 returns the Wasserstein distance of order 1 (earth mover's distance), the
@@ -18,19 +21,19 @@ import (
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as that.
 func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
-	r, c, err := sortedFinitePair(reference, current)
-	if err != nil {
-		return Result{}, err
+	r, c, fault := samples.SortedFinite(reference, current)
+	if fault != nil {
+		return Result{}, (*InputError)(fault)
 	}
 	w := wasserstein1(r, c)
-	var m moments
+	var m counting.Moments
 	for _, x := range r {
-		m.add(float64(x))
+		m.Add(float64(x))
 	}
 	return Result{
 		Statistic:  w,
 		PValue:     math.NaN(),
-		EffectSize: relativeDistance(w, m.std()),
+		EffectSize: samples.Relative(w, m.Std()),
 		NReference: len(r),
 		NCurrent:   len(c),
 	}, nil
@@ -63,12 +66,4 @@ func wasserstein1[F constraints.Float](r, c []F) float64 {
 		}
 	}
 	return min(area, math.MaxFloat64)
-}
-
-// relativeDistance maps a distance, measured in units of scale, to [0, 1].
-func relativeDistance(distance, scale float64) float64 {
-	if distance == 0 {
-		return 0
-	}
-	return 1 / (1 + scale/distance)
 }

@@ -1,0 +1,225 @@
+package counting
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// Fit is how the numbers of a column are counted: what the reference decides once
+// and for all.
+type Fit struct {
+	Edges []float64 `json:"edges,omitempty"`
+	Grid  Grid      `json:"grid"`
+	Unit  Unit      `json:"unit"`
+}
+
+// check returns an error if nothing can be counted on the fit.
+func (f *Fit) Check() error {
+	for _, e := range f.Edges {
+		if math.IsNaN(e) || math.IsInf(e, 0) {
+			return fmt.Errorf("has the edge %v, want a finite number", e)
+		}
+	}
+	if !ascending(f.Edges) {
+		return errors.New("has edges that are not in ascending order")
+	}
+	if !f.Unit.valid() {
+		return fmt.Errorf("has no unit %v", f.Unit)
+	}
+	if most := f.largestGrid(); f.Grid.Size > most {
+		return fmt.Errorf("has a grid of %d cells, want at most %d for %d edges", f.Grid.Size, most, len(f.Edges))
+	}
+	return f.Grid.check()
+}
+
+// largestGrid bounds the grid by the edges, so that what is read never takes much more
+// memory than the bytes that it was read from.
+func (f *Fit) largestGrid() int { return max(smallGrid, 2*cellsPerEdge*(len(f.Edges)+1)) }
+
+const (
+	// cellsPerEdge is how much finer the grid is than the quantile cells.
+	cellsPerEdge = 16
+	// smallGrid is a size that any grid may have.
+	smallGrid = 256
+	// coarse is how many times its due share a quantile cell may hold so that its edge can be
+	// on the grid. Beyond that edges are where the quantiles are, and counting takes a
+	// search.
+	coarse = 4
+)
+
+// NewFit returns the fit to the finite numbers of a reference: one cell for each
+// distinct value, and one for each gap between two of them, if there are at most k; else
+// about k quantile cells, in which a value so frequent that it fills one alone has a cell
+// of its own. There are at most 2k+1 edges. A quantile cell ends where a cell of the grid
+// ends, so that the grid alone decides where a value belongs.
+func NewFit(values []float64, k int) Fit {
+	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
+		return math.IsNaN(x) || math.IsInf(x, 0)
+	})
+	slices.Sort(sorted)
+	if len(sorted) == 0 {
+		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
+	}
+	f := Fit{Unit: newUnit(sorted)}
+	if distinct := distinctUpTo(sorted, k); distinct != nil {
+		f.Grid, _ = fitGrid(distinct, len(distinct), max(cellsPerEdge*len(distinct), smallGrid))
+		for _, v := range distinct {
+			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
+		}
+	} else {
+		f.fitQuantiles(sorted, k)
+	}
+	for i, e := range f.Edges {
+		f.Edges[i] = UnsignedZero(max(e, -math.MaxFloat64)) // what is below that is no number
+	}
+	f.Edges = slices.Compact(f.Edges)
+	return f
+}
+
+// distinctUpTo returns the distinct values, or nil if there are more than k.
+func distinctUpTo(sorted []float64, k int) []float64 {
+	var distinct []float64
+	for i, x := range sorted {
+		if i == 0 || x != distinct[len(distinct)-1] {
+			if len(distinct) == k {
+				return nil
+			}
+			distinct = append(distinct, x)
+		}
+	}
+	return distinct
+}
+
+// fitQuantiles fits k quantile cells to sorted values.
+func (f *Fit) fitQuantiles(sorted []float64, k int) {
+	n := len(sorted)
+	share := (n + k - 1) / k
+	// atom reports whether the value at i fills a cell, and returns where it ends.
+	atom := func(i int) (end int, ok bool) {
+		v := sorted[i]
+		first := sort.SearchFloat64s(sorted[:i+1], v)
+		if first+share > n || sorted[first+share-1] != v {
+			return 0, false
+		}
+		return i + sort.Search(n-i, func(j int) bool { return sorted[i+j] > v }), true
+	}
+	rest := sorted // without the values that have cells of their own
+	for i := share - 1; i < n; i += share {
+		if _, ok := atom(i); ok {
+			rest = withoutAtoms(sorted, share)
+			break
+		}
+	}
+	if len(rest) == 0 {
+		rest = sorted
+	}
+	size := max(cellsPerEdge*distinctQuantiles(sorted, k), smallGrid)
+	g, fullest := fitGrid(rest, k, min(size, maxGrid))
+	f.Grid = g
+	snap := fullest*float64(len(rest)) <= coarse*float64(share)
+
+	f.Edges = append(f.Edges, math.Nextafter(sorted[0], math.Inf(-1)))
+	last := func() float64 { return f.Edges[len(f.Edges)-1] }
+	for i := 1; i <= k; i++ {
+		at := quantileIndex(n, i, k)
+		v := sorted[at]
+		if v <= last() {
+			continue
+		}
+		if _, ok := atom(at); ok {
+			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
+			continue
+		}
+		if cell := g.index(v); snap && cell > 0 && cell <= g.Size {
+			f.Edges = append(f.Edges, f.snap(sorted, at, cell, atom))
+			continue
+		}
+		f.Edges = append(f.Edges, v)
+	}
+	f.Edges[len(f.Edges)-1] = sorted[n-1] // nothing of the reference is above range
+	f.Edges = slices.Compact(f.Edges)
+	if most := f.largestGrid(); f.Grid.Size > most { // so many edges fell together
+		f.Grid, _ = fitGrid(rest, k, most)
+	}
+}
+
+// quantileIndex returns where the i-th of k quantiles of n sorted values is.
+func quantileIndex(n, i, k int) int { return (n*i+k-1)/k - 1 }
+
+// distinctQuantiles returns how many different values the k quantiles have.
+func distinctQuantiles(sorted []float64, k int) int {
+	distinct := 0
+	for i := 1; i <= k; i++ {
+		at := quantileIndex(len(sorted), i, k)
+		if i == 1 || sorted[at] != sorted[quantileIndex(len(sorted), i-1, k)] {
+			distinct++
+		}
+	}
+	return distinct
+}
+
+// snap returns the end of the cell of the grid in which the value at i is, or, if that comes
+// first, the last number before the next value that has a cell of its own.
+func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) float64 {
+	end := i + 1
+	for end < len(sorted) && f.Grid.index(sorted[end]) == cell {
+		if sorted[end] != sorted[end-1] {
+			if _, ok := atom(end); ok {
+				return math.Nextafter(sorted[end], math.Inf(-1))
+			}
+		}
+		end++
+	}
+	if end == len(sorted) {
+		return sorted[end-1]
+	}
+	// Between two values of the reference, exactly where the next cell begins.
+	lo, hi := sortKey(sorted[end-1]), sortKey(sorted[end])
+	for hi-lo > 1 {
+		if middle := lo + (hi-lo)/2; f.Grid.index(unsortKey(middle)) > cell {
+			hi = middle
+		} else {
+			lo = middle
+		}
+	}
+	return unsortKey(lo)
+}
+
+// withoutAtoms returns the sorted values but those that occur share times or more.
+func withoutAtoms(sorted []float64, share int) []float64 {
+	var rest []float64
+	for from := 0; from < len(sorted); {
+		to := from + 1
+		for to < len(sorted) && sorted[to] == sorted[from] {
+			to++
+		}
+		if to-from < share {
+			rest = append(rest, sorted[from:to]...)
+		}
+		from = to
+	}
+	return rest
+}
+
+// sortKey maps numbers to integers in the same order.
+func sortKey(x float64) uint64 {
+	b := math.Float64bits(x)
+	return b ^ (uint64(int64(b)>>63) | 1<<63)
+}
+
+// unsortKey is the inverse of sortKey.
+func unsortKey(k uint64) float64 {
+	return math.Float64frombits(k ^ (^uint64(int64(k)>>63) | 1<<63))
+}
+
+func ascending(values []float64) bool {
+	for i := 1; i < len(values); i++ {
+		if values[i] <= values[i-1] {
+			return false
+		}
+	}
+	return true
+}

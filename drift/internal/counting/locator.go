@@ -1,0 +1,66 @@
+package counting
+
+import (
+	"math"
+	"sort"
+)
+
+// Locator finds the cells of numbers. Cell 0 holds the numbers up to the first edge, cell i
+// the numbers above edge i-1 and up to edge i, and the last cell the numbers above all edges.
+// A Locator is immutable.
+type Locator struct {
+	grid  Grid
+	edges []float64
+	spans []span // for each cell of the grid
+}
+
+// span says which edges are inside a cell of the grid: the first of them, and how many. A
+// number of that cell is compared with these edges only. Where edges are ends of cells of the
+// grid, there is nothing to compare.
+type span struct{ first, edges uint32 }
+
+// NewLocator returns the locator of edges in ascending order. The grid decides how long a
+// search takes, not what it finds.
+func NewLocator(edges []float64, g Grid) Locator {
+	l := Locator{grid: g, edges: make([]float64, len(edges)), spans: make([]span, g.Size+2)}
+	for i, e := range edges {
+		l.edges[i] = UnsignedZero(e) // above needs it
+	}
+	edge := 0
+	for cell := range l.spans {
+		first := edge
+		for edge < len(edges) && g.index(edges[edge]) <= cell {
+			edge++
+		}
+		inside := edge - first
+		if inside > 0 && g.index(math.Nextafter(edges[edge-1], math.Inf(1))) > cell {
+			inside-- // the last edge is the end of the cell of the grid
+		}
+		l.spans[cell] = span{first: uint32(first), edges: uint32(inside)}
+	}
+	return l
+}
+
+// Search returns the cell of a number by a search in all edges.
+func (l *Locator) Search(x float64) int { return sort.SearchFloat64s(l.edges, x) }
+
+// count counts finite values, at most blockSize, in their cells.
+func (l *Locator) count(counts []int64, values []float64) {
+	var located [blockSize]uint32
+	l.grid.locate(&located, values)
+	spans, edges := l.spans, l.edges
+	for i, x := range values {
+		s := spans[located[i]]
+		cell := s.first
+		for n := s.edges; n > 0; {
+			half := (n + 1) / 2
+			cell += half * above(x, edges[cell+half-1])
+			n -= half
+		}
+		counts[cell]++
+	}
+}
+
+// above returns 1 if x is above the edge, else 0. It takes the sign of the difference, because
+// a comparison would be a branch that is often mispredicted. The edge must not be -0.
+func above(x, edge float64) uint32 { return uint32(math.Float64bits(edge-x) >> 63) }
