@@ -107,17 +107,12 @@ func between(lo, hi, f float64) float64 {
 
 // distances returns the further measures of two sides that both have values.
 func distances(c *cells, ref, cur *tally) *Distances {
-	var pair countPair
 	d := new(Distances)
-	if c.kind == KindCategorical {
-		pair = levelCounts(ref, cur)
-	} else {
-		pair = pairCounts(c.group(ref, cur, tableGroups))
-		if ref.Moments.N > 0 && cur.Moments.N > 0 {
-			w := cellWasserstein(c, ref, cur)
-			d.Wasserstein1 = &w
-		}
+	if ref.Moments.N > 0 && cur.Moments.N > 0 {
+		w := cellWasserstein(c, ref, cur)
+		d.Wasserstein1 = &w
 	}
+	pair := fullTable(c, ref, cur)
 	d.PSI, d.JensenShannon = pair.psi(), pair.jensenShannon()
 	return d
 }
@@ -197,41 +192,4 @@ func (g *grouping) finish() (r, c []int64) {
 	}
 	g.c[len(g.c)-1] += g.gap
 	return g.r, g.c
-}
-
-// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
-// within their cells: in each cell the difference of the distribution functions is linear. A
-// cell of one value begins after the one before it ends, by the least that numbers can differ.
-func cellWasserstein(c *cells, ref, cur *tally) float64 {
-	lo := min(ref.Moments.Min, cur.Moments.Min)
-	hi := max(ref.Moments.Max, cur.Moments.Max)
-	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var sum, before float64
-	var r, k int64
-	end := lo
-	for i := range ref.Cells {
-		r += ref.Cells[i]
-		k += cur.Cells[i]
-		after := float64(r)/n - float64(k)/m
-		from, to := c.bounds(i, lo, hi)
-		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
-		before, end = after, to
-	}
-	return min(sum, math.MaxFloat64)
-}
-
-// meanSize returns the mean size of what goes from one value to another linearly.
-func meanSize(from, to float64) float64 {
-	if from*to < 0 { // two triangles that meet on the axis
-		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
-	}
-	return (math.Abs(from) + math.Abs(to)) / 2
-}
-
-// area returns height times the distance of two numbers, which itself may overflow.
-func area(height, from, to float64) float64 {
-	if width := to - from; !math.IsInf(width, 0) {
-		return height * width
-	}
-	return 2 * (height * (to/2 - from/2))
 }

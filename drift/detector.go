@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // Detector compares profiles with the reference that they were counted on. It is immutable
@@ -43,7 +44,7 @@ const costOfCount = 8
 //
 // Of each column it tests the distribution of the values, the rate of missing values, and
 // the rate of infinite or of unseen values, whichever the column can have (see
-// [TestName]). Within the column their p-values are multiplied by the number of tests made
+// [Methods]). Within the column their p-values are multiplied by the number of tests made
 // (Bonferroni); the columns' smallest p-values are then adjusted by Config.Correction. A
 // column is drifted if one of its tests has both an adjusted p-value of at most Alpha and an
 // effect of at least its floor. One that is not drifted is stable if any change of its values
@@ -117,7 +118,7 @@ func (r *Report) judge() {
 	case r.Share >= r.Config.DriftShare:
 		r.Verdict = Drifted
 		r.Reason = fmt.Sprintf("%d of %d columns drifted; %s or more are called drift of the data set.",
-			drifted, judged, percent(r.Config.DriftShare))
+			drifted, judged, text.Percent(r.Config.DriftShare))
 	case share(drifted+undecided) >= r.Config.DriftShare:
 		r.Verdict = Insufficient
 		r.Reason = fmt.Sprintf("%d of %d columns have too few rows to tell.", undecided, judged)
@@ -127,6 +128,6 @@ func (r *Report) judge() {
 	default:
 		r.Verdict = Stable
 		r.Reason = fmt.Sprintf("%d of %d columns drifted; fewer than %s are no drift of the data set.",
-			drifted, judged, percent(r.Config.DriftShare))
+			drifted, judged, text.Percent(r.Config.DriftShare))
 	}
 }

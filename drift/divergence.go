@@ -21,40 +21,24 @@ type divergence struct {
 	root bool
 }
 
-var (
-	psiDivergence = divergence{
-		term: func(r, c float64) float64 { return (c - r) * math.Log(c/r) },
-		slopes: func(r, c float64) (float64, float64) {
-			l := math.Log(r / c)
-			return l + 1 - c/r, -l + 1 - r/c
+// divergenceEffect explains the effect of methods that measure a divergence.
+const divergenceEffect = "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
+	"That of a PSI has no upper end if levels are rare."
+
+// method completes a method that has its name, title and floor. Its p-value and statistic are
+// those of [MethodChiSquare], and its effect is the statistic of the function.
+func (d divergence) method(function func(countPair) Result, name string, m method) method {
+	m.Effect = divergenceEffect
+	return tableMethod{
+		statistic: func(p countPair) float64 { x2, _ := p.chiSquare(); return x2 },
+		effect: func(t *table, alpha float64) (observed, effect float64, ci CI) {
+			effect, ci = d.effect(t.pair, t.fair, alpha)
+			return function(t.pair).Statistic, effect, ci
 		},
-		filled:    true,
-		curvature: 1,
-	}
-	jensenShannonDivergence = divergence{
-		term: func(r, c float64) float64 {
-			middle := (r + c) / 2
-			return (divergenceTerm(r, middle) + divergenceTerm(c, middle)) / 2
-		},
-		slopes: func(r, c float64) (float64, float64) {
-			middle := (r + c) / 2
-			return math.Log2(r/middle) / 2, math.Log2(c/middle) / 2
-		},
-		curvature: 8 * math.Ln2,
-		root:      true,
-	}
-	hellingerDivergence = divergence{
-		term: func(r, c float64) float64 {
-			d := math.Sqrt(r) - math.Sqrt(c)
-			return d * d / 2
-		},
-		slopes: func(r, c float64) (float64, float64) {
-			return (1 - math.Sqrt(c/r)) / 2, (1 - math.Sqrt(r/c)) / 2
-		},
-		curvature: 8,
-		root:      true,
-	}
-)
+		function: function,
+		amount:   "a " + name + " of %s", bound: "the " + name,
+	}.method(m)
+}
 
 // effect returns an estimate of the true measure and an interval of it at the level 1-alpha.
 // Fair is p with cells pooled where single ones would look like a change without any, so it

@@ -6,6 +6,19 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
+// MethodG has G for its statistic, and the p-value and the effect of [MethodChiSquare].
+const MethodG Method = "g_test"
+
+var gMethod = tableMethod{
+	statistic: countPair.logLikelihoodRatio,
+	effect:    (*table).variation,
+	function:  countPair.gResult,
+	amount:    "%s in total variation", bound: "the total variation",
+}.method(method{
+	MethodInfo: MethodInfo{Name: MethodG, Title: "G-test", Floor: 0.1, Effect: variationEffect},
+	certain:    true,
+})
+
 // GTest is the likelihood ratio test of homogeneity on two count vectors over the same
 // cells, the counterpart of [ChiSquare]: do both samples have the same shares? Both are
 // treated as samples, neither as the truth.
@@ -24,6 +37,21 @@ func GTest[C Count](reference, current []C) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return p.gResult(), nil
+}
+
+func (p countPair) gResult() Result {
+	result := p.result(p.logLikelihoodRatio())
+	result.PValue = 1
+	if degrees := len(p.r) - 1; degrees > 0 {
+		result.PValue = nulldist.ChiSquare(result.Statistic, degrees)
+	}
+	result.Warnings = p.smallCounts("G-test")
+	return result
+}
+
+// logLikelihoodRatio returns G.
+func (p countPair) logLikelihoodRatio() float64 {
 	g := 0.0
 	for i, r := range p.r {
 		c := p.c[i]
@@ -31,13 +59,7 @@ func GTest[C Count](reference, current []C) (Result, error) {
 		d := shareDifference(c, p.m, r, p.n) / (r + c)
 		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
 	}
-	result := p.result(max(2*g, 0))
-	result.PValue = 1
-	if degrees := len(p.r) - 1; degrees > 0 {
-		result.PValue = nulldist.ChiSquare(result.Statistic, degrees)
-	}
-	result.Warnings = p.smallCounts("G-test")
-	return result, nil
+	return max(2*g, 0)
 }
 
 // logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.

@@ -1,10 +1,12 @@
 package drift
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // Bounds of what a picture shows.
@@ -82,7 +84,7 @@ func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
 	var other Bin
 	var bins []Bin
 	for i, v := range values {
-		bins = append(bins, Bin{Label: formatValue(v), Lo: &v, Hi: &v, Reference: r[2*i+1], Current: k[2*i+1]})
+		bins = append(bins, Bin{Label: text.Value(v), Lo: &v, Hi: &v, Reference: r[2*i+1], Current: k[2*i+1]})
 		if i > 0 {
 			other.Reference += r[2*i]
 			other.Current += k[2*i]
@@ -103,7 +105,7 @@ func spanBins(c *cells, ref, cur *tally) []Bin {
 	var bins []Bin
 	for i := 1; i < len(at); i++ {
 		lo, hi := at[i-1], at[i]
-		bins = append(bins, Bin{Label: formatValue(lo) + " to " + formatValue(hi), Lo: &lo, Hi: &hi, Reference: r[i], Current: k[i]})
+		bins = append(bins, Bin{Label: text.Value(lo) + " to " + text.Value(hi), Lo: &lo, Hi: &hi, Reference: r[i], Current: k[i]})
 	}
 	return addOutside(bins, at[0], at[len(at)-1], r, k)
 }
@@ -111,11 +113,11 @@ func spanBins(c *cells, ref, cur *tally) []Bin {
 // addOutside adds a bin on either end if it has any values.
 func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 	if r[0]+k[0] > 0 {
-		below := Bin{Label: "below " + formatValue(lo), Hi: &lo, Reference: r[0], Current: k[0]}
+		below := Bin{Label: "below " + text.Value(lo), Hi: &lo, Reference: r[0], Current: k[0]}
 		bins = slices.Insert(bins, 0, below)
 	}
 	if last := len(r) - 1; r[last]+k[last] > 0 {
-		bins = append(bins, Bin{Label: "above " + formatValue(hi), Lo: &hi, Reference: r[last], Current: k[last]})
+		bins = append(bins, Bin{Label: "above " + text.Value(hi), Lo: &hi, Reference: r[last], Current: k[last]})
 	}
 	return bins
 }
@@ -218,10 +220,22 @@ func fraction(from, to, lo, hi float64) float64 {
 	return (to/2 - from/2) / (hi/2 - lo/2)
 }
 
-// formatValue returns a value of a column with at most six significant digits.
-func formatValue(x float64) string {
-	if a := math.Abs(x); a >= 1e6 && a < 1e9 && x == math.Trunc(x) {
-		return strconv.FormatFloat(x, 'f', 0, 64)
+// levelShares returns a bin for each level, the one with the largest share on either side
+// first.
+func levelShares(c *cells, ref, cur *tally) []Bin {
+	n, m := ref.values(), cur.values()
+	bins := make([]Bin, len(c.levels))
+	for i, level := range c.levels {
+		bins[i] = Bin{Label: level, Reference: rate(ref.Cells[i], n), Current: rate(cur.Cells[i], m)}
 	}
-	return strconv.FormatFloat(x, 'g', 6, 64)
+	slices.SortStableFunc(bins, func(a, b Bin) int {
+		return cmp.Compare(max(b.Reference, b.Current), max(a.Reference, a.Current))
+	})
+	return bins
 }
+
+// change is how far the share of the bin moved.
+func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
+
+// byChange orders bins by their change, the largest first.
+func byChange(a, b Bin) int { return cmp.Compare(b.change(), a.change()) }

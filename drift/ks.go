@@ -1,11 +1,56 @@
 package drift
 
 import (
+	"fmt"
+	"math"
+
 	"golang.org/x/exp/constraints"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
+
+// MethodKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities count
+// as values. The interval is that of the limit of the largest error of two empirical
+// distribution functions.
+//
+// In [Profile.Compare] Statistic is the largest distance at the ends of cells, so that of the
+// rows is no smaller: Lo is Statistic. Inside a cell the distance exceeds that at its ends by
+// no more than the larger of the cell's two shares, which is what Hi adds, where it can
+// matter. In a column of few distinct values, each with its own cell, Lo and Hi are equal. A
+// p-value from the smaller distance is the larger, so it errs to the side of no drift.
+const MethodKS Method = "kolmogorov_smirnov"
+
+var ksMethod = method{
+	MethodInfo: MethodInfo{
+		Name: MethodKS, Title: "Kolmogorov-Smirnov", Kinds: []Kind{KindNumeric}, Floor: 0.1,
+		Effect: "D is the largest difference between the shares of values up to any one point, from 0 to 1. " +
+			"Its interval is the observed D and, on either side, the limit of the largest error of two empirical distribution functions.",
+	},
+	certain: true,
+	measure: func(s *sides, alpha float64) (Test, bool) {
+		d := cellDistance(s)
+		return Test{
+			Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m),
+			Observed: d, EffectSize: distanceWithoutNoise(s, d), CI: distanceBand(s, d, alpha),
+		}, true
+	},
+	detectable:   ksDetectable,
+	detectableAt: ksDetectableAt,
+	changed: func(s *sides, t Test) string {
+		return movedValues(s) + ": a distance D of " + text.Number(t.Observed)
+	},
+	bounded: func(_ *sides, t Test) string { return "D is at most " + text.Number(t.CI.Hi) },
+	compare: func(s *sides) (ProfileResult, error) {
+		d := cellDistance(s)
+		return ProfileResult{
+			Result: Result{Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m), EffectSize: d, NReference: s.n, NCurrent: s.m},
+			Lo:     d,
+			Hi:     max(d, largestDistance(s)),
+		}, nil
+	},
+}
 
 // KolmogorovSmirnov compares two samples of numbers by the two-sided two-sample
 // Kolmogorov-Smirnov test. It sees any difference between continuous distributions: of
@@ -36,4 +81,117 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 	h := samples.LargestDistance(r, c)
 	d := float64(h) / (float64(n) * float64(m))
 	return Result{Statistic: d, PValue: nulldist.KS(h, n, m), EffectSize: d, NReference: n, NCurrent: m}, nil
+}
+
+// cellDistance returns D on the cells. The distribution functions are compared at every
+// edge, and on either side of the infinities.
+func cellDistance(s *sides) float64 {
+	d := 0.0
+	for r, c := range s.upTo() {
+		d = max(d, math.Abs(shareDifference(float64(c), float64(s.m), float64(r), float64(s.n))))
+	}
+	return d
+}
+
+// largestDistance returns the largest D that the rows may have: in each cell all values of
+// one side may come before those of the other. A cell of one value has no inside.
+func largestDistance(s *sides) float64 {
+	n, m := float64(s.n), float64(s.m)
+	most := 0.0
+	r, k := float64(s.ref.NegInf), float64(s.cur.NegInf)
+	for i := range s.ref.Cells {
+		nextR, nextK := r+float64(s.ref.Cells[i]), k+float64(s.cur.Cells[i])
+		if !s.cells.single(i) {
+			most = max(most, shareDifference(nextR, n, k, m), shareDifference(nextK, m, r, n))
+		}
+		r, k = nextR, nextK
+	}
+	return most
+}
+
+// distanceWithoutNoise returns an estimate of the true D. Without any change the mean square
+// of D is π²/12 over the effective size (that of the Kolmogorov distribution), which is taken
+// from its square.
+func distanceWithoutNoise(s *sides, d float64) float64 {
+	return math.Sqrt(withoutNoise(d*d, math.Pi*math.Pi/12/s.effective()))
+}
+
+// distanceBand returns the interval of D. The difference of the two empirical processes is no
+// larger than one Brownian bridge scaled to the effective size, whatever the distributions:
+// it and an independent normal process make up that bridge. So the bound on D under no
+// change is a bound on the error of D under any.
+func distanceBand(s *sides, d, alpha float64) CI {
+	h := ksDetectable(s, alpha)
+	return CI{Lo: max(d-h, 0), Hi: min(d+h, 1), Level: 1 - alpha}
+}
+
+func ksDetectable(s *sides, level float64) float64 {
+	return nulldist.KSDetectable(level, s.effective())
+}
+
+func ksDetectableAt(s *sides, values, level float64) float64 {
+	return nulldist.KSDetectable(level, s.effectiveAt(values))
+}
+
+// movedValues says in words what D and the medians show.
+func movedValues(s *sides) string {
+	at, r, c := widestGap(s)
+	if values := twoValues(s); values != nil {
+		from, to := text.PercentsApart(1-r, 1-c)
+		return fmt.Sprintf("The value %s went from %s to %s", text.Apart(values...)[1], from, to)
+	}
+	a, b := s.reference.Numbers, s.current.Numbers
+	medians := a != nil && b != nil
+	var compared []float64 // all of them to the same place
+	if medians {
+		compared = []float64{a.P50, b.P50}
+		if a.P50 == b.P50 { // then the spread says how many digits matter
+			compared = append(compared, a.P05, a.P95)
+		}
+	}
+	var values string
+	switch {
+	case at < 0:
+		values = "of minus infinity"
+	case at == len(s.cells.edges):
+		values, r, c = "of plus infinity", 1-r, 1-c
+	default:
+		compared = append(compared, s.cells.edges[at])
+		values = "up to " + text.Apart(compared...)[len(compared)-1]
+	}
+	from, to := text.PercentsApart(r, c)
+	moved := fmt.Sprintf("Values %s went from %s to %s", values, from, to)
+	if medians && a.P50 != b.P50 {
+		texts := text.Apart(compared...)
+		moved += fmt.Sprintf(", the median from %s to %s", texts[0], texts[1])
+	}
+	return moved
+}
+
+// twoValues returns the values of a column that holds two, as a flag does, else nil.
+func twoValues(s *sides) []float64 {
+	values := s.cells.fewValues(s.ref)
+	if len(values) != 2 || s.ref.infinite()+s.cur.infinite() > 0 {
+		return nil
+	}
+	for i, n := range s.cur.Cells {
+		if n > 0 && s.ref.Cells[i] == 0 {
+			return nil
+		}
+	}
+	return values
+}
+
+// widestGap returns the cell at whose end the shares of the values up to there, r and c,
+// differ by D: -1 for that of minus infinity alone.
+func widestGap(s *sides) (at int, r, c float64) {
+	cell := -1
+	for sumR, sumC := range s.upTo() {
+		x, y := float64(sumR)/float64(s.n), float64(sumC)/float64(s.m)
+		if cell == -1 || math.Abs(y-x) > math.Abs(c-r) {
+			at, r, c = cell, x, y
+		}
+		cell++
+	}
+	return at, r, c
 }

@@ -5,6 +5,23 @@ import (
 	"math"
 )
 
+// MethodPSI takes the p-value and the statistic of [MethodChiSquare], on the same levels or
+// groups; the effect is the population stability index. Its interval is that of the
+// noncentrality of X² that makes the observed index likely.
+const MethodPSI Method = "psi"
+
+var psiMethod = divergence{
+	term: func(r, c float64) float64 { return (c - r) * math.Log(c/r) },
+	slopes: func(r, c float64) (float64, float64) {
+		l := math.Log(r / c)
+		return l + 1 - c/r, -l + 1 - r/c
+	},
+	filled:    true,
+	curvature: 1,
+}.method(countPair.psiResult, "PSI", method{
+	MethodInfo: MethodInfo{Name: MethodPSI, Title: "PSI", Floor: 0.1}, unbounded: true,
+})
+
 // PSI returns the population stability index of two count vectors over the same cells,
 // the sum of (c_i - r_i) ln(c_i / r_i) over the shares of the cells. It is Jeffreys'
 // symmetric divergence, in nats, at least 0 and without an upper bound. EffectSize is the
@@ -22,8 +39,10 @@ func PSI[C Count](reference, current []C) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return p.result(p.psi()), nil
+	return p.psiResult(), nil
 }
+
+func (p countPair) psiResult() Result { return p.result(p.psi()) }
 
 func (p countPair) psi() float64 {
 	sum := 0.0

@@ -110,58 +110,9 @@ type ColumnReport struct {
 	Histogram []Bin `json:"histogram,omitempty"`
 }
 
-// TestName says what a [Test] compares, and how.
-type TestName string
-
-// The tests of a column.
-const (
-	// TestKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities
-	// count as values.
-	TestKS TestName = "kolmogorov_smirnov"
-	// TestChiSquare is the test of homogeneity on the levels of a categorical column.
-	// Statistic is X², PValue the larger one of those of X² and of G with Williams'
-	// correction, for X² alone errs too often at the small levels of many columns. Levels
-	// whose expected count is below 5 are pooled with the unseen values. If that of the pool
-	// is below 5 too, it is compared with the rest by Fisher's exact test, and PValue is
-	// twice the smaller one of both tests. Two levels are compared by Fisher's test alone,
-	// unless there are thousands of both. The effect is the total variation over all levels
-	// and unseen values.
-	TestChiSquare TestName = "chi_square"
-	// TestWasserstein takes the p-value of TestKS; the effect is the Wasserstein distance of
-	// the finite values, spread evenly within their cells, in standard deviations of the
-	// reference; of a constant reference, in those of both sides together.
-	TestWasserstein TestName = "wasserstein"
-	// TestG has G for its statistic, and the p-value and the effect of TestChiSquare.
-	TestG TestName = "g_test"
-	// TestPSI, TestJensenShannon and TestHellinger take the p-value of TestChiSquare; the
-	// effect is the population stability index, the Jensen-Shannon distance (base 2), or
-	// the Hellinger distance.
-	//
-	// Numbers are compared by these, and by TestChiSquare, on at most ten groups of cells
-	// that hold about equally much of the reference, and at least 5 of the rows to be
-	// expected. What lies beyond an extreme that five rows share, or between two values that
-	// are each a group, is a further group.
-	TestPSI           TestName = "psi"
-	TestJensenShannon TestName = "jensen_shannon"
-	TestHellinger     TestName = "hellinger"
-	// TestMissing, TestInfinite and TestUnseen are Fisher's exact test on the rate of
-	// missing values among the rows, and of infinite and unseen values among those that
-	// are not missing. Of unseen values only a rise counts, and the p-value is no smaller
-	// than that of the normal limit for a rate that is itself estimated; see
-	// Side.UnseenRate for what it is in the reference.
-	TestMissing  TestName = "missing_rate"
-	TestInfinite TestName = "infinite_rate"
-	TestUnseen   TestName = "unseen_rate"
-	// TestOutOfRange is about the rate of finite numbers that are below all of the reference
-	// or above all of it. The p-value is twice the smaller of the exact ones of either side:
-	// the chance that so many of the extreme numbers of both samples together are current
-	// ones. The effect is the rate, less the 2/(n+1) to be expected of n numbers.
-	TestOutOfRange TestName = "out_of_range_rate"
-)
-
 // Test is one comparison of a column with its reference.
 type Test struct {
-	Name TestName `json:"name"`
+	Name Method `json:"name"`
 	// Statistic is D, X², or the difference of the rates, current less reference.
 	Statistic float64 `json:"statistic"`
 	PValue    float64 `json:"p_value"`
@@ -185,12 +136,8 @@ type Test struct {
 	// correction, is above Alpha. Hi is the largest float64 if nothing bounds a PSI from
 	// above, because levels are rare.
 	//
-	// That of TestKS is from the limit of the largest error of two empirical distribution
-	// functions. That of TestChiSquare and TestG ends above at Observed and McDiarmid's bound
-	// on its error, and below at EffectSize less its normal error; both hold more than the
-	// level. For TestPSI, TestJensenShannon and TestHellinger it is the interval of the
-	// noncentrality of X² that makes Observed likely, for TestWasserstein from the delta
-	// method, and for a rate by Newcombe's method 10.
+	// The comments of the methods say where their intervals are from. That of a rate is by
+	// Newcombe's method 10.
 	CI         CI      `json:"ci"`
 	Floor      float64 `json:"floor"` // the smallest effect that is called drift
 	NReference int     `json:"n_reference"`
@@ -307,7 +254,7 @@ func (r *Report) String() string {
 func (c *ColumnReport) Leading() Test {
 	var leading Test
 	for i, t := range c.Tests {
-		explains := !leading.Drifted || t.severity() > leading.severity() && t.Name != TestOutOfRange
+		explains := !leading.Drifted || t.severity() > leading.severity() && t.Name != MethodOutOfRange
 		if i == 0 || t.Drifted && explains {
 			leading = t
 		}

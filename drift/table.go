@@ -58,6 +58,21 @@ func newTable(c *cells, ref, cur *tally) table {
 	return t
 }
 
+// fullTable returns the counts on the levels, unseen values being one more, or on ten groups
+// of numbers. Both sides must have values.
+func fullTable(c *cells, ref, cur *tally) countPair {
+	if c.kind == KindNumeric {
+		return pairCounts(c.group(ref, cur, tableGroups))
+	}
+	return levelCounts(ref, cur)
+}
+
+// levelCounts returns the counts of the levels and, as a last cell, of unseen values. Both
+// sides must have values.
+func levelCounts(ref, cur *tally) countPair {
+	return pairCounts(append(slices.Clone(ref.Cells), 0), append(slices.Clone(cur.Cells), cur.Unseen))
+}
+
 // pooled says that rare cells are a pool of their own.
 func (t *table) pooled() bool { return len(t.pool.r) > 0 }
 
@@ -114,26 +129,20 @@ func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) 
 // Above, the limit is as good, and exact sums are long.
 const exactBelow = 100
 
-// test returns the statistic of the method, X² or G, and the p-value of all that the table
-// shows: the smaller one of the cells that are kept and of the pool, twice if there are
-// both.
+// pValue returns the p-value of all that the table shows: the smaller one of the cells that
+// are kept and of the pool, twice if there are both.
 //
 // X² is too large too often where expected counts are small and differ: at 10 of 50 a level
 // of 1e-5 is one of 5e-5. G with Williams' correction is not, so the larger of both p-values
 // holds.
-func (t *table) test(name TestName) (statistic, pValue float64) {
-	whole := t.whole()
-	if statistic, _ = whole.chiSquare(); name == TestG && len(whole.r) > 1 {
-		result, _ := GTest(whole.r, whole.c) // counts are valid
-		statistic = result.Statistic
-	}
-	switch both := t.bothTests(); {
+func (t *table) pValue() float64 {
+	switch {
 	case !t.pooled():
-		return statistic, t.kept.homogeneity()
-	case both:
-		return statistic, min(2*min(t.kept.homogeneity(), t.pool.fisher()), 1)
+		return t.kept.homogeneity()
+	case t.bothTests():
+		return min(2*min(t.kept.homogeneity(), t.pool.fisher()), 1)
 	default:
-		return statistic, t.pool.fisher()
+		return t.pool.fisher()
 	}
 }
 
@@ -151,8 +160,7 @@ func (p countPair) homogeneity() float64 {
 		return p.fisher()
 	}
 	_, pValue := p.chiSquare()
-	result, _ := GTest(p.r, p.c) // counts are valid
-	return max(pValue, nulldist.ChiSquare(result.Statistic/p.williams(), len(p.r)-1))
+	return max(pValue, nulldist.ChiSquare(p.logLikelihoodRatio()/p.williams(), len(p.r)-1))
 }
 
 // exact says that Fisher's test takes the place of the limit.
@@ -248,21 +256,9 @@ func outwards(from, to, stride int, holds func(x int) bool) (first int, ok bool)
 	return inner + step*(k+1), true
 }
 
-// effect returns the method's measure as it is found, an estimate of the true one, and an
+// variation returns the total variation as it is found, an estimate of the true one, and an
 // interval of that at the level 1-alpha.
-func (t *table) effect(name TestName, alpha float64) (observed, effect float64, ci CI) {
-	switch name {
-	case TestPSI:
-		effect, ci = psiDivergence.effect(t.pair, t.fair, alpha)
-		return t.pair.psi(), effect, ci
-	case TestJensenShannon:
-		effect, ci = jensenShannonDivergence.effect(t.pair, t.fair, alpha)
-		return t.pair.jensenShannon(), effect, ci
-	case TestHellinger:
-		result, _ := Hellinger(t.pair.r, t.pair.c) // counts are valid
-		effect, ci = hellingerDivergence.effect(t.pair, t.fair, alpha)
-		return result.Statistic, effect, ci
-	}
+func (t *table) variation(alpha float64) (observed, effect float64, ci CI) {
 	observed = t.pair.totalVariation()
 	effect = min(t.fair.crossedVariation(), observed)
 	return observed, effect, t.variationCI(observed, effect, alpha)
@@ -284,3 +280,22 @@ func (t *table) variationCI(observed, effect, alpha float64) CI {
 }
 
 func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
+
+// tableDetectableAt is about what table.detectable is at a number of current values.
+func tableDetectableAt(s *sides, values, level float64) float64 {
+	effective := s.effectiveAt(values)
+	if s.cells.kind == KindNumeric {
+		return chiSquareDetectable(level, effective, tableGroups-1)
+	}
+	share, rare, kept := expectedSplit(s.ref.Cells, float64(s.n), values)
+	most := chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1))
+	if rare > 0.5 {
+		// The rare levels are a pool, whose count is about a Poisson variable.
+		z, mean := normalQuantile(level), share*values
+		most += (z*z/2 + z*math.Sqrt(mean+z*z/4)) / values
+	}
+	if rare > 1.5 {
+		most += share // which may differ within
+	}
+	return min(most, 1)
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 	"github.com/selfheal-ml/selfheal/gate"
 )
 
@@ -99,7 +100,7 @@ func (l *Loop) Handler() http.Handler {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			l.replyReport(w, r, report(), func(report *drift.Report) {
 				var b bytes.Buffer
-				if err := report.WriteHTML(&b); err != nil {
+				if err := reportpage.Write(&b, report); err != nil {
 					l.fail(w, r, err)
 					return
 				}

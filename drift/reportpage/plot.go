@@ -1,4 +1,4 @@
-package drift
+package reportpage
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // plot is the picture of a numeric column: the reference as bars, the current values as a
@@ -43,10 +46,10 @@ const (
 	labelLetter = 2.2
 )
 
-func newPlot(bins []Bin) *plot {
+func newPlot(bins []drift.Bin) *plot {
 	p := &plot{Height: plotHeight}
 	highest := highestShare(bins)
-	y := func(share float64) string { return decimals(plotHeight-(plotHeight-plotTop)*share/highest, 1) }
+	y := func(share float64) string { return text.Decimals(plotHeight-(plotHeight-plotTop)*share/highest, 1) }
 	var bars, steps, grid strings.Builder
 	x := 0
 	written := writtenEnds(bins)
@@ -69,7 +72,7 @@ func newPlot(bins []Bin) *plot {
 	for i := 1; float64(i)*step <= highest; i++ {
 		share := float64(i) * step
 		fmt.Fprintf(&grid, "M0 %sH%d", y(share), x)
-		p.Shares = append(p.Shares, tick{At: decimals((100-100.0*plotTop/plotHeight)*share/highest, 2), Label: formatNumber(100*share) + "\u00a0%"})
+		p.Shares = append(p.Shares, tick{At: text.Decimals((100-100.0*plotTop/plotHeight)*share/highest, 2), Label: text.Number(100*share) + "\u00a0%"})
 	}
 	p.Width, p.Bars, p.Steps, p.Grid = x, bars.String(), steps.String(), grid.String()
 	p.tick(bins, written)
@@ -77,7 +80,7 @@ func newPlot(bins []Bin) *plot {
 }
 
 // writtenEnds returns the ends of all bins as they are written, so that they look different.
-func writtenEnds(bins []Bin) map[float64]string {
+func writtenEnds(bins []drift.Bin) map[float64]string {
 	var ends []float64
 	for _, b := range bins {
 		for _, end := range []*float64{b.Lo, b.Hi} {
@@ -87,13 +90,13 @@ func writtenEnds(bins []Bin) map[float64]string {
 		}
 	}
 	written := make(map[float64]string)
-	for i, text := range formatQuantities(ends...) {
+	for i, text := range text.Quantities(ends...) {
 		written[ends[i]] = text
 	}
 	return written
 }
 
-func slotTitle(b Bin, written map[float64]string) string {
+func slotTitle(b drift.Bin, written map[float64]string) string {
 	name := b.Label
 	switch {
 	case isValue(b):
@@ -105,7 +108,7 @@ func slotTitle(b Bin, written map[float64]string) string {
 	case b.Lo != nil:
 		name = "above " + written[*b.Lo]
 	}
-	reference, current := percentCellsApart(b.Reference, b.Current)
+	reference, current := text.CellPercentsApart(b.Reference, b.Current)
 	return fmt.Sprintf("%s: reference %s, current %s", name, reference, current)
 }
 
@@ -123,15 +126,15 @@ func roundStep(length float64, most int) float64 {
 }
 
 // adjacent reports whether both bins are intervals, and one goes on where the other ends.
-func adjacent(a, b Bin) bool {
+func adjacent(a, b drift.Bin) bool {
 	return isInterval(a) && isInterval(b) && *a.Hi == *b.Lo
 }
 
-func isInterval(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo < *b.Hi }
+func isInterval(b drift.Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo < *b.Hi }
 
 // tick labels the lower axis: open bins always, and as many ends of intervals, or single
 // values, as there is room for on a small screen.
-func (p *plot) tick(bins []Bin, written map[float64]string) {
+func (p *plot) tick(bins []drift.Bin, written map[float64]string) {
 	var taken [][2]float64 // what labels take of the axis
 	add := func(at float64, label string, always bool) {
 		at *= 100 / float64(p.Width)
@@ -149,7 +152,7 @@ func (p *plot) tick(bins []Bin, written map[float64]string) {
 			}
 		}
 		taken = append(taken, [2]float64{from, to})
-		p.Ticks = append(p.Ticks, tick{At: decimals(at, 2), Label: label, Side: side})
+		p.Ticks = append(p.Ticks, tick{At: text.Decimals(at, 2), Label: label, Side: side})
 	}
 	middle := func(i int) float64 { return float64(p.Slots[i].X) + plotUnit/2 }
 	for i, b := range bins {
@@ -181,7 +184,7 @@ func (p *plot) tick(bins []Bin, written map[float64]string) {
 
 // tickStep returns the round distance of the labelled ends of intervals: a multiple of
 // their width if that is round, else 0.
-func (p *plot) tickStep(bins []Bin) float64 {
+func (p *plot) tickStep(bins []drift.Bin) float64 {
 	lo, hi, width := math.Inf(1), math.Inf(-1), 0.0
 	for _, b := range bins {
 		if isInterval(b) {

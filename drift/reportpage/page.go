@@ -1,4 +1,5 @@
-package drift
+// Package reportpage shows a [drift.Report] as a page.
+package reportpage
 
 import (
 	"cmp"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 //go:embed report.html
@@ -18,12 +22,12 @@ var reportHTML string
 
 var reportTemplate = template.Must(template.New("report").Parse(reportHTML))
 
-// WriteHTML writes the report as one self-contained page: no script, font or picture is
+// Write writes the report as one self-contained page: no script, font or picture is
 // loaded from elsewhere, and the page reads fine without script, in light and dark, on
 // paper and on a phone. Equal reports give equal bytes. The error is that of w.
-func (r *Report) WriteHTML(w io.Writer) error {
+func Write(w io.Writer, r *drift.Report) error {
 	if err := reportTemplate.Execute(w, newPage(r)); err != nil {
-		return fmt.Errorf("drift: write HTML: %w", err)
+		return fmt.Errorf("reportpage: %w", err)
 	}
 	return nil
 }
@@ -32,7 +36,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 type page struct {
 	Title, Label, Headline, Reason, Window, Reference string
 	Level, Alpha                                      string // of the intervals, and what is left to 1
-	Verdict                                           Verdict
+	Verdict                                           drift.Verdict
 	Named                                             []link // the drifted columns, the last may stand for several
 	Facts                                             []fact
 	Measures                                          []measure
@@ -72,7 +76,7 @@ type rowOrder struct {
 type section struct {
 	ID, Name, Kind, Reason string
 	Notes                  []string
-	Verdict                Verdict
+	Verdict                drift.Verdict
 	Distances              []fact
 	Tests                  []testRow
 	Numbers                []numberRow
@@ -104,12 +108,12 @@ type bar struct {
 
 const barFloors = 4
 
-func newBar(t Test) *bar {
+func newBar(t drift.Test) *bar {
 	at := func(effect float64) string {
 		if t.Floor <= 0 {
 			return "0"
 		}
-		return decimals(min(100*effect/t.Floor/barFloors, 100), 1)
+		return text.Decimals(min(100*effect/t.Floor/barFloors, 100), 1)
 	}
 	return &bar{
 		Width:       at(t.EffectSize),
@@ -121,7 +125,7 @@ func newBar(t Test) *bar {
 	}
 }
 
-func newPage(r *Report) *page {
+func newPage(r *drift.Report) *page {
 	p := &page{
 		Title:     "Drift report",
 		Label:     r.Label,
@@ -129,49 +133,47 @@ func newPage(r *Report) *page {
 		Verdict:   r.Verdict,
 		Window:    window(r.From, r.To),
 		Reference: r.Reference,
-		Alpha:     percent(r.Config.Alpha),
+		Alpha:     text.Percent(r.Config.Alpha),
 	}
 	if r.Label != "" {
 		p.Title += ": " + r.Label
 	}
 	switch r.Verdict {
-	case Drifted:
+	case drift.Drifted:
 		p.Headline = "The data have drifted."
-	case Stable:
+	case drift.Stable:
 		p.Headline = "The data are stable."
 	default:
 		p.Headline = "There are too few data to tell."
 	}
-	var count [len(verdictNames)]int
-	for _, i := range r.bySeverity() {
+	count := make(map[drift.Verdict]int)
+	for _, i := range bySeverity(r) {
 		c := &r.Columns[i]
-		if int(c.Verdict) < len(count) {
-			count[c.Verdict]++
-		}
+		count[c.Verdict]++
 		s := newSection(c, i)
 		p.Rows = append(p.Rows, newRow(c, s))
-		if c.Verdict == Drifted {
+		if c.Verdict == drift.Drifted {
 			p.Drifted = append(p.Drifted, s)
 		} else {
 			p.Others = append(p.Others, s)
 		}
 	}
 	p.Facts = []fact{
-		{"Drifted columns", fmt.Sprintf("%d of %d", count[Drifted], len(r.Columns)-count[Invalid]), percent(r.Share) + ", limit " + percent(r.Config.DriftShare)},
-		{"Current rows", thousands(r.NCurrent), "against " + thousands(r.NReference) + " in the reference"},
-		{"Not decided", fmt.Sprint(count[Insufficient]), "with too few rows" + needed(r.Columns)},
-		{"Risk of a false alarm", percent(r.Config.Alpha), correctionName(r.Config.Correction)},
+		{"Drifted columns", fmt.Sprintf("%d of %d", count[drift.Drifted], len(r.Columns)-count[drift.Invalid]), text.Percent(r.Share) + ", limit " + text.Percent(r.Config.DriftShare)},
+		{"Current rows", text.Thousands(r.NCurrent), "against " + text.Thousands(r.NReference) + " in the reference"},
+		{"Not decided", fmt.Sprint(count[drift.Insufficient]), "with too few rows" + needed(r.Columns)},
+		{"Risk of a false alarm", text.Percent(r.Config.Alpha), correctionName(r.Config.Correction)},
 	}
-	if n := count[Invalid]; n > 0 {
+	if n := count[drift.Invalid]; n > 0 {
 		p.Facts[2].Note += fmt.Sprintf("; %d more cannot be judged", n)
 	}
-	if r.Verdict == Stable && count[Drifted] > 0 {
+	if r.Verdict == drift.Stable && count[drift.Drifted] > 0 {
 		p.Headline = "The data are stable on the whole."
 	}
 	p.Named = enumerate(p.Drifted)
 	for i := range r.Columns {
 		if len(r.Columns[i].Tests) > 0 {
-			p.Level = percent(r.Columns[i].Tests[0].CI.Level)
+			p.Level = text.Percent(r.Columns[i].Tests[0].CI.Level)
 			break
 		}
 	}
@@ -188,7 +190,7 @@ func enumerate(sections []*section) []link {
 	}
 	var links []link
 	for _, s := range sections[:shown] {
-		links = append(links, link{Before: ", ", ID: s.ID, Name: shorten(s.Name, longestName)})
+		links = append(links, link{Before: ", ", ID: s.ID, Name: text.Shorten(s.Name, text.LongestName)})
 	}
 	if more := len(sections) - shown; more > 0 {
 		links = append(links, link{ID: "columns", Name: fmt.Sprintf("%d more", more)})
@@ -202,11 +204,11 @@ func enumerate(sections []*section) []link {
 
 // needed says how many rows would decide the insufficient columns. It goes on after a phrase,
 // and is empty if there are none.
-func needed(columns []ColumnReport) string {
+func needed(columns []drift.ColumnReport) string {
 	rows, decidable, hopeless := 0, 0, 0
 	for _, c := range columns {
 		switch {
-		case c.Verdict != Insufficient:
+		case c.Verdict != drift.Insufficient:
 		case c.NeededRows > 0:
 			rows = max(rows, c.NeededRows)
 			decidable++
@@ -220,52 +222,38 @@ func needed(columns []ColumnReport) string {
 	case decidable == 0:
 		return " in the reference, whatever the current ones"
 	case hopeless == 0:
-		return fmt.Sprintf("; about %s would do", thousands(rows))
+		return fmt.Sprintf("; about %s would do", text.Thousands(rows))
 	default:
-		return fmt.Sprintf("; about %s would do, but for %d the reference has too few", thousands(rows), hopeless)
+		return fmt.Sprintf("; about %s would do, but for %d the reference has too few", text.Thousands(rows), hopeless)
 	}
 }
 
-// measures explains the tests that were made, in the order of their constants.
-func measures(columns []ColumnReport) []measure {
-	made := make(map[TestName]bool)
+// measures explains the tests that were made. Methods with the same effect are explained
+// together.
+func measures(columns []drift.ColumnReport) []measure {
+	made := make(map[drift.Method]bool)
 	for _, c := range columns {
 		for _, t := range c.Tests {
 			made[t.Name] = true
 		}
 	}
 	var explained []measure
-	for _, m := range []struct {
-		tests []TestName
-		text  string
-	}{
-		{[]TestName{TestKS}, "D is the largest difference between the shares of values up to any one point, from 0 to 1. " +
-			"Its interval is the observed D and, on either side, the limit of the largest error of two empirical distribution functions."},
-		{[]TestName{TestChiSquare, TestG}, "The effect is the total variation: the share of rows that would have to change their level, or their group of numbers, from 0 to 1. " +
-			"The interval is one of the change without noise: down from the effect by its normal error, and up from the observed variation by McDiarmid’s bound on its error, so that it holds more than its level. " +
-			"It may start at 0 beside a tiny p, because p is about any difference at all, and the interval about how large it is."},
-		{[]TestName{TestWasserstein}, "The effect is how far values moved on average, in standard deviations of the reference. " +
-			"Its interval is the observed distance and, on either side, its normal error by the delta method, and reaches down to the effect."},
-		{[]TestName{TestPSI, TestJensenShannon, TestHellinger}, "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
-			"That of a PSI has no upper end if levels are rare."},
-		{[]TestName{TestMissing, TestInfinite, TestUnseen}, "The effect is the difference of the rates, and the interval Newcombe’s (method 10)."},
-		{[]TestName{TestOutOfRange}, "The effect is the rate of numbers beyond those of the reference, less what is to be expected without a change. The interval is that of the rate itself, as of a change from 0, and Newcombe’s (method 10)."},
-	} {
-		var titles []string
-		for _, name := range m.tests {
-			if made[name] {
-				titles = append(titles, testTitle(name))
-			}
+	for _, m := range drift.Methods() {
+		if !made[m.Name] {
+			continue
 		}
-		if len(titles) > 0 {
-			explained = append(explained, measure{strings.Join(titles, ", "), m.text})
+		at := slices.IndexFunc(explained, func(e measure) bool { return e.Text == m.Effect })
+		if at < 0 {
+			explained = append(explained, measure{m.Title, m.Effect})
+			continue
 		}
+		explained[at].Name += ", " + m.Title
 	}
 	return explained
 }
 
-func correctionName(c Correction) string {
-	if c == BenjaminiHochberg {
+func correctionName(c drift.Correction) string {
+	if c == drift.BenjaminiHochberg {
 		return "for all columns together (Benjamini-Hochberg)"
 	}
 	return "for each column"
@@ -287,39 +275,40 @@ func window(from, to time.Time) string {
 
 // bySeverity returns the columns' positions, those first that need attention: the drifted
 // ones from the most severe, those that could not be decided, and the stable ones.
-func (r *Report) bySeverity() []int {
+func bySeverity(r *drift.Report) []int {
 	order := make([]int, len(r.Columns))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int {
 		a, b := &r.Columns[i], &r.Columns[j]
-		return cmp.Or(cmp.Compare(a.attention(), b.attention()), cmp.Compare(b.severity(), a.severity()))
+		return cmp.Or(cmp.Compare(attention(a), attention(b)), cmp.Compare(severity(b), severity(a)))
 	})
 	return order
 }
 
 // attention is the place of the column's verdict among those that need attention.
-func (c *ColumnReport) attention() int {
-	return slices.Index([]Verdict{Drifted, Insufficient, Invalid, Stable}, c.Verdict)
+func attention(c *drift.ColumnReport) int {
+	return slices.Index([]drift.Verdict{drift.Drifted, drift.Insufficient, drift.Invalid, drift.Stable}, c.Verdict)
 }
 
 // severity is that of the leading test, or -1 if none was made.
-func (c *ColumnReport) severity() float64 {
+func severity(c *drift.ColumnReport) float64 {
 	if len(c.Tests) == 0 {
 		return -1
 	}
-	return c.Leading().severity()
+	t := c.Leading()
+	return t.EffectSize / t.Floor
 }
 
-func newRow(c *ColumnReport, s *section) row {
+func newRow(c *drift.ColumnReport, s *section) row {
 	r := row{
 		Section: s,
 		Missing: "–",
 		Order: rowOrder{
-			Verdict:  c.attention(),
-			Missing:  decimals(math.Abs(c.Current.MissingRate-c.Reference.MissingRate), 6),
-			Severity: decimals(c.severity(), 6),
+			Verdict:  attention(c),
+			Missing:  text.Decimals(math.Abs(c.Current.MissingRate-c.Reference.MissingRate), 6),
+			Severity: text.Decimals(severity(c), 6),
 			P:        "2",
 		},
 	}
@@ -327,15 +316,15 @@ func newRow(c *ColumnReport, s *section) row {
 		r.Missing = change(c.Reference.MissingRate, c.Current.MissingRate)
 	}
 	switch {
-	case c.Verdict != Insufficient:
+	case c.Verdict != drift.Insufficient:
 	case c.NeededRows > 0:
-		r.Needed = fmt.Sprintf("about %s rows would do", thousands(c.NeededRows))
+		r.Needed = fmt.Sprintf("about %s rows would do", text.Thousands(c.NeededRows))
 	default:
 		r.Needed = "the reference has too few rows"
 	}
 	if len(c.Tests) > 0 {
 		t := c.Leading()
-		r.Change, r.Effect, r.P = unbroken.Replace(whatChanged(c, t.Name)), formatEffect(t.EffectSize), strings.TrimPrefix(formatP(t.AdjustedPValue), "= ")
+		r.Change, r.Effect, r.P = unbroken.Replace(whatChanged(c, infoOf(t.Name))), formatEffect(t.EffectSize), strings.TrimPrefix(text.P(t.AdjustedPValue), "= ")
 		r.Interval, r.Bar = interval(t.CI), newBar(t)
 		r.Order.P = strconv.FormatFloat(t.AdjustedPValue, 'g', -1, 64)
 	}
@@ -343,20 +332,14 @@ func newRow(c *ColumnReport, s *section) row {
 }
 
 // whatChanged shows in a few words what the leading test looked at, on both sides.
-func whatChanged(c *ColumnReport, leading TestName) string {
-	switch leading {
-	case TestMissing:
-		return "missing " + change(c.Reference.MissingRate, c.Current.MissingRate)
-	case TestInfinite:
-		return "infinite " + change(c.Reference.InfiniteRate, c.Current.InfiniteRate)
-	case TestOutOfRange:
-		return "out of range " + change(c.Reference.OutOfRangeRate, c.Current.OutOfRangeRate)
-	case TestUnseen:
-		return "unseen " + change(c.Reference.UnseenRate, c.Current.UnseenRate)
+func whatChanged(c *drift.ColumnReport, leading drift.MethodInfo) string {
+	if leading.Rate != nil {
+		name := strings.ToLower(strings.TrimSuffix(leading.Title, " rate"))
+		return name + " " + change(leading.Rate(&c.Reference), leading.Rate(&c.Current))
 	}
-	if c.Kind == KindNumeric {
+	if c.Kind == drift.KindNumeric {
 		if n := len(c.Histogram); n == 2 && isValue(c.Histogram[0]) && isValue(c.Histogram[1]) {
-			values := groupAll(formatApart(*c.Histogram[0].Hi, *c.Histogram[1].Hi))
+			values := text.GroupAll(text.Apart(*c.Histogram[0].Hi, *c.Histogram[1].Hi))
 			return values[1] + ": " + change(c.Histogram[1].Reference, c.Histogram[1].Current)
 		}
 		if r, k := c.Reference.Numbers, c.Current.Numbers; r != nil && k != nil {
@@ -364,27 +347,27 @@ func whatChanged(c *ColumnReport, leading TestName) string {
 		}
 		return ""
 	}
-	var moved Bin
+	var moved drift.Bin
 	for _, b := range c.Histogram {
-		if b.Levels == 0 && b.change() > moved.change() {
+		if b.Levels == 0 && math.Abs(b.Current-b.Reference) > math.Abs(moved.Current-moved.Reference) {
 			moved = b
 		}
 	}
 	if moved.Label == "" {
 		return "no level moved"
 	}
-	return shorten(moved.Label, longestName) + ": " + change(moved.Reference, moved.Current)
+	return text.Shorten(moved.Label, text.LongestName) + ": " + change(moved.Reference, moved.Current)
 }
 
 // movedNumber shows the mean for a test of distances, else the median, unless another quantile
 // moved so much further that the spread is what changed.
-func movedNumber(r, k *Numbers, leading TestName) string {
+func movedNumber(r, k *drift.Numbers, leading drift.MethodInfo) string {
 	type pair struct {
 		name               string
 		reference, current float64
 	}
 	shown := pair{"median", r.P50, k.P50}
-	if leading == TestWasserstein {
+	if leading.Means {
 		shown = pair{"mean", r.Mean, k.Mean}
 	}
 	const further = 4
@@ -397,16 +380,16 @@ func movedNumber(r, k *Numbers, leading TestName) string {
 			shown, furthest = other, moved
 		}
 	}
-	texts := groupAll(formatApart(shown.reference, shown.current))
+	texts := text.GroupAll(text.Apart(shown.reference, shown.current))
 	return shown.name + " " + arrow(texts[0], texts[1])
 }
 
 // isValue reports whether the bin is one of a single number.
-func isValue(b Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
+func isValue(b drift.Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
 
 // change shows a rate on both sides, or once if it is the same.
 func change(reference, current float64) string {
-	return arrow(percentCellsApart(reference, current))
+	return arrow(text.CellPercentsApart(reference, current))
 }
 
 // arrow shows a text of both sides, or once if it is the same. Texts of values that differ
@@ -418,38 +401,22 @@ func arrow(reference, current string) string {
 	return reference + " → " + current
 }
 
-func testTitle(name TestName) string {
-	switch name {
-	case TestKS:
-		return "Kolmogorov-Smirnov"
-	case TestChiSquare:
-		return "Chi-square"
-	case TestG:
-		return "G-test"
-	case TestWasserstein:
-		return "Wasserstein"
-	case TestPSI:
-		return "PSI"
-	case TestJensenShannon:
-		return "Jensen-Shannon"
-	case TestHellinger:
-		return "Hellinger"
-	case TestMissing:
-		return "Missing rate"
-	case TestInfinite:
-		return "Infinite rate"
-	case TestOutOfRange:
-		return "Out of range"
-	default:
-		return "Unseen rate"
+// infoOf returns what is known of a method. Of one that this version does not know, from the
+// report of another, that is its name.
+func infoOf(name drift.Method) drift.MethodInfo {
+	for _, info := range drift.Methods() {
+		if info.Name == name {
+			return info
+		}
 	}
+	return drift.MethodInfo{Name: name, Title: string(name)}
 }
 
 // unbroken keeps numbers on one line: no break before a percent sign, within 1e-15, or after
 // the sign that a p-value follows.
 var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060", "< ", "<\u00a0", "= ", "=\u00a0")
 
-func newSection(c *ColumnReport, position int) *section {
+func newSection(c *drift.ColumnReport, position int) *section {
 	s := &section{
 		ID:      fmt.Sprintf("column-%d", position+1),
 		Name:    c.Name,
@@ -460,13 +427,13 @@ func newSection(c *ColumnReport, position int) *section {
 	}
 	for _, t := range c.Tests {
 		s.Tests = append(s.Tests, testRow{
-			Name:      testTitle(t.Name),
-			Statistic: formatNumber(t.Statistic),
+			Name:      infoOf(t.Name).Title,
+			Statistic: text.Number(t.Statistic),
 			Effect:    formatEffect(t.EffectSize),
 			Interval:  interval(t.CI),
-			Floor:     formatNumber(t.Floor),
-			P:         strings.TrimPrefix(formatP(t.PValue), "= "),
-			Adjusted:  strings.TrimPrefix(formatP(t.AdjustedPValue), "= "),
+			Floor:     text.Number(t.Floor),
+			P:         strings.TrimPrefix(text.P(t.PValue), "= "),
+			Adjusted:  strings.TrimPrefix(text.P(t.AdjustedPValue), "= "),
 			Drifted:   t.Drifted,
 		})
 	}
@@ -474,66 +441,66 @@ func newSection(c *ColumnReport, position int) *section {
 		s.Numbers = numberRows(c)
 	}
 	if d := c.Distances; d != nil {
-		s.Distances = []fact{{Name: "PSI", Value: formatNumber(d.PSI)}, {Name: "Jensen-Shannon", Value: formatNumber(d.JensenShannon)}}
+		s.Distances = []fact{{Name: "PSI", Value: text.Number(d.PSI)}, {Name: "Jensen-Shannon", Value: text.Number(d.JensenShannon)}}
 		if d.Wasserstein1 != nil {
-			s.Distances = append(s.Distances, fact{Name: "Wasserstein", Value: formatQuantity(*d.Wasserstein1)})
+			s.Distances = append(s.Distances, fact{Name: "Wasserstein", Value: text.Quantity(*d.Wasserstein1)})
 		}
 	}
 	switch {
-	case c.Kind == KindNumeric && len(c.Histogram) > 0:
+	case c.Kind == drift.KindNumeric && len(c.Histogram) > 0:
 		s.Plot = newPlot(c.Histogram)
-	case c.Kind == KindCategorical:
+	case c.Kind == drift.KindCategorical:
 		s.Levels = levelRows(c.Histogram)
 	}
 	return s
 }
 
-func numberRows(c *ColumnReport) []numberRow {
+func numberRows(c *drift.ColumnReport) []numberRow {
 	r, k := &c.Reference, &c.Current
-	rows := []numberRow{{"Rows", thousands(r.Rows), thousands(k.Rows)}}
+	rows := []numberRow{{"Rows", text.Thousands(r.Rows), text.Thousands(k.Rows)}}
 	share := func(name string, reference, current float64) {
-		a, b := percentCellsApart(reference, current)
+		a, b := text.CellPercentsApart(reference, current)
 		rows = append(rows, numberRow{name, a, b})
 	}
 	share("Missing", r.MissingRate, k.MissingRate)
-	if c.Kind == KindCategorical {
+	if c.Kind == drift.KindCategorical {
 		share("Unseen", r.UnseenRate, k.UnseenRate)
 	} else {
 		share("Infinite", r.InfiniteRate, k.InfiniteRate)
 		share("Out of range", r.OutOfRangeRate, k.OutOfRangeRate)
 	}
-	value := func(name string, of func(*Numbers) float64) {
+	value := func(name string, of func(*drift.Numbers) float64) {
 		switch {
 		case r.Numbers != nil && k.Numbers != nil:
 			// The rows are read against each other, too: the spread says how many digits matter.
-			texts := formatQuantities(of(r.Numbers), of(k.Numbers), r.Numbers.P05, r.Numbers.P95)
+			texts := text.Quantities(of(r.Numbers), of(k.Numbers), r.Numbers.P05, r.Numbers.P95)
 			rows = append(rows, numberRow{name, texts[0], texts[1]})
 		case r.Numbers != nil:
-			rows = append(rows, numberRow{name, formatQuantity(of(r.Numbers)), "–"})
+			rows = append(rows, numberRow{name, text.Quantity(of(r.Numbers)), "–"})
 		case k.Numbers != nil:
-			rows = append(rows, numberRow{name, "–", formatQuantity(of(k.Numbers))})
+			rows = append(rows, numberRow{name, "–", text.Quantity(of(k.Numbers))})
 		}
 	}
-	value("Mean", func(n *Numbers) float64 { return n.Mean })
-	value("Std. deviation", func(n *Numbers) float64 { return n.Std })
-	value("Minimum", func(n *Numbers) float64 { return n.Min })
-	value("5 %", func(n *Numbers) float64 { return n.P05 })
-	value("25 %", func(n *Numbers) float64 { return n.P25 })
-	value("Median", func(n *Numbers) float64 { return n.P50 })
-	value("75 %", func(n *Numbers) float64 { return n.P75 })
-	value("95 %", func(n *Numbers) float64 { return n.P95 })
-	value("Maximum", func(n *Numbers) float64 { return n.Max })
+	value("Mean", func(n *drift.Numbers) float64 { return n.Mean })
+	value("Std. deviation", func(n *drift.Numbers) float64 { return n.Std })
+	value("Minimum", func(n *drift.Numbers) float64 { return n.Min })
+	value("5 %", func(n *drift.Numbers) float64 { return n.P05 })
+	value("25 %", func(n *drift.Numbers) float64 { return n.P25 })
+	value("Median", func(n *drift.Numbers) float64 { return n.P50 })
+	value("75 %", func(n *drift.Numbers) float64 { return n.P75 })
+	value("95 %", func(n *drift.Numbers) float64 { return n.P95 })
+	value("Maximum", func(n *drift.Numbers) float64 { return n.Max })
 	return rows
 }
 
-func levelRows(bins []Bin) []levelRow {
+func levelRows(bins []drift.Bin) []levelRow {
 	highest := highestShare(bins)
-	width := func(share float64) string { return decimals(min(100*share/highest, 100), 2) }
+	width := func(share float64) string { return text.Decimals(min(100*share/highest, 100), 2) }
 	var rows []levelRow
 	for _, b := range bins {
-		reference, current := percentCellsApart(b.Reference, b.Current)
+		reference, current := text.CellPercentsApart(b.Reference, b.Current)
 		rows = append(rows, levelRow{
-			Label:          shorten(b.Label, longestName),
+			Label:          text.Shorten(b.Label, text.LongestName),
 			Reference:      reference,
 			Current:        current,
 			ReferenceWidth: width(b.Reference),
@@ -547,7 +514,7 @@ func levelRows(bins []Bin) []levelRow {
 }
 
 // highestShare is that of a bin that does not sum up levels, or 1 if they are empty.
-func highestShare(bins []Bin) float64 {
+func highestShare(bins []drift.Bin) float64 {
 	highest := 0.0
 	for _, b := range bins {
 		if b.Levels == 0 {
@@ -561,7 +528,7 @@ func highestShare(bins []Bin) float64 {
 }
 
 // interval returns the ends of an interval of an effect.
-func interval(ci CI) string {
+func interval(ci drift.CI) string {
 	if ci.Hi >= math.MaxFloat64 {
 		return "from " + formatEffect(ci.Lo)
 	}
@@ -571,9 +538,7 @@ func interval(ci CI) string {
 // formatEffect returns three decimals, unless that would be long.
 func formatEffect(x float64) string {
 	if x >= 1000 {
-		return formatNumber(x)
+		return text.Number(x)
 	}
-	return decimals(x, 3)
+	return text.Decimals(x, 3)
 }
-
-func decimals(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }

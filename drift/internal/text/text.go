@@ -1,4 +1,6 @@
-package drift
+// Package text writes numbers, shares and names as the sentences and the page of a drift report
+// show them.
+package text
 
 import (
 	"fmt"
@@ -9,27 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// formatNumber returns three significant digits of a statistic, without an exponent where
+// Number returns three significant digits of a statistic, without an exponent where
 // that stays short: "0.0123", "1520", "1.2e+09". Values of a column, which may differ by
-// little for their size, are for [formatApart].
-func formatNumber(x float64) string {
+// little for their size, are for [Apart].
+func Number(x float64) string {
 	if a := math.Abs(x); a >= 1000 && a < 1e7 {
 		return strconv.FormatFloat(x, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
-// formatP returns a p-value as part of a sentence: "= 0.031", "< 1e-15".
-func formatP(p float64) string {
+// P returns a p-value as part of a sentence: "= 0.031", "< 1e-15".
+func P(p float64) string {
 	if p < 1e-15 {
 		return "< 1e-15"
 	}
 	return "= " + strconv.FormatFloat(p, 'g', 2, 64)
 }
 
-// percent returns a share in percent with one decimal; a share that rounds to 0 or 100 but
+// Percent returns a share in percent with one decimal; a share that rounds to 0 or 100 but
 // is neither says so.
-func percent(share float64) string {
+func Percent(share float64) string {
 	switch p := 100 * share; {
 	case p > 0 && p < 0.05:
 		return "< 0.1 %"
@@ -40,18 +42,18 @@ func percent(share float64) string {
 	}
 }
 
-// percentsApart is percent for two shares that are read against each other. Shares that
-// differ look different: they have as many decimals as that takes.
-func percentsApart(a, b float64) (string, string) { return tellApart(percent, a, b) }
+// PercentsApart is [Percent] for two shares that are read against each other. Shares that
+// differ look different: they have as many Decimals as that takes.
+func PercentsApart(a, b float64) (string, string) { return tellApart(Percent, a, b) }
 
-// percentCellsApart is percentsApart for a table.
-func percentCellsApart(a, b float64) (string, string) { return tellApart(percentCell, a, b) }
+// CellPercentsApart is PercentsApart for a table.
+func CellPercentsApart(a, b float64) (string, string) { return tellApart(percentCell, a, b) }
 
 func tellApart(short func(float64) string, a, b float64) (string, string) {
 	s, t := short(a), short(b)
 	long := func(share float64, digits int) (text string, isNoneOrAll bool) {
-		text = decimals(100*share, digits)
-		return text + " %", text == decimals(0, digits) || text == decimals(100, digits)
+		text = Decimals(100*share, digits)
+		return text + " %", text == Decimals(0, digits) || text == Decimals(100, digits)
 	}
 	for digits := 2; a != b && s == t && digits <= mostDigits; digits++ {
 		x, xRounded := long(a, digits)
@@ -63,9 +65,9 @@ func tellApart(short func(float64) string, a, b float64) (string, string) {
 	return s, t
 }
 
-// percentCell is percent for a table: always with a decimal, but for none and all.
+// percentCell is [Percent] for a table: always with a decimal, but for none and all.
 func percentCell(share float64) string {
-	p := percent(share)
+	p := Percent(share)
 	if share == 0 || share == 1 || strings.Contains(p, ".") {
 		return p
 	}
@@ -81,20 +83,20 @@ const (
 	longest     = 1e15 // from here on it has one, too: not all of its whole digits are known
 )
 
-// formatApart returns values of a column that are read against each other in a sentence, to
+// Apart returns values of a column that are read against each other in a sentence, to
 // the same place: all whole digits, and two digits of the smallest difference between any
 // two, so that a change does not vanish because it is small against the values. Each has
 // at least three significant digits.
-func formatApart(values ...float64) []string { return writeApart(proseDigits, values) }
+func Apart(values ...float64) []string { return writeApart(proseDigits, values) }
 
-// formatQuantities is formatApart for a table or an axis: at least five significant digits,
+// Quantities is Apart for a table or an axis: at least five significant digits,
 // and groups of three digits from a thousand on.
-func formatQuantities(values ...float64) []string {
-	return groupAll(writeApart(tableDigits, values))
+func Quantities(values ...float64) []string {
+	return GroupAll(writeApart(tableDigits, values))
 }
 
-// formatQuantity is formatQuantities for a value on its own.
-func formatQuantity(x float64) string { return formatQuantities(x)[0] }
+// Quantity is Quantities for a value on its own.
+func Quantity(x float64) string { return Quantities(x)[0] }
 
 func writeApart(least int, values []float64) []string {
 	place := math.MaxInt // the power of ten of the last digit that the differences take
@@ -127,18 +129,18 @@ func writeTo(place, least int, x float64) string {
 	case x == 0:
 		return "0"
 	case math.IsNaN(x - x): // of a report that no detector made
-		return decimals(x, 0)
+		return Decimals(x, 0)
 	}
 	first := powerOfTen(x)
 	last := max(min(place, first-least+1), first-mostDigits+1)
 	if a := math.Abs(x); a < smallest || a >= longest {
 		return shorter(strconv.FormatFloat(x, 'g', first-last+1, 64), strconv.FormatFloat(x, 'g', -1, 64))
 	}
-	text := decimals(x, max(-last, 0))
+	text := Decimals(x, max(-last, 0))
 	if strings.Contains(text, ".") {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	return shorter(text, decimals(x, -1))
+	return shorter(text, Decimals(x, -1))
 }
 
 // shorter prefers the digits that identify a float64 to more digits, which say nothing.
@@ -149,8 +151,8 @@ func shorter(text, identifying string) string {
 	return text
 }
 
-// groupAll puts thin spaces between the whole digits of numbers, in groups of three.
-func groupAll(numbers []string) []string {
+// GroupAll puts thin spaces between the whole digits of numbers, in groups of three.
+func GroupAll(numbers []string) []string {
 	grouped := make([]string, len(numbers))
 	for i, text := range numbers {
 		unsigned := strings.TrimPrefix(text, "-")
@@ -160,8 +162,8 @@ func groupAll(numbers []string) []string {
 	return grouped
 }
 
-// thousands returns n with thin spaces between groups of three digits.
-func thousands(n int) string { return groupDigits(strconv.Itoa(n)) }
+// Thousands returns n with thin spaces between groups of three digits.
+func Thousands(n int) string { return groupDigits(strconv.Itoa(n)) }
 
 // groupDigits puts thin spaces between groups of three digits.
 func groupDigits(digits string) string {
@@ -175,27 +177,38 @@ func groupDigits(digits string) string {
 	return b.String()
 }
 
-// counted returns a number of things, "1 value" or "2 values".
-func counted(n int, thing string) string {
+// Counted returns a number of things, "1 value" or "2 values".
+func Counted(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// lowerFirst returns s with a lower-case first letter.
-func lowerFirst(s string) string {
+// LowerFirst returns s with a lower-case first letter.
+func LowerFirst(s string) string {
 	r, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(r)) + s[size:]
 }
 
-// longestName is the number of letters of a name in a sentence.
-const longestName = 60
+// LongestName is the number of letters of a name in a sentence.
+const LongestName = 60
 
-// shorten cuts a text that has more than so many letters.
-func shorten(s string, most int) string {
+// Shorten cuts a text that has more than so many letters.
+func Shorten(s string, most int) string {
 	if letters := []rune(s); len(letters) > most {
 		return string(letters[:most-1]) + "…"
 	}
 	return s
+}
+
+// Decimals returns a number with so many Decimals.
+func Decimals(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
+
+// Value returns a value of a column with at most six significant digits.
+func Value(x float64) string {
+	if a := math.Abs(x); a >= 1e6 && a < 1e9 && x == math.Trunc(x) {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64)
 }
