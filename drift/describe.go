@@ -83,7 +83,9 @@ func begins(edges []float64) []float64 {
 }
 
 // neighbours reports whether hi is the next number above lo.
-func neighbours(lo, hi float64) bool { return math.Nextafter(lo, math.Inf(1)) == hi }
+func neighbours(lo, hi float64) bool {
+	return lo < hi && math.Nextafter(lo, hi) == hi
+}
 
 // quantile returns the q-quantile of the finite values, which must exist: the value below
 // which a share q lies, values being spread evenly within their cell.

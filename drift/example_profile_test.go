@@ -7,25 +7,6 @@ import (
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
-// A reference that is compared with many samples is prepared once.
-func ExampleFittedSample() {
-	reference := []float64{1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8}
-	fitted, err := drift.NewFittedSample(reference)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, current := range [][]float64{{2, 4, 6, 8}, {7, 8, 9, 10}} {
-		r, err := fitted.KolmogorovSmirnov(current)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Printf("D = %.3f, p = %.3f\n", r.Statistic, r.PValue)
-	}
-	// Output:
-	// D = 0.125, p = 1.000
-	// D = 0.750, p = 0.085
-}
-
 // Counts on cells bound what the rows themselves would say.
 func ExampleProfile_KolmogorovSmirnov() {
 	var reference, current []float64

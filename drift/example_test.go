@@ -73,17 +73,6 @@ func ExampleChiSquare() {
 	// Output: X² = 7.45, p = 0.024
 }
 
-func ExampleFisherExact() {
-	// Missing values: none of 2000 before, 5 of 100 now.
-	r, err := drift.FisherExact([2]int{0, 2000}, [2]int{5, 95})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%+.2f, p = %.1e\n", r.Statistic, r.PValue)
-	// Output: +0.05, p = 2.2e-07
-}
-
 func ExampleInputError() {
 	_, err := drift.KolmogorovSmirnov([]float64{1, 2}, []float64{3, math.NaN()})
 	var input *drift.InputError
@@ -215,4 +204,45 @@ func ExampleProxyMetrics() {
 	fmt.Printf("%d answers, %.0f %% positive, mean %.2f, entropy %.0f bits\n",
 		p.Volume, 100**p.PositiveRate, p.Scores.Mean, p.Scores.Entropy)
 	// Output: 4 answers, 50 % positive, mean 0.50, entropy 2 bits
+}
+
+func ExampleKullbackLeibler() {
+	r, err := drift.KullbackLeibler([]int{100, 300, 600}, []int{150, 300, 550})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.4f nats\n", r.Statistic)
+	// Output: 0.0117 nats
+}
+
+func ExampleHellinger() {
+	r, err := drift.Hellinger([]int{50, 50, 0}, []int{0, 50, 50})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n", r.Statistic)
+	// Output: 0.707
+}
+
+func ExampleGTest() {
+	r, err := drift.GTest([]int{50, 30, 20}, []int{40, 40, 40})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("G = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: G = 7.52, p = 0.023
+}
+
+func ExampleTwoProportionZ() {
+	// Refused: 100 of 1000 before, 140 of 1000 now.
+	r, err := drift.TwoProportionZ([2]int{100, 900}, [2]int{140, 860})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: z = 2.75, p = 0.0059
 }

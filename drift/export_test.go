@@ -16,18 +16,5 @@ func (p *Profile) SetCounts(rows int, counts [][]int64) {
 	}
 }
 
-// ExtremeProbability is that of the x most extreme of n and m values being all among the m.
-func ExtremeProbability(x, n, m int64) float64 { return extremeProbability(x, n, m) }
-
 // Neighbours reports whether hi is the next number above lo.
 func Neighbours(lo, hi float64) bool { return neighbours(lo, hi) }
-
-// CountedKS is the distance of two samples as KolmogorovSmirnov takes it from large ones, or
-// false if a value is NaN.
-func CountedKS(reference, current []float64) (d float64, ok bool) {
-	h, ok := ksCounted(reference, current)
-	return ksResult(h, len(reference), len(current)).Statistic, ok
-}
-
-// KSExactEqual is P(nD >= h) for two samples of n values.
-func KSExactEqual(h, n float64) float64 { return ksExactEqual(h, n) }

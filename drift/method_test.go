@@ -160,23 +160,6 @@ func TestMethods_Properties(t *testing.T) {
 			return err == nil
 		}, awkward, awkward))
 	}
-	props.Property("evidently", prop.ForAll(func(a, b []float64) bool {
-		report, err := drift.EvidentlyPreset([]drift.Column{drift.Numeric("x", a)}, []drift.Column{drift.Numeric("x", b)}, drift.EvidentlyConfig{})
-		if err != nil {
-			return false
-		}
-		_, err = json.Marshal(report)
-		return err == nil
-	}, awkward, awkward))
-	for name, run := range multivariate {
-		props.Property(name, prop.ForAll(func(a, b []float64) bool {
-			columns := func(x, y []float64) []drift.Column {
-				return []drift.Column{drift.Numeric("x", x), drift.Numeric("y", y)}
-			}
-			got, _, err := run(columns(a, b), columns(b, a), drift.MultivariateConfig{})
-			return err == nil && got.PValue >= 0 && got.PValue <= 1 && got.EffectSize >= 0 && got.EffectSize <= 1
-		}, awkward, awkward))
-	}
 	props.TestingRun(t)
 }
 

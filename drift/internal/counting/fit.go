@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
 // Fit is how the numbers of a column are counted: what the reference decides once
@@ -59,7 +61,7 @@ func NewFit(values []float64, k int) Fit {
 	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
 		return math.IsNaN(x) || math.IsInf(x, 0)
 	})
-	slices.Sort(sorted)
+	radix.Sort(sorted)
 	if len(sorted) == 0 {
 		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
 	}
@@ -177,15 +179,15 @@ func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) fl
 		return sorted[end-1]
 	}
 	// Between two values of the reference, exactly where the next cell begins.
-	lo, hi := sortKey(sorted[end-1]), sortKey(sorted[end])
+	lo, hi := radix.Key(sorted[end-1]), radix.Key(sorted[end])
 	for hi-lo > 1 {
-		if middle := lo + (hi-lo)/2; f.Grid.index(unsortKey(middle)) > cell {
+		if middle := lo + (hi-lo)/2; f.Grid.index(radix.Unkey(middle)) > cell {
 			hi = middle
 		} else {
 			lo = middle
 		}
 	}
-	return unsortKey(lo)
+	return radix.Unkey(lo)
 }
 
 // withoutAtoms returns the sorted values but those that occur share times or more.
@@ -202,17 +204,6 @@ func withoutAtoms(sorted []float64, share int) []float64 {
 		from = to
 	}
 	return rest
-}
-
-// sortKey maps numbers to integers in the same order.
-func sortKey(x float64) uint64 {
-	b := math.Float64bits(x)
-	return b ^ (uint64(int64(b)>>63) | 1<<63)
-}
-
-// unsortKey is the inverse of sortKey.
-func unsortKey(k uint64) float64 {
-	return math.Float64frombits(k ^ (^uint64(int64(k)>>63) | 1<<63))
 }
 
 func ascending(values []float64) bool {

@@ -2,6 +2,7 @@ package counting
 
 import (
 	"math"
+	"math/bits"
 	"sort"
 )
 
@@ -9,9 +10,10 @@ import (
 // the numbers above edge i-1 and up to edge i, and the last cell the numbers above all edges.
 // A Locator is immutable.
 type Locator struct {
-	grid  Grid
-	edges []float64
-	spans []span // for each cell of the grid
+	grid   Grid
+	bounds []float64 // negative infinity, and the edges
+	spans  []span    // for each cell of the grid
+	steps  int       // of a search in the longest span
 }
 
 // span says which edges are inside a cell of the grid: the first of them, and how many. A
@@ -22,9 +24,9 @@ type span struct{ first, edges uint32 }
 // NewLocator returns the locator of edges in ascending order. The grid decides how long a
 // search takes, not what it finds.
 func NewLocator(edges []float64, g Grid) Locator {
-	l := Locator{grid: g, edges: make([]float64, len(edges)), spans: make([]span, g.Size+2)}
-	for i, e := range edges {
-		l.edges[i] = UnsignedZero(e) // above needs it
+	l := Locator{grid: g, bounds: []float64{math.Inf(-1)}, spans: make([]span, g.Size+2)}
+	for _, e := range edges {
+		l.bounds = append(l.bounds, UnsignedZero(e)) // above needs it
 	}
 	edge := 0
 	for cell := range l.spans {
@@ -37,25 +39,28 @@ func NewLocator(edges []float64, g Grid) Locator {
 			inside-- // the last edge is the end of the cell of the grid
 		}
 		l.spans[cell] = span{first: uint32(first), edges: uint32(inside)}
+		l.steps = max(l.steps, bits.Len(uint(inside)))
 	}
 	return l
 }
 
 // Search returns the cell of a number by a search in all edges.
-func (l *Locator) Search(x float64) int { return sort.SearchFloat64s(l.edges, x) }
+func (l *Locator) Search(x float64) int { return sort.SearchFloat64s(l.bounds[1:], x) }
 
 // count counts finite values, at most blockSize, in their cells.
 func (l *Locator) count(counts []int64, values []float64) {
 	var located [blockSize]uint32
 	l.grid.locate(&located, values)
-	spans, edges := l.spans, l.edges
+	spans, bounds := l.spans, l.bounds
 	for i, x := range values {
 		s := spans[located[i]]
 		cell := s.first
-		for n := s.edges; n > 0; {
-			half := (n + 1) / 2
-			cell += half * above(x, edges[cell+half-1])
-			n -= half
+		// As many steps for each number, because an end of the loop that depends on the number
+		// would often be mispredicted.
+		for range l.steps {
+			half := (s.edges + 1) / 2
+			cell += half * above(x, bounds[cell+half])
+			s.edges -= half
 		}
 		counts[cell]++
 	}

@@ -1,4 +1,4 @@
-package drift_test
+package twosample_test
 
 import (
 	"fmt"
@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/multivariate"
+	"github.com/selfheal-ml/selfheal/drift/twosample"
 )
 
 const (
@@ -98,23 +100,23 @@ type calibratedMethod struct {
 var (
 	omnibusMethods = []calibratedMethod{
 		{"KolmogorovSmirnov", drift.KolmogorovSmirnov[float64], true},
-		{"CramerVonMises", drift.CramerVonMises[float64], false},
-		{"AndersonDarling", drift.AndersonDarling[float64], false},
-		{"MannWhitney", drift.MannWhitney[float64], false},
-		{"EppsSingleton", drift.EppsSingleton[float64], false},
+		{"CramerVonMises", twosample.CramerVonMises[float64], false},
+		{"AndersonDarling", twosample.AndersonDarling[float64], false},
+		{"MannWhitney", twosample.MannWhitney[float64], false},
+		{"EppsSingleton", twosample.EppsSingleton[float64], false},
 	}
 	// The t tests are calibrated for means that are nearly normal, which means of twenty
 	// log-normal values are not.
 	meanMethods = []calibratedMethod{
-		{"WelchT", drift.WelchT[float64], false},
-		{"StudentT", drift.StudentT[float64], false},
+		{"WelchT", twosample.WelchT[float64], false},
+		{"StudentT", twosample.StudentT[float64], false},
 	}
 	categoryMethods = []calibratedMethod{
 		{"ChiSquare", onCounts(drift.ChiSquare[int]), false},
 		{"GTest", onCounts(drift.GTest[int]), false},
 	}
 	rateMethods = []calibratedMethod{
-		{"FisherExact", onRates(drift.FisherExact), true},
+		{"FisherExact", onRates(twosample.FisherExact), true},
 		{"TwoProportionZ", onRates(drift.TwoProportionZ), false},
 	}
 )
@@ -256,7 +258,7 @@ func rateTable(methods []calibratedMethod, runs int, rates map[size][]alarmRate)
 // out.
 func TestCalibration_MMD(t *testing.T) {
 	for i, s := range calibrationSizes {
-		cfg, runs := drift.MMDConfig{Permutations: 99}, calibrationRuns()
+		cfg, runs := multivariate.MMDConfig{Permutations: 99}, calibrationRuns()
 		if s.n+s.m > 1000 && runs < 2000 {
 			continue
 		}
@@ -272,11 +274,11 @@ func TestCalibration_MMD(t *testing.T) {
 }
 
 // onRows makes MMD a method on one column.
-func onRows(cfg drift.MMDConfig) sampleMethod {
+func onRows(cfg multivariate.MMDConfig) sampleMethod {
 	return func(reference, current []float64) (drift.Result, error) {
 		cfg := cfg
 		cfg.Seed = math.Float64bits(reference[0]) // so that runs differ
-		return drift.MMD(rowsOf(reference), rowsOf(current), cfg)
+		return multivariate.MMD(rowsOf(reference), rowsOf(current), cfg)
 	}
 }
 

@@ -1,4 +1,4 @@
-package drift_test
+package evidently_test
 
 import (
 	"encoding/json"
@@ -7,9 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/evidently"
 )
 
 // evidentlyCase is what testdata/evidently_vectors.py got from Evidently.
@@ -67,15 +71,15 @@ func evidentlyColumn(name, kind string, values []any) drift.Column {
 }
 
 // The names under which Evidently reports its methods.
-var evidentlyTitles = map[string]drift.EvidentlyMethod{
-	"K-S p_value":                   drift.EvidentlyKS,
-	"chi-square p_value":            drift.EvidentlyChiSquare,
-	"Z-test p_value":                drift.EvidentlyZ,
-	"Wasserstein distance (normed)": drift.EvidentlyWasserstein,
-	"Jensen-Shannon distance":       drift.EvidentlyJensenShannon,
+var evidentlyTitles = map[string]evidently.Method{
+	"K-S p_value":                   evidently.MethodKS,
+	"chi-square p_value":            evidently.MethodChiSquare,
+	"Z-test p_value":                evidently.MethodZ,
+	"Wasserstein distance (normed)": evidently.MethodWasserstein,
+	"Jensen-Shannon distance":       evidently.MethodJensenShannon,
 }
 
-func TestEvidentlyPreset_Vectors(t *testing.T) {
+func TestPreset_Vectors(t *testing.T) {
 	t.Parallel()
 	for name, c := range readEvidently(t) {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +88,7 @@ func TestEvidentlyPreset_Vectors(t *testing.T) {
 				reference = append(reference, evidentlyColumn(column.Name, column.Kind, column.Reference))
 				current = append(current, evidentlyColumn(column.Name, column.Kind, column.Current))
 			}
-			got, err := drift.EvidentlyPreset(reference, current, drift.EvidentlyConfig{})
+			got, err := evidently.Preset(reference, current, evidently.Config{})
 			require.NoError(t, err)
 			drifted := 0
 			for i, want := range c.Columns {
@@ -107,11 +111,11 @@ func TestEvidentlyPreset_Vectors(t *testing.T) {
 	}
 }
 
-func TestEvidentlyPreset_BadColumns(t *testing.T) {
+func TestPreset_BadColumns(t *testing.T) {
 	t.Parallel()
 	nan := math.NaN()
 	reference := []drift.Column{drift.Numeric("x", repeat(5, 1.0, 2)), drift.Numeric("empty", repeat(10, nan))}
-	got, err := drift.EvidentlyPreset(reference, reference, drift.EvidentlyConfig{DriftShare: 0.1})
+	got, err := evidently.Preset(reference, reference, evidently.Config{DriftShare: 0.1})
 	require.NoError(t, err)
 	require.Equal(t, "There are 0 values in the reference and 0 now.", got.Columns[1].Reason)
 	require.Equal(t, 1.0, got.Columns[0].Score)
@@ -119,19 +123,19 @@ func TestEvidentlyPreset_BadColumns(t *testing.T) {
 	_, err = json.Marshal(got)
 	require.NoError(t, err)
 
-	_, err = drift.EvidentlyPreset(reference, []drift.Column{drift.Categorical("x", nil)}, drift.EvidentlyConfig{DriftShare: 2})
+	_, err = evidently.Preset(reference, []drift.Column{drift.Categorical("x", nil)}, evidently.Config{DriftShare: 2})
 	require.ErrorIs(t, err, drift.ErrInvalidInput)
 	require.Equal(t, []string{
 		`drift: column "x": is categorical, want numeric as in the reference`,
 		`drift: column "empty": is missing; the reference has ["x" "empty"], current has ["x"]`,
-		`drift: invalid EvidentlyConfig: DriftShare is 2, want above 0 and at most 1`,
+		`evidently: invalid Config: DriftShare is 2, want above 0 and at most 1`,
 	}, strings.Split(err.Error(), "\n"))
-	_, err = drift.EvidentlyPreset(nil, nil, drift.EvidentlyConfig{})
+	_, err = evidently.Preset(nil, nil, evidently.Config{})
 	require.EqualError(t, err, "drift: reference: has no columns")
 }
 
-func ExampleEvidentlyPreset() {
-	report, err := drift.EvidentlyPreset(trainingData(), lastHour(), drift.EvidentlyConfig{})
+func ExamplePreset() {
+	report, err := evidently.Preset(trainingData(), lastHour(), evidently.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -144,4 +148,21 @@ func ExampleEvidentlyPreset() {
 	// age: ks 2e-10, drifted true
 	// region: z 1e+00, drifted false
 	// true
+}
+
+// Whatever the numbers, the report is plain JSON.
+func TestPreset_Properties(t *testing.T) {
+	t.Parallel()
+	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250106))
+	awkward := gen.SliceOfN(60, gen.OneGenOf(gen.Float64(), gen.Float64Range(-3, 3),
+		gen.OneConstOf(0.0, 1.0, math.Inf(1), math.Inf(-1), math.NaN(), math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64)))
+	props.Property("evidently", prop.ForAll(func(a, b []float64) bool {
+		report, err := evidently.Preset([]drift.Column{drift.Numeric("x", a)}, []drift.Column{drift.Numeric("x", b)}, evidently.Config{})
+		if err != nil {
+			return false
+		}
+		_, err = json.Marshal(report)
+		return err == nil
+	}, awkward, awkward))
+	props.TestingRun(t)
 }

@@ -1,4 +1,4 @@
-package drift_test
+package twosample_test
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/twosample"
 )
 
 // The defects for which these numbers are not those of the tests themselves. That the numbers
@@ -18,11 +18,11 @@ func TestSciPy_Faults(t *testing.T) {
 	t.Parallel()
 	t.Run("Cramér-von Mises sees a change in ties and unequal sizes alone", func(t *testing.T) {
 		constant := slices.Repeat([]float64{3}, 30)
-		theirs, err := drift.CramerVonMisesSciPy(constant, constant[:7])
+		theirs, err := twosample.CramerVonMisesSciPy(constant, constant[:7])
 		require.NoError(t, err)
 		require.InEpsilon(t, 3.114297708606273e-11, theirs.PValue, 1e-3) // but for rounding
 		require.InEpsilon(t, 7.761389961389961, theirs.Statistic, 1e-12)
-		ours, err := drift.CramerVonMises(constant, constant[:7])
+		ours, err := twosample.CramerVonMises(constant, constant[:7])
 		require.NoError(t, err)
 		require.Zero(t, ours.Statistic)
 		require.Equal(t, 1.0, ours.PValue)
@@ -31,11 +31,11 @@ func TestSciPy_Faults(t *testing.T) {
 		for times := 1; times <= 16; times *= 2 { // the same shares of the same values
 			reference := slices.Repeat([]float64{1, 1, 2, 3}, 5*times)
 			current := slices.Repeat([]float64{1, 1, 2, 3}, times)
-			theirs, err := drift.CramerVonMisesSciPy(reference, current)
+			theirs, err := twosample.CramerVonMisesSciPy(reference, current)
 			require.NoError(t, err)
 			require.Greater(t, theirs.Statistic, 1.5*last)
 			last = theirs.Statistic
-			ours, err := drift.CramerVonMises(reference, current)
+			ours, err := twosample.CramerVonMises(reference, current)
 			require.NoError(t, err)
 			require.Zero(t, ours.Statistic)
 		}
@@ -45,31 +45,31 @@ func TestSciPy_Faults(t *testing.T) {
 		for i := range reference {
 			reference[i], current[i] = float64(i), float64(i+5000)
 		}
-		theirs, err := drift.CramerVonMisesSciPy(reference, current)
+		theirs, err := twosample.CramerVonMisesSciPy(reference, current)
 		require.NoError(t, err)
 		require.InEpsilon(t, 1.9205400003663442e-07, theirs.PValue, pTolerance)
-		ours, err := drift.CramerVonMises(reference, current)
+		ours, err := twosample.CramerVonMises(reference, current)
 		require.NoError(t, err)
 		require.Less(t, ours.PValue, 1e-300)
 	})
 	t.Run("Anderson-Darling's p-value is cut and takes no account of ties", func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 31))
-		theirs, err := drift.AndersonDarlingSciPy(normals(rng, 100, 0), normals(rng, 100, 3))
+		theirs, err := twosample.AndersonDarlingSciPy(normals(rng, 100, 0), normals(rng, 100, 3))
 		require.NoError(t, err)
 		require.Equal(t, 0.001, theirs.PValue)
 
 		reference, current := []float64{0, 0, 0, 0, 1}, []float64{0, 0, 1, 1, 1, 1, 1, 1}
-		theirs, err = drift.AndersonDarlingSciPy(reference, current)
+		theirs, err = twosample.AndersonDarlingSciPy(reference, current)
 		require.NoError(t, err)
-		ours, err := drift.AndersonDarling(reference, current)
+		ours, err := twosample.AndersonDarling(reference, current)
 		require.NoError(t, err)
 		require.Equal(t, theirs.Statistic, ours.Statistic)
 		require.Less(t, 2*theirs.PValue, ours.PValue)
 	})
 	t.Run("Epps-Singleton gives too many alarms where sizes differ", func(t *testing.T) {
 		rates := alarms(t, 31, 400, size{50, 500}, normalLaw(0), normalLaw(0), []calibratedMethod{
-			{"EppsSingletonSciPy", drift.EppsSingletonSciPy[float64], false},
-			{"EppsSingleton", drift.EppsSingleton[float64], false},
+			{"EppsSingletonSciPy", twosample.EppsSingletonSciPy[float64], false},
+			{"EppsSingleton", twosample.EppsSingleton[float64], false},
 		})
 		require.Greater(t, rates[0].rate, 0.15)
 		require.Less(t, rates[1].rate, 0.1)
@@ -92,7 +92,7 @@ func TestAndersonDarlingSciPy_Interpolates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 32))
 	checked := 0
 	for range 100 {
-		got, err := drift.AndersonDarlingSciPy(normals(rng, 30, 0), normals(rng, 40, 0.6))
+		got, err := twosample.AndersonDarlingSciPy(normals(rng, 30, 0), normals(rng, 40, 0.6))
 		require.NoError(t, err)
 		x := got.Statistic
 		switch {
@@ -117,9 +117,9 @@ func TestSciPy_AgreesWithoutTies(t *testing.T) {
 		n, m := 5+rng.IntN(16), 5+rng.IntN(16)
 		reference, current := normals(rng, n, 0), normals(rng, m, rng.Float64())
 		for _, f := range [][2]sampleMethod{
-			{drift.AndersonDarling[float64], drift.AndersonDarlingSciPy[float64]},
-			{drift.CramerVonMises[float64], drift.CramerVonMisesSciPy[float64]},
-			{drift.EppsSingleton[float64], drift.EppsSingletonSciPy[float64]},
+			{twosample.AndersonDarling[float64], twosample.AndersonDarlingSciPy[float64]},
+			{twosample.CramerVonMises[float64], twosample.CramerVonMisesSciPy[float64]},
+			{twosample.EppsSingleton[float64], twosample.EppsSingletonSciPy[float64]},
 		} {
 			ours, err := f[0](reference, current)
 			require.NoError(t, err)
@@ -129,9 +129,9 @@ func TestSciPy_AgreesWithoutTies(t *testing.T) {
 			require.Equal(t, ours.EffectSize, theirs.EffectSize)
 			require.Equal(t, []int{n, m}, []int{theirs.NReference, theirs.NCurrent})
 		}
-		ours, err := drift.CramerVonMises(reference, current)
+		ours, err := twosample.CramerVonMises(reference, current)
 		require.NoError(t, err)
-		theirs, err := drift.CramerVonMisesSciPy(reference, current)
+		theirs, err := twosample.CramerVonMisesSciPy(reference, current)
 		require.NoError(t, err)
 		require.Equal(t, ours.PValue, theirs.PValue)
 	}

@@ -1,10 +1,10 @@
-package drift_test
+package twosample_test
 
 import (
 	"fmt"
 	"slices"
 
-	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/twosample"
 )
 
 // Waiting times before and after a change, in minutes.
@@ -14,7 +14,7 @@ var (
 )
 
 func ExampleCramerVonMises() {
-	r, err := drift.CramerVonMises(waitedBefore, waitedAfter)
+	r, err := twosample.CramerVonMises(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -24,7 +24,7 @@ func ExampleCramerVonMises() {
 }
 
 func ExampleAndersonDarling() {
-	r, err := drift.AndersonDarling(waitedBefore, waitedAfter)
+	r, err := twosample.AndersonDarling(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -38,12 +38,12 @@ func ExampleAndersonDarling() {
 func ExampleCramerVonMisesSciPy() {
 	ratedBefore := slices.Repeat([]float64{1, 2, 3}, 100)
 	ratedAfter := slices.Repeat([]float64{1, 2, 3}, 20)
-	r, err := drift.CramerVonMisesSciPy(ratedBefore, ratedAfter)
+	r, err := twosample.CramerVonMisesSciPy(ratedBefore, ratedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	ours, err := drift.CramerVonMises(ratedBefore, ratedAfter)
+	ours, err := twosample.CramerVonMises(ratedBefore, ratedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -56,7 +56,7 @@ func ExampleCramerVonMisesSciPy() {
 }
 
 func ExampleAndersonDarlingSciPy() {
-	r, err := drift.AndersonDarlingSciPy(waitedBefore, waitedAfter)
+	r, err := twosample.AndersonDarlingSciPy(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -66,7 +66,7 @@ func ExampleAndersonDarlingSciPy() {
 }
 
 func ExampleEppsSingletonSciPy() {
-	r, err := drift.EppsSingletonSciPy(waitedBefore, waitedAfter)
+	r, err := twosample.EppsSingletonSciPy(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -76,7 +76,7 @@ func ExampleEppsSingletonSciPy() {
 }
 
 func ExampleMannWhitney() {
-	r, err := drift.MannWhitney(waitedBefore, waitedAfter)
+	r, err := twosample.MannWhitney(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -86,7 +86,7 @@ func ExampleMannWhitney() {
 }
 
 func ExampleWelchT() {
-	r, err := drift.WelchT(waitedBefore, waitedAfter)
+	r, err := twosample.WelchT(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -96,7 +96,7 @@ func ExampleWelchT() {
 }
 
 func ExampleStudentT() {
-	r, err := drift.StudentT(waitedBefore, waitedAfter)
+	r, err := twosample.StudentT(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -106,7 +106,7 @@ func ExampleStudentT() {
 }
 
 func ExampleEppsSingleton() {
-	r, err := drift.EppsSingleton(waitedBefore, waitedAfter)
+	r, err := twosample.EppsSingleton(waitedBefore, waitedAfter)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -116,7 +116,7 @@ func ExampleEppsSingleton() {
 }
 
 func ExampleEnergyDistance() {
-	r, err := drift.EnergyDistance([]float64{20, 30, 40}, []float64{25, 35, 45})
+	r, err := twosample.EnergyDistance([]float64{20, 30, 40}, []float64{25, 35, 45})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -126,7 +126,7 @@ func ExampleEnergyDistance() {
 }
 
 func ExampleNormalizedWasserstein1() {
-	r, err := drift.NormalizedWasserstein1([]float64{20, 30, 40}, []float64{25, 35, 45})
+	r, err := twosample.NormalizedWasserstein1([]float64{20, 30, 40}, []float64{25, 35, 45})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -135,59 +135,13 @@ func ExampleNormalizedWasserstein1() {
 	// Output: 0.61 standard deviations
 }
 
-func ExampleKullbackLeibler() {
-	r, err := drift.KullbackLeibler([]int{100, 300, 600}, []int{150, 300, 550})
+func ExampleFisherExact() {
+	// Missing values: none of 2000 before, 5 of 100 now.
+	r, err := twosample.FisherExact([2]int{0, 2000}, [2]int{5, 95})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%.4f nats\n", r.Statistic)
-	// Output: 0.0117 nats
-}
-
-func ExampleHellinger() {
-	r, err := drift.Hellinger([]int{50, 50, 0}, []int{0, 50, 50})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%.3f\n", r.Statistic)
-	// Output: 0.707
-}
-
-func ExampleGTest() {
-	r, err := drift.GTest([]int{50, 30, 20}, []int{40, 40, 40})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("G = %.2f, p = %.3f\n", r.Statistic, r.PValue)
-	// Output: G = 7.52, p = 0.023
-}
-
-func ExampleTwoProportionZ() {
-	// Refused: 100 of 1000 before, 140 of 1000 now.
-	r, err := drift.TwoProportionZ([2]int{100, 900}, [2]int{140, 860})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
-	// Output: z = 2.75, p = 0.0059
-}
-
-func ExampleMMD() {
-	// Both columns hold the same numbers on either side, but the second now falls as the first rises.
-	var before, now [][]float64
-	for i := range 40 {
-		before = append(before, []float64{float64(i), float64(i)})
-		now = append(now, []float64{float64(i), float64(39 - i)})
-	}
-	r, err := drift.MMD(before, now, drift.MMDConfig{Seed: 1})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("MMD² = %.3f, p = %.3f\n", r.Statistic, r.PValue)
-	// Output: MMD² = 0.129, p = 0.001
+	fmt.Printf("%+.2f, p = %.1e\n", r.Statistic, r.PValue)
+	// Output: +0.05, p = 2.2e-07
 }
