@@ -47,9 +47,9 @@ func BenchmarkTable(b *testing.B) {
 			p := ref.NewProfile()
 			_ = p.Add(current)
 			for _, name := range ref.Names() {
-				_, _ = p.KolmogorovSmirnov(name)
-				_, _ = p.PSI(name)
-				_, _ = p.JensenShannon(name)
+				_, _ = p.Compare(name, drift.MethodKS)
+				_, _ = p.Compare(name, drift.MethodPSI)
+				_, _ = p.Compare(name, drift.MethodJensenShannon)
 			}
 		}
 	})

@@ -8,7 +8,7 @@ import (
 )
 
 // Counts on cells bound what the rows themselves would say.
-func ExampleProfile_KolmogorovSmirnov() {
+func ExampleProfile_Compare() {
 	var reference, current []float64
 	for i := range 5000 {
 		reference = append(reference, float64(i))
@@ -22,7 +22,7 @@ func ExampleProfile_KolmogorovSmirnov() {
 	if err := p.Add([]drift.Column{drift.Numeric("x", current)}); err != nil {
 		log.Fatal(err)
 	}
-	r, err := p.KolmogorovSmirnov("x")
+	r, err := p.Compare("x", drift.MethodKS)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
-	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -165,34 +163,6 @@ func ExampleProfile_Merge() {
 	}
 	fmt.Println(here.Rows())
 	// Output: 800
-}
-
-func ExampleReport_WriteHTML() {
-	reference, err := drift.NewReference(trainingData(), drift.ReferenceConfig{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	detector, err := drift.NewDetector(reference, drift.Config{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	report, err := detector.Detect(reference.NewProfile())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	report.Label = "credit risk"
-	report.From = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
-
-	var page strings.Builder // usually a file or an http.ResponseWriter
-	if err := report.WriteHTML(&page); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(strings.Contains(page.String(), "<h1>There are too few data to tell.</h1>"))
-	// Output: true
 }
 
 func ExampleProxyMetrics() {

@@ -41,7 +41,7 @@ func requireBounds(t *testing.T, ref *drift.Reference, reference, current []floa
 	p := profileOf(t, ref, drift.Numeric("x", current))
 	exact, err := drift.KolmogorovSmirnov(reference, current)
 	require.NoError(t, err)
-	ks, err := p.KolmogorovSmirnov("x")
+	ks, err := p.Compare("x", drift.MethodKS)
 	require.NoError(t, err)
 	require.LessOrEqual(t, ks.Lo, exact.Statistic+1e-12, what)
 	require.GreaterOrEqual(t, ks.Hi, exact.Statistic-1e-12, what)
@@ -50,7 +50,7 @@ func requireBounds(t *testing.T, ref *drift.Reference, reference, current []floa
 
 	wasserstein, err := drift.Wasserstein1(reference, current)
 	require.NoError(t, err)
-	w, err := p.Wasserstein1("x")
+	w, err := p.Compare("x", drift.MethodWasserstein)
 	require.NoError(t, err)
 	rounding := 1e-12 * wasserstein.Statistic
 	require.LessOrEqual(t, w.Lo, wasserstein.Statistic+rounding, what)
@@ -64,7 +64,7 @@ func TestProfile_BoundsAreClose(t *testing.T) {
 	t.Parallel()
 	for name, widest := range map[string]float64{"normal": 0.004, "pareto": 0.006, "few values": 0, "constant": 0} {
 		ref := newReference(t, drift.Numeric("x", drawn(name, 1, 100_000)))
-		ks, err := profileOf(t, ref, drift.Numeric("x", drawn(name, 2, 100_000))).KolmogorovSmirnov("x")
+		ks, err := profileOf(t, ref, drift.Numeric("x", drawn(name, 2, 100_000))).Compare("x", drift.MethodKS)
 		require.NoError(t, err)
 		require.LessOrEqual(t, ks.Hi-ks.Lo, widest, name)
 	}
@@ -100,17 +100,16 @@ func TestProfile_Tables(t *testing.T) {
 		"x": {{20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 0}, {24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
 	}
 	for column, sides := range counts {
-		for name, method := range map[string]struct {
-			profile func(string) (drift.ProfileResult, error)
-			counts  func(r, c []int) (drift.Result, error)
-		}{
-			"PSI":           {p.PSI, drift.PSI[int]},
-			"JensenShannon": {p.JensenShannon, drift.JensenShannon[int]},
-			"ChiSquare":     {p.ChiSquare, drift.ChiSquare[int]},
+		for name, counts := range map[drift.Method]func(r, c []int) (drift.Result, error){
+			drift.MethodPSI:           drift.PSI[int],
+			drift.MethodJensenShannon: drift.JensenShannon[int],
+			drift.MethodChiSquare:     drift.ChiSquare[int],
+			drift.MethodG:             drift.GTest[int],
+			drift.MethodHellinger:     drift.Hellinger[int],
 		} {
-			want, err := method.counts(sides[0], sides[1])
+			want, err := counts(sides[0], sides[1])
 			require.NoError(t, err)
-			got, err := method.profile(column)
+			got, err := p.Compare(column, name)
 			require.NoError(t, err)
 			require.InDelta(t, want.Statistic, got.Statistic, 1e-12, "%s of %s", name, column)
 			require.InDelta(t, want.EffectSize, got.EffectSize, 1e-12, "%s of %s", name, column)
@@ -157,7 +156,7 @@ func TestProfile_Groups(t *testing.T) {
 		{"a continuous end", ramp(0, 100), append(ramp(0, 90), repeat(10, 2.0)...), repeat(10, 10), repeat(10, 10)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := profileOf(t, newReference(t, drift.Numeric("x", c.reference)), drift.Numeric("x", c.current)).ChiSquare("x")
+			got, err := profileOf(t, newReference(t, drift.Numeric("x", c.reference)), drift.Numeric("x", c.current)).Compare("x", drift.MethodChiSquare)
 			require.NoError(t, err)
 			want, err := drift.ChiSquare(c.r, c.c)
 			require.NoError(t, err)
@@ -192,10 +191,8 @@ func TestMethods_AnotherValue(t *testing.T) {
 				require.Greater(t, got.Distances.PSI, 1.0)
 				require.Greater(t, got.Distances.JensenShannon, 0.4)
 			}
-			for name, method := range map[string]func(string) (drift.ProfileResult, error){
-				"PSI": p.PSI, "JensenShannon": p.JensenShannon, "ChiSquare": p.ChiSquare,
-			} {
-				got, err := method("x")
+			for _, name := range []drift.Method{drift.MethodPSI, drift.MethodJensenShannon, drift.MethodChiSquare} {
+				got, err := p.Compare("x", name)
 				require.NoError(t, err)
 				require.Greater(t, got.Statistic, 0.4, name)
 				require.GreaterOrEqual(t, got.EffectSize, 0.5, name)
@@ -230,19 +227,20 @@ func TestProfile_MethodErrors(t *testing.T) {
 		drift.Categorical("c", repeat(5, "a")), drift.Numeric("x", repeat(5, math.NaN())),
 		drift.Numeric("never", repeat(5, 1.0)), drift.Numeric("far", repeat(5, math.Inf(1))))
 	for _, c := range []struct {
-		method func(string) (drift.ProfileResult, error)
-		column string
-		want   string
+		profile *drift.Profile
+		column  string
+		method  drift.Method
+		want    string
 	}{
-		{p.KolmogorovSmirnov, "y", `drift: column "y": is unknown; the reference has ["c" "x" "never" "far"]`},
-		{p.KolmogorovSmirnov, "c", `drift: column "c": is categorical, want numeric`},
-		{p.Wasserstein1, "c", `drift: column "c": is categorical, want numeric`},
-		{p.KolmogorovSmirnov, "x", `drift: current: has no values of "x"`},
-		{p.PSI, "never", `drift: reference: has no values of "never"`},
-		{p.Wasserstein1, "far", `drift: current: has no finite values of "far"`},
-		{new(drift.Profile).ChiSquare, "x", `drift: profile: is not made by Reference.NewProfile`},
+		{p, "y", drift.MethodKS, `drift: column "y": is unknown; the reference has ["c" "x" "never" "far"]`},
+		{p, "c", drift.MethodKS, `drift: method: is "kolmogorov_smirnov", want for a categorical column one of chi_square, psi, jensen_shannon, hellinger, g_test`},
+		{p, "far", drift.MethodMissing, `drift: method: is "missing_rate", want for a numeric column one of kolmogorov_smirnov, chi_square, wasserstein, psi, jensen_shannon, hellinger, g_test`},
+		{p, "x", drift.MethodKS, `drift: current: has no values of "x"`},
+		{p, "never", drift.MethodPSI, `drift: reference: has no values of "never"`},
+		{p, "far", drift.MethodWasserstein, `drift: current: has no finite values of "far"`},
+		{new(drift.Profile), "x", drift.MethodChiSquare, `drift: profile: is not made by Reference.NewProfile`},
 	} {
-		_, err := c.method(c.column)
+		_, err := c.profile.Compare(c.column, c.method)
 		require.ErrorIs(t, err, drift.ErrInvalidInput)
 		require.EqualError(t, err, c.want)
 	}
@@ -253,7 +251,7 @@ func TestProfile_KolmogorovSmirnovIsExactForFewRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ move, pValue float64 }{{0.4, 1.758095364308257e-05}, {0.5, 3.094719907466361e-08}} {
 		ref := newReference(t, drift.Numeric("x", steps(30, 0)))
-		got, err := profileOf(t, ref, drift.Numeric("x", steps(1000, c.move))).KolmogorovSmirnov("x")
+		got, err := profileOf(t, ref, drift.Numeric("x", steps(1000, c.move))).Compare("x", drift.MethodKS)
 		require.NoError(t, err)
 		requireClose(t, c.pValue, got.PValue, 1e-9)
 	}

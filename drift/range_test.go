@@ -36,7 +36,7 @@ func TestDetector_OutOfRange(t *testing.T) {
 			report := detect(t, ref, drift.Config{}, profileOf(t, ref, c.current)).Columns[0]
 			require.Equal(t, c.want, report.Verdict, report.Reason)
 			require.Equal(t, c.rate, report.Current.OutOfRangeRate)
-			require.Equal(t, c.rate, test(t, report, drift.TestOutOfRange).Observed)
+			require.Equal(t, c.rate, test(t, report, drift.MethodOutOfRange).Observed)
 		})
 	}
 
@@ -65,7 +65,7 @@ func TestDetector_OutOfRangePValue(t *testing.T) {
 }
 
 // test returns the column's test of that name.
-func test(t *testing.T, c drift.ColumnReport, name drift.TestName) drift.Test {
+func test(t *testing.T, c drift.ColumnReport, name drift.Method) drift.Test {
 	t.Helper()
 	for _, test := range c.Tests {
 		if test.Name == name {
