@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
 )
 
 // The binary form of a Reference or a Profile is a magic word of eight bytes, the version
@@ -116,7 +117,7 @@ type encoder struct {
 }
 
 func newEncoder(data []byte, magic string) *encoder {
-	return &encoder{data: append(append(data, magic...), storedVersion), start: len(data)}
+	return &encoder{data: append(append(data, magic...), envelope.Version), start: len(data)}
 }
 
 func (w *encoder) finish() []byte {
@@ -199,8 +200,8 @@ func newDecoder(kind, magic string, data []byte) (*decoder, error) {
 	if len(data) < head+sha256.Size || string(data[:len(magic)]) != magic {
 		return nil, d.corrupt("does not begin with %q, or is too short", magic)
 	}
-	if version := data[len(magic)]; version != storedVersion {
-		return nil, d.corrupt("version is %d, want %d", version, storedVersion)
+	if version := data[len(magic)]; version != envelope.Version {
+		return nil, d.corrupt("version is %d, want %d", version, envelope.Version)
 	}
 	body := data[:len(data)-sha256.Size]
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {

@@ -36,6 +36,9 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	return d, nil
 }
 
+// schemaVersion is raised when the meaning of a report changes.
+const schemaVersion = 1
+
 // costOfCount is how many values are counted in the time in which one count of a profile is
 // compared.
 const costOfCount = 8

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
@@ -156,9 +157,9 @@ const profileKind = "drift.profile"
 
 // profileContent is the wire form of a Profile.
 type profileContent struct {
-	Reference string          `json:"reference"` // fingerprint
-	Rows      int64           `json:"rows"`
-	Columns   elements[tally] `json:"columns"` // in the order of the reference
+	Reference string                   `json:"reference"` // fingerprint
+	Rows      int64                    `json:"rows"`
+	Columns   envelope.Elements[tally] `json:"columns"` // in the order of the reference
 }
 
 // MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of
@@ -167,7 +168,7 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	if p.ref == nil {
 		return nil, errors.New("drift: the zero Profile holds nothing to write")
 	}
-	data, _, err := seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
+	data, _, err := envelope.Seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
 	return data, err
 }
 
@@ -179,8 +180,8 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
 	}
 	var content profileContent
-	if err := unseal(profileKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(profileKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if content.Reference != p.ref.fingerprint {
 		return fmt.Errorf("%w: %.64q and %s", ErrReferenceMismatch, content.Reference, p.ref.fingerprint)

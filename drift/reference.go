@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
@@ -120,8 +121,8 @@ const referenceKind = "drift.reference"
 
 // referenceContent is the wire form of a Reference.
 type referenceContent struct {
-	Rows    int64                   `json:"rows"`
-	Columns elements[columnContent] `json:"columns"`
+	Rows    int64                            `json:"rows"`
+	Columns envelope.Elements[columnContent] `json:"columns"`
 }
 
 type columnContent struct {
@@ -146,8 +147,8 @@ func (r *Reference) MarshalJSON() ([]byte, error) {
 // called on a reference that is in use.
 func (r *Reference) UnmarshalJSON(data []byte) error {
 	var content referenceContent
-	if err := unseal(referenceKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(referenceKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	read, err := newReference(content)
 	if err != nil {
@@ -162,7 +163,7 @@ func newReference(content referenceContent) (*Reference, error) {
 	if err := content.check(); err != nil {
 		return nil, err
 	}
-	sealed, sum, err := seal(referenceKind, content)
+	sealed, sum, err := envelope.Seal(referenceKind, content)
 	if err != nil {
 		return nil, err
 	}

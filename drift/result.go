@@ -11,6 +11,10 @@ import (
 // with an [*InputError] to learn where in a sample the mistake is.
 var ErrInvalidInput = errors.New("drift: invalid input")
 
+// ErrCorrupt is returned for a stored [Reference] or [Profile] that is not as it was
+// written: truncated, changed, or of a kind or version that this package does not know.
+var ErrCorrupt = errors.New("drift: stored data are corrupt")
+
 // InputError says which value of which sample cannot be used.
 type InputError struct {
 	Sample string // "reference", "current", or the name of a field or column

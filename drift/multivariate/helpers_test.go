@@ -84,18 +84,6 @@ func requireInputError(t *testing.T, err error, want drift.InputError) {
 // full asks for simulations at full size, which take minutes.
 func full() bool { return os.Getenv("SELFHEAL_SIMULATIONS") == "full" }
 
-// population is a distribution from which a column is drawn: row by row, or as counts.
-type population struct {
-	name string
-	// draw and below, P(X <= x), are those of numbers.
-	draw  func(rng *rand.Rand) float64
-	below func(x float64) float64
-	// shares are the probabilities of the levels "0", "1", ... of a categorical column.
-	shares []float64
-	// spoil changes counts after they are drawn; nil changes nothing.
-	spoil func(counts []int64, rows int)
-}
-
 // ids returns n different names.
 func ids(from, n int) []string {
 	all := make([]string, n)

@@ -2,7 +2,6 @@ package twosample
 
 import (
 	"math"
-	"slices"
 
 	"golang.org/x/exp/constraints"
 
@@ -60,11 +59,11 @@ func andersonDarling[F constraints.Float](reference, current []F) (result drift.
 	if n+m < 4 {
 		return drift.Result{}, 0, nil, (*drift.InputError)(samples.TooFew("reference and current", n+m, 4))
 	}
-	scale := newAndersonScale(n, m)
+	add := andersonTerm(n, m)
 	i, j := 0, 0 // values below
 	samples.EachValue(r, c, func(_ F, inR, inC int) {
 		groups = append(groups, inR+inC)
-		a2 += scale.term(i, j, inR, inC)
+		a2 += add(i, j, inR, inC)
 		i, j = i+inR, j+inC
 	})
 	return drift.Result{
@@ -76,31 +75,24 @@ func andersonDarling[F constraints.Float](reference, current []F) (result drift.
 	}, a2, groups, nil
 }
 
-// andersonScale holds the sizes of both samples.
-type andersonScale struct{ n, m float64 }
-
-func newAndersonScale(n, m int) andersonScale { return andersonScale{float64(n), float64(m)} }
-
-// term returns what a group of equal values adds to A², of which inR and inC are in the
-// samples, and i and j values below. For two samples the sums over either of them are equal
-// but for the factors 1/n and 1/m.
-func (s andersonScale) term(i, j, inR, inC int) float64 {
-	a, b := float64(inR), float64(inC)
-	size := s.n + s.m
-	_, _, spread := andersonMiddle(float64(i+j)+a+b, a+b, size)
-	if spread <= 0 { // all values are equal
-		return 0
+// andersonTerm returns what a group of equal values adds to A², of which a and b values are in
+// the samples of n and m values, and i and j values below. For two samples the sums over either
+// sample are equal but for the factors 1/n and 1/m.
+func andersonTerm(n, m int) term {
+	total, nm := float64(n+m), float64(n)*float64(m)
+	return func(i, j, a, b int) float64 {
+		inGroup := float64(a + b)
+		_, _, spread := andersonMiddle(float64(i+j)+inGroup, inGroup, total)
+		if spread <= 0 { // all values are equal
+			return 0
+		}
+		d := float64(m)*(float64(i)+float64(a)/2) - float64(n)*(float64(j)+float64(b)/2)
+		return (total - 1) / total * inGroup * (d / nm) * (d / spread)
 	}
-	d := s.m*(float64(i)+a/2) - s.n*(float64(j)+b/2)
-	return (size - 1) / size * (a + b) * (d / (s.n * s.m)) * (d / spread)
 }
 
 // andersonExact returns the share of all regroupings in which A² is at least as large. It
-// reports false if there are too many. A regrouping is a walk over the groups of equal
-// values, with a term for each that depends on the values below.
-//
-// Walks go as far as some group, where they meet those from the other end, whose terms are
-// the same.
+// reports false if there are too many.
 func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool) {
 	const (
 		mostMoves  = 1 << 18 // which take some milliseconds
@@ -110,114 +102,8 @@ func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool)
 	if n+m > mostValues {
 		return 0, false
 	}
-	reversed := slices.Clone(groups)
-	slices.Reverse(reversed)
-	first, second := newAndersonWalks(n, m), newAndersonWalks(n, m)
-	for len(first.groups)+len(second.groups) < len(groups) {
-		if first.moves <= second.moves {
-			first.extend(groups, mostMoves-second.moves)
-		} else {
-			second.extend(reversed, mostMoves-first.moves)
-		}
-		if first.moves+second.moves > mostMoves {
-			return 0, false
-		}
-	}
-	limit := a2 * (1 - rounding)
-	all, reached := 0.0, 0.0
-	seconds := second.walk()
-	for i, walks := range first.walk() {
-		rest := seconds[n-i]
-		total := 0.0
-		for _, r := range rest {
-			total += r.ways
-		}
-		next, above := len(rest), 0.0 // the rest that is large enough, from next on, and its ways
-		for _, w := range walks {
-			for next > 0 && w.a2+rest[next-1].a2 >= limit {
-				next--
-				above += rest[next].ways
-			}
-			all += w.ways * total
-			reached += w.ways * above
-		}
-	}
-	return min(reached/all, 1), true
-}
-
-// andersonWalks are the walks over the first groups of equal values that can still leave n
-// and m values in the samples.
-type andersonWalks struct {
-	n, m   int
-	groups []int
-	below  int   // values in the groups
-	counts []int // of walks, by their numbers of values in the first sample
-	moves  int   // that walk makes
-}
-
-// andersonWalk is what a walk adds to A², and how many regroupings of its values make it.
-type andersonWalk struct{ a2, ways float64 }
-
-func newAndersonWalks(n, m int) andersonWalks {
-	w := andersonWalks{n: n, m: m, counts: make([]int, n+1)}
-	w.counts[0] = 1
-	return w
-}
-
-// extend goes on to the next of all groups. It stops where it takes more than most moves.
-func (w *andersonWalks) extend(all []int, most int) {
-	size := all[len(w.groups)]
-	w.groups = all[:len(w.groups)+1]
-	w.below += size
-	before := w.counts
-	w.counts = make([]int, w.n+1)
-	for i, walks := range before {
-		for k := max(i, w.below-w.m); walks > 0 && k <= min(i+size, w.n); k++ {
-			w.counts[k] += walks
-			if w.moves += w.counts[k]; w.moves > most {
-				return
-			}
-		}
-	}
-}
-
-// walk returns all walks by their numbers of values in the first sample, in ascending order
-// of what they add.
-func (w *andersonWalks) walk() [][]andersonWalk {
-	scale := newAndersonScale(w.n, w.m)
-	ends := make([][]andersonWalk, w.n+1)
-	ends[0] = []andersonWalk{{0, 1}}
-	below := 0
-	for _, size := range w.groups {
-		before := ends
-		ends = make([][]andersonWalk, w.n+1)
-		for i, walks := range before {
-			j := below - i
-			chosen := 1.0 // ways to choose a of the group
-			for a := 0; len(walks) > 0 && a <= min(size, w.n-i); a++ {
-				if b := size - a; j+b <= w.m {
-					ends[i+a] = mergeWalks(ends[i+a], walks, andersonWalk{scale.term(i, j, a, b), chosen})
-				}
-				chosen = chosen * float64(size-a) / float64(a+1)
-			}
-		}
-		below += size
-	}
-	return ends
-}
-
-// mergeWalks merges two ascending lists, after the step has been added to all of b.
-func mergeWalks(a, b []andersonWalk, step andersonWalk) []andersonWalk {
-	merged := make([]andersonWalk, 0, len(a)+len(b))
-	for _, w := range b {
-		w = andersonWalk{w.a2 + step.a2, w.ways * step.ways}
-		for len(a) > 0 && a[0].a2 <= w.a2 {
-			merged = append(merged, a[0])
-			a = a[1:]
-		}
-		merged = append(merged, w)
-	}
-	return append(merged, a...)
+	t := andersonTerm(n, m) // the same from either end
+	return regrouped(a2*(1-rounding), n, m, groups, t, t, mostMoves)
 }
 
 // andersonLimit returns P(A² >= a²) by the limit distribution, brought to the variance at

@@ -2,7 +2,6 @@ package twosample
 
 import (
 	"math"
-	"slices"
 
 	"golang.org/x/exp/constraints"
 
@@ -55,7 +54,7 @@ func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, 
 	pValue := 0.0
 	if max(n, m) <= cvmExactSize {
 		lcm := float64(n / gcd(n, m) * m)
-		pValue = cvmExact(int(math.Round(sum*lcm*lcm)), n, m, groups)
+		pValue = cvmExact(math.Round(sum*lcm*lcm), n, m, groups)
 	} else {
 		pValue = cvmAsymptotic(t, float64(n), float64(m), groups)
 	}
@@ -68,111 +67,22 @@ func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, 
 	}, nil
 }
 
-// cvmExact returns the share of all regroupings in which the sum of (ia - jb)² is at least
-// limit, a and b being m and n over their greatest common divisor. A regrouping is a walk
-// from (0, 0) to (n, m), with a cost where a group of equal values ends.
-//
-// Walks are counted as far as the middle, where they meet those from the other end. There
-// are at most C(40, 20) of them, so a float64 counts exactly.
-func cvmExact(limit, n, m int, groups []int) float64 {
+// cvmExact returns the share of all regroupings in which the sum of (ia - jb)² over all values
+// is at least limit, where a and b are m and n over their greatest common divisor, and i and j
+// are the values up to and including a value. All sums are integers.
+func cvmExact(limit float64, n, m int, groups []int) float64 {
 	if limit <= 0 {
 		return 1
 	}
 	g := gcd(n, m)
-	walk := cvmWalk{n: n, m: m, a: m / g, b: n / g, limit: limit, weights: make([]int, 1, n+m+1)}
-	for _, size := range groups {
-		walk.weights = append(walk.weights, make([]int, size)...)
-		walk.weights[len(walk.weights)-1] = size
+	at := func(i, j int) float64 {
+		d := float64(i*(m/g) - j*(n/g))
+		return d * d
 	}
-	half := (n + m) / 2
-	first := walk.count(half)
-	back := walk
-	back.weights = slices.Clone(walk.weights)
-	slices.Reverse(back.weights)
-	second := back.count(n + m - half)
-	all := 1.0
-	for i := 1; i <= n; i++ {
-		all = all * float64(m+i) / float64(i)
-	}
-	reached := 0.0
-	for i, ways := range first {
-		atLeast := second[n-i]
-		for s := len(atLeast) - 2; s >= 0; s-- {
-			atLeast[s] += atLeast[s+1]
-		}
-		for s, w := range ways {
-			// The point in the middle is in both sums.
-			rest := max(min(walk.limit, walk.limit-s+walk.step(i, half-i)), 0)
-			if rest < len(atLeast) {
-				reached += w * atLeast[rest]
-			}
-		}
-	}
-	return reached / all
-}
-
-// cvmWalk counts walks whose step to (i, j) costs (ia - jb)² times the weight of i+j.
-type cvmWalk struct {
-	n, m, a, b, limit int
-	weights           []int
-}
-
-func (w cvmWalk) step(i, j int) int {
-	d := i*w.a - j*w.b
-	return d * d * w.weights[i+j]
-}
-
-// count returns, for each i, the numbers of walks of the given length to (i, length-i) by
-// their cost; costs above the limit count as the limit.
-func (w cvmWalk) count(length int) [][]float64 {
-	ways := make([][]float64, w.n+1)
-	ways[0] = []float64{1}
-	for k := 1; k <= length; k++ {
-		for i := min(k, w.n); i >= 0; i-- {
-			if k-i > w.m {
-				ways[i] = nil
-				continue
-			}
-			here := ways[i]
-			if i > 0 {
-				here = addCounts(here, ways[i-1])
-			}
-			ways[i] = shiftCounts(here, w.step(i, k-i), w.limit)
-		}
-	}
-	return ways
-}
-
-// addCounts adds b to a, which may be reused.
-func addCounts(a, b []float64) []float64 {
-	if more := len(b) - len(a); more > 0 {
-		a = append(a, make([]float64, more)...)
-	}
-	for s, w := range b {
-		a[s] += w
-	}
-	return a
-}
-
-// shiftCounts raises all costs by step, to the limit at most. The counts may be reused.
-func shiftCounts(counts []float64, step, limit int) []float64 {
-	step = min(step, limit)
-	kept := min(len(counts), limit-step)
-	above := 0.0
-	for _, w := range counts[kept:] {
-		above += w
-	}
-	shifted := counts
-	if more := kept + step + 1 - len(counts); more > 0 {
-		shifted = append(counts, make([]float64, more)...)
-	}
-	copy(shifted[step:], counts[:kept])
-	clear(shifted[:step])
-	if kept+step < limit {
-		return shifted[:kept+step]
-	}
-	shifted[limit] = above
-	return shifted[:limit+1]
+	forward := func(i, j, a, b int) float64 { return float64(a+b) * at(i+a, j+b) }
+	backward := func(i, j, a, b int) float64 { return float64(a+b) * at(i, j) }
+	pValue, _ := regrouped(limit, n, m, groups, forward, backward, math.MaxInt)
+	return pValue
 }
 
 func gcd(a, b int) int {

@@ -88,7 +88,7 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	if max(n, m) <= cvmExactSize {
 		lcm := float64(n / gcd(n, m) * m)
 		limit := math.Floor(lcm * lcm * size * (6*u - k*(4*k-1)) / (6 * k * k))
-		result.PValue = cvmExact(int(limit), n, m, slices.Repeat([]int{1}, n+m))
+		result.PValue = cvmExact(limit, n, m, slices.Repeat([]int{1}, n+m))
 	} else {
 		mean := (1 + 1/size) / 6
 		result.PValue = cvmSeriesSurvival(cvmArgument(result.Statistic, float64(n), float64(m), mean, 1))

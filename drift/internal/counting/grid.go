@@ -149,35 +149,10 @@ func (g *Grid) index(x float64) int {
 // fitGrid returns the grid of at most size cells on which the fullest cell holds the
 // fewest of the values, which must be sorted, finite and at least one, and the share of
 // them in that cell. The outermost k-th part of the values on either side may be outside.
-//
-// If a cell holds many times the k-th part on any grid, it returns a linear one: what is in
-// a cell will be divided again.
 func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
-	best, fullest = bestGrid(sorted, k, size)
-	if fullest > coarse/float64(k) && !best.linear() {
-		lo, hi := withoutTails(sorted, k)
-		if linear := newLinearGrid(lo, hi, size); linear.check() == nil {
-			return linear, linear.fullest(sorted, k)
-		}
-	}
-	return best, fullest
-}
-
-// withoutTails returns the ends of sorted values without their k-th part on either side.
-func withoutTails(sorted []float64, k int) (lo, hi float64) {
 	tail := int(float64(len(sorted)-1) / float64(k))
-	return sorted[tail], sorted[len(sorted)-1-tail]
-}
-
-// quantile returns the number below which a share of sorted values is.
-func quantile(sorted []float64, share float64) float64 {
-	return sorted[int(share*float64(len(sorted)-1))]
-}
-
-// bestGrid is fitGrid, however much a cell holds.
-func bestGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
-	lo, hi := withoutTails(sorted, k)
-	q := func(share float64) float64 { return quantile(sorted, share) }
+	lo, hi := sorted[tail], sorted[len(sorted)-1-tail]
+	q := func(share float64) float64 { return sorted[int(share*float64(len(sorted)-1))] }
 	median := q(0.5)
 	grids := make([]Grid, 0, 5)
 	if linear := newLinearGrid(lo, hi, size); linear.check() == nil {

@@ -1,4 +1,5 @@
-package drift
+// Package envelope writes JSON with its kind, its version and a checksum, and reads it strictly.
+package envelope
 
 import (
 	"bytes"
@@ -10,16 +11,8 @@ import (
 	"io"
 )
 
-// ErrCorrupt is returned for a stored [Reference] or [Profile] that is not as it was
-// written: truncated, changed, or of a kind or version that this package does not know.
-var ErrCorrupt = errors.New("drift: stored data are corrupt")
-
-const (
-	// schemaVersion is raised when the meaning of a report changes.
-	schemaVersion = 1
-	// storedVersion is raised when that of a stored Reference or Profile does.
-	storedVersion = 2
-)
+// Version is raised when the meaning of what is stored changes.
+const Version = 2
 
 // envelope wraps stored content with what it is and its checksum.
 type envelope struct {
@@ -29,23 +22,23 @@ type envelope struct {
 	Content       json.RawMessage `json:"content"`
 }
 
-// seal returns the content as JSON in an envelope, and the content's checksum.
-func seal(kind string, content any) (data []byte, sum string, err error) {
+// Seal returns the content as JSON in an envelope, and the content's checksum.
+func Seal(kind string, content any) (data []byte, sum string, err error) {
 	raw, err := json.Marshal(content)
 	if err != nil {
 		return nil, "", fmt.Errorf("drift: %s: %w", kind, err)
 	}
 	sum = checksum(raw)
-	data, err = json.Marshal(envelope{Kind: kind, SchemaVersion: storedVersion, SHA256: sum, Content: raw})
+	data, err = json.Marshal(envelope{Kind: kind, SchemaVersion: Version, SHA256: sum, Content: raw})
 	return data, sum, err
 }
 
-// unseal decodes into content what seal returned, indented or not. Content that
-// does not seal to the same bytes again is an error, even with a fitting checksum, so that
-// one content has one fingerprint.
-func unseal(kind string, data []byte, content any) error {
+// Unseal decodes into content what [Seal] returned, indented or not. Content that does not seal
+// to the same bytes again is an error, even with a fitting checksum, so that one content has
+// one fingerprint. Every error says that the data are corrupt.
+func Unseal(kind string, data []byte, content any) error {
 	corrupt := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, fmt.Errorf(format, args...))
+		return fmt.Errorf("%s: %w", kind, fmt.Errorf(format, args...))
 	}
 	var e envelope
 	if err := decodeStrictly(data, &e); err != nil {
@@ -54,8 +47,8 @@ func unseal(kind string, data []byte, content any) error {
 	if e.Kind != kind {
 		return corrupt("kind is %q, want %q", e.Kind, kind)
 	}
-	if e.SchemaVersion != storedVersion {
-		return corrupt("schema version is %d, want %d", e.SchemaVersion, storedVersion)
+	if e.SchemaVersion != Version {
+		return corrupt("schema version is %d, want %d", e.SchemaVersion, Version)
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, e.Content); err != nil {
@@ -67,7 +60,7 @@ func unseal(kind string, data []byte, content any) error {
 	if err := decodeStrictly(e.Content, content); err != nil {
 		return corrupt("content: %w", err)
 	}
-	if _, sum, err := seal(kind, content); err != nil || sum != e.SHA256 {
+	if _, sum, err := Seal(kind, content); err != nil || sum != e.SHA256 {
 		return corrupt("content is not in the form in which it is written")
 	}
 	return nil
@@ -90,12 +83,12 @@ func decodeStrictly(data []byte, v any) error {
 // leastElement is less than the JSON form of any column or its counts takes.
 const leastElement = 64
 
-// elements is a list whose elements take so much more memory than the shortest JSON that
+// Elements is a list whose elements take so much more memory than the shortest JSON that
 // decodes into one that they are not made before it is known to be long enough.
-type elements[T any] []T
+type Elements[T any] []T
 
 // UnmarshalJSON reads a JSON array.
-func (e *elements[T]) UnmarshalJSON(data []byte) error {
+func (e *Elements[T]) UnmarshalJSON(data []byte) error {
 	var raw []json.RawMessage
 	if err := decodeStrictly(data, &raw); err != nil {
 		return err
@@ -105,7 +98,7 @@ func (e *elements[T]) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("element %d has %d bytes, want at least %d", i, len(raw[i]), leastElement)
 		}
 	}
-	*e = make(elements[T], len(raw))
+	*e = make(Elements[T], len(raw))
 	for i := range raw {
 		if err := decodeStrictly(raw[i], &(*e)[i]); err != nil {
 			return err
