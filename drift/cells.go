@@ -15,15 +15,11 @@ const maxRows = 1 << 53
 type cells struct {
 	name string
 	kind Kind
-	// edges divide the finite numbers, in ascending order: cell 0 holds x <= edges[0],
-	// cell i holds edges[i-1] < x <= edges[i], and the last what is above all edges. The
-	// reference has nothing in cell 0 (below range) and in the last (above range). A value
-	// v that is a cell of its own has the edges just below v and v.
-	edges []float64
-	// begins holds where each cell but the last begins: at the edge below, or, if it is of a
-	// single value, at this.
-	begins  []float64
-	locator counting.Locator // in edges
+	// axis holds the cells of the finite numbers. The reference has nothing in the first
+	// (below range) and in the last (above range). A value v that is a cell of its own has
+	// the edges just below v and v.
+	axis    counting.Axis
+	locator counting.Locator // in the cells of the axis
 	unit    counting.Unit    // of the moments
 	// levels are the categories of the reference, sorted; codes finds them.
 	levels []string
@@ -35,7 +31,7 @@ func (c *cells) size() int {
 	if c.kind == KindCategorical {
 		return len(c.levels)
 	}
-	return len(c.edges) + 1
+	return len(c.axis.Edges) + 1
 }
 
 // tally is how many rows of one column fell where. It is also the wire form.
@@ -184,3 +180,9 @@ func (t *tally) once() int64 {
 
 // infinite returns the number of infinite values.
 func (t *tally) infinite() int64 { return t.NegInf + t.PosInf }
+
+// spread returns the shares of the values on the intervals that the bounds divide, see
+// [counting.Axis].
+func (c *cells) spread(t *tally, at []float64) []float64 {
+	return c.axis.Spread(t.Cells, t.NegInf, t.PosInf, &t.Moments, at)
+}

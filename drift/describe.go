@@ -1,7 +1,5 @@
 package drift
 
-import "math"
-
 // describe summarises one side of a column; unseen is the number of unseen values.
 func describe(c *cells, ref, t *tally, unseen int64) Side {
 	values := t.values()
@@ -19,11 +17,11 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 			Mean: m.Mean(),
 			Std:  m.Std(),
 			Min:  m.Min,
-			P05:  c.quantile(t, 0.05),
-			P25:  c.quantile(t, 0.25),
-			P50:  c.quantile(t, 0.50),
-			P75:  c.quantile(t, 0.75),
-			P95:  c.quantile(t, 0.95),
+			P05:  c.axis.Quantile(t.Cells, &t.Moments, 0.05),
+			P25:  c.axis.Quantile(t.Cells, &t.Moments, 0.25),
+			P50:  c.axis.Quantile(t.Cells, &t.Moments, 0.50),
+			P75:  c.axis.Quantile(t.Cells, &t.Moments, 0.75),
+			P95:  c.axis.Quantile(t.Cells, &t.Moments, 0.95),
 			Max:  m.Max,
 		}
 	}
@@ -33,7 +31,7 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 // outOfRange returns the numbers of finite values below and above all of the reference, if it
 // has any. The least of all numbers has no cell above it that it could be in.
 func (c *cells) outOfRange(ref, t *tally) (below, above int64) {
-	if len(c.edges) == 0 {
+	if len(c.axis.Edges) == 0 {
 		return 0, 0
 	}
 	if ref.Cells[0] == 0 {
@@ -47,64 +45,6 @@ func rate(part, whole int64) float64 {
 		return 0
 	}
 	return float64(part) / float64(whole)
-}
-
-// bounds returns the interval of a cell, open below and closed above, as far as it lies
-// within [lo, hi]. A cell of a single value v has the bounds v and v.
-func (c *cells) bounds(cell int, lo, hi float64) (float64, float64) {
-	if cell < len(c.edges) {
-		from, to := c.begins[cell], c.edges[cell]
-		if lo <= from && to <= hi {
-			return from, to
-		}
-		hi = min(hi, to)
-	}
-	if cell > 0 {
-		lo = max(lo, c.edges[cell-1])
-	}
-	if neighbours(lo, hi) {
-		lo = hi
-	}
-	return min(lo, hi), hi
-}
-
-// begins returns where the cells begin that end at the edges.
-func begins(edges []float64) []float64 {
-	from := make([]float64, len(edges))
-	below := math.Inf(-1)
-	for i, e := range edges {
-		from[i] = below
-		if neighbours(below, e) {
-			from[i] = e
-		}
-		below = e
-	}
-	return from
-}
-
-// neighbours reports whether hi is the next number above lo.
-func neighbours(lo, hi float64) bool {
-	return lo < hi && math.Nextafter(lo, hi) == hi
-}
-
-// quantile returns the q-quantile of the finite values, which must exist: the value below
-// which a share q lies, values being spread evenly within their cell.
-func (c *cells) quantile(t *tally, q float64) float64 {
-	target := q * float64(t.Moments.N)
-	below := int64(0)
-	for i, n := range t.Cells {
-		if n > 0 && float64(below+n) >= target {
-			lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
-			return between(lo, hi, (target-float64(below))/float64(n))
-		}
-		below += n
-	}
-	return t.Moments.Max
-}
-
-// between returns the point at a share f of the way from lo to hi, never outside.
-func between(lo, hi, f float64) float64 {
-	return min(max(lo*(1-f)+hi*f, lo), hi)
 }
 
 // distances returns the further measures of two sides that both have values.
@@ -126,16 +66,10 @@ func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
 	g := grouping{n: ref.values(), groups: groups, open: true}
 	g.add(ref.NegInf, cur.NegInf, true)
 	for i := range ref.Cells {
-		g.add(ref.Cells[i], cur.Cells[i], c.single(i))
+		g.add(ref.Cells[i], cur.Cells[i], c.axis.Single(i))
 	}
 	g.add(ref.PosInf, cur.PosInf, true)
 	return g.finish()
-}
-
-// single reports whether the cell holds one value.
-func (c *cells) single(cell int) bool {
-	lo, hi := c.bounds(cell, -math.MaxFloat64, math.MaxFloat64)
-	return lo == hi
 }
 
 // grouping divides a row of cells into groups, see cells.group.

@@ -165,17 +165,6 @@ func ExampleProfile_Merge() {
 	// Output: 800
 }
 
-func ExampleProxyMetrics() {
-	p, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.1, 0.4, 0.6, 0.9}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%d answers, %.0f %% positive, mean %.2f, entropy %.0f bits\n",
-		p.Volume, 100**p.PositiveRate, p.Scores.Mean, p.Scores.Entropy)
-	// Output: 4 answers, 50 % positive, mean 0.50, entropy 2 bits
-}
-
 func ExampleKullbackLeibler() {
 	r, err := drift.KullbackLeibler([]int{100, 300, 600}, []int{150, 300, 550})
 	if err != nil {

@@ -28,7 +28,7 @@ func (p *Profile) Cells(column int) []int64 { return p.tallies[column].Cells }
 func (r *Reference) CountsOf(column int) (counts []int64, single []bool) {
 	counts = r.tallies[column].Cells
 	single = make([]bool, len(counts))
-	edges := r.cells[column].edges
+	edges := r.cells[column].axis.Edges
 	for i := range counts {
 		single[i] = i > 0 && i < len(edges) && edges[i-1] == math.Nextafter(edges[i], math.Inf(-1))
 	}

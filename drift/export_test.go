@@ -1,7 +1,7 @@
 package drift
 
 // Edges and Levels return the cells of a column, for drawing counts on them.
-func (r *Reference) Edges(column int) []float64 { return r.cells[column].edges }
+func (r *Reference) Edges(column int) []float64 { return r.cells[column].axis.Edges }
 func (r *Reference) Levels(column int) []string { return r.cells[column].levels }
 
 // SetCounts makes the profile one of so many rows with these counts on each column's cells,
@@ -15,6 +15,3 @@ func (p *Profile) SetCounts(rows int, counts [][]int64) {
 		p.tallies[i].Missing = int64(rows) - p.tallies[i].values()
 	}
 }
-
-// Neighbours reports whether hi is the next number above lo.
-func Neighbours(lo, hi float64) bool { return neighbours(lo, hi) }

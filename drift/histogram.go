@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
@@ -21,7 +22,7 @@ func histogram(c *cells, ref, cur *tally) []Bin {
 	if c.kind == KindCategorical {
 		return levelBins(c, ref, cur)
 	}
-	if len(c.edges) == 0 { // the reference has infinities only
+	if len(c.axis.Edges) == 0 { // the reference has infinities only
 		return []Bin{{Label: "any", Reference: 1, Current: 1}}
 	}
 	if values := c.fewValues(ref); len(values) > 0 {
@@ -64,7 +65,7 @@ func (c *cells) fewValues(ref *tally) []float64 {
 		if n == 0 {
 			continue
 		}
-		lo, hi := c.bounds(i, -math.MaxFloat64, math.MaxFloat64)
+		lo, hi := c.axis.Bounds(i, -math.MaxFloat64, math.MaxFloat64)
 		if lo != hi || len(values) == maxValueBins {
 			return nil
 		}
@@ -126,8 +127,8 @@ func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 // make it much wider.
 func (c *cells) bulk(ref *tally) (lo, hi float64) {
 	low, high := ref.Moments.Min, ref.Moments.Max
-	lo, hi = c.quantile(ref, 0.005), c.quantile(ref, 0.995)
-	if lo == hi || fraction(lo, hi, low, high) > 0.6 {
+	lo, hi = c.axis.Quantile(ref.Cells, &ref.Moments, 0.005), c.axis.Quantile(ref.Cells, &ref.Moments, 0.995)
+	if lo == hi || counting.Fraction(lo, hi, low, high) > 0.6 {
 		return low, high
 	}
 	return lo, hi
@@ -167,57 +168,6 @@ func spans(lo, hi float64) []float64 {
 		lo = below
 	}
 	return []float64{lo, hi}
-}
-
-// spread returns the shares of the values at most at[0], of those above at[i-1] and at most
-// at[i], and of those above the last. The values of a cell are spread evenly over it, as far
-// as the smallest and the largest value reach.
-func (c *cells) spread(t *tally, at []float64) []float64 {
-	shares := make([]float64, len(at)+1)
-	n := float64(t.values())
-	shares[0] += float64(t.NegInf) / n
-	shares[len(at)] += float64(t.PosInf) / n
-	first, last := 0, 0 // the intervals that the ends of a cell fall into, which ascend
-	for i, count := range t.Cells {
-		if count == 0 {
-			continue
-		}
-		share := float64(count) / n
-		lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
-		for last < len(at) && at[last] < hi {
-			last++
-		}
-		if lo == hi {
-			shares[last] += share
-			continue
-		}
-		for first < len(at) && at[first] <= lo {
-			first++
-		}
-		if first == last {
-			shares[last] += share
-			continue
-		}
-		for j := first; j <= last; j++ {
-			from, to := lo, hi
-			if j > 0 {
-				from = max(from, at[j-1])
-			}
-			if j < len(at) {
-				to = min(to, at[j])
-			}
-			shares[j] += share * fraction(from, to, lo, hi)
-		}
-	}
-	return shares
-}
-
-// fraction returns (to-from)/(hi-lo) for from and to within [lo, hi], lo < hi.
-func fraction(from, to, lo, hi float64) float64 {
-	if whole := hi - lo; !math.IsInf(whole, 0) {
-		return (to - from) / whole
-	}
-	return (to/2 - from/2) / (hi/2 - lo/2)
 }
 
 // levelShares returns a bin for each level, the one with the largest share on either side

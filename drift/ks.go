@@ -101,7 +101,7 @@ func largestDistance(s *sides) float64 {
 	r, k := float64(s.ref.NegInf), float64(s.cur.NegInf)
 	for i := range s.ref.Cells {
 		nextR, nextK := r+float64(s.ref.Cells[i]), k+float64(s.cur.Cells[i])
-		if !s.cells.single(i) {
+		if !s.cells.axis.Single(i) {
 			most = max(most, shareDifference(nextR, n, k, m), shareDifference(nextK, m, r, n))
 		}
 		r, k = nextR, nextK
@@ -153,10 +153,10 @@ func movedValues(s *sides) string {
 	switch {
 	case at < 0:
 		values = "of minus infinity"
-	case at == len(s.cells.edges):
+	case at == len(s.cells.axis.Edges):
 		values, r, c = "of plus infinity", 1-r, 1-c
 	default:
-		compared = append(compared, s.cells.edges[at])
+		compared = append(compared, s.cells.axis.Edges[at])
 		values = "up to " + text.Apart(compared...)[len(compared)-1]
 	}
 	from, to := text.PercentsApart(r, c)

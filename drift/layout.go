@@ -53,7 +53,7 @@ func (r *Reference) Layout() []ColumnLayout {
 		c := &r.cells[i]
 		layout[i] = ColumnLayout{
 			Name: c.name, Kind: c.kind,
-			Edges: slices.Clone(c.edges), Centre: c.unit.Centre, Exponent: c.unit.Exponent,
+			Edges: slices.Clone(c.axis.Edges), Centre: c.unit.Centre, Exponent: c.unit.Exponent,
 			Levels: slices.Clone(c.levels),
 		}
 	}
@@ -152,6 +152,26 @@ func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	}
 	p.rows += rows
 	return nil
+}
+
+// Counts returns how the rows of one column are counted, so that another package can compute
+// from it, or another profile take it by [Profile.AddCounts]. The result is a copy. An unknown
+// column is an [*InputError].
+func (p *Profile) Counts(column string) (ColumnCounts, error) {
+	if p.ref == nil {
+		return ColumnCounts{}, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+	}
+	at, known := p.ref.index[column]
+	if !known {
+		return ColumnCounts{}, unknownColumn(column, p.ref)
+	}
+	t, unit := &p.tallies[at], p.ref.cells[at].unit
+	return ColumnCounts{
+		Name: column, Cells: slices.Clone(t.Cells),
+		Missing: t.Missing, NegInf: t.NegInf, PosInf: t.PosInf, Unseen: t.Unseen,
+		Min: t.Moments.Min, Max: t.Moments.Max,
+		Sum: t.Moments.Sum.Units(unit.Exponent), Squares: t.Moments.Squares.Units(2 * unit.Exponent),
+	}, nil
 }
 
 // tally returns the counts of so many rows as they are kept, or what is wrong with them.

@@ -150,6 +150,9 @@ func sameReference(a, b *Reference) error {
 	return nil
 }
 
+// Reference returns the reference that the profile was made by; nil for the zero Profile.
+func (p *Profile) Reference() *Reference { return p.ref }
+
 // Rows returns the number of rows counted.
 func (p *Profile) Rows() int { return int(p.rows) }
 

@@ -56,8 +56,7 @@ func (p *Profile) sides(column string) (*sides, error) {
 	}
 	i, known := p.ref.index[column]
 	if !known {
-		return nil, &InputError{Sample: fmt.Sprintf("column %q", column), Index: -1,
-			What: fmt.Sprintf("is unknown; the reference has %q", p.ref.Names())}
+		return nil, unknownColumn(column, p.ref)
 	}
 	s := &sides{cells: &p.ref.cells[i], ref: &p.ref.tallies[i], cur: &p.tallies[i]}
 	s.n, s.m = int(s.ref.values()), int(s.cur.values())

@@ -75,15 +75,3 @@ func test(t *testing.T, c drift.ColumnReport, name drift.Method) drift.Test {
 	require.Fail(t, "no such test", name)
 	return drift.Test{}
 }
-
-func TestNeighbours(t *testing.T) {
-	t.Parallel()
-	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e300, -1e300, 5e-324, -5e-324, math.MaxFloat64, math.Inf(1)} {
-		below := math.Nextafter(x, math.Inf(-1))
-		require.True(t, drift.Neighbours(below, x), x)
-		require.False(t, drift.Neighbours(x, x), x)
-		require.False(t, drift.Neighbours(x, below), x)
-		require.False(t, drift.Neighbours(math.Nextafter(below, math.Inf(-1)), x), x)
-	}
-	require.True(t, drift.Neighbours(math.Copysign(0, -1), 5e-324))
-}

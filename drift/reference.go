@@ -103,6 +103,12 @@ func (r *Reference) Names() []string {
 	return names
 }
 
+// unknownColumn returns the error for a column that the reference does not have.
+func unknownColumn(name string, r *Reference) error {
+	return &InputError{Sample: fmt.Sprintf("column %q", name), Index: -1,
+		What: fmt.Sprintf("is unknown; the reference has %q", r.Names())}
+}
+
 // Fingerprint returns the SHA-256, in hexadecimal, over all that the reference holds. Two
 // references with equal fingerprints give equal reports.
 func (r *Reference) Fingerprint() string { return r.fingerprint }
@@ -195,9 +201,8 @@ func (r *Reference) content() referenceContent {
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
-		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
-		read.begins = begins(read.edges)
-		read.locator = counting.NewLocator(read.edges, c.Numbers.Grid)
+		read.axis, read.unit = counting.NewAxis(c.Numbers.Edges), c.Numbers.Unit
+		read.locator = counting.NewLocator(c.Numbers.Edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))
 	for i, level := range c.Levels {

@@ -151,7 +151,7 @@ func cellWasserstein(c *cells, ref, cur *tally) float64 {
 		r += ref.Cells[i]
 		k += cur.Cells[i]
 		after := float64(r)/n - float64(k)/m
-		from, to := c.bounds(i, lo, hi)
+		from, to := c.axis.Bounds(i, lo, hi)
 		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
 		before, end = after, to
 	}
@@ -186,7 +186,7 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	for i := range ref.Cells {
 		nextR, nextK := r+float64(ref.Cells[i]), k+float64(cur.Cells[i])
 		highest, lowest := nextR/n-k/m, r/n-nextK/m
-		from, to := c.bounds(i, lo, hi)
+		from, to := c.axis.Bounds(i, lo, hi)
 		between := area(math.Abs(r/n-k/m), end, from)
 		most += between + area(max(highest, -lowest), from, to)
 		least += between + area(max(lowest, -highest, 0), from, to)
@@ -225,7 +225,7 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 		k += cur.Cells[i]
 		f, g := float64(r)/n, float64(k)/m
 		after := f - g
-		from, to := c.bounds(i, lo, hi)
+		from, to := c.axis.Bounds(i, lo, hi)
 		gap, step := scaledStep(end, from, scale), scaledStep(from, to, scale)
 		observed += math.Abs(before)*gap + meanSize(before, after)*step
 		crossedAfter := crossed(after, f*(1-f)/n+g*(1-g)/m)

@@ -146,6 +146,11 @@ func units(s *Sum) *big.Int {
 	return sum.Lsh(sum, uint(exponent-sumUnit))
 }
 
+// Units returns the sum in units of 2^exponent, rounded down.
+func (s *Sum) Units(exponent int) *big.Int {
+	return new(big.Int).Rsh(units(s), uint(exponent-sumUnit))
+}
+
 // quotient returns x/n times 2^exponent.
 func quotient(x *big.Float, n int64, exponent int) float64 {
 	q := new(big.Float).SetPrec(precision).Quo(x, new(big.Float).SetInt64(n))

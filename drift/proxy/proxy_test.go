@@ -1,7 +1,8 @@
-package drift_test
+package proxy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -13,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 )
 
-func TestProxyMetrics_Binary(t *testing.T) {
+func TestMeasure_Binary(t *testing.T) {
 	t.Parallel()
-	got, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.1, 0.2, 0.5, 0.9, 1}})
+	got, err := proxy.Measure(proxy.Sample{Scores: []float64{0.1, 0.2, 0.5, 0.9, 1}})
 	require.NoError(t, err)
 	require.Equal(t, 5, got.Volume)
 	require.Equal(t, 0.6, *got.PositiveRate)
@@ -31,25 +33,25 @@ func TestProxyMetrics_Binary(t *testing.T) {
 	require.InDelta(t, 3*0.2*math.Log2(5)+0.4*math.Log2(2.5), s.Entropy, 1e-15)
 	require.Zero(t, s.OutOfRangeRate)
 
-	got, err = drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.1, 0.2, 0.5}, Threshold: 0.2})
+	got, err = proxy.Measure(proxy.Sample{Scores: []float64{0.1, 0.2, 0.5}, Threshold: 0.2})
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/3, *got.PositiveRate, 1e-15)
 }
 
-func TestProxyMetrics_Multiclass(t *testing.T) {
+func TestMeasure_Multiclass(t *testing.T) {
 	t.Parallel()
-	got, err := drift.ProxyMetrics(drift.ProxySample{Classes: []string{"b", "a", "b", "c"}})
+	got, err := proxy.Measure(proxy.Sample{Classes: []string{"b", "a", "b", "c"}})
 	require.NoError(t, err)
-	require.Equal(t, drift.Proxy{Volume: 4, Classes: []drift.ClassShare{{Class: "a", Share: 0.25}, {Class: "b", Share: 0.5}, {Class: "c", Share: 0.25}}}, got)
+	require.Equal(t, proxy.Metrics{Volume: 4, Classes: []proxy.ClassShare{{Class: "a", Share: 0.25}, {Class: "b", Share: 0.5}, {Class: "c", Share: 0.25}}}, got)
 
-	got, err = drift.ProxyMetrics(drift.ProxySample{Classes: []string{"b", "a", "b", "c"}, Positive: "b", Scores: []float64{0, 0, 0, 1}})
+	got, err = proxy.Measure(proxy.Sample{Classes: []string{"b", "a", "b", "c"}, Positive: "b", Scores: []float64{0, 0, 0, 1}})
 	require.NoError(t, err)
 	require.Equal(t, 0.5, *got.PositiveRate, "what the model answered, not what the threshold would")
 }
 
-func TestProxyMetrics_Regression(t *testing.T) {
+func TestMeasure_Regression(t *testing.T) {
 	t.Parallel()
-	got, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{-50, 5, 15, 25, 1e300}, Lo: 0, Hi: 100})
+	got, err := proxy.Measure(proxy.Sample{Scores: []float64{-50, 5, 15, 25, 1e300}, Lo: 0, Hi: 100})
 	require.NoError(t, err)
 	require.Nil(t, got.PositiveRate)
 	require.Equal(t, 0.4, got.Scores.OutOfRangeRate)
@@ -58,15 +60,15 @@ func TestProxyMetrics_Regression(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestProxyMetrics_Trends(t *testing.T) {
+func TestMeasure_Trends(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	var s drift.ProxySample
+	var s proxy.Sample
 	for i := range 13 { // one each half hour, the score rising by 0.08 an hour
 		s.Times = append(s.Times, end.Add(-time.Duration(i)*30*time.Minute))
 		s.Scores = append(s.Scores, 0.9-0.04*float64(i))
 	}
-	got, err := drift.ProxyMetrics(s)
+	got, err := proxy.Measure(s)
 	require.NoError(t, err)
 	require.Len(t, got.Trends, 3)
 
@@ -86,23 +88,23 @@ func TestProxyMetrics_Trends(t *testing.T) {
 
 	t.Run("later end", func(t *testing.T) {
 		s.End = end.Add(2 * time.Hour)
-		got, err := drift.ProxyMetrics(s)
+		got, err := proxy.Measure(s)
 		require.NoError(t, err)
-		require.Equal(t, drift.Trend{Hours: 1}, got.Trends[0], "an empty window knows nothing")
+		require.Equal(t, proxy.Trend{Hours: 1}, got.Trends[0], "an empty window knows nothing")
 		require.Equal(t, 8, got.Trends[1].N)
 	})
 	t.Run("one time", func(t *testing.T) {
-		got, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.2, 0.3}, Times: []time.Time{end, end}})
+		got, err := proxy.Measure(proxy.Sample{Scores: []float64{0.2, 0.3}, Times: []time.Time{end, end}})
 		require.NoError(t, err)
 		require.Nil(t, got.Trends[0].ScoreChangePerHour)
 		require.Equal(t, 0.25, *got.Trends[0].MeanScore)
 	})
 }
 
-func TestProxyMetrics_Errors(t *testing.T) {
+func TestMeasure_Errors(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	_, err := drift.ProxyMetrics(drift.ProxySample{
+	_, err := proxy.Measure(proxy.Sample{
 		Scores:    []float64{0.5, 1.5, math.NaN()},
 		Classes:   []string{"a", "b"},
 		Times:     []time.Time{now, {}, now.Add(time.Hour)},
@@ -111,27 +113,27 @@ func TestProxyMetrics_Errors(t *testing.T) {
 	})
 	require.ErrorIs(t, err, drift.ErrInvalidInput)
 	require.Equal(t, []string{
-		"drift: ProxySample.Classes: has 2 elements, want 3 as in the longest slice",
-		"drift: ProxySample.Threshold: is 2, want 0 (0.5) to 1",
-		"drift: ProxySample.Scores: index 1: is 1.5, want a probability; set Lo and Hi if it is none",
-		"drift: ProxySample.Scores: index 2: is NaN, want a finite number",
-		"drift: ProxySample.Times: index 1: is not set",
-		"drift: ProxySample.Times: index 2: is 2025-03-01 13:00:00 +0000 UTC, want at most End, 2025-03-01 12:00:00 +0000 UTC",
+		"drift: Sample.Classes: has 2 elements, want 3 as in the longest slice",
+		"drift: Sample.Threshold: is 2, want 0 (0.5) to 1",
+		"drift: Sample.Scores: index 1: is 1.5, want a probability; set Lo and Hi if it is none",
+		"drift: Sample.Scores: index 2: is NaN, want a finite number",
+		"drift: Sample.Times: index 1: is not set",
+		"drift: Sample.Times: index 2: is 2025-03-01 13:00:00 +0000 UTC, want at most End, 2025-03-01 12:00:00 +0000 UTC",
 	}, strings.Split(err.Error(), "\n"))
 
-	_, err = drift.ProxyMetrics(drift.ProxySample{Lo: 3, Hi: 1})
-	require.EqualError(t, err, "drift: ProxySample.Lo: and Hi are 3 and 1, want a finite range, or both 0 for probabilities")
+	_, err = proxy.Measure(proxy.Sample{Lo: 3, Hi: 1})
+	require.EqualError(t, err, "drift: Sample.Lo: and Hi are 3 and 1, want a finite range, or both 0 for probabilities")
 
-	got, err := drift.ProxyMetrics(drift.ProxySample{})
+	got, err := proxy.Measure(proxy.Sample{})
 	require.NoError(t, err)
-	require.Equal(t, drift.Proxy{}, got)
+	require.Equal(t, proxy.Metrics{}, got)
 }
 
-func TestProxyMetrics_Properties(t *testing.T) {
+func TestMeasure_Properties(t *testing.T) {
 	t.Parallel()
 	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250105))
 	props.Property("bounded, ordered, and plain JSON", prop.ForAll(func(scores []float64) bool {
-		got, err := drift.ProxyMetrics(drift.ProxySample{Scores: scores})
+		got, err := proxy.Measure(proxy.Sample{Scores: scores})
 		if err != nil || len(scores) == 0 {
 			return err == nil && got.Scores == nil
 		}
@@ -142,4 +144,15 @@ func TestProxyMetrics_Properties(t *testing.T) {
 			0 <= s.Entropy && s.Entropy <= math.Log2(10)+1e-12
 	}, gen.SliceOf(gen.Float64Range(0, 1))))
 	props.TestingRun(t)
+}
+
+func ExampleMeasure() {
+	p, err := proxy.Measure(proxy.Sample{Scores: []float64{0.1, 0.4, 0.6, 0.9}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d answers, %.0f %% positive, mean %.2f, entropy %.0f bits\n",
+		p.Volume, 100**p.PositiveRate, p.Scores.Mean, p.Scores.Entropy)
+	// Output: 4 answers, 50 % positive, mean 0.50, entropy 2 bits
 }

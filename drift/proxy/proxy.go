@@ -1,4 +1,7 @@
-package drift
+// Package proxy describes what a model answers, which needs no labels: how much, how positive,
+// how spread, and how that changes. [Measure] takes the answers, and [MeasureProfiles] takes
+// profiles of package drift that counted them.
+package proxy
 
 import (
 	"errors"
@@ -10,12 +13,13 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/selfheal-ml/selfheal/drift"
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// ProxySample is what a model answered, without the truth. Scores, Classes and Times run in
+// Sample is what a model answered, without the truth. Scores, Classes and Times run in
 // parallel, one element for each answer; those that are not known are nil.
-type ProxySample struct {
+type Sample struct {
 	// Scores are the probabilities of the positive class of a binary model, or the
 	// numbers that a regression predicted. Every score is finite and, while Lo and Hi are
 	// 0, between 0 and 1.
@@ -37,9 +41,9 @@ type ProxySample struct {
 	End   time.Time
 }
 
-// Proxy holds the proxy metrics of a sample. What cannot be known is nil; all numbers are
+// Metrics holds the proxy metrics of a sample. What cannot be known is nil; all numbers are
 // finite.
-type Proxy struct {
+type Metrics struct {
 	Volume int `json:"volume"` // number of answers
 	// PositiveRate is the share of positive answers; nil for a regression, and for
 	// classes without a positive one.
@@ -76,7 +80,7 @@ type ScoreSummary struct {
 	OutOfRangeRate float64 `json:"out_of_range_rate"`
 }
 
-// Trend is what happened in a window of time that ends at ProxySample.End, which belongs to
+// Trend is what happened in a window of time that ends at Sample.End, which belongs to
 // it. Changes are slopes of the least-squares line over time, in units per hour; they are
 // nil if the window has fewer than two different times.
 type Trend struct {
@@ -91,18 +95,18 @@ type Trend struct {
 	PositiveRateChangePerHour *float64 `json:"positive_rate_change_per_hour,omitempty"`
 }
 
-// ProxyMetrics describes what a model answered: how much, how positive, how spread, and
+// Measure describes what a model answered: how much, how positive, how spread, and
 // how that changes. Its arguments' order does not matter beyond rounding, and an empty
 // sample gives a Volume of 0.
 //
-// Every mistake is reported, joined, each an [*InputError]: slices of different length, a
+// Every mistake is reported, joined, each an [*drift.InputError]: slices of different length, a
 // score that is not finite or not a probability, a range that is empty or not finite, a
 // threshold outside [0, 1], a time that is zero or after End.
-func ProxyMetrics(sample ProxySample) (Proxy, error) {
+func Measure(sample Sample) (Metrics, error) {
 	if err := sample.check(); err != nil {
-		return Proxy{}, err
+		return Metrics{}, err
 	}
-	p := Proxy{Volume: sample.volume()}
+	p := Metrics{Volume: sample.volume()}
 	if p.Volume == 0 {
 		return p, nil
 	}
@@ -122,15 +126,15 @@ func ProxyMetrics(sample ProxySample) (Proxy, error) {
 	return p, nil
 }
 
-func (s *ProxySample) volume() int { return max(len(s.Scores), len(s.Classes), len(s.Times)) }
+func (s *Sample) volume() int { return max(len(s.Scores), len(s.Classes), len(s.Times)) }
 
 // probabilities reports whether the scores are probabilities.
-func (s *ProxySample) probabilities() bool { return s.Lo == 0 && s.Hi == 0 }
+func (s *Sample) probabilities() bool { return s.Lo == 0 && s.Hi == 0 }
 
-func (s *ProxySample) check() error {
+func (s *Sample) check() error {
 	var errs []error
 	wrong := func(field string, index int, format string, args ...any) {
-		errs = append(errs, &InputError{Sample: "ProxySample." + field, Index: index, What: fmt.Sprintf(format, args...)})
+		errs = append(errs, &drift.InputError{Sample: "Sample." + field, Index: index, What: fmt.Sprintf(format, args...)})
 	}
 	n := s.volume()
 	for _, slice := range []struct {
@@ -141,7 +145,7 @@ func (s *ProxySample) check() error {
 			wrong(slice.field, -1, "has %d elements, want %d as in the longest slice", slice.length, n)
 		}
 	}
-	errs = append(errs, checkScale("ProxySample", s.Lo, s.Hi, s.Threshold)...)
+	errs = append(errs, checkScale("Sample", s.Lo, s.Hi, s.Threshold)...)
 	for i, x := range s.Scores {
 		switch {
 		case math.IsNaN(x) || math.IsInf(x, 0):
@@ -165,11 +169,11 @@ func (s *ProxySample) check() error {
 func checkScale(owner string, lo, hi, threshold float64) []error {
 	var errs []error
 	if width := hi - lo; (lo != 0 || hi != 0) && !(width > 0 && !math.IsInf(width, 0)) {
-		errs = append(errs, &InputError{Sample: owner + ".Lo", Index: -1,
+		errs = append(errs, &drift.InputError{Sample: owner + ".Lo", Index: -1,
 			What: fmt.Sprintf("and Hi are %v and %v, want a finite range, or both 0 for probabilities", lo, hi)})
 	}
 	if !(threshold >= 0 && threshold <= 1) {
-		errs = append(errs, &InputError{Sample: owner + ".Threshold", Index: -1,
+		errs = append(errs, &drift.InputError{Sample: owner + ".Threshold", Index: -1,
 			What: fmt.Sprintf("is %v, want 0 (0.5) to 1", threshold)})
 	}
 	return errs
@@ -177,7 +181,7 @@ func checkScale(owner string, lo, hi, threshold float64) []error {
 
 // positives returns 1 for each positive answer and 0 for the others; nil if that is not
 // known.
-func (s *ProxySample) positives() []float64 {
+func (s *Sample) positives() []float64 {
 	threshold := s.Threshold
 	if threshold == 0 {
 		threshold = 0.5
@@ -214,7 +218,7 @@ func classShares(classes []string) []ClassShare {
 	return shares
 }
 
-func (s *ProxySample) summarise() *ScoreSummary {
+func (s *Sample) summarise() *ScoreSummary {
 	lo, hi := s.Lo, s.Hi
 	if s.probabilities() {
 		hi = 1
@@ -265,7 +269,7 @@ func sampleQuantile(sorted []float64, q float64) float64 {
 	if i == len(sorted)-1 {
 		return sorted[i]
 	}
-	return between(sorted[i], sorted[i+1], at-float64(i))
+	return counting.Between(sorted[i], sorted[i+1], at-float64(i))
 }
 
 // meanOf returns the mean; nil of nothing.
@@ -281,7 +285,7 @@ func meanOf(values []float64) *float64 {
 	return &mean
 }
 
-func (s *ProxySample) trend(hours int, positive []float64) Trend {
+func (s *Sample) trend(hours int, positive []float64) Trend {
 	end := s.End
 	if end.IsZero() {
 		end = slices.MaxFunc(s.Times, time.Time.Compare)

@@ -1,4 +1,4 @@
-package drift_test
+package proxy_test
 
 import (
 	"encoding/json"
@@ -14,7 +14,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 )
+
+func profileOf(t testing.TB, ref *drift.Reference, columns ...drift.Column) *drift.Profile {
+	t.Helper()
+	p := ref.NewProfile()
+	require.NoError(t, p.Add(columns))
+	return p
+}
+
+func newReference(t testing.TB, columns ...drift.Column) *drift.Reference {
+	t.Helper()
+	ref, err := drift.NewReference(columns, drift.ReferenceConfig{})
+	require.NoError(t, err)
+	return ref
+}
+
+func toJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(data)
+}
 
 // answersOf draws scores and the classes that follow from them.
 func answersOf(rng *rand.Rand, n int, power float64) (scores []float64, classes []string) {
@@ -31,19 +53,19 @@ func answersOf(rng *rand.Rand, n int, power float64) (scores []float64, classes 
 
 // What was counted in profiles says the same as the records, but for what falls within a
 // cell.
-func TestProxyProfiles_AgreesWithRecords(t *testing.T) {
+func TestMeasureProfiles_AgreesWithRecords(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(50, 1))
 	scores, classes := answersOf(rng, 5000, 2)
 	ref := newReference(t, drift.Numeric("score", scores), drift.Categorical("class", classes))
 
 	end := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	var sample drift.ProxySample
-	var buckets []drift.ProxyBucket
+	var sample proxy.Sample
+	var buckets []proxy.Bucket
 	for i := range 5 * 12 { // five hours by five minutes, and fewer and higher scores lately
 		to := end.Add(-time.Duration(i) * 5 * time.Minute)
 		scores, classes := answersOf(rng, 20+i, float64(i)/12)
-		buckets = append(buckets, drift.ProxyBucket{From: to.Add(-5 * time.Minute), To: to,
+		buckets = append(buckets, proxy.Bucket{From: to.Add(-5 * time.Minute), To: to,
 			Profile: profileOf(t, ref, drift.Numeric("score", scores), drift.Categorical("class", classes))})
 		for j := range scores {
 			sample.Scores = append(sample.Scores, scores[j])
@@ -54,22 +76,22 @@ func TestProxyProfiles_AgreesWithRecords(t *testing.T) {
 	sample.End, sample.Positive = end, "yes"
 	for _, c := range []struct {
 		name    string
-		columns drift.ProxyColumns
-		sample  drift.ProxySample
+		columns proxy.Columns
+		sample  proxy.Sample
 	}{
-		{"scores and classes", drift.ProxyColumns{Score: "score", Class: "class", Positive: "yes"}, sample},
-		{"classes", drift.ProxyColumns{Class: "class", Positive: "yes"},
-			drift.ProxySample{Classes: sample.Classes, Positive: "yes", Times: sample.Times, End: end}},
-		{"multiclass", drift.ProxyColumns{Class: "class"}, drift.ProxySample{Classes: sample.Classes, Times: sample.Times, End: end}},
-		{"scores", drift.ProxyColumns{Score: "score", Threshold: 0.3},
-			drift.ProxySample{Scores: sample.Scores, Threshold: 0.3, Times: sample.Times, End: end}},
-		{"regression", drift.ProxyColumns{Score: "score", Lo: 0.1, Hi: 0.7},
-			drift.ProxySample{Scores: sample.Scores, Lo: 0.1, Hi: 0.7, Times: sample.Times, End: end}},
+		{"scores and classes", proxy.Columns{Score: "score", Class: "class", Positive: "yes"}, sample},
+		{"classes", proxy.Columns{Class: "class", Positive: "yes"},
+			proxy.Sample{Classes: sample.Classes, Positive: "yes", Times: sample.Times, End: end}},
+		{"multiclass", proxy.Columns{Class: "class"}, proxy.Sample{Classes: sample.Classes, Times: sample.Times, End: end}},
+		{"scores", proxy.Columns{Score: "score", Threshold: 0.3},
+			proxy.Sample{Scores: sample.Scores, Threshold: 0.3, Times: sample.Times, End: end}},
+		{"regression", proxy.Columns{Score: "score", Lo: 0.1, Hi: 0.7},
+			proxy.Sample{Scores: sample.Scores, Lo: 0.1, Hi: 0.7, Times: sample.Times, End: end}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want, err := drift.ProxyMetrics(c.sample)
+			want, err := proxy.Measure(c.sample)
 			require.NoError(t, err)
-			got, err := drift.ProxyProfiles(buckets, c.columns)
+			got, err := proxy.MeasureProfiles(buckets, c.columns)
 			require.NoError(t, err)
 			requireProxyClose(t, want, got)
 		})
@@ -78,7 +100,7 @@ func TestProxyProfiles_AgreesWithRecords(t *testing.T) {
 
 // Rows without an answer do not take part in the change of the positive rate, whether that is
 // of classes or of scores.
-func TestProxyProfiles_RatesAreOfKnownAnswers(t *testing.T) {
+func TestMeasureProfiles_RatesAreOfKnownAnswers(t *testing.T) {
 	t.Parallel()
 	end := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	ref := newReference(t, drift.Numeric("score", []float64{0, 1}), drift.Categorical("class", []string{"a", "b"}))
@@ -91,8 +113,8 @@ func TestProxyProfiles_RatesAreOfKnownAnswers(t *testing.T) {
 		{"nothing known in one", [][]int32{{0, 0}, {-1, -1, -1}, {0, 1}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sample := drift.ProxySample{Positive: "b", End: end}
-			var buckets []drift.ProxyBucket
+			sample := proxy.Sample{Positive: "b", End: end}
+			var buckets []proxy.Bucket
 			for i, codes := range c.classes {
 				from := end.Add(time.Duration(i-len(c.classes)) * 20 * time.Minute)
 				scores := make([]float64, len(codes))
@@ -105,13 +127,13 @@ func TestProxyProfiles_RatesAreOfKnownAnswers(t *testing.T) {
 					sample.Classes = append(sample.Classes, []string{"a", "b"}[code])
 					sample.Times = append(sample.Times, from.Add(10*time.Minute))
 				}
-				buckets = append(buckets, drift.ProxyBucket{From: from, To: from.Add(20 * time.Minute),
+				buckets = append(buckets, proxy.Bucket{From: from, To: from.Add(20 * time.Minute),
 					Profile: profileOf(t, ref, drift.Numeric("score", scores), drift.CategoricalCodes("class", codes, []string{"a", "b"}))})
 			}
-			want, err := drift.ProxyMetrics(sample)
+			want, err := proxy.Measure(sample)
 			require.NoError(t, err)
-			for _, columns := range []drift.ProxyColumns{{Class: "class", Positive: "b"}, {Score: "score"}, {Score: "score", Class: "class", Positive: "b"}} {
-				got, err := drift.ProxyProfiles(buckets, columns)
+			for _, columns := range []proxy.Columns{{Class: "class", Positive: "b"}, {Score: "score"}, {Score: "score", Class: "class", Positive: "b"}} {
+				got, err := proxy.MeasureProfiles(buckets, columns)
 				require.NoError(t, err)
 				for i, trend := range want.Trends {
 					require.InDelta(t, *trend.PositiveRate, *got.Trends[i].PositiveRate, 1e-12)
@@ -123,9 +145,9 @@ func TestProxyProfiles_RatesAreOfKnownAnswers(t *testing.T) {
 }
 
 // requireProxyClose compares all numbers, within what a cell can hide.
-func requireProxyClose(t *testing.T, want, got drift.Proxy) {
+func requireProxyClose(t *testing.T, want, got proxy.Metrics) {
 	t.Helper()
-	flat := func(p drift.Proxy) (names []string, values []float64) {
+	flat := func(p proxy.Metrics) (names []string, values []float64) {
 		var walk func(path string, v any)
 		walk = func(path string, v any) {
 			switch v := v.(type) {
@@ -156,67 +178,67 @@ func requireProxyClose(t *testing.T, want, got drift.Proxy) {
 	}
 }
 
-func TestProxyProfiles_Errors(t *testing.T) {
+func TestMeasureProfiles_Errors(t *testing.T) {
 	t.Parallel()
 	ref := newReference(t, drift.Numeric("score", []float64{0.5}), drift.Categorical("class", []string{"yes"}))
 	other := newReference(t, drift.Numeric("score", []float64{0.7}))
 	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	bucket := drift.ProxyBucket{From: now, To: now.Add(time.Hour), Profile: ref.NewProfile()}
+	bucket := proxy.Bucket{From: now, To: now.Add(time.Hour), Profile: ref.NewProfile()}
 
-	_, err := drift.ProxyProfiles([]drift.ProxyBucket{bucket, {From: now, To: now}, {From: now, To: now.Add(1), Profile: other.NewProfile()}}, drift.ProxyColumns{})
+	_, err := proxy.MeasureProfiles([]proxy.Bucket{bucket, {From: now, To: now}, {From: now, To: now.Add(1), Profile: other.NewProfile()}}, proxy.Columns{})
 	require.ErrorIs(t, err, drift.ErrReferenceMismatch)
 	require.ErrorIs(t, err, drift.ErrInvalidInput)
 	require.Contains(t, err.Error(), "buckets: index 1: has no profile made by Reference.NewProfile")
 	require.Contains(t, err.Error(), "want an end after the beginning")
 
 	for _, c := range []struct {
-		columns drift.ProxyColumns
+		columns proxy.Columns
 		want    []string
 	}{
-		{drift.ProxyColumns{}, []string{`drift: ProxyColumns: has neither Score nor Class, want at least one`}},
-		{drift.ProxyColumns{Score: "class", Class: "clas", Threshold: 2}, []string{
-			`drift: ProxyColumns.Threshold: is 2, want 0 (0.5) to 1`,
-			`drift: ProxyColumns.Score: is "class", which is categorical, want a numeric column`,
-			`drift: ProxyColumns.Class: is "clas", want one of ["score" "class"]`,
+		{proxy.Columns{}, []string{`drift: Columns: has neither Score nor Class, want at least one`}},
+		{proxy.Columns{Score: "class", Class: "clas", Threshold: 2}, []string{
+			`drift: Columns.Threshold: is 2, want 0 (0.5) to 1`,
+			`drift: Columns.Score: is "class", which is categorical, want a numeric column`,
+			`drift: Columns.Class: is "clas", want one of ["score" "class"]`,
 		}},
-		{drift.ProxyColumns{Class: "class", Positive: "ja"}, []string{`drift: ProxyColumns.Positive: is "ja", want one of ["yes"]`}},
+		{proxy.Columns{Class: "class", Positive: "ja"}, []string{`drift: Columns.Positive: is "ja", want one of ["yes"]`}},
 	} {
-		_, err := drift.ProxyProfiles([]drift.ProxyBucket{bucket}, c.columns)
+		_, err := proxy.MeasureProfiles([]proxy.Bucket{bucket}, c.columns)
 		require.ErrorIs(t, err, drift.ErrInvalidInput)
 		require.Equal(t, c.want, strings.Split(err.Error(), "\n"))
 	}
 	// Without a profile there is no reference to find columns in, but the rest is checked,
 	// and beside mistakes in the buckets.
-	for _, buckets := range [][]drift.ProxyBucket{nil, {{From: now, To: now}}} {
+	for _, buckets := range [][]proxy.Bucket{nil, {{From: now, To: now}}} {
 		for _, c := range []struct {
-			columns drift.ProxyColumns
+			columns proxy.Columns
 			want    string
 		}{
-			{drift.ProxyColumns{}, `drift: ProxyColumns: has neither Score nor Class, want at least one`},
-			{drift.ProxyColumns{Score: "score", Lo: 2, Hi: 1}, `drift: ProxyColumns.Lo: and Hi are 2 and 1, want a finite range, or both 0 for probabilities`},
-			{drift.ProxyColumns{Score: "score", Threshold: -1}, `drift: ProxyColumns.Threshold: is -1, want 0 (0.5) to 1`},
+			{proxy.Columns{}, `drift: Columns: has neither Score nor Class, want at least one`},
+			{proxy.Columns{Score: "score", Lo: 2, Hi: 1}, `drift: Columns.Lo: and Hi are 2 and 1, want a finite range, or both 0 for probabilities`},
+			{proxy.Columns{Score: "score", Threshold: -1}, `drift: Columns.Threshold: is -1, want 0 (0.5) to 1`},
 		} {
-			_, err := drift.ProxyProfiles(buckets, c.columns)
+			_, err := proxy.MeasureProfiles(buckets, c.columns)
 			require.ErrorIs(t, err, drift.ErrInvalidInput)
 			lines := strings.Split(err.Error(), "\n")
 			require.Equal(t, c.want, lines[len(lines)-1])
 			require.Len(t, lines, 1+2*len(buckets))
 		}
 	}
-	_, err = drift.ProxyProfiles([]drift.ProxyBucket{{From: now, To: now, Profile: ref.NewProfile()}}, drift.ProxyColumns{Score: "scor"})
+	_, err = proxy.MeasureProfiles([]proxy.Bucket{{From: now, To: now, Profile: ref.NewProfile()}}, proxy.Columns{Score: "scor"})
 	require.ErrorContains(t, err, "want an end after the beginning")
-	require.ErrorContains(t, err, `drift: ProxyColumns.Score: is "scor", want one of ["score" "class"]`)
-	_, err = drift.ProxyProfiles(nil, drift.ProxyColumns{Score: "nobody knows"})
+	require.ErrorContains(t, err, `drift: Columns.Score: is "scor", want one of ["score" "class"]`)
+	_, err = proxy.MeasureProfiles(nil, proxy.Columns{Score: "nobody knows"})
 	require.NoError(t, err)
 
-	for _, none := range [][]drift.ProxyBucket{nil, {bucket}} {
-		got, err := drift.ProxyProfiles(none, drift.ProxyColumns{Score: "score"})
+	for _, none := range [][]proxy.Bucket{nil, {bucket}} {
+		got, err := proxy.MeasureProfiles(none, proxy.Columns{Score: "score"})
 		require.NoError(t, err)
-		require.Equal(t, drift.Proxy{}, got)
+		require.Equal(t, proxy.Metrics{}, got)
 	}
 }
 
-func ExampleProxyProfiles() {
+func ExampleMeasureProfiles() {
 	training := []float64{0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9}
 	reference, err := drift.NewReference([]drift.Column{drift.Numeric("score", training)}, drift.ReferenceConfig{})
 	if err != nil {
@@ -224,7 +246,7 @@ func ExampleProxyProfiles() {
 		return
 	}
 	hour := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	var buckets []drift.ProxyBucket
+	var buckets []proxy.Bucket
 	for i, scores := range [][]float64{{0.1, 0.2, 0.3}, {0.3, 0.6, 0.9}} {
 		profile := reference.NewProfile()
 		if err := profile.Add([]drift.Column{drift.Numeric("score", scores)}); err != nil {
@@ -232,9 +254,9 @@ func ExampleProxyProfiles() {
 			return
 		}
 		from := hour.Add(time.Duration(i) * time.Hour)
-		buckets = append(buckets, drift.ProxyBucket{From: from, To: from.Add(time.Hour), Profile: profile})
+		buckets = append(buckets, proxy.Bucket{From: from, To: from.Add(time.Hour), Profile: profile})
 	}
-	p, err := drift.ProxyProfiles(buckets, drift.ProxyColumns{Score: "score"})
+	p, err := proxy.MeasureProfiles(buckets, proxy.Columns{Score: "score"})
 	if err != nil {
 		fmt.Println(err)
 		return
