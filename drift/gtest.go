@@ -1,8 +1,6 @@
 package drift
 
 import (
-	"math"
-
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
@@ -48,24 +46,4 @@ func (p countPair) gResult() Result {
 	}
 	result.Warnings = p.smallCounts("G-test")
 	return result
-}
-
-// logLikelihoodRatio returns G.
-func (p countPair) logLikelihoodRatio() float64 {
-	g := 0.0
-	for i, r := range p.r {
-		c := p.c[i]
-		// Both logarithms are of 1 and a small number, and the first orders cancel.
-		d := shareDifference(c, p.m, r, p.n) / (r + c)
-		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
-	}
-	return max(2*g, 0)
-}
-
-// logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.
-func logLikelihoodTerm(count, excess float64) float64 {
-	if count == 0 {
-		return 0
-	}
-	return count * math.Log1p(max(excess, -1))
 }

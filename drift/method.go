@@ -5,10 +5,6 @@ import (
 	"math"
 )
 
-// Method names a way to compare a column with its reference. What is known of each is
-// listed by [Methods].
-type Method string
-
 // MethodInfo describes a [Method] to those who choose one or show its result.
 type MethodInfo struct {
 	Name  Method

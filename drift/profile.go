@@ -24,6 +24,16 @@ type Profile struct {
 	counts [][]int64
 }
 
+// NewProfile returns a profile without rows on the cells of this reference.
+func (r *Reference) NewProfile() *Profile {
+	n := len(r.cells)
+	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
+	for i := range r.cells {
+		p.tallies[i] = newTally(&r.cells[i])
+	}
+	return p
+}
+
 // Add counts a batch of rows. Columns are matched by name, and those that the reference
 // does not have are ignored. The batch is counted as a whole or, with an error, not at all.
 // A batch of many values is counted on two processors; Add returns when both are done.

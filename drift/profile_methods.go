@@ -1,27 +1,8 @@
 package drift
 
 import (
-	"encoding/json"
 	"fmt"
 )
-
-// ProfileResult is a [Result] from counts on cells, with what it says about the rows that
-// were counted.
-type ProfileResult struct {
-	Result
-	// Lo and Hi bound the statistic that the method finds on the rows themselves. They are
-	// equal to Statistic if nothing is lost by counting.
-	Lo, Hi float64
-}
-
-// MarshalJSON returns what [Result.MarshalJSON] does, with lo and hi.
-func (r ProfileResult) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		resultWire
-		Lo *float64 `json:"lo"`
-		Hi *float64 `json:"hi"`
-	}{r.wire(), finiteOrNil(r.Lo), finiteOrNil(r.Hi)})
-}
 
 // Compare compares the rows counted with the reference by a method of values: by the function
 // of that name, but on cells. The p-value of [MethodKS] takes 100 µs at most. Missing values

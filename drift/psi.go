@@ -1,9 +1,6 @@
 package drift
 
-import (
-	"iter"
-	"math"
-)
+import "math"
 
 // MethodPSI takes the p-value and the statistic of [MethodChiSquare], on the same levels or
 // groups; the effect is the population stability index. Its interval is that of the
@@ -52,33 +49,4 @@ func (p countPair) psi() float64 {
 		}
 	}
 	return sum
-}
-
-// filledShares yields the shares of each cell after the zero rule of [PSI].
-func (p countPair) filledShares() iter.Seq2[float64, float64] {
-	const half = 0.5
-	n, m := p.n, p.m
-	for i := range p.r {
-		if p.r[i] == 0 {
-			n += half
-		}
-		if p.c[i] == 0 {
-			m += half
-		}
-	}
-	return func(yield func(r, c float64) bool) {
-		for i := range p.r {
-			r, c := p.r[i], p.c[i]
-			if r == 0 {
-				r = half
-			}
-			if c == 0 {
-				c = half
-			}
-			// The share of a fractional count may be less than the least number above 0.
-			if !yield(max(r/n, math.SmallestNonzeroFloat64), max(c/m, math.SmallestNonzeroFloat64)) {
-				return
-			}
-		}
-	}
 }

@@ -113,16 +113,6 @@ func unknownColumn(name string, r *Reference) error {
 // references with equal fingerprints give equal reports.
 func (r *Reference) Fingerprint() string { return r.fingerprint }
 
-// NewProfile returns a profile without rows on the cells of this reference.
-func (r *Reference) NewProfile() *Profile {
-	n := len(r.cells)
-	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
-	for i := range r.cells {
-		p.tallies[i] = newTally(&r.cells[i])
-	}
-	return p
-}
-
 const referenceKind = "drift.reference"
 
 // referenceContent is the wire form of a Reference.

@@ -281,21 +281,108 @@ func (t *table) variationCI(observed, effect, alpha float64) CI {
 
 func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
 
-// tableDetectableAt is about what table.detectable is at a number of current values.
-func tableDetectableAt(s *sides, values, level float64) float64 {
-	effective := s.effectiveAt(values)
-	if s.cells.kind == KindNumeric {
-		return chiSquareDetectable(level, effective, tableGroups-1)
+// splitRare returns the cells whose expected count is at least 5, and those below pooled
+// into one, with the last cell if pooled says so. Which cells are pooled for their count
+// depends on the two samples' sum alone, so a test of either part stays valid. The total
+// variation within the pool, which only its sum remains of, is at most hidden.
+func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
+	var r, c float64
+	cells := 0
+	for i := range p.r {
+		if p.expected(i) < minExpected || lastPooled && i == len(p.r)-1 {
+			r += p.r[i]
+			c += p.c[i]
+			cells++
+			continue
+		}
+		kept.r, kept.c = append(kept.r, p.r[i]), append(kept.c, p.c[i])
 	}
-	share, rare, kept := expectedSplit(s.ref.Cells, float64(s.n), values)
-	most := chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1))
-	if rare > 0.5 {
-		// The rare levels are a pool, whose count is about a Poisson variable.
-		z, mean := normalQuantile(level), share*values
-		most += (z*z/2 + z*math.Sqrt(mean+z*z/4)) / values
+	kept.n, kept.m = p.n-r, p.m-c
+	if cells == 0 {
+		return kept, pool, 0
 	}
-	if rare > 1.5 {
-		most += share // which may differ within
+	pool = countPair{r: []float64{r, kept.n}, c: []float64{c, kept.m}, n: p.n, m: p.m}
+	if cells > 1 {
+		hidden = min(r/p.n, c/p.m)
 	}
-	return min(most, 1)
+	return kept, pool, hidden
+}
+
+// chiSquareDetectable returns a total variation t that is significant at level alpha
+// between samples with the effective size N = nm/(n+m): by Cauchy and Schwarz X² is at
+// least 4Nt².
+func chiSquareDetectable(alpha, effective float64, degrees int) float64 {
+	critical := distuv.ChiSquared{K: float64(degrees)}.Quantile(1 - alpha)
+	return min(math.Sqrt(critical/(4*effective)), 1)
+}
+
+// group adds up neighbouring cells to at most so many groups of about the same reference
+// count, and to further ones without any that hold what the reference lacks, where it is no
+// chance that it does: see grouping.
+func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
+	g := grouping{n: ref.values(), groups: groups, open: true}
+	g.add(ref.NegInf, cur.NegInf, true)
+	for i := range ref.Cells {
+		g.add(ref.Cells[i], cur.Cells[i], c.axis.Single(i))
+	}
+	g.add(ref.PosInf, cur.PosInf, true)
+	return g.finish()
+}
+
+// grouping divides a row of cells into groups, see cells.group.
+//
+// Where the values are continuous, chance drew the extremes of the reference, and what lies
+// beyond them belongs to the outermost groups: a group of its own would be one chosen for
+// being empty. That many rows share the extreme is no chance, so beyond such an atom begins
+// another group. Else a constant, or the upper value of a flag, could move anywhere without
+// a change of the counts. For the same reason what lies between two atoms is a group, if each
+// of them is one: 0 and 1 are not 0.5. Where there are more values than groups, those between
+// them are of the group that they lie in, as in a histogram.
+type grouping struct {
+	n, groups   int64
+	r, c        []int64 // of the groups
+	seen, whole int64   // reference values, and whole shares of n/groups in them
+	open        bool    // the next cell with reference values starts a group
+	edge, alone bool    // the last group ends with an atom, and is nothing else
+	gap         int64   // current values since the last cell with reference values
+}
+
+// add takes in the next cell, which is of a single value or not.
+func (g *grouping) add(r, c int64, single bool) {
+	if r == 0 {
+		g.gap += c
+		return
+	}
+	atom := single && r >= minExpected // a value of fewer rows may be the last by chance
+	full := (g.seen+r)*g.groups >= (g.whole+1)*g.n
+	alone := atom && g.open && full
+	if atom && g.seen == 0 || alone && g.alone {
+		g.split()
+	}
+	if g.open {
+		g.r, g.c = append(g.r, 0), append(g.c, 0)
+	}
+	g.seen += r
+	last := len(g.r) - 1
+	g.r[last] += r
+	g.c[last] += c + g.gap
+	g.gap, g.edge, g.alone = 0, atom, alone
+	if g.open = full; full {
+		g.whole = g.seen * g.groups / g.n
+	}
+}
+
+// split makes the gap a group.
+func (g *grouping) split() {
+	g.r, g.c = append(g.r, 0), append(g.c, g.gap)
+	g.gap = 0
+}
+
+// finish returns the groups. There must have been reference values.
+func (g *grouping) finish() (r, c []int64) {
+	if g.edge {
+		g.split()
+	}
+	g.c[len(g.c)-1] += g.gap
+	return g.r, g.c
 }

@@ -80,3 +80,22 @@ func movedLevels(s *sides) string {
 	}
 	return strings.Join(named, " and ")
 }
+
+// tableDetectableAt is about what table.detectable is at a number of current values.
+func tableDetectableAt(s *sides, values, level float64) float64 {
+	effective := s.effectiveAt(values)
+	if s.cells.kind == KindNumeric {
+		return chiSquareDetectable(level, effective, tableGroups-1)
+	}
+	share, rare, kept := expectedSplit(s.ref.Cells, float64(s.n), values)
+	most := chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1))
+	if rare > 0.5 {
+		// The rare levels are a pool, whose count is about a Poisson variable.
+		z, mean := normalQuantile(level), share*values
+		most += (z*z/2 + z*math.Sqrt(mean+z*z/4)) / values
+	}
+	if rare > 1.5 {
+		most += share // which may differ within
+	}
+	return min(most, 1)
+}
