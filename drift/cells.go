@@ -20,8 +20,8 @@ type cells struct {
 	// reference has nothing in cell 0 (below range) and in the last (above range). A value
 	// v that is a cell of its own has the edges just below v and v.
 	edges []float64
-	// begins holds where each cell but the last begins: at the edge below, or, if it is of a
-	// single value, at this.
+	// begins holds where each cell but the last begins: at the edge below, or at the value if
+	// the cell has a single value.
 	begins  []float64
 	locator counting.Locator // in edges
 	unit    counting.Unit    // of the moments
@@ -168,8 +168,8 @@ func fitLevels(column Column) []string {
 	return levels
 }
 
-// once returns the number of levels that occur once. In a reference, each of these rows
-// would have been unseen by the rest, so their share is the rate of unseen values to expect
+// once returns the number of levels that occur once. In a reference, each of these rows has a
+// level that no other row has, so the share of these rows is the rate of unseen values to expect
 // without any change (Good, "The population frequencies of species and the estimation of
 // population parameters", 1953).
 func (t *tally) once() int64 {

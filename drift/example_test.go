@@ -246,3 +246,22 @@ func ExampleTwoProportionZ() {
 	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
 	// Output: z = 2.75, p = 0.0059
 }
+
+func ExampleCheckColumns() {
+	columns := []drift.Column{
+		drift.Numeric("age", []float64{34, 51}),
+		drift.CategoricalCodes("region", []int32{0, -1}, []string{"north", "south"}),
+	}
+	rows, err := drift.CheckColumns(columns)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for row := range rows {
+		region, present := columns[1].Level(row)
+		fmt.Println(columns[0].Numbers()[row], region, present)
+	}
+	// Output:
+	// 34 north true
+	// 51  false
+}
