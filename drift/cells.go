@@ -164,8 +164,8 @@ func fitLevels(column Column) []string {
 	return levels
 }
 
-// once returns the number of levels that occur once. In a reference, each of these rows
-// would have been unseen by the rest, so their share is the rate of unseen values to expect
+// once returns the number of levels that occur once. In a reference, each of these rows has a
+// level that no other row has, so the share of these rows is the rate of unseen values to expect
 // without any change (Good, "The population frequencies of species and the estimation of
 // population parameters", 1953).
 func (t *tally) once() int64 {

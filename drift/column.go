@@ -152,9 +152,9 @@ func (c Column) checkText() error {
 	return nil
 }
 
-// CheckColumns returns the number of rows, the same in each of the columns, or every mistake,
-// joined, each an [*InputError]: a column that cannot be used, a name that is used twice, and
-// columns of different lengths. It is what [NewReference] and [Profile.Add] check.
+// CheckColumns returns the number of rows, which all columns have, or every mistake, joined. Each
+// mistake is an [*InputError]: a column that cannot be used, a name that is used twice, columns
+// of different lengths. [NewReference] and [Profile.Add] check the same.
 func CheckColumns(columns []Column) (rows int, err error) {
 	var errs []error
 	seen := make(map[string]bool, len(columns))

@@ -195,13 +195,21 @@ func ExampleGTest() {
 	// Output: G = 7.52, p = 0.023
 }
 
-func ExampleTwoProportionZ() {
-	// Refused: 100 of 1000 before, 140 of 1000 now.
-	r, err := drift.TwoProportionZ([2]int{100, 900}, [2]int{140, 860})
+func ExampleCheckColumns() {
+	columns := []drift.Column{
+		drift.Numeric("age", []float64{34, 51}),
+		drift.CategoricalCodes("region", []int32{0, -1}, []string{"north", "south"}),
+	}
+	rows, err := drift.CheckColumns(columns)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
-	// Output: z = 2.75, p = 0.0059
+	for row := range rows {
+		region, present := columns[1].Level(row)
+		fmt.Println(columns[0].Numbers()[row], region, present)
+	}
+	// Output:
+	// 34 north true
+	// 51  false
 }

@@ -53,22 +53,21 @@ var ksMethod = method{
 }
 
 // KolmogorovSmirnov compares two samples of numbers by the two-sided two-sample
-// Kolmogorov-Smirnov test. It sees any difference between continuous distributions: of
-// place, spread or shape.
+// Kolmogorov-Smirnov test. The test sees any difference between continuous distributions: of
+// location, spread or shape. Large samples are sorted on two processors.
 //
 // Statistic and EffectSize are D, the largest distance between the two empirical
 // distribution functions. PValue is P(D >= d) for samples from one continuous
-// distribution: exact if the sample sizes n and m are equal, or if 2Dnm + n + m is at most
-// 2·10⁷ (Viehmann, "Numerically more stable computation of the p-values for the two-sample
-// Kolmogorov-Smirnov test", 2021); else Kolmogorov's series with Vrbik's correction for
-// finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic", 2018),
-// which is off by about 5 % of the p-value at most where that is above 0.001 and both
-// samples have 50 values or more. With tied values the p-value is too large rather than too
-// small.
+// distribution. PValue is exact if the sample sizes n and m are equal, or if 2Dnm + n + m is at
+// most 2·10⁷ (Viehmann, "Numerically more stable computation of the p-values for the two-sample
+// Kolmogorov-Smirnov test", 2021). Otherwise PValue comes from Kolmogorov's series with Vrbik's
+// correction for finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic",
+// 2018). The series is off by at most about 5 % for p-values above 0.001 and samples of 50 values
+// or more. With tied values the p-value is too large rather than too small.
 //
-// SciPy's ks_2samp is exact up to 10,000 values and beyond takes the distribution of one
-// sample of nm/(n+m) values for the limit. The two agree where both are exact, except below
-// 1e-15 between large samples, where this may be the series.
+// SciPy's ks_2samp is exact up to 10,000 values. Beyond that it uses the distribution for one
+// sample of nm/(n+m) values as the limit. The p-values agree where both are exact, except below
+// 1e-15 between large samples, where PValue may come from the series.
 //
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].

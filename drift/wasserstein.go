@@ -82,10 +82,11 @@ var wassersteinMethod = method{
 // integral of the absolute difference of the two empirical distribution functions: how
 // far, on average, the values must move to turn one sample into the other.
 //
-// Statistic is in the units of the values. EffectSize is w/(w+s), with w the distance and
-// s the standard deviation of the reference (divisor n): 0 if the samples are equal, 1/2 if
-// values moved by one standard deviation, and the same in any unit; of a constant
-// reference it is 0 or 1. There is no null distribution, so PValue is NaN.
+// Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and s
+// the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2 if the
+// values moved by one standard deviation. The unit of the values makes no difference to
+// EffectSize, and a constant reference has 0 or 1. There is no null distribution, so PValue is
+// NaN.
 //
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as that.

@@ -56,9 +56,9 @@ const (
 	MethodJensenShannon Method = "jensenshannon" // a distance, natural logarithm
 )
 
-// Preset compares raw columns as the DataDriftPreset of Evidently 0.7 does by
-// default, for those who migrate and want to see their old numbers beside the new. For
-// anything else use a [drift.Detector].
+// Preset compares raw columns as the DataDriftPreset of Evidently 0.7 does by default, for hosts
+// that migrate and want to see the old numbers beside the new. For anything else use a
+// [drift.Detector].
 //
 // Missing and infinite values are dropped. Then, by the number of reference values and of
 // distinct values on both sides:
@@ -85,10 +85,10 @@ const (
 //   - Nothing is corrected for the number of columns, and ks calls the smallest change
 //     drift on large samples.
 //
-// Where Evidently fails on a column without a value on one side, that column has a Reason
-// here and is not counted. Columns are matched by name; types are not guessed, and text,
-// dates and lists are not compared. Every mistake in the columns, as in [drift.Profile.Add], and
-// a DriftShare outside (0, 1] is reported, joined.
+// Evidently fails on a column without a value on one side. Here such a column has a Reason and is
+// not counted. Columns are matched by name. Types are not guessed, and text, dates and lists are
+// not compared. Every mistake in the columns, as in [drift.CheckColumns], and a DriftShare
+// outside (0, 1] is reported, joined.
 func Preset(reference, current []drift.Column, cfg Config) (Report, error) {
 	if cfg.DriftShare == 0 {
 		cfg.DriftShare = 0.5

@@ -13,9 +13,9 @@ import (
 
 // DomainResult is the outcome of [DomainClassifier].
 type DomainResult struct {
-	// Statistic is the area under the ROC curve on rows that the classifier had not seen:
-	// the probability that it takes a current row for more current than a reference row.
-	// It is 0.5 if nothing changed. EffectSize is 2 AUC - 1, at least 0.
+	// Result has the area under the ROC curve as Statistic, on rows that the classifier had
+	// not seen: the probability that a current row scores higher than a reference row. It is
+	// about 0.5 if nothing changed. EffectSize is 2 AUC - 1, at least 0.
 	Result drift.Result `json:"result"`
 	// Columns are ranked by how far they drive the scores of the two sides apart.
 	Columns []Contribution `json:"columns"`
@@ -28,21 +28,23 @@ const (
 	domainRidge     = 1e-2 // of the rows trained on
 )
 
-// DomainClassifier tests whether a classifier can tell current rows from reference rows: a
-// change of any column or, while they are few, of how two of them go together. It sees
-// what no test of single columns can.
+// DomainClassifier tests whether a classifier can tell current rows from reference rows. It sees
+// a change of any column. While there are few columns, it also sees a change of how two columns
+// go together, which no test of single columns can see.
 //
-// The classifier is a linear discriminant with a ridge, on the normal scores of numbers,
-// on whether a value is missing, and on the 20 most frequent levels of each category; if
-// that makes no more than 120 in all, on their squares and products too. It learns from
-// the rows in blocks, in random order, and each block from the fifth of ten on is first
-// scored by what was learnt from those before it. PValue is that of the sum of the blocks'
-// Mann-Whitney statistics, one-sided: given the past, each has mean 0 and variance 1 if
-// nothing changed, so their sum is close to normal whatever the classifier (a martingale;
-// Dawid, "The prequential approach", 1984). No permutations are needed, and so p-values
-// can be as small as the data deserve. NReference and NCurrent count the rows scored.
+// The classifier is a linear discriminant with a ridge. Its features are the normal scores of
+// numbers, whether a value is missing, and the 20 most frequent levels of each category. If there
+// are few features, their squares and products are features too, up to 120 in all. The rows are
+// divided into ten blocks in random order. The classifier learns from block after block, and
+// scores each block from the fifth on before it learns from the block.
 //
-// Every mistake in the columns, as in [drift.Profile.Add], or in cfg is reported, joined; fewer
+// PValue is one-sided, from the sum of the Mann-Whitney statistics of the scored blocks. If
+// nothing changed, each statistic has mean 0 and variance 1 given the blocks before, so the sum
+// is close to normal whatever the classifier (a martingale; Dawid, "The prequential approach",
+// 1984). No permutations are needed, so p-values can be very small. NReference and NCurrent count
+// the rows scored.
+//
+// Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
 // than 40 rows on a side are an [*drift.InputError]. Columns that do not vary play no part.
 func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResult, error) {
 	f, _, err := newFrame(reference, current, cfg)

@@ -21,9 +21,10 @@ import (
 type Config struct {
 	// Seed is that of the order in which rows are taken. Equal seeds give equal results.
 	Seed uint64
-	// MaxRows bounds the rows used of either side, drawn at random. Default 10000. There are
-	// fewer if rows times features would exceed 2^22, which bounds the memory to some 200 MB.
-	// A number has up to two features, a category up to 21; at most 1000 in all are used.
+	// MaxRows bounds the rows of either side, which are drawn at random. Default 10000. Fewer
+	// rows are used if rows times features would exceed 2^22, which bounds the memory to some
+	// 200 MB. A numeric column has up to two features, a categorical column up to 21, and at
+	// most 1000 features are used.
 	MaxRows int
 	// Variance is the share of the variance that the principal components keep. Default
 	// 0.65. DomainClassifier does not use it.
@@ -41,8 +42,8 @@ const (
 	minMultivariateRows = 40
 	maxEncodedLevels    = 20  // of a categorical column
 	maxFeatures         = 120 // up to which products of features are added
-	// maxEncoded bounds the features, of which the cube is the time that is taken, and
-	// maxEntries the rows of a side times the features.
+	// maxEncoded bounds the features, because time grows with the cube of their number.
+	// maxEntries bounds the rows of a side times the features.
 	maxEncoded = 1000
 	maxEntries = 1 << 22
 )
@@ -119,10 +120,11 @@ type candidate struct {
 	value    func(c drift.Column, row int) float64
 }
 
-// encode describes the rows by features: the normal score of a number among those of the
-// base, whether it is missing, and which of its levels a category is; those that vary most
-// if they are too many. The base is so many of the first rows of either side. Features that
-// are constant on the base are left out, the others standardised on it.
+// encode describes the rows by features: the normal score of a number among the numbers of the
+// base, whether a value is missing, and which level a category has. If there are too many
+// features, the features that vary most are used. The base is a number of first rows of either
+// side. Features that are constant on the base are left out. The others are standardised on the
+// base.
 func (f *frame) encode(base [2]int) []feature {
 	candidates := f.candidates(base)
 	if len(candidates) > maxEncoded {
@@ -200,8 +202,8 @@ func indicator(is bool) float64 {
 	return 0
 }
 
-// normalScore returns the function that maps a number to the normal quantile of its middle
-// rank in the base. It makes neither units nor outliers matter. A missing number is 0.
+// normalScore returns the function that maps a number to the normal quantile of its middle rank
+// in the base, so that units and outliers make no difference. A missing number is 0.
 func (f *frame) normalScore(column int, base [2]int) func(float64) float64 {
 	var sorted []float64
 	for side, n := range base {

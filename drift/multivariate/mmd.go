@@ -14,17 +14,16 @@ import (
 
 // MMDConfig tunes [MMD]. The zero MMDConfig is valid.
 type MMDConfig struct {
-	// Width is σ of the kernel exp(-|x-y|²/(2σ²)), in units of the values. Default: the
-	// median distance between two rows of both samples together, of at most 500 rows that
-	// are chosen by chance; if that is 0, the mean distance.
+	// Width is σ of the kernel exp(-|x-y|²/(2σ²)), in units of the values. The default is the
+	// median distance between two rows of both samples together, or the mean distance if the
+	// median is 0. At most 500 rows, chosen at random, decide it.
 	Width float64
 	// Permutations is B, the number of random regroupings. Default 999, so that the
 	// smallest p-value is 0.001.
 	Permutations int
-	// Features, if above 0, replaces the kernel by that many random Fourier features, which
-	// makes time and memory linear in the number of rows. The p-value stays valid whatever
-	// their number; the more there are, the closer to the kernel is the test. A hundred are
-	// a good start.
+	// Features, if above 0, replaces the kernel by that many random Fourier features. Time and
+	// memory are then linear in the number of rows. The p-value is valid for any number of
+	// features. More features bring the test closer to the kernel; 100 are a good start.
 	Features int
 	// Seed makes the result repeatable: equal input and MMDConfig give an equal Result.
 	Seed uint64
@@ -64,20 +63,20 @@ func (c MMDConfig) validate() error {
 }
 
 // MMD compares two samples of rows by the maximum mean discrepancy with a Gaussian (RBF)
-// kernel and a permutation test (Gretton and others, "A kernel two-sample test", 2012). It
-// sees any difference between the joint distributions, also one that leaves every column as
-// it was. All columns weigh as much as their numbers vary: bring them to like units first.
+// kernel and a permutation test (Gretton and others, "A kernel two-sample test", 2012). The test
+// sees any difference between the joint distributions, also a difference that leaves every
+// column as it was. A column has more weight the more its numbers vary, so bring the columns to
+// similar units first.
 //
 // Statistic is the unbiased estimate of MMD² (equation 3), at most 2 and, by chance, below 0.
 // PValue is (k+1)/(B+1), with k the number of B random regroupings of the rows whose
 // statistic is at least as large: it is valid at any sample size, never 0, and does not rely
 // on a limit. EffectSize is sqrt(MMD²/2), or 0 for an estimate below 0.
 //
-// With n and m rows of d columns it takes time in proportion to (n+m)² (d + B/4) and, as no
-// kernel matrix is kept, memory in proportion to (n+m) (d + B/64): a second for 2000 rows
-// and the default B. MMDConfig.Features makes both linear in n+m: the kernel is then that of
-// random Fourier features (Rahimi and Recht, "Random features for large-scale kernel
-// machines", 2007), and so is Statistic.
+// With n and m rows of d columns, MMD takes time in proportion to (n+m)² (d + B/4) and memory in
+// proportion to (n+m) (d + B/64): a second for 2000 rows and the default B. MMDConfig.Features
+// makes time and memory linear in n+m. The kernel, and so Statistic, is then that of random
+// Fourier features (Rahimi and Recht, "Random features for large-scale kernel machines", 2007).
 //
 // Constant samples give 0 and a p-value of 1 if they are equal. Fewer than two rows, rows of
 // different lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose

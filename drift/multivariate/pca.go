@@ -11,7 +11,8 @@ import (
 
 // ReconstructionResult is the outcome of [PCAReconstruction].
 type ReconstructionResult struct {
-	// Statistic and EffectSize are D between the errors of reference and current rows.
+	// Result has D between the errors of reference and current rows as Statistic and
+	// EffectSize.
 	Result drift.Result `json:"result"`
 	// Components is how many principal components are kept, out of Features.
 	Components int `json:"components"`
@@ -19,22 +20,22 @@ type ReconstructionResult struct {
 	// ReferenceError and CurrentError are the mean errors of the rows.
 	ReferenceError float64 `json:"reference_error"`
 	CurrentError   float64 `json:"current_error"`
-	// Columns are ranked by how much more of the error is theirs than in the reference.
+	// Columns are ranked by how much their part of the error has grown since the reference.
 	Columns []Contribution `json:"columns"`
 }
 
-// PCAReconstruction tests whether the columns still go together as they did: principal
-// components that keep cfg.Variance of the variance of the reference say what of a row
-// follows from the rest, and its error is the Euclidean distance from that. A change of
-// the dependence between columns changes the errors even if no column changes on its own.
+// PCAReconstruction tests whether the columns still go together as they did. Principal components
+// that keep cfg.Variance of the variance of the reference reconstruct each row. The error of a
+// row is its Euclidean distance from the reconstruction. A change of the dependence between
+// columns changes the errors even if no column changes on its own.
 //
 // The components are fitted on a random half of the reference. PValue is that of
-// [drift.KolmogorovSmirnov] between the errors of its other half and of the current rows, which
-// have the same distribution if nothing changed: the errors that the components were
-// fitted to have not. Numbers enter as normal scores, categories as their 20 most frequent
-// levels, and whether a value is missing counts too, all standardised on the fitted half.
+// [drift.KolmogorovSmirnov] between the errors of the other half and the errors of the current
+// rows, which have the same distribution if nothing changed. Features are the normal scores of
+// numbers, the 20 most frequent levels of categories, and whether a value is missing, all
+// standardised on the fitted half.
 //
-// Every mistake in the columns, as in [drift.Profile.Add], or in cfg is reported, joined; fewer
+// Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
 // than 40 rows on a side, or fewer than two features that vary, are an [*drift.InputError].
 func PCAReconstruction(reference, current []drift.Column, cfg Config) (ReconstructionResult, error) {
 	f, cfg, err := newFrame(reference, current, cfg)

@@ -11,26 +11,26 @@ import (
 )
 
 // AndersonDarling compares two samples of numbers by the k-sample Anderson-Darling test of
-// Scholz and Stephens ("K-sample Anderson-Darling tests", 1987), for k = 2. It sees any
-// difference between the distributions, and differences in the tails better than
+// Scholz and Stephens ("K-sample Anderson-Darling tests", 1987), for k = 2. The test sees any
+// difference between the distributions. It sees differences in the tails better than
 // [drift.KolmogorovSmirnov] and [CramerVonMises] do.
 //
-// Statistic is (A² - 1)/σ, where A² is the midrank form for tied values (equation 7) and σ
-// its standard deviation at these sizes (equation 4). PValue is P(A² >= a²) over all
-// regroupings of the values: exact if they can be counted in some milliseconds, which is so
-// for up to 30 values in all, and for more if many of them are equal or one sample is very
-// small, else that of the limit distribution of A², brought to the variance at these sizes
-// and ties. EffectSize is D, as of [drift.KolmogorovSmirnov].
+// Statistic is (A² - 1)/σ, where A² is the midrank form for tied values (equation 7) and σ its
+// standard deviation at these sizes (equation 4). PValue is P(A² >= a²) over all regroupings of
+// the values. PValue is exact if the regroupings can be counted in some milliseconds: for up to
+// 30 values in all, and for more if many values are equal or one sample is very small. Otherwise
+// PValue comes from the limit distribution of A², scaled to the variance at these sizes and
+// ties. EffectSize is D, as of [drift.KolmogorovSmirnov].
 //
-// At 31 to 40 values without ties the limit is within 12 % of the exact p-value down to 0.01,
-// mostly below it, and within 7 % if neither sample is more than twice as large as the other.
-// Further down it comes to lie above, by up to 25 % at 0.001, and the more the smaller the
-// p-value is. With a sample of a few values it stays that far off, however large the other is.
+// At 31 to 40 values without ties and down to 0.01, the limit is within 12 % of the exact p-value,
+// mostly below it, and within 7 % if neither sample is more than twice as large as the other. At
+// 0.001 the limit is up to 25 % above the exact p-value, and further above for smaller p-values.
+// With a sample of a few values the limit stays that far off, however large the other sample is.
 //
-// The statistic is that of SciPy's anderson_ksamp with midranks, and the exact p-value that
-// of its permutation method over all regroupings. Its default p-value on purpose is not ours:
-// it interpolates between seven critical values, cuts at 0.001 and 0.25, and takes no account
-// of ties. For these numbers see [AndersonDarlingSciPy].
+// Statistic is that of SciPy's anderson_ksamp with midranks. The exact p-value is that of SciPy's
+// permutation method over all regroupings. SciPy's default p-value is different: it interpolates
+// between seven critical values, is cut at 0.001 and 0.25, and takes no account of ties.
+// [AndersonDarlingSciPy] returns it.
 //
 // Samples that share one constant give a p-value of 1. Infinities are values like others,
 // -0 equals 0. A NaN, an empty sample, or fewer than four values in all is an
@@ -48,8 +48,8 @@ func AndersonDarling[F constraints.Float](reference, current []F) (drift.Result,
 	return result, nil
 }
 
-// andersonDarling returns the result but for the p-value, which is 1 and right only if all
-// values are equal, and A² with midranks and the numbers of equal values.
+// andersonDarling returns the result, A² with midranks, and the numbers of equal values. The
+// p-value of the result is 1, which is right only if all values are equal.
 func andersonDarling[F constraints.Float](reference, current []F) (result drift.Result, a2 float64, groups []int, err error) {
 	r, c, fault := samples.Sorted(reference, current)
 	if fault != nil {
@@ -106,8 +106,8 @@ func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool)
 	return regrouped(a2*(1-rounding), n, m, groups, t, t, mostMoves)
 }
 
-// andersonLimit returns P(A² >= a²) by the limit distribution, brought to the variance at
-// these sizes and ties.
+// andersonLimit returns P(A² >= a²) by the limit distribution, scaled to the variance at these
+// sizes and ties.
 func andersonLimit(statistic float64, groups []int) float64 {
 	size := 0.0
 	for _, g := range groups {

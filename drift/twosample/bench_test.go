@@ -48,7 +48,7 @@ func BenchmarkRateMethods(b *testing.B) {
 	b.Run("TwoProportionZ", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = drift.TwoProportionZ(reference, current)
+			_, _ = twosample.TwoProportionZ(reference, current)
 		}
 	})
 }

@@ -117,7 +117,7 @@ var (
 	}
 	rateMethods = []calibratedMethod{
 		{"FisherExact", onRates(twosample.FisherExact), true},
-		{"TwoProportionZ", onRates(drift.TwoProportionZ), false},
+		{"TwoProportionZ", onRates(twosample.TwoProportionZ), false},
 	}
 )
 

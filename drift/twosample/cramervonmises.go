@@ -14,23 +14,23 @@ import (
 // close from there on (Anderson 1962).
 const cvmExactSize = 20
 
-// CramerVonMises compares two samples of numbers by the two-sample Cramér-von Mises test.
-// It sees any difference between the distributions and, adding up the distance over all
-// values, finds shifts more often than [drift.KolmogorovSmirnov] does.
+// CramerVonMises compares two samples of numbers by the two-sample Cramér-von Mises test. The
+// test sees any difference between the distributions. It adds up the distance over all values,
+// so it finds shifts more often than [drift.KolmogorovSmirnov] does.
 //
 // Statistic is Anderson's T, nm/(n+m)² times the sum of (F-G)² over all values of both
 // samples, F and G being the empirical distribution functions ("On the distribution of the
 // two-sample Cramér-von Mises criterion", 1962). PValue is P(T >= t) over all regroupings
-// of the values: exact if both samples have at most 20 values (Xiao, Gordon and Yakovlev,
-// "A C++ program for the Cramér-von Mises two-sample test", 2007, here with ties), else that
-// of the limit distribution after bringing mean and variance of T, at these sizes and ties,
-// to those of the limit. EffectSize is D, as of [drift.KolmogorovSmirnov].
+// of the values. PValue is exact, also with ties, if both samples have at most 20 values.
+// Otherwise PValue comes from the limit distribution, after T is scaled from its mean and
+// variance at these sizes and ties to the mean and variance of the limit. EffectSize is D, as of
+// [drift.KolmogorovSmirnov].
 //
-// Without ties all this is as in SciPy, but for p-values below 1e-7, where SciPy's series
-// loses its digits to a subtraction from 1. With ties neither T nor the p-value is SciPy's,
-// on purpose: its midranks make T grow with unequal sizes though nothing changed, and its
-// p-value takes no account of ties. Here T stays what it is, 0 for equal distributions, and
-// the p-value is that of these ties. For SciPy's numbers see [CramerVonMisesSciPy].
+// Without ties the numbers are SciPy's, except p-values below 1e-7, where SciPy loses digits to
+// a subtraction from 1. With ties neither T nor the p-value is SciPy's, on purpose. SciPy's
+// midranks make T grow with unequal sizes although nothing changed, and its p-value takes no
+// account of ties. Here T is 0 for equal distributions, and the p-value is that of the ties.
+// [CramerVonMisesSciPy] returns SciPy's numbers.
 //
 // Equal or constant samples give a p-value of 1. Infinities are values like others, -0
 // equals 0. A NaN or a sample of fewer than two values is an [*drift.InputError].
@@ -119,9 +119,9 @@ func cvmAsymptotic(t, n, m float64, groups []int) float64 {
 	})
 }
 
-// cvmArgument brings T to the mean and the variance of its limit. The mean is that over all
-// regroupings, (1+1/N)/6 without ties; the variance is Anderson's (1962, equation 14), times
-// what the ties change of it in the limit.
+// cvmArgument scales T to the mean and the variance of its limit. mean is the mean of T over all
+// regroupings, (1+1/N)/6 without ties. The variance is Anderson's (1962, equation 14) times
+// tied, by which the ties change the variance in the limit.
 func cvmArgument(t, n, m, mean, tied float64) float64 {
 	size := n + m
 	variance := tied * (size + 1) / (45 * size * size) * (size - 3*(n/m+m/n)/4 - 0.5)

@@ -42,26 +42,24 @@ var (
 // 1986). Unlike tests on distribution functions it does not assume continuous values, so it
 // suits counts and rounded numbers.
 //
-// Statistic is W, the squared distance of the two empirical characteristic functions at 0.4
-// and 0.8 over half the interquartile range of both samples together, in terms of its
-// covariance matrix, with the authors' correction if both samples have fewer than 25
-// values. PValue is the upper tail of the chi-square distribution at as many degrees of
-// freedom as the matrix has rank: 4, or fewer with a warning. EffectSize is D, as of
+// Statistic is W. W is the squared distance of the two empirical characteristic functions at 0.4
+// and 0.8 over half the interquartile range of both samples together, in terms of the covariance
+// matrix of that distance. If both samples have fewer than 25 values, W has the authors'
+// correction. PValue is the upper tail of the chi-square distribution. Its degrees of freedom
+// are the rank of the matrix: 4, or fewer with a warning. EffectSize is D, as of
 // [drift.KolmogorovSmirnov].
 //
-// The limit is slow to come: where sizes differ, W takes the covariance from the smaller
-// sample for far too well known (26 % false alarms at 5 % for 50 normal values against 500).
-// So where, with d = (n-m)/(n+m), d²/min(n, m) is above 1/4000, and where a sample of fewer
-// than 50 values is not corrected, PValue is another than in SciPy, whose numbers
-// [EppsSingletonSciPy] has: that of the same distance in terms of the covariance matrix of
-// both samples together. Its mean and variance over all regroupings of the values are known
-// exactly, and the gamma distribution that has them gives the p-value, as chi-square does in
-// the limit. Below ten values in a sample there is a warning, as the distribution then has
-// more in its tail.
+// The chi-square limit is reached slowly. Where the sizes differ, W takes the covariance of the
+// smaller sample for far too well known: 50 normal values against 500 give 26 % false alarms at
+// 5 %. So PValue has another definition if d²/min(n, m) is above 1/4000, with d = (n-m)/(n+m), or
+// if a sample of fewer than 50 values is not corrected. PValue then is that of the same distance
+// in terms of the covariance matrix of both samples together. The mean and the variance of this
+// distance over all regroupings of the values are known exactly, and PValue comes from the gamma
+// distribution with this mean and variance. [EppsSingletonSciPy] returns SciPy's p-value. Below
+// ten values in a sample there is a warning, because the distribution then has a heavier tail.
 //
-// If the interquartile range is 0, the standard deviation takes its place, as it would be
-// for a normal distribution, with a warning; if all values are equal, W is 0 and the
-// p-value 1. A NaN, an infinity or a sample of fewer than five values is an [*drift.InputError].
+// If the interquartile range is 0, it is derived from the standard deviation as for a normal
+// distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an infinity or a sample of fewer than five values is an [*drift.InputError].
 func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, error) {
 	e, err := newEppsComparison(reference, current)
 	if err != nil || e.rank == 0 {

@@ -145,3 +145,14 @@ func ExampleFisherExact() {
 	fmt.Printf("%+.2f, p = %.1e\n", r.Statistic, r.PValue)
 	// Output: +0.05, p = 2.2e-07
 }
+
+func ExampleTwoProportionZ() {
+	// Refused: 100 of 1000 before, 140 of 1000 now.
+	r, err := twosample.TwoProportionZ([2]int{100, 900}, [2]int{140, 860})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("z = %.2f, p = %.4f\n", r.Statistic, r.PValue)
+	// Output: z = 2.75, p = 0.0059
+}

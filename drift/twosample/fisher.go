@@ -11,15 +11,15 @@ import (
 // maxCount is the largest count that a float64 holds exactly.
 const maxCount = 1 << 53
 
-// FisherExact is Fisher's exact test, two-sided, on a table of two counts for each sample:
-// how often something was so, and how often not. It is valid at any count, also at 0.
+// FisherExact is Fisher's exact test, two-sided, on two counts for each sample: how often
+// something happened, and how often it did not. The test is valid at any count, also at 0.
 //
-// Statistic is the difference of the two rates, current less reference; EffectSize is its
-// absolute value. PValue is the probability, with the sums of the table given, of all
-// tables that are at most as likely as this one (up to a relative 1e-7, for rounding). Each
-// is computed by Loader's saddle-point expansion ("Fast and accurate computation of binomial
-// probabilities", 2000), so that nothing is lost however large the counts are. A negative
-// count or a sample without observations is an [*drift.InputError].
+// Statistic is the rate of current less the rate of reference. EffectSize is the absolute value
+// of Statistic. PValue is the probability, given the sums of the table, of all tables that are at
+// most as likely as the observed table, up to a relative 1e-7 for rounding. The probabilities are
+// computed by Loader's saddle-point expansion ("Fast and accurate computation of binomial
+// probabilities", 2000), which loses nothing at large counts. A negative count or a sample
+// without observations is an [*drift.InputError].
 func FisherExact(reference, current [2]int) (drift.Result, error) {
 	n, err := fisherSum("reference", reference)
 	if err != nil {

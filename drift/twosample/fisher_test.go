@@ -4,6 +4,9 @@ import (
 	"math"
 	"testing"
 
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
@@ -115,4 +118,16 @@ func readFisherVectors(t *testing.T) []fisherVector {
 	readTestdata(t, "../../testdata/scipy_vectors.json", &v)
 	require.NotEmpty(t, v.Fisher)
 	return v.Fisher
+}
+
+func TestTwoProportionZ_SquaredIsChiSquare(t *testing.T) {
+	t.Parallel()
+	props := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(20250613))
+	props.Property("z squared is chi-square", prop.ForAll(func(a, b, c, d int) bool {
+		z, errZ := twosample.TwoProportionZ([2]int{a, b}, [2]int{c, d})
+		x2, errX := drift.ChiSquare([]int{a, b}, []int{c, d})
+		return errZ == nil && errX == nil && math.Abs(z.Statistic*z.Statistic-x2.Statistic) <= 1e-12*max(1, x2.Statistic) &&
+			math.Abs(z.PValue-x2.PValue) <= 1e-12 && z.EffectSize == x2.EffectSize
+	}, gen.IntRange(0, 50), gen.IntRange(1, 50), gen.IntRange(0, 50), gen.IntRange(1, 50)))
+	props.TestingRun(t)
 }

@@ -34,3 +34,14 @@ func FuzzTwoSample(f *testing.F) {
 		}
 	})
 }
+
+func FuzzTwoProportionZ(f *testing.F) {
+	f.Add(0, 100, 5, 95)
+	f.Add(1<<52, 1<<52, 1, 1<<52)
+	f.Fuzz(func(t *testing.T, a, b, c, d int) {
+		got, err := twosample.TwoProportionZ([2]int{a, b}, [2]int{c, d})
+		if err == nil {
+			requireUnit(t, got.PValue, got.EffectSize)
+		}
+	})
+}

@@ -22,12 +22,12 @@ const (
 // rank-sum) test: does a value of the one tend to exceed a value of the other? It finds
 // shifts whatever the distribution, and is blind to changes of spread alone.
 //
-// Statistic is U of the current sample, the number of pairs in which the current value is
-// the larger one, a tied pair counting as half: from 0 to nm. EffectSize is |2U/(nm) - 1|,
-// Cliff's delta without its sign: 0 if either is as often larger, 1 if the samples do not
-// overlap. PValue is exact if there are no ties, the smaller sample has at most 8 values,
-// and nm is at most 10⁶ (Mann and Whitney, "On a test of whether one of two random
-// variables is stochastically larger than the other", 1947); else it is that of the normal
+// Statistic is U of the current sample, from 0 to nm: the number of pairs in which the current
+// value is the larger one. A tied pair counts as half. EffectSize is |2U/(nm) - 1|, Cliff's delta
+// without its sign: 0 if the values of both samples are larger equally often, 1 if the samples do
+// not overlap. PValue is exact if there are no ties, the smaller sample has at most 8 values, and
+// nm is at most 10⁶ (Mann and Whitney, "On a test of whether one of two random variables is
+// stochastically larger than the other", 1947). Otherwise PValue comes from the normal
 // distribution with the variance for these ties and a continuity correction of 1/2.
 //
 // If all values are equal, U is nm/2 and the p-value 1. Infinities are values like others,

@@ -10,8 +10,8 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
-// AndersonDarlingSciPy returns the numbers of SciPy 1.17's anderson_ksamp with midranks, for
-// those who migrate and want to see their old numbers beside the new. For anything else use
+// AndersonDarlingSciPy returns the numbers of SciPy 1.17's anderson_ksamp with midranks, for hosts
+// that migrate and want to see the old numbers beside the new. For anything else use
 // [AndersonDarling], which has the same Statistic and EffectSize.
 //
 // These are known faults of its PValue, kept on purpose:
@@ -49,9 +49,9 @@ func andersonInterpolated(statistic float64) float64 {
 	return math.Exp(constant + statistic*(linear+statistic*square))
 }
 
-// CramerVonMisesSciPy returns the numbers of SciPy 1.17's cramervonmises_2samp, for those who
-// migrate and want to see their old numbers beside the new. For anything else use
-// [CramerVonMises]. Without ties both agree, but for the last point below.
+// CramerVonMisesSciPy returns the numbers of SciPy 1.17's cramervonmises_2samp, for hosts that
+// migrate and want to see the old numbers beside the new. For anything else use
+// [CramerVonMises]. Without ties both agree, except for the last point below.
 //
 // Statistic is Anderson's T by its formula in ranks, with midranks for ties. PValue is exact
 // if both samples have at most 20 values, else the limit. EffectSize is D, as of
@@ -63,12 +63,12 @@ func andersonInterpolated(statistic float64) float64 {
 //     the two distribution functions, and grows with the difference of the sizes although
 //     nothing changed: 30 and 7 copies of one number have a p-value of 3e-11.
 //   - The p-value takes no account of ties.
-//   - The limit is 1 less a series that ends with the first term below 1e-7. What is left
-//     out counts as p-value, which below 1e-6 means nothing: that of two samples of 4000
-//     values each that do not overlap is 2e-7.
+//   - The limit is 1 less a series that ends with the first term below 1e-7. The terms that are
+//     left out count as p-value. So a p-value below 1e-6 means nothing: two samples of 4000
+//     values each that do not overlap have a p-value of 2e-7.
 //
-// That difference from 1 has some 14 decimals in SciPy, so p-values below 1e-8 are its own to
-// these decimals only.
+// The difference from 1 has some 14 decimals in SciPy, so p-values below 1e-8 agree with SciPy's
+// to these decimals only.
 //
 // Errors are those of [CramerVonMises].
 func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
@@ -96,9 +96,10 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	return result, nil
 }
 
-// cvmRanks returns Anderson's U (1962, equation 10): n times the sum of the squares of rank
-// in both samples less rank in its own over the first, and m times that over the second,
-// equal values having their mean rank in both samples, but one after another in their own.
+// cvmRanks returns Anderson's U (1962, equation 10). A value has a rank in both samples together
+// and a rank in its own sample. U is n times the sum, over the first sample, of the squared
+// difference of the two ranks, and m times the same sum over the second sample. Equal values have
+// their mean rank in both samples together, but successive ranks in their own sample.
 func cvmRanks[F constraints.Float](r, c []F) float64 {
 	n, m := float64(len(r)), float64(len(c))
 	inR, inC := 0.0, 0.0 // sums of squares
@@ -152,14 +153,14 @@ func besselQuarter(q float64) float64 {
 	}
 }
 
-// EppsSingletonSciPy returns the numbers of SciPy 1.17's epps_singleton_2samp, for those who
-// migrate and want to see their old numbers beside the new. For anything else use
+// EppsSingletonSciPy returns the numbers of SciPy 1.17's epps_singleton_2samp, for hosts that
+// migrate and want to see the old numbers beside the new. For anything else use
 // [EppsSingleton], which has the same Statistic, EffectSize and warnings.
 //
-// PValue is the upper tail of the chi-square distribution at all sizes, which is its fault:
-// where sizes differ, W takes the covariance from the smaller sample for far too well known.
-// At 5 % there are 26 % false alarms for 50 normal values against 500, 7 % for 25 against 25,
-// and 3 % for 24 against 24, where the correction is too strong.
+// PValue is the upper tail of the chi-square distribution at all sizes. This is a fault: where the
+// sizes differ, W takes the covariance of the smaller sample for far too well known. At 5 % there
+// are 26 % false alarms for 50 normal values against 500, and 7 % for 25 against 25. For 24
+// against 24 there are 3 %, because the correction is too strong.
 //
 // SciPy fails if the interquartile range is 0; here the standard deviation then takes its
 // place, as in [EppsSingleton]. Errors are those of [EppsSingleton].

@@ -17,12 +17,13 @@ func sortedOf[F constraints.Float](reference, current []F, least int) (r, c []F,
 	return r, c, fault
 }
 
-// tiedVariance returns the variance of a sum, over all values, of squares of jointly normal
-// variables with the covariances of a sampled distribution function, in terms of what it is
-// if all values differ. The terms of a group of equal values are those of its last value;
-// of returns for it, given how many values there are up to its end and in it, the factors
-// of its squared covariance before(j)·after(k) with a later group k, and its own squared
-// variance.
+// tiedVariance returns how many times as large ties make the variance of a sum of squares. The sum
+// is over all values, of jointly normal variables with the covariances of a sampled distribution
+// function. All values of a group of equal values have the variable of the last value.
+//
+// of describes a group, given how many values there are up to the end of the group, and how many
+// in the group. The squared covariance of a group j with a later group k is before(j)·after(k).
+// square is the squared variance of the group.
 func tiedVariance(groups []int, of func(end, size float64) (before, after, square float64)) float64 {
 	variance := func(sizes iter.Seq[int]) float64 {
 		sum, earlier, end := 0.0, 0.0, 0.0

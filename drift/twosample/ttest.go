@@ -16,8 +16,8 @@ var errConstantSamples = errors.New("twosample: t: both samples are constant, so
 
 // WelchT compares the means of two samples of numbers by Welch's two-sided t test, which
 // lets the variances differ ("The generalization of 'Student's' problem when several
-// different population variances are involved", 1947). It is blind to any change that
-// leaves the mean as it was, and it trusts the mean to be nearly normal, which takes large
+// different population variances are involved", 1947). The test does not see a change that
+// leaves the mean as it was. It assumes that the means are nearly normal, which takes large
 // samples if the values have a heavy tail.
 //
 // Statistic is t, the mean of current less that of reference in units of its standard

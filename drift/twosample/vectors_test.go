@@ -332,7 +332,7 @@ func TestCounts_AgreeWithSciPyToo(t *testing.T) {
 	}
 	worsts["two_proportion_z"] = &worst{}
 	for _, c := range v.Rates {
-		got, err := drift.TwoProportionZ(c.Reference, c.Current)
+		got, err := twosample.TwoProportionZ(c.Reference, c.Current)
 		require.NoError(t, err)
 		worsts["two_proportion_z"].note(t, c.Methods["two_proportion_z"], got, c)
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
-// NormalizedWasserstein1 is [drift.Wasserstein1] with the distance divided by the standard
-// deviation of the reference (divisor n), so that it does not depend on the unit: 1 if all
-// values moved by one standard deviation. EffectSize is the same as there and PValue NaN.
+// NormalizedWasserstein1 is [drift.Wasserstein1] divided by the standard deviation of the
+// reference (divisor n), so that Statistic does not depend on the unit: it is 1 if all values
+// moved by one standard deviation. EffectSize is that of [drift.Wasserstein1], and PValue is NaN.
 //
 // A distance from a constant reference is 0 or the largest float64. A NaN, an infinity or an
 // empty sample is an [*drift.InputError].

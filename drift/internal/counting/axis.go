@@ -7,8 +7,8 @@ import "math"
 // immutable.
 type Axis struct {
 	Edges []float64 // ascending
-	// begins holds where each cell but the last begins: at the edge below, or, if it is of a
-	// single value, at this.
+	// begins holds where each cell but the last begins: at the edge below, or at the value if
+	// the cell has a single value.
 	begins []float64
 }
 

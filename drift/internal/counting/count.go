@@ -8,11 +8,11 @@ import "math"
 // nearest cache.
 const blockSize = 512
 
-// NotFinite is how many values of a batch are no finite numbers.
+// NotFinite is how many values of a batch are not finite.
 type NotFinite struct{ NaN, NegInf, PosInf int64 }
 
-// Count counts the finite values in cells, of which there must be one more than edges, and in
-// the moments, in the unit. It returns how many other values there are.
+// Count adds the finite values to the counts of their cells and to the moments. There must be
+// one more cell than edges. Count returns how many other values there are.
 func (l *Locator) Count(cells []int64, m *Moments, u Unit, values []float64) (other NotFinite) {
 	var kept [blockSize]float64
 	for len(values) > 0 {
@@ -33,8 +33,8 @@ func (l *Locator) Count(cells []int64, m *Moments, u Unit, values []float64) (ot
 	return other
 }
 
-// extremes returns the smallest and the largest of the values, at least one, or false if one
-// is not finite: as integers those come before or after all others.
+// extremes returns the smallest and the largest of at least one value, or false if a value is not
+// finite. Read as integers, values that are not finite are the smallest or the largest.
 func extremes(values []float64) (lo, hi float64, finite bool) {
 	low, high := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, x := range values {

@@ -10,15 +10,14 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
-// Fit is how the numbers of a column are counted: what the reference decides once
-// and for all.
+// Fit says how the numbers of a column are counted. The reference decides it once.
 type Fit struct {
 	Edges []float64 `json:"edges,omitempty"`
 	Grid  Grid      `json:"grid"`
 	Unit  Unit      `json:"unit"`
 }
 
-// check returns an error if nothing can be counted on the fit.
+// Check returns an error if no numbers can be counted on the fit.
 func (f *Fit) Check() error {
 	for _, e := range f.Edges {
 		if math.IsNaN(e) || math.IsInf(e, 0) {
@@ -37,8 +36,8 @@ func (f *Fit) Check() error {
 	return f.Grid.check()
 }
 
-// largestGrid bounds the grid by the edges, so that what is read never takes much more
-// memory than the bytes that it was read from.
+// largestGrid bounds the grid by the number of edges, so that a stored fit never takes much more
+// memory than its bytes.
 func (f *Fit) largestGrid() int { return max(smallGrid, 2*cellsPerEdge*(len(f.Edges)+1)) }
 
 const (
@@ -46,17 +45,16 @@ const (
 	cellsPerEdge = 16
 	// smallGrid is a size that any grid may have.
 	smallGrid = 256
-	// coarse is how many times its due share a quantile cell may hold so that its edge can be
-	// on the grid. Beyond that edges are where the quantiles are, and counting takes a
-	// search.
+	// coarse is how many times its due share a cell of the grid may hold. On a coarser grid
+	// the edges are the quantiles themselves, and counting takes a search.
 	coarse = 4
 )
 
-// NewFit returns the fit to the finite numbers of a reference: one cell for each
-// distinct value, and one for each gap between two of them, if there are at most k; else
-// about k quantile cells, in which a value so frequent that it fills one alone has a cell
-// of its own. There are at most 2k+1 edges. A quantile cell ends where a cell of the grid
-// ends, so that the grid alone decides where a value belongs.
+// NewFit returns the fit to the finite numbers of a reference. Up to k distinct values have a
+// cell each, and so has each gap between two of them. More values have about k quantile cells,
+// and a value that fills a quantile cell alone has a cell of its own. There are at most 2k+1
+// edges. A quantile cell ends where a cell of the grid ends, so that the grid alone decides the
+// cell of a number.
 func NewFit(values []float64, k int) Fit {
 	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
 		return math.IsNaN(x) || math.IsInf(x, 0)
@@ -163,8 +161,8 @@ func distinctQuantiles(sorted []float64, k int) int {
 	return distinct
 }
 
-// snap returns the end of the cell of the grid in which the value at i is, or, if that comes
-// first, the last number before the next value that has a cell of its own.
+// snap returns the end of the cell of the grid that holds the value at i. If a value with a cell
+// of its own comes before that end, snap returns the last number before this value.
 func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) float64 {
 	end := i + 1
 	for end < len(sorted) && f.Grid.index(sorted[end]) == cell {
@@ -190,7 +188,7 @@ func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) fl
 	return radix.Unkey(lo)
 }
 
-// withoutAtoms returns the sorted values but those that occur share times or more.
+// withoutAtoms returns the sorted values without the values that occur share times or more.
 func withoutAtoms(sorted []float64, share int) []float64 {
 	var rest []float64
 	for from := 0; from < len(sorted); {

@@ -6,53 +6,51 @@ import (
 	"math"
 )
 
-// Grid divides the numbers into cells of which a number's own is found by arithmetic,
-// without a search: cell 0 for what is below, cells 1 to Size, and cell Size+1 for what is
-// above. It only says where to look; what belongs together is said by edges, or by a table
-// of the cells.
+// Grid divides the numbers into cells. The cell of a number is found by arithmetic, without a
+// search. Cell 0 is below the grid, cells 1 to Size are inside, and cell Size+1 is above. A
+// grid only says between which edges a number is to be searched for.
 //
-// A number is measured as its distance from Centre, times Rate, so that the unit it is given
-// in makes no difference. The cells of a linear grid are one wide. Those of another kind
-// widen in proportion to the distance, so that one grid resolves the bulk of a distribution
-// and its tails, be they as heavy as they may. It uses that the bits of a positive float64,
-// read as an integer, are a piecewise linear approximation of its logarithm.
+// The grid measures a number as its distance from Centre, times Rate, so the unit of the
+// numbers makes no difference. The cells of a linear grid have the width 1. The cells of a
+// logarithmic grid widen in proportion to the distance, so that one grid resolves the bulk of a
+// distribution and heavy tails too. The bits of a positive float64, read as an integer, are
+// used as a piecewise linear approximation of the logarithm.
 type Grid struct {
 	Size   int     `json:"size"`
 	Centre float64 `json:"centre"` // of a linear grid, the lower end
 	Rate   float64 `json:"rate"`   // above 0
-	// Shift is 0 for a linear grid. Else it is the logarithm of the number of keys in a
-	// cell; cell i holds the keys from (Base+i) << Shift.
+	// Shift is 0 for a linear grid. Otherwise a cell has 2^Shift keys, and cell i holds the
+	// keys from (Base+i) << Shift.
 	Shift uint  `json:"shift,omitempty"`
 	Base  int64 `json:"base,omitempty"`
-	// Tails is the number of sides on which the cells widen. If it is 1, what is below
-	// Centre is below the grid; if it is 2, the cells within a distance of 1 are about as
-	// wide as each other.
+	// Tails is the number of sides on which the cells widen. With one tail, the numbers below
+	// Centre are below the grid. With two tails, the cells within a distance of 1 have about
+	// the same width.
 	Tails int `json:"tails,omitempty"`
 }
 
 const (
 	maxGrid = 1 << 20 // the largest Size
-	// maxBase is above any Base, as keys are shifted once at least: differences from it do not
-	// overflow.
+	// maxBase is above any Base, because keys are shifted at least once. Differences from a
+	// Base do not overflow.
 	maxBase = 1 << 62
 )
 
-// tooFar is a number of cells that is above any grid and below any overflow.
+// tooFar is a number of cells above any grid that does not overflow.
 const tooFar = 1 << 62
 
 func (g *Grid) linear() bool { return g.Shift == 0 }
 
-// aside keeps quantiles off the ends of cells, where the rounding of one unit or another
-// would move them across. It is no binary fraction.
+// aside keeps quantiles away from the ends of cells, where the rounding of a unit would move a
+// quantile into the next cell. aside is no binary fraction.
 const aside = 1 + 1.0/73
 
 func newLinearGrid(lo, hi float64, size int) Grid {
 	return Grid{Size: size, Centre: lo, Rate: float64(size) / aside / (hi - lo)}
 }
 
-// newLogGrid returns a grid of at most size cells from lo to hi, and at least half as many
-// if there are so many numbers. Cells widen from a distance of scale on; if there is one
-// tail, that is from lo on.
+// newLogGrid returns a grid of at most size cells from lo to hi, and at least size/2 cells if
+// there are as many numbers in between. The cells widen from a distance of scale on.
 func newLogGrid(tails int, centre, scale, lo, hi float64, size int) Grid {
 	g := Grid{Centre: centre, Rate: 1 / scale, Shift: 1, Tails: tails}
 	low, high := g.key(lo), g.key(hi)
@@ -82,8 +80,8 @@ func (g *Grid) check() error {
 	return nil
 }
 
-// one is the key of a distance of 1, of which a grid with two tails takes the logarithm at
-// its centre.
+// one is the key of the distance 1. A grid with two tails adds 1 to a distance before the
+// logarithm.
 const one = 0x3ff << 52
 
 // key maps numbers to integers in the same order. Equal numbers, 0 and -0 among them, have
@@ -117,7 +115,8 @@ func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 	}
 }
 
-// locateLog has key written out, which is too long to be inlined.
+// locateLog is locate for a logarithmic grid. It has the code of key written out, because key is
+// too long to be inlined.
 func (g *Grid) locateLog(cells *[blockSize]uint32, values []float64) {
 	values = values[:min(len(values), blockSize)]
 	centre, rate := g.Centre, g.Rate
@@ -137,7 +136,7 @@ func (g *Grid) locateLog(cells *[blockSize]uint32, values []float64) {
 	}
 }
 
-// index returns the cell of x, which is not NaN, as locate does.
+// index returns the cell of x as locate does. x may be infinite but not NaN.
 func (g *Grid) index(x float64) int {
 	if !g.linear() {
 		return int(min(max(g.key(x)>>(g.Shift&63)-g.Base, 0), int64(g.Size)+1))
@@ -146,9 +145,9 @@ func (g *Grid) index(x float64) int {
 	return int(min(max(int64(t), 0), int64(g.Size)+1))
 }
 
-// fitGrid returns the grid of at most size cells on which the fullest cell holds the
-// fewest of the values, which must be sorted, finite and at least one, and the share of
-// them in that cell. The outermost k-th part of the values on either side may be outside.
+// fitGrid returns a grid of at most size cells that divides the values most evenly, and the
+// share of the values in the fullest cell. The values must be sorted and finite, and there must
+// be at least one. The k-th part of the values on either side may be outside the grid.
 func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 	tail := int(float64(len(sorted)-1) / float64(k))
 	lo, hi := sorted[tail], sorted[len(sorted)-1-tail]
@@ -186,8 +185,8 @@ func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 	return best, fullest
 }
 
-// fullest returns the share of the values that the fullest of the cells 1 to Size holds,
-// judged by some quantiles, of which there are several for each k-th part.
+// fullest returns the share of the sorted values that the fullest of the cells 1 to Size holds.
+// It looks at several quantiles for each k-th part.
 func (g *Grid) fullest(sorted []float64, k int) float64 {
 	step := max(len(sorted)/(8*k), 1)
 	var most, run, looked, last int

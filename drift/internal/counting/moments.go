@@ -7,20 +7,20 @@ import (
 	"math/big"
 )
 
-// Moments holds the count, the extremes and the exact sums of finite values and of their
-// squares, or of their distances from a centre, see [Unit]. Merging is exact, associative and
-// commutative. The zero Moments are those of no values.
+// Moments holds the number of finite values, their extremes, and the exact sums of their
+// distances from a centre and of the squares of these distances. Merging is exact, associative
+// and commutative. The zero Moments are the moments of no values, with the centre 0.
 type Moments struct {
 	N       int64   `json:"n"`
 	Min     float64 `json:"min"` // 0 if N is 0
 	Max     float64 `json:"max"` // 0 if N is 0
 	Sum     Sum     `json:"sum"`
 	Squares Sum     `json:"squares"`
-	// Centre is what the sums are of distances from. It is decided before values are added.
+	// Centre is decided before values are added.
 	Centre float64 `json:"-"`
 }
 
-// add counts x, which must be finite, as its distance from 0 without any rounding.
+// Add counts x without any rounding. x must be finite and Centre must be 0.
 func (m *Moments) Add(x float64) {
 	m.extend(x, x)
 	m.N++
@@ -28,7 +28,7 @@ func (m *Moments) Add(x float64) {
 	m.Squares.addSquare(x)
 }
 
-// extend has the extremes take in lo and hi, before the values between are counted.
+// extend widens the extremes to lo and hi, before the values between them are counted.
 func (m *Moments) extend(lo, hi float64) {
 	lo, hi = UnsignedZero(lo), UnsignedZero(hi) // so that they do not depend on the order
 	if m.N == 0 {
@@ -45,6 +45,7 @@ func UnsignedZero(x float64) float64 {
 	return x
 }
 
+// Merge adds the values of the other moments, which must have the same centre.
 func (m *Moments) Merge(other *Moments) {
 	if other.N == 0 {
 		return
@@ -59,10 +60,10 @@ func (m *Moments) Merge(other *Moments) {
 	m.Squares.Merge(&other.Squares)
 }
 
-// precision is that of intermediate results, far above the 53 bits of a float64.
+// precision of intermediate results in bits. A float64 has 53.
 const precision = 256
 
-// mean returns the mean, rounded once; NaN if there are no values.
+// Mean returns the mean, rounded once; NaN if there are no values.
 func (m *Moments) Mean() float64 {
 	if m.N == 0 {
 		return math.NaN()
@@ -73,9 +74,9 @@ func (m *Moments) Mean() float64 {
 	return quotient(new(big.Float).SetInt(integer), m.N, exponent)
 }
 
-// std returns the standard deviation, with divisor n, rounded once; NaN if there are no
-// values. It does not depend on the centre, and cannot overflow, being at most half the
-// range.
+// Std returns the standard deviation, with divisor n, rounded once, or NaN if there are no
+// values. The standard deviation does not depend on the centre. It is at most half the range,
+// so it cannot overflow.
 func (m *Moments) Std() float64 {
 	if m.N == 0 {
 		return math.NaN()
@@ -85,8 +86,8 @@ func (m *Moments) Std() float64 {
 	return quotient(root.Sqrt(root), m.N, exponent/2)
 }
 
-// scatter returns n² times the variance, n times the sum of squares less the square of the
-// sum, as d times 2^exponent. The exponent is even.
+// scatter returns n² times the variance, as d times 2^exponent: n times the sum of squares less
+// the square of the sum. The exponent is even.
 func (m *Moments) scatter() (d *big.Int, exponent int) {
 	sum, unit := m.Sum.integer()
 	d, exponent = m.Squares.integer()
@@ -97,7 +98,7 @@ func (m *Moments) scatter() (d *big.Int, exponent int) {
 	return d.Sub(d, sum.Lsh(sum, uint(2*unit-common))), common
 }
 
-// check returns an error if no finite values have the moments.
+// Check returns an error if no finite values have these moments.
 func (m *Moments) Check() error {
 	switch d, _ := m.scatter(); {
 	case !(m.Min <= m.Max) || m.Min < -math.MaxFloat64 || m.Max > math.MaxFloat64:
@@ -110,11 +111,13 @@ func (m *Moments) Check() error {
 	return nil
 }
 
-// CheckRange returns an error if the sums contradict the extremes, given the unit that values
-// were counted in. To round, and to bound a distance that overflows, keeps the order of
-// values, so no mean lies beyond the extremes that are so rounded, and no deviation is above
-// half their distance (Popoviciu, "Sur les équations algébriques ayant toutes leurs racines
-// réelles", 1935). One unit of slack leaves open how a tie is rounded.
+// CheckRange returns an error if the sums contradict the extremes. u is the unit in which the
+// values were counted.
+//
+// Rounding to units keeps the order of values. So the mean lies between the rounded extremes,
+// and the standard deviation is at most half their distance (Popoviciu, "Sur les équations
+// algébriques ayant toutes leurs racines réelles", 1935). One unit of slack leaves open how a
+// tie is rounded.
 func (m *Moments) CheckRange(u Unit) error {
 	if m.N == 0 {
 		return nil

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Sums of finite float64 values are held without rounding, so that adding them is
-// associative and the mean and the variance depend on the set of values alone, not on
-// their order or on how they were split (Kulisch and Miranker, "The arithmetic of the
+// Sums of finite float64 values are kept without rounding, so that addition is associative. The
+// mean and the variance then depend on the values alone, not on their order or on how they were
+// split (Kulisch and Miranker, "The arithmetic of the
 // digital computer", 1986; Neal, "Fast exact summation using small and large
 // superaccumulators", 2015).
 const (
-	// sumUnit is the exponent of the unit of an Sum: the square of the smallest
-	// float64, 2^-1074.
+	// sumUnit is the exponent of the unit of a Sum: the square of the smallest float64,
+	// 2^-1074.
 	sumUnit  = -2 * 1074
 	limbBits = 32
 	// sumLimbs covers the square of the largest float64, below 2^2048, and 2^63 of them.
@@ -25,8 +25,8 @@ const (
 	carryEvery = 1 << 30
 )
 
-// Sum is an integer multiple of 2^sumUnit in limbs of 32 bits, the lowest first. Between
-// carries a limb may be out of its range. The zero Sum is 0.
+// Sum is an integer multiple of 2^sumUnit in limbs of 32 bits, the lowest limb first. Between
+// carries a limb may be outside its range. The zero Sum is 0.
 type Sum struct {
 	limbs   [sumLimbs]int64
 	pending int // additions since the last carry
@@ -76,8 +76,8 @@ func (s *Sum) addBits(hi, lo uint64, shift int, negative bool) {
 	}
 }
 
-// carry brings every limb but the last, which holds the sign, into its range. Equal sums
-// then have equal limbs.
+// carry brings every limb into its range, except the last limb, which has the sign. After that
+// equal sums have equal limbs.
 func (s *Sum) carry() {
 	for i := range sumLimbs - 1 {
 		s.limbs[i+1] += s.limbs[i] >> limbBits
@@ -86,7 +86,7 @@ func (s *Sum) carry() {
 	s.pending = 0
 }
 
-// merge adds the other sum.
+// Merge adds the other sum, which stays as it is.
 func (s *Sum) Merge(other *Sum) {
 	o := *other
 	o.carry()
@@ -156,8 +156,8 @@ func (s *Sum) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// SetUnits makes s, which must be 0, n times 2^exponent, nil being 0. It reports false if this
-// is no such sum.
+// SetUnits sets s to n times 2^exponent. s must be 0 before, and a nil n is 0. SetUnits reports
+// false if no Sum has this value.
 func (s *Sum) SetUnits(n *big.Int, exponent int) bool {
 	shift := exponent - sumUnit
 	switch {

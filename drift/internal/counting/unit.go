@@ -15,21 +15,23 @@ type Unit struct {
 }
 
 const (
-	// unitBits says how fine the unit is: the spread of the reference is at least so many
-	// bits above it, which is next to the precision of a float64.
+	// unitBits says how fine the unit is: the spread of the reference is at least 2^unitBits
+	// units, which is close to the precision of a float64.
 	unitBits = 47
-	// minUnit and maxUnit bound the exponent, so that both 2^Exponent and its inverse are
-	// normal numbers and squares have a place in an Sum.
+	// minUnit and maxUnit bound the exponent, so that 2^Exponent and its inverse are normal
+	// numbers, and a Sum can hold the squares.
 	minUnit, maxUnit = -1020, 900
-	// countable is the number of units from which on one block's sum could overflow, or a
-	// value cannot be rounded by adding rounder.
+	// countable is the number of units from which the sum of a block could overflow, or a value
+	// cannot be rounded by adding rounder.
 	countable = 1 << 51
-	// rounder has a unit in the last place of 1, and so has what it is added to.
+	// rounder is so large that its last bit is worth 1. A value is rounded to an integer when
+	// rounder is added.
 	rounder = 3 << 51
 )
 
-// newUnit returns the unit for sorted finite values, at least one: the median, and the
-// distance from it beyond which one in a thousand lies on either side.
+// newUnit returns the unit for sorted finite values, of which there must be at least one. The
+// centre is the median. The spread is the distance from the median that one value in a thousand
+// exceeds on either side.
 func newUnit(sorted []float64) Unit {
 	n := len(sorted)
 	u := Unit{Centre: UnsignedZero(sorted[n/2])}
@@ -80,7 +82,7 @@ func (u Unit) Units(x float64) *big.Int {
 	return units
 }
 
-// addBlock counts finite values, at most blockSize, which are within the extremes.
+// addBlock counts finite values between the extremes, at most blockSize values.
 func (m *Moments) addBlock(u Unit, values []float64) {
 	inverse := u.inverse()
 	var near sums
@@ -97,12 +99,12 @@ func (m *Moments) addBlock(u Unit, values []float64) {
 	m.addSums(u, n, near)
 }
 
-// sums are what is kept of near values while a block is counted: the sums of the bits of
-// their numbers of units, with rounder added, and of the squares of these, modulo 2^64 and
-// 2^128. What is too much is taken off at the end.
+// sums adds up the near values of a block. rounder is added to each number of units; the bits of
+// the result are an integer k. bits is the sum of all k modulo 2^64; high and low are the sum of
+// all k² modulo 2^128. addSums removes what rounder has added.
 type sums struct{ bits, low, high uint64 }
 
-// with returns the sums with another number of units.
+// with returns the sums after one more number of units.
 func (s sums) with(units float64) sums {
 	k := math.Float64bits(units + rounder)
 	high, low := bits.Mul64(k, k)
@@ -113,7 +115,7 @@ func (s sums) with(units float64) sums {
 	return s
 }
 
-// addSums counts the n near values that the sums are of, at most blockSize.
+// addSums counts n near values by their sums. n is at most blockSize.
 func (m *Moments) addSums(u Unit, n int, s sums) {
 	if n == 0 {
 		return
@@ -142,8 +144,8 @@ func subtract(high, low, lessHigh, lessLow uint64) (uint64, uint64) {
 	return high, low
 }
 
-// addFar counts in the sums a value that is far from the centre. It then is an integer
-// number of units, or nearly.
+// addFar adds a value that is far from the centre to the sums. From 4*countable units on, a value
+// is not rounded, because it is an integer number of units, or nearly.
 func (m *Moments) addFar(u Unit, x float64) {
 	z := min(max(x-u.Centre, -math.MaxFloat64), math.MaxFloat64)
 	if t := math.Ldexp(z, -u.Exponent); math.Abs(t) < 4*countable {

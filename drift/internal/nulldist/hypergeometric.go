@@ -8,21 +8,22 @@ import (
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
-// wide is the standard deviation from which the sum over a tail is computed by an
-// integral and its first correction (Euler and Maclaurin, for midpoints): the two then differ
-// by less than a relative 1e-7 where the p-value is above 1e-20, and the sum would be long.
+// wide is the standard deviation from which a tail is an integral with its first correction
+// (Euler and Maclaurin, for midpoints) instead of a sum, which would be long. The relative
+// difference is below 1e-7 for p-values above 1e-20.
 const wide = 300
 
-// hypergeometric is the distribution of the number of marked items among drawn ones, out
-// of total items of which marked are marked.
+// hypergeometric is the distribution of the number of marked items among drawn items. There are
+// total items, and marked of them are marked.
 type hypergeometric struct{ drawn, marked, total int }
 
 func (h hypergeometric) lowest() int  { return max(0, h.drawn+h.marked-h.total) }
 func (h hypergeometric) highest() int { return min(h.drawn, h.marked) }
 
-// logProbability is that of x, also between the integers. With the Stirling series written
-// out for all factorials, what is large in them adds up to the deviance of the four cells of
-// the table from their expectations, all of which x misses by the same distance.
+// logProbability returns the logarithm of the probability of x, also between the integers. With
+// the Stirling series written out for all factorials, their large parts add up to the deviance
+// of the four cells of the table from the expected counts. All four cells differ from the
+// expected count by the same distance.
 func (h hypergeometric) logProbability(x float64) float64 {
 	drawn, marked, total := float64(h.drawn), float64(h.marked), float64(h.total)
 	left, unmarked := total-drawn, total-marked
@@ -49,7 +50,8 @@ func stirlingRest(n float64) float64 {
 	return math.Log(2*math.Pi*n)/2 + (1.0/12-(1.0/360-(1.0/1260-1/(1680*m))/m)/m)/n
 }
 
-// cellDeviance is x log(x/e) + e - x and what the factorial of x adds, for x = e + distance.
+// cellDeviance is x log(x/e) + e - x and the rest of the Stirling series of x, for
+// x = e + distance.
 func cellDeviance(x, e, distance float64) float64 {
 	if x == 0 {
 		return e
@@ -77,8 +79,8 @@ func (h hypergeometric) spread() float64 {
 	return math.Sqrt(total * share * (1 - share) * rate * (1 - rate))
 }
 
-// tail sums the probabilities from x outwards: downwards if step is -1, upwards if it is
-// 1. The terms fall at least geometrically there, so few are needed.
+// tail sums the probabilities from x outwards: downwards if step is -1, upwards if step is 1.
+// The terms fall at least geometrically, so few terms are needed.
 func (h hypergeometric) tail(x, step int) float64 {
 	if x < h.lowest() || x > h.highest() {
 		return 0
@@ -103,8 +105,8 @@ func (h hypergeometric) tail(x, step int) float64 {
 	return sum
 }
 
-// wideTail is what a long tail amounts to, as far as it is worth anything: the integral
-// from half a step before x on, and 1/24 of the slope there.
+// wideTail returns a long tail: the integral from half a step before x, and 1/24 of the slope
+// there.
 func (h hypergeometric) wideTail(x, step, spread float64) float64 {
 	const nodes, negligible = 60, 42 // e^-42 is below 1e-18
 	mean := float64(h.drawn) / float64(h.total) * float64(h.marked)

@@ -45,11 +45,11 @@ func KSEqual(h, n float64) float64 {
 	if h == 0 {
 		return 1
 	}
-	// The terms fall like exp(-(kh)²/n); what is exp(-41) of the first is nothing beside it.
+	// The terms fall like exp(-(kh)²/n). A term of exp(-41) times the first term is negligible.
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
-		// The ratio of the terms k+1 and k, in factors of which four do not overflow. Before
-		// one is negative there is one of 0.
+		// The ratio of the terms k+1 and k. A product of four factors does not overflow. A factor
+		// of 0 comes before any negative factor.
 		ratio, over, under := 1.0, n-k*h, n+k*h+1
 		j := h
 		for ; j >= 4 && ratio > 0; j -= 4 {
@@ -65,10 +65,10 @@ func KSEqual(h, n float64) float64 {
 	return min(2*p, 1)
 }
 
-// ksExact is the probability that a random order of n and m values, seen as a walk from
-// (0, 0) to (n, m), somewhere has |im - jn| >= h. The last step to (i, j) comes from
-// (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels. Only the
-// band inside is walked; outside it the probability is 1.
+// ksExact returns the probability that a random order of n and m values has |im - jn| >= h
+// somewhere. An order is a walk from (0, 0) to (n, m). The last step to (i, j) comes from
+// (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels. Only the band
+// with |im - jn| < h is walked; outside of the band the probability is 1.
 func ksExact(h, n, m int64) float64 {
 	if h <= 0 {
 		return 1
@@ -114,15 +114,15 @@ func ksAsymptotic(d, n, m float64) float64 {
 	return kolmogorovSurvival(z*d + 1/(6*z) + (z*d-1)/(4*effective))
 }
 
-// KSDetectable returns a distance that is significant at level alpha between samples with
-// the effective size nm/(n+m), if that is 3 or more: the inverse of the first term of the
-// series, without the correction, which only lowers it.
+// KSDetectable returns a distance that is significant at level alpha between samples with the
+// effective size nm/(n+m), which must be 3 or more. It is the inverse of the first term of the
+// series. The correction for finite samples is left out; it would only lower the distance.
 func KSDetectable(alpha, effective float64) float64 {
 	return min(math.Sqrt(math.Log(2/alpha)/(2*effective)), 1)
 }
 
-// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. Each of its two
-// series converges in a few terms on its side of 1.
+// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. One series converges in
+// a few terms below 1, the other above 1.
 func kolmogorovSurvival(x float64) float64 {
 	const terms = 10
 	if x <= 0 {

@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Quadratic is a weighted sum of squares of normal variables, like X² of the chi-square
-// test, whose distribution depends on how far their means are from 0, the noncentrality.
+// Quadratic is a weighted sum of squares of normal variables, like X² of the chi-square test.
+// Its distribution depends on the noncentrality: how far the means of the variables are from 0.
 type Quadratic struct {
 	Mean    float64 // at noncentrality 0
 	Weight  float64 // the common weight of the squares

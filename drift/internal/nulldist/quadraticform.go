@@ -13,8 +13,8 @@ import "math"
 // where D(u) is the product of all 1 - u/μ(j). Nothing is subtracted from 1, so the
 // relative error stays below 1e-10 in the far tail too.
 //
-// The roots of D at both ends are made those of cos(πs/2) at s = -1 and 1: at returns u for
-// an s of the k-th interval, and the factor that is left beside exp(-xu/2)/sqrt(cos(πs/2)).
+// at maps s from -1 to 1 to u in the k-th interval, so that D(u) and cos(πs/2) are 0 at the same
+// ends. at returns u, and the factor of the integrand beside exp(-xu/2)/sqrt(cos(πs/2)).
 func QuadraticForm(x float64, at func(k int, s float64) (u, factor float64)) float64 {
 	const (
 		nodes      = 64 // of Gauss and Chebyshev's rule, whose weight has the same singularities
