@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +125,41 @@ func TestMethods_Floors(t *testing.T) {
 	}
 }
 
+// methodsFor returns the methods that can compare the values of a column, in their order: what
+// is required of all methods is required of a new one too.
+func methodsFor(kind drift.Kind) []drift.Method {
+	var names []drift.Method
+	for _, m := range drift.Methods() {
+		if slices.Contains(m.Kinds, kind) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// listed is how an error lists methods.
+func listed(methods []drift.Method) string {
+	texts := make([]string, len(methods))
+	for i, m := range methods {
+		texts[i] = string(m)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func TestMethods_Described(t *testing.T) {
+	t.Parallel()
+	titles := make(map[string]bool)
+	for _, m := range drift.Methods() {
+		require.NotEmpty(t, m.Effect, m.Name)
+		require.False(t, titles[m.Title], m.Title)
+		titles[m.Title] = true
+		require.Equal(t, m.Rate == nil, len(m.Kinds) > 0, m.Name)
+		require.Equal(t, m.Rate == nil, m.Floor > 0, m.Name)
+	}
+	drift.Methods()[0].Kinds[0] = drift.KindCategorical
+	require.Equal(t, []drift.Kind{drift.KindNumeric}, drift.Methods()[0].Kinds, "a copy")
+}
+
 func TestMethods_Errors(t *testing.T) {
 	t.Parallel()
 	ref := newReference(t, drift.Numeric("x", []float64{1}), drift.Categorical("c", []string{"a"}))
@@ -131,9 +167,9 @@ func TestMethods_Errors(t *testing.T) {
 		NumericMethod: drift.MethodMissing, CategoricalMethod: drift.MethodKS,
 		Columns: map[string]drift.ColumnConfig{"x": {Method: drift.MethodPSI, Effect: math.Inf(1)}, "c": {Method: "anova", Effect: 1}},
 	})
-	const categorical = "chi_square, psi, jensen_shannon, hellinger, g_test"
+	categorical := listed(categoricalMethods)
 	require.Equal(t, []string{
-		`drift: invalid Config: NumericMethod is "missing_rate", want for a numeric column one of kolmogorov_smirnov, chi_square, wasserstein, psi, jensen_shannon, hellinger, g_test`,
+		`drift: invalid Config: NumericMethod is "missing_rate", want for a numeric column one of ` + listed(numericMethods),
 		`CategoricalMethod is "kolmogorov_smirnov", want for a categorical column one of ` + categorical,
 		`Columns["c"].Method is "anova", want for a categorical column one of ` + categorical,
 		`Columns["x"].Effect is +Inf, want above 0 and finite for psi`,

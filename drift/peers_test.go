@@ -45,9 +45,8 @@ func requireNoAlarms(t *testing.T, p population, reference int, current []int, m
 }
 
 var (
-	numericMethods = []drift.Method{drift.MethodKS, drift.MethodWasserstein, drift.MethodChiSquare, drift.MethodG,
-		drift.MethodPSI, drift.MethodJensenShannon, drift.MethodHellinger}
-	categoricalMethods = []drift.Method{drift.MethodChiSquare, drift.MethodG, drift.MethodPSI, drift.MethodJensenShannon, drift.MethodHellinger}
+	numericMethods     = methodsFor(drift.KindNumeric)
+	categoricalMethods = methodsFor(drift.KindCategorical)
 	// noFloor leaves the verdict to significance alone.
 	noFloor = drift.Config{NumericEffect: 1e-9, RateEffect: 1e-9}
 )
@@ -230,7 +229,7 @@ func TestPeers_SettingsHaveAnEffect(t *testing.T) {
 	ref := newReference(t, drift.Numeric("x", reference))
 	_, err = drift.NewDetector(ref, drift.Config{NumericMethod: "PSI"})
 	require.EqualError(t, err, `drift: invalid Config: NumericMethod is "PSI", want for a numeric column one of `+
-		`kolmogorov_smirnov, chi_square, wasserstein, psi, jensen_shannon, hellinger, g_test`)
+		listed(numericMethods))
 }
 
 // The verdict's meaning does not flip at a thousand rows of the reference.
