@@ -16,6 +16,7 @@ var methods = []*method{
 	&jensenShannonMethod,
 	&hellingerMethod,
 	&gMethod,
+	&kuiperMethod,
 	&missingMethod,
 	&infiniteMethod,
 	&unseenMethod,
