@@ -38,9 +38,9 @@ func WelchT[F constraints.Float](reference, current []F) (drift.Result, error) {
 }
 
 // StudentT compares the means of two samples of numbers by Student's two-sided t test with
-// pooled variance (Student, "The probable error of a mean", 1908). It is [WelchT] for
-// variances that are known to be equal; if they are not and the sizes differ, its p-value
-// is wrong.
+// pooled variance (Student, "The probable error of a mean", 1908). It is for variances
+// that are known to be equal. If the variances differ and the sizes differ, the p-value is
+// wrong; then use [WelchT].
 //
 // Statistic is t, the mean of current less that of reference in units of its standard
 // error. PValue is P(|T| >= |t|) with n + m - 2 degrees of freedom. EffectSize and constants
