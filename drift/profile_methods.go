@@ -1,8 +1,6 @@
 package drift
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Compare compares the rows counted with the reference by a method of values: by the function
 // of that name, but on cells. The p-value of [MethodKS] takes 100 µs at most. Missing values
