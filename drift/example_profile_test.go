@@ -2,8 +2,8 @@ package drift_test
 
 import (
 	"fmt"
-	"slices"
 	"log"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
