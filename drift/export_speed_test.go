@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
@@ -15,7 +16,7 @@ func (r *Reference) Cells(column int, values []float64) (located, searched []int
 	located, searched = make([]int64, c.size()), make([]int64, c.size())
 	c.locator.Count(located, new(counting.Moments), c.unit, values)
 	for _, x := range values {
-		searched[c.locator.Search(x)]++
+		searched[sort.SearchFloat64s(c.axis.Edges, x)]++
 	}
 	return located, searched
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-
-	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
 // Fit says how the numbers of a column are counted. The reference decides it once.
@@ -20,11 +18,11 @@ type Fit struct {
 // Check returns an error if no numbers can be counted on the fit.
 func (f *Fit) Check() error {
 	for _, e := range f.Edges {
-		if math.IsNaN(e) || math.IsInf(e, 0) {
+		if !isFinite(e) {
 			return fmt.Errorf("has the edge %v, want a finite number", e)
 		}
 	}
-	if !ascending(f.Edges) {
+	if !slices.IsSorted(f.Edges) || len(slices.Compact(slices.Clone(f.Edges))) < len(f.Edges) {
 		return errors.New("has edges that are not in ascending order")
 	}
 	if !f.Unit.valid() {
@@ -56,15 +54,13 @@ const (
 // edges. A quantile cell ends where a cell of the grid ends, so that the grid alone decides the
 // cell of a number.
 func NewFit(values []float64, k int) Fit {
-	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
-		return math.IsNaN(x) || math.IsInf(x, 0)
-	})
-	radix.Sort(sorted)
+	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return !isFinite(x) })
+	slices.Sort(sorted)
 	if len(sorted) == 0 {
 		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
 	}
 	f := Fit{Unit: newUnit(sorted)}
-	if distinct := distinctUpTo(sorted, k); distinct != nil {
+	if distinct := slices.Compact(slices.Clone(sorted)); len(distinct) <= k {
 		f.Grid, _ = fitGrid(distinct, len(distinct), max(cellsPerEdge*len(distinct), smallGrid))
 		for _, v := range distinct {
 			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
@@ -79,65 +75,48 @@ func NewFit(values []float64, k int) Fit {
 	return f
 }
 
-// distinctUpTo returns the distinct values, or nil if there are more than k.
-func distinctUpTo(sorted []float64, k int) []float64 {
-	var distinct []float64
-	for i, x := range sorted {
-		if i == 0 || x != distinct[len(distinct)-1] {
-			if len(distinct) == k {
-				return nil
-			}
-			distinct = append(distinct, x)
-		}
-	}
-	return distinct
-}
+// isFinite reports whether x is neither NaN nor infinite.
+func isFinite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
 
 // fitQuantiles fits k quantile cells to sorted values.
 func (f *Fit) fitQuantiles(sorted []float64, k int) {
 	n := len(sorted)
 	share := (n + k - 1) / k
-	// atom reports whether the value at i fills a cell, and returns where it ends.
-	atom := func(i int) (end int, ok bool) {
-		v := sorted[i]
-		first := sort.SearchFloat64s(sorted[:i+1], v)
-		if first+share > n || sorted[first+share-1] != v {
-			return 0, false
-		}
-		return i + sort.Search(n-i, func(j int) bool { return sorted[i+j] > v }), true
+	// atom reports whether a value fills a cell.
+	atom := func(v float64) bool {
+		first := sort.SearchFloat64s(sorted, v)
+		return first+share <= n && sorted[first+share-1] == v
 	}
-	rest := sorted // without the values that have cells of their own
-	for i := share - 1; i < n; i += share {
-		if _, ok := atom(i); ok {
-			rest = withoutAtoms(sorted, share)
-			break
-		}
-	}
+	rest := withoutAtoms(sorted, share)
 	if len(rest) == 0 {
 		rest = sorted
 	}
-	size := max(cellsPerEdge*distinctQuantiles(sorted, k), smallGrid)
-	g, fullest := fitGrid(rest, k, min(size, maxGrid))
+	quantiles := make([]float64, k)
+	for i := range quantiles {
+		quantiles[i] = sorted[quantileIndex(n, i+1, k)]
+	}
+	distinct := len(slices.Compact(quantiles))
+	g, fullest := fitGrid(rest, k, min(max(cellsPerEdge*distinct, smallGrid), maxGrid))
 	f.Grid = g
 	snap := fullest*float64(len(rest)) <= coarse*float64(share)
 
-	f.Edges = append(f.Edges, math.Nextafter(sorted[0], math.Inf(-1)))
-	last := func() float64 { return f.Edges[len(f.Edges)-1] }
+	last := math.Nextafter(sorted[0], math.Inf(-1))
+	f.Edges = append(f.Edges, last)
 	for i := 1; i <= k; i++ {
 		at := quantileIndex(n, i, k)
 		v := sorted[at]
-		if v <= last() {
+		cell := g.index(v)
+		switch {
+		case v <= last:
 			continue
-		}
-		if _, ok := atom(at); ok {
+		case atom(v):
 			f.Edges = append(f.Edges, math.Nextafter(v, math.Inf(-1)), v)
-			continue
-		}
-		if cell := g.index(v); snap && cell > 0 && cell <= g.Size {
+		case snap && cell > 0 && cell <= g.Size:
 			f.Edges = append(f.Edges, f.snap(sorted, at, cell, atom))
-			continue
+		default:
+			f.Edges = append(f.Edges, v)
 		}
-		f.Edges = append(f.Edges, v)
+		last = f.Edges[len(f.Edges)-1]
 	}
 	f.Edges[len(f.Edges)-1] = sorted[n-1] // nothing of the reference is above range
 	f.Edges = slices.Compact(f.Edges)
@@ -149,27 +128,13 @@ func (f *Fit) fitQuantiles(sorted []float64, k int) {
 // quantileIndex returns where the i-th of k quantiles of n sorted values is.
 func quantileIndex(n, i, k int) int { return (n*i+k-1)/k - 1 }
 
-// distinctQuantiles returns how many different values the k quantiles have.
-func distinctQuantiles(sorted []float64, k int) int {
-	distinct := 0
-	for i := 1; i <= k; i++ {
-		at := quantileIndex(len(sorted), i, k)
-		if i == 1 || sorted[at] != sorted[quantileIndex(len(sorted), i-1, k)] {
-			distinct++
-		}
-	}
-	return distinct
-}
-
 // snap returns the end of the cell of the grid that holds the value at i. If a value with a cell
 // of its own comes before that end, snap returns the last number before this value.
-func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) float64 {
+func (f *Fit) snap(sorted []float64, i, cell int, atom func(v float64) bool) float64 {
 	end := i + 1
 	for end < len(sorted) && f.Grid.index(sorted[end]) == cell {
-		if sorted[end] != sorted[end-1] {
-			if _, ok := atom(end); ok {
-				return math.Nextafter(sorted[end], math.Inf(-1))
-			}
+		if sorted[end] != sorted[end-1] && atom(sorted[end]) {
+			return math.Nextafter(sorted[end], math.Inf(-1))
 		}
 		end++
 	}
@@ -177,15 +142,15 @@ func (f *Fit) snap(sorted []float64, i, cell int, atom func(int) (int, bool)) fl
 		return sorted[end-1]
 	}
 	// Between two values of the reference, exactly where the next cell begins.
-	lo, hi := radix.Key(sorted[end-1]), radix.Key(sorted[end])
-	for hi-lo > 1 {
-		if middle := lo + (hi-lo)/2; f.Grid.index(radix.Unkey(middle)) > cell {
+	lo, hi := sorted[end-1], sorted[end]
+	for !Neighbours(lo, hi) {
+		if middle := Between(lo, hi, 0.5); f.Grid.index(middle) > cell {
 			hi = middle
 		} else {
 			lo = middle
 		}
 	}
-	return radix.Unkey(lo)
+	return lo
 }
 
 // withoutAtoms returns the sorted values without the values that occur share times or more.
@@ -202,13 +167,4 @@ func withoutAtoms(sorted []float64, share int) []float64 {
 		from = to
 	}
 	return rest
-}
-
-func ascending(values []float64) bool {
-	for i := 1; i < len(values); i++ {
-		if values[i] <= values[i-1] {
-			return false
-		}
-	}
-	return true
 }

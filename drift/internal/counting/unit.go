@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 )
 
 // Unit is the unit of the moments of a column: a value counts as its distance from Centre in
@@ -21,12 +22,9 @@ const (
 	// minUnit and maxUnit bound the exponent, so that 2^Exponent and its inverse are normal
 	// numbers, and a Sum can hold the squares.
 	minUnit, maxUnit = -1020, 900
-	// countable is the number of units from which the sum of a block could overflow, or a value
-	// cannot be rounded by adding rounder.
+	// countable is the number of units from which a value is added on its own, because the sum of
+	// a block could overflow.
 	countable = 1 << 51
-	// rounder is so large that its last bit is worth 1. A value is rounded to an integer when
-	// rounder is added.
-	rounder = 3 << 51
 )
 
 // newUnit returns the unit for sorted finite values, of which there must be at least one. The
@@ -57,9 +55,6 @@ func (u Unit) valid() bool {
 	return !math.IsNaN(u.Centre) && !math.IsInf(u.Centre, 0) && u.Exponent >= minUnit && u.Exponent <= maxUnit
 }
 
-// inverse returns 2^-Exponent, exactly.
-func (u Unit) inverse() float64 { return math.Ldexp(1, -u.Exponent) }
-
 // Near returns the range of the finite numbers, both ends included, that are less than 2^51
 // units away from the centre, or the most of the range that doubles can tell.
 func (u Unit) Near() (lo, hi float64) {
@@ -82,66 +77,32 @@ func (u Unit) Units(x float64) *big.Int {
 	return units
 }
 
-// addBlock counts finite values between the extremes, at most blockSize values.
+// addBlock counts finite values, at most blockSize values.
 func (m *Moments) addBlock(u Unit, values []float64) {
-	inverse := u.inverse()
-	var near sums
-	n := 0
-	for _, x := range values[:min(len(values), blockSize)] {
-		if units := (x - u.Centre) * inverse; math.Abs(units) < countable {
-			near = near.with(units)
-			n++
-		} else {
-			m.addFar(u, x)
-			m.N++
-		}
-	}
-	m.addSums(u, n, near)
-}
-
-// sums adds up the near values of a block. rounder is added to each number of units; the bits of
-// the result are an integer k. bits is the sum of all k modulo 2^64; high and low are the sum of
-// all k² modulo 2^128. addSums removes what rounder has added.
-type sums struct{ bits, low, high uint64 }
-
-// with returns the sums after one more number of units.
-func (s sums) with(units float64) sums {
-	k := math.Float64bits(units + rounder)
-	high, low := bits.Mul64(k, k)
-	var carry uint64
-	s.low, carry = bits.Add64(s.low, low, 0)
-	s.high, _ = bits.Add64(s.high, high, carry)
-	s.bits += k
-	return s
-}
-
-// addSums counts n near values by their sums. n is at most blockSize.
-func (m *Moments) addSums(u Unit, n int, s sums) {
-	if n == 0 {
+	if len(values) == 0 {
 		return
 	}
-	m.N += int64(n)
-	// Σi = Σk - nc and Σi² = Σk² - 2cΣi - nc², where k = c + i.
-	c := math.Float64bits(rounder)
-	units := int64(s.bits - uint64(n)*c)
-	size := uint64(max(units, -units))
-	high, low := bits.Mul64(size, 2*c) // 2c < 2^64
-	if units < 0 {
-		high, low = subtract(0, 0, high, low)
+	m.extend(slices.Min(values), slices.Max(values))
+	m.N += int64(len(values))
+	inverse := math.Ldexp(1, -u.Exponent)
+	var sum int64
+	var high, low uint64 // of the sum of squares
+	for _, x := range values {
+		units := (x - u.Centre) * inverse
+		if math.Abs(units) >= countable {
+			m.addFar(u, x)
+			continue
+		}
+		k := int64(math.RoundToEven(units))
+		sum += k
+		size := uint64(max(k, -k))
+		over, square := bits.Mul64(size, size)
+		var carry uint64
+		low, carry = bits.Add64(low, square, 0)
+		high += over + carry
 	}
-	s.high, s.low = subtract(s.high, s.low, high, low)
-	high, low = bits.Mul64(c, c)
-	over, low := bits.Mul64(low, uint64(n))
-	s.high, s.low = subtract(s.high, s.low, high*uint64(n)+over, low)
-	m.Sum.addBits(0, size, u.Exponent-sumUnit, units < 0)
-	m.Squares.addBits(s.high, s.low, 2*u.Exponent-sumUnit, false)
-}
-
-// subtract returns the first of two 128-bit numbers less the second, modulo 2^128.
-func subtract(high, low, lessHigh, lessLow uint64) (uint64, uint64) {
-	low, borrow := bits.Sub64(low, lessLow, 0)
-	high, _ = bits.Sub64(high, lessHigh, borrow)
-	return high, low
+	m.Sum.addBits(0, uint64(max(sum, -sum)), u.Exponent-sumUnit, sum < 0)
+	m.Squares.addBits(high, low, 2*u.Exponent-sumUnit, false)
 }
 
 // addFar adds a value that is far from the centre to the sums. From 4*countable units on, a value
