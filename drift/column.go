@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -84,6 +85,22 @@ func (c Column) Name() string { return c.name }
 // Kind returns the kind of the column.
 func (c Column) Kind() Kind { return c.kind }
 
+// Numbers returns the values of a numeric column, nil for another column. The result is the
+// slice that the column was made of and must not be modified.
+func (c Column) Numbers() []float64 { return c.numbers }
+
+// Level returns the name in a row of a categorical column, or false if it is missing. The
+// column must have passed [CheckColumns], and the row must be one of its rows.
+func (c Column) Level(row int) (name string, present bool) {
+	if !c.coded() {
+		return c.texts[row], true
+	}
+	if c.codes[row] < 0 {
+		return "", false
+	}
+	return c.levels[c.codes[row]], true
+}
+
 // Len returns the number of rows.
 func (c Column) Len() int { return len(c.numbers) + len(c.texts) + len(c.codes) }
 
@@ -135,10 +152,11 @@ func (c Column) checkText() error {
 	return nil
 }
 
-// checkColumns returns the number of rows, the same in each of the columns. Every mistake
-// is reported: a column that cannot be used, a name that is used twice, and columns of
-// different lengths.
-func checkColumns(columns []Column) (rows int, errs []error) {
+// CheckColumns returns the number of rows, which all columns have, or every mistake, joined. Each
+// mistake is an [*InputError]: a column that cannot be used, a name that is used twice, columns
+// of different lengths. [NewReference] and [Profile.Add] check the same.
+func CheckColumns(columns []Column) (rows int, err error) {
+	var errs []error
 	seen := make(map[string]bool, len(columns))
 	for i, c := range columns {
 		if err := c.check(); err != nil {
@@ -157,5 +175,5 @@ func checkColumns(columns []Column) (rows int, errs []error) {
 				What: fmt.Sprintf("has %d rows, want %d as in %q", c.Len(), rows, columns[0].name)})
 		}
 	}
-	return rows, errs
+	return rows, errors.Join(errs...)
 }

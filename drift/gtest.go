@@ -1,6 +1,21 @@
 package drift
 
-import "math"
+import (
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+)
+
+// MethodG has G for its statistic, and the p-value and the effect of [MethodChiSquare].
+const MethodG Method = "g_test"
+
+var gMethod = tableMethod{
+	statistic: countPair.logLikelihoodRatio,
+	effect:    (*table).variation,
+	function:  countPair.gResult,
+	amount:    "%s in total variation", bound: "the total variation",
+}.method(method{
+	MethodInfo: MethodInfo{Name: MethodG, Title: "G-test", Floor: 0.1, Effect: variationEffect},
+	certain:    true,
+})
 
 // GTest is the likelihood ratio test of homogeneity on two count vectors over the same
 // cells, the counterpart of [ChiSquare]: do both samples have the same shares? Both are
@@ -20,26 +35,15 @@ func GTest[C Count](reference, current []C) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	g := 0.0
-	for i, r := range p.r {
-		c := p.c[i]
-		// Both logarithms are of 1 and a small number, and the first orders cancel.
-		d := shareDifference(c, p.m, r, p.n) / (r + c)
-		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
-	}
-	result := p.result(max(2*g, 0))
-	result.PValue = 1
-	if degrees := len(p.r) - 1; degrees > 0 {
-		result.PValue = chiSquareSurvival(result.Statistic, degrees)
-	}
-	result.Warnings = p.smallCounts("G-test")
-	return result, nil
+	return p.gResult(), nil
 }
 
-// logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.
-func logLikelihoodTerm(count, excess float64) float64 {
-	if count == 0 {
-		return 0
+func (p countPair) gResult() Result {
+	result := p.result(p.logLikelihoodRatio())
+	result.PValue = 1
+	if degrees := len(p.r) - 1; degrees > 0 {
+		result.PValue = nulldist.ChiSquare(result.Statistic, degrees)
 	}
-	return count * math.Log1p(max(excess, -1))
+	result.Warnings = p.smallCounts("G-test")
+	return result
 }

@@ -2,6 +2,24 @@ package drift
 
 import "math"
 
+// MethodJensenShannon is [MethodPSI] with the Jensen-Shannon distance (base 2) for the effect.
+const MethodJensenShannon Method = "jensen_shannon"
+
+var jensenShannonMethod = divergence{
+	term: func(r, c float64) float64 {
+		middle := (r + c) / 2
+		return (divergenceTerm(r, middle) + divergenceTerm(c, middle)) / 2
+	},
+	slopes: func(r, c float64) (float64, float64) {
+		middle := (r + c) / 2
+		return math.Log2(r/middle) / 2, math.Log2(c/middle) / 2
+	},
+	curvature: 8 * math.Ln2,
+	root:      true,
+}.method(countPair.jensenShannonResult, "Jensen-Shannon distance", method{
+	MethodInfo: MethodInfo{Name: MethodJensenShannon, Title: "Jensen-Shannon", Floor: 0.1},
+})
+
 // JensenShannon returns the Jensen-Shannon distance between the shares of two count
 // vectors over the same cells: the square root of the mean of the two Kullback-Leibler
 // divergences, base 2, from their average (Endres and Schindelin, "A new metric for

@@ -3,6 +3,9 @@ package drift
 import (
 	"errors"
 	"fmt"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // ErrReferenceMismatch is returned where a [Profile] meets one, or a [Detector], of another
@@ -21,6 +24,16 @@ type Profile struct {
 	counts [][]int64
 }
 
+// NewProfile returns a profile without rows on the cells of this reference.
+func (r *Reference) NewProfile() *Profile {
+	n := len(r.cells)
+	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
+	for i := range r.cells {
+		p.tallies[i] = newTally(&r.cells[i])
+	}
+	return p
+}
+
 // Add counts a batch of rows. Columns are matched by name, and those that the reference
 // does not have are ignored. The batch is counted as a whole or, with an error, not at all.
 // A batch of many values is counted on two processors; Add returns when both are done.
@@ -33,12 +46,12 @@ func (p *Profile) Add(columns []Column) error {
 	if !ok {
 		return p.explain(columns)
 	}
-	if len(p.tallies) == 1 || rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
+	if len(p.tallies) == 1 || rows*len(p.tallies) < parallel.Worthwhile { // without a closure, which would be allocated
 		for i := range p.tallies {
 			p.count(i)
 		}
 	} else {
-		work(len(p.tallies), rows*len(p.tallies), p.count)
+		parallel.Do(len(p.tallies), rows*len(p.tallies), p.count)
 	}
 	p.rows += int64(rows)
 	clear(p.batch)
@@ -75,7 +88,7 @@ func (p *Profile) match(columns []Column) (rows int, ok bool) {
 		}
 	}
 	if found < len(columns) { // names that the reference does not have may be given twice
-		if _, errs := checkColumns(columns); len(errs) > 0 {
+		if _, err := CheckColumns(columns); err != nil {
 			return 0, false
 		}
 	}
@@ -84,7 +97,8 @@ func (p *Profile) match(columns []Column) (rows int, ok bool) {
 
 // explain returns what is wrong with columns that do not match.
 func (p *Profile) explain(columns []Column) error {
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
+	errs := []error{err}
 	if p.ref == nil {
 		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
 		return errors.Join(errs...)
@@ -119,6 +133,52 @@ func names(columns []Column) []string {
 	return list
 }
 
+// Compare compares the rows counted with the reference by a method of values: by the function
+// of that name, but on cells. The p-value of [MethodKS] takes 100 µs at most. Missing values
+// are left out; infinities are values, but for [MethodWasserstein].
+//
+// The methods on counts compare a categorical column on its levels and a cell for unseen
+// values; a numeric one on at most ten groups of cells with about the same share of the
+// reference, infinities belonging to the first or the last. Where at least five rows of the
+// reference share its smallest or its largest value, what lies beyond is a group of its own,
+// and so is what lies between two values that are each a group. The groups are chosen by the
+// reference alone, which a p-value does not mind. The result is exactly that of the rows on
+// these cells, so Lo and Hi are Statistic.
+//
+// An unknown column, a method that does not fit its kind, or a side without values is an
+// [*InputError].
+func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
+	s, err := p.sides(column)
+	if err != nil {
+		return ProfileResult{}, err
+	}
+	m, err := methodNamed(name, s.cells.kind)
+	if err != nil {
+		return ProfileResult{}, &InputError{Sample: "method", Index: -1, What: err.Error()}
+	}
+	return m.compare(s)
+}
+
+// sides returns both sides of a column, which have values.
+func (p *Profile) sides(column string) (*sides, error) {
+	if p.ref == nil {
+		return nil, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+	}
+	i, known := p.ref.index[column]
+	if !known {
+		return nil, unknownColumn(column, p.ref)
+	}
+	s := &sides{cells: &p.ref.cells[i], ref: &p.ref.tallies[i], cur: &p.tallies[i]}
+	s.n, s.m = int(s.ref.values()), int(s.cur.values())
+	switch {
+	case s.n == 0:
+		return nil, &InputError{Sample: "reference", Index: -1, What: fmt.Sprintf("has no values of %q", column)}
+	case s.m == 0:
+		return nil, &InputError{Sample: "current", Index: -1, What: fmt.Sprintf("has no values of %q", column)}
+	}
+	return s, nil
+}
+
 // Merge adds the rows that the other profile has counted, which stays as it is. The result
 // is exactly that of having added all rows to one profile, in any order. A profile of a
 // reference with another fingerprint is [ErrReferenceMismatch].
@@ -146,6 +206,9 @@ func sameReference(a, b *Reference) error {
 	return nil
 }
 
+// Reference returns the reference that the profile was made by; nil for the zero Profile.
+func (p *Profile) Reference() *Reference { return p.ref }
+
 // Rows returns the number of rows counted.
 func (p *Profile) Rows() int { return int(p.rows) }
 
@@ -153,9 +216,9 @@ const profileKind = "drift.profile"
 
 // profileContent is the wire form of a Profile.
 type profileContent struct {
-	Reference string          `json:"reference"` // fingerprint
-	Rows      int64           `json:"rows"`
-	Columns   elements[tally] `json:"columns"` // in the order of the reference
+	Reference string                   `json:"reference"` // fingerprint
+	Rows      int64                    `json:"rows"`
+	Columns   envelope.Elements[tally] `json:"columns"` // in the order of the reference
 }
 
 // MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of
@@ -164,7 +227,7 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	if p.ref == nil {
 		return nil, errors.New("drift: the zero Profile holds nothing to write")
 	}
-	data, _, err := seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
+	data, _, err := envelope.Seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
 	return data, err
 }
 
@@ -176,8 +239,8 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
 	}
 	var content profileContent
-	if err := unseal(profileKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(profileKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if content.Reference != p.ref.fingerprint {
 		return fmt.Errorf("%w: %.64q and %s", ErrReferenceMismatch, content.Reference, p.ref.fingerprint)
@@ -193,7 +256,7 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 func (p *Profile) take(content profileContent) {
 	p.rows, p.tallies = content.Rows, content.Columns
 	for i := range p.tallies {
-		p.tallies[i].Moments.centre = p.ref.cells[i].unit.Centre
+		p.tallies[i].Moments.Centre = p.ref.cells[i].unit.Centre
 	}
 }
 
@@ -208,7 +271,7 @@ func (c *profileContent) check(ref *Reference) error {
 		t, on := &c.Columns[i], &ref.cells[i]
 		err := t.check(on.kind, on.size(), c.Rows)
 		if err == nil {
-			err = t.Moments.checkRange(on.unit)
+			err = t.Moments.CheckRange(on.unit)
 		}
 		if err != nil {
 			return fmt.Errorf("column %q %w", on.name, err)

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // Bounds of [ReferenceConfig.Cells].
@@ -31,8 +35,8 @@ type ReferenceConfig struct {
 type Reference struct {
 	rows        int64
 	cells       []cells
-	fits        []*numericFit // of numeric columns, in the order of cells
-	tallies     []tally       // the reference's own counts, in the order of cells
+	fits        []*counting.Fit // of numeric columns, in the order of cells
+	tallies     []tally         // the reference's own counts, in the order of cells
 	index       map[string]int
 	fingerprint string
 	sealed      []byte // the JSON form
@@ -48,7 +52,8 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 	if cfg.Cells == 0 {
 		cfg.Cells = defaultCells
 	}
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
+	errs := []error{err}
 	for _, column := range columns {
 		if err := column.checkText(); err != nil {
 			errs = append(errs, err)
@@ -68,14 +73,14 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 		return nil, err
 	}
 	content := referenceContent{Rows: int64(rows), Columns: make([]columnContent, len(columns))}
-	work(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
+	parallel.Do(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
 	return newReference(content)
 }
 
 func fitColumn(column Column, k int) columnContent {
 	fitted := columnContent{Name: column.name, Kind: column.kind}
 	if column.kind == KindNumeric {
-		fit := fitNumbers(column.numbers, k)
+		fit := counting.NewFit(column.numbers, k)
 		fitted.Numbers = &fit
 	} else {
 		fitted.Levels = fitLevels(column)
@@ -98,34 +103,30 @@ func (r *Reference) Names() []string {
 	return names
 }
 
+// unknownColumn returns the error for a column that the reference does not have.
+func unknownColumn(name string, r *Reference) error {
+	return &InputError{Sample: fmt.Sprintf("column %q", name), Index: -1,
+		What: fmt.Sprintf("is unknown; the reference has %q", r.Names())}
+}
+
 // Fingerprint returns the SHA-256, in hexadecimal, over all that the reference holds. Two
 // references with equal fingerprints give equal reports.
 func (r *Reference) Fingerprint() string { return r.fingerprint }
-
-// NewProfile returns a profile without rows on the cells of this reference.
-func (r *Reference) NewProfile() *Profile {
-	n := len(r.cells)
-	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
-	for i := range r.cells {
-		p.tallies[i] = newTally(&r.cells[i])
-	}
-	return p
-}
 
 const referenceKind = "drift.reference"
 
 // referenceContent is the wire form of a Reference.
 type referenceContent struct {
-	Rows    int64                   `json:"rows"`
-	Columns elements[columnContent] `json:"columns"`
+	Rows    int64                            `json:"rows"`
+	Columns envelope.Elements[columnContent] `json:"columns"`
 }
 
 type columnContent struct {
-	Name    string      `json:"name"`
-	Kind    Kind        `json:"kind"`
-	Numbers *numericFit `json:"numbers,omitempty"` // of a numeric column
-	Levels  []string    `json:"levels,omitempty"`
-	Counts  tally       `json:"counts"`
+	Name    string        `json:"name"`
+	Kind    Kind          `json:"kind"`
+	Numbers *counting.Fit `json:"numbers,omitempty"` // of a numeric column
+	Levels  []string      `json:"levels,omitempty"`
+	Counts  tally         `json:"counts"`
 }
 
 // MarshalJSON returns the reference with a schema version and a checksum. Equal references
@@ -142,8 +143,8 @@ func (r *Reference) MarshalJSON() ([]byte, error) {
 // called on a reference that is in use.
 func (r *Reference) UnmarshalJSON(data []byte) error {
 	var content referenceContent
-	if err := unseal(referenceKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(referenceKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	read, err := newReference(content)
 	if err != nil {
@@ -158,7 +159,7 @@ func newReference(content referenceContent) (*Reference, error) {
 	if err := content.check(); err != nil {
 		return nil, err
 	}
-	sealed, sum, err := seal(referenceKind, content)
+	sealed, sum, err := envelope.Seal(referenceKind, content)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func newReference(content referenceContent) (*Reference, error) {
 	for i, column := range content.Columns {
 		r.cells = append(r.cells, column.cells())
 		r.fits = append(r.fits, column.Numbers)
-		column.Counts.Moments.centre = r.cells[i].unit.Centre
+		column.Counts.Moments.Centre = r.cells[i].unit.Centre
 		r.tallies = append(r.tallies, column.Counts)
 		r.index[column.Name] = i
 	}
@@ -190,9 +191,8 @@ func (r *Reference) content() referenceContent {
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
-		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
-		read.begins = begins(read.edges)
-		read.locator = newLocator(read.edges, c.Numbers.Grid, c.Counts.Cells)
+		read.axis, read.unit = counting.NewAxis(c.Numbers.Edges), c.Numbers.Unit
+		read.locator = counting.NewLocator(c.Numbers.Edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))
 	for i, level := range c.Levels {
@@ -232,7 +232,7 @@ func (c *columnContent) check(rows int64) error {
 	}
 	size := len(c.Levels)
 	if numeric {
-		if err := c.Numbers.check(); err != nil {
+		if err := c.Numbers.Check(); err != nil {
 			return err
 		}
 		size = len(c.Numbers.Edges) + 1
@@ -240,7 +240,7 @@ func (c *columnContent) check(rows int64) error {
 	if err := c.Counts.check(c.Kind, size, rows); err != nil || !numeric {
 		return err
 	}
-	return c.Counts.Moments.checkRange(c.Numbers.Unit)
+	return c.Counts.Moments.CheckRange(c.Numbers.Unit)
 }
 
 func ascending[T cmp.Ordered](values []T) bool {

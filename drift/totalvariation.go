@@ -1,7 +1,5 @@
 package drift
 
-import "math"
-
 // TotalVariation returns the total variation distance between the shares of two count
 // vectors over the same cells, half the sum of |r_i - c_i|: the largest difference in
 // probability that any set of cells shows. Statistic and EffectSize are that distance, 0
@@ -15,12 +13,4 @@ func TotalVariation[C Count](reference, current []C) (Result, error) {
 		return Result{}, err
 	}
 	return p.result(p.totalVariation()), nil
-}
-
-func (p countPair) totalVariation() float64 {
-	sum := 0.0
-	for i := range p.r {
-		sum += math.Abs(shareDifference(p.c[i], p.m, p.r[i], p.n))
-	}
-	return min(sum/2, 1)
 }

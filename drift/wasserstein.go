@@ -1,36 +1,109 @@
 package drift
 
 import (
+	"fmt"
 	"math"
 
 	"golang.org/x/exp/constraints"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+	"github.com/selfheal-ml/selfheal/drift/internal/samples"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
+
+// MethodWasserstein takes the p-value of [MethodKS]; the effect is the Wasserstein distance of
+// the finite values, spread evenly within their cells, in standard deviations of the
+// reference; of a constant reference, in those of both sides together. The interval is from
+// the delta method.
+//
+// In [Profile.Compare] it is [Wasserstein1], in units of the column, and infinite values are
+// left out; a side without finite values is an [*InputError]. Lo and Hi are the least and the
+// most that moving the values inside their cells can make of the distance. They are apart by
+// at most the sum, over the cells, of the width times both shares. Lo is at least the distance
+// of the two means, which is known nearly exactly.
+const MethodWasserstein Method = "wasserstein"
+
+var wassersteinMethod = method{
+	MethodInfo: MethodInfo{
+		Name: MethodWasserstein, Title: "Wasserstein", Kinds: []Kind{KindNumeric}, Floor: 0.25, Means: true,
+		Effect: "The effect is how far values moved on average, in standard deviations of the reference. " +
+			"Its interval is the observed distance and, on either side, its normal error by the delta method, and reaches down to the effect.",
+	},
+	unbounded: true,
+	measure: func(s *sides, alpha float64) (Test, bool) {
+		d := cellDistance(s)
+		observed, effect, deviation := scaledWasserstein(s.cells, s.ref, s.cur)
+		t := Test{
+			Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m),
+			Observed: observed, EffectSize: effect, CI: around(observed, deviation, alpha, math.MaxFloat64),
+		}
+		t.CI.Lo = min(t.CI.Lo, effect)
+		return t, true
+	},
+	detectable:   ksDetectable,
+	detectableAt: ksDetectableAt,
+	changed: func(s *sides, t Test) string {
+		moved := fmt.Sprintf("The values moved by %s standard deviations", text.Number(t.Observed))
+		// Means that differ by less than a millionth of the deviation stayed, but for rounding.
+		if a, b := s.reference.Numbers, s.current.Numbers; a != nil && b != nil && math.Abs(b.Mean-a.Mean) > 1e-6*max(a.Std, b.Std) {
+			means := text.Apart(a.Mean, b.Mean)
+			moved += fmt.Sprintf(", their mean from %s to %s", means[0], means[1])
+		}
+		return moved
+	},
+	bounded: func(_ *sides, t Test) string {
+		return "values moved by at most " + text.Number(t.CI.Hi) + " standard deviations"
+	},
+	compare: func(s *sides) (ProfileResult, error) {
+		n, m := s.finite()
+		for name, values := range map[string]int64{"reference": n, "current": m} {
+			if values == 0 {
+				return ProfileResult{}, &InputError{Sample: name, Index: -1, What: fmt.Sprintf("has no finite values of %q", s.cells.name)}
+			}
+		}
+		w := cellWasserstein(s.cells, s.ref, s.cur)
+		lo, hi := s.cells.wassersteinBounds(s.ref, s.cur)
+		return ProfileResult{
+			Result: Result{
+				Statistic:  w,
+				PValue:     math.NaN(),
+				EffectSize: samples.Relative(w, s.ref.Moments.Std()),
+				NReference: int(n),
+				NCurrent:   int(m),
+			},
+			Lo: min(lo, w),
+			Hi: max(hi, w),
+		}, nil
+	},
+}
 
 // Wasserstein1 returns the Wasserstein distance of order 1 (earth mover's distance), the
 // integral of the absolute difference of the two empirical distribution functions: how
 // far, on average, the values must move to turn one sample into the other.
 //
-// Statistic is in the units of the values. EffectSize is w/(w+s), with w the distance and
-// s the standard deviation of the reference (divisor n): 0 if the samples are equal, 1/2 if
-// values moved by one standard deviation, and the same in any unit; of a constant
-// reference it is 0 or 1. There is no null distribution, so PValue is NaN.
+// Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and s
+// the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2 if the
+// values moved by one standard deviation. The unit of the values makes no difference to
+// EffectSize, and a constant reference has 0 or 1. There is no null distribution, so PValue is
+// NaN.
 //
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as that.
 func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
-	r, c, err := sortedFinitePair(reference, current)
-	if err != nil {
-		return Result{}, err
+	r, c, fault := samples.SortedFinite(reference, current)
+	if fault != nil {
+		return Result{}, (*InputError)(fault)
 	}
 	w := wasserstein1(r, c)
-	var m moments
+	var m counting.Moments
 	for _, x := range r {
-		m.add(float64(x))
+		m.Add(float64(x))
 	}
 	return Result{
 		Statistic:  w,
 		PValue:     math.NaN(),
-		EffectSize: relativeDistance(w, m.std()),
+		EffectSize: samples.Relative(w, m.Std()),
 		NReference: len(r),
 		NCurrent:   len(c),
 	}, nil
@@ -65,10 +138,137 @@ func wasserstein1[F constraints.Float](r, c []F) float64 {
 	return min(area, math.MaxFloat64)
 }
 
-// relativeDistance maps a distance, measured in units of scale, to [0, 1].
-func relativeDistance(distance, scale float64) float64 {
-	if distance == 0 {
-		return 0
+// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
+// within their cells: in each cell the difference of the distribution functions is linear. A
+// cell of one value begins after the one before it ends, by the least that numbers can differ.
+func cellWasserstein(c *cells, ref, cur *tally) float64 {
+	lo := min(ref.Moments.Min, cur.Moments.Min)
+	hi := max(ref.Moments.Max, cur.Moments.Max)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	var sum, before float64
+	var r, k int64
+	end := lo
+	for i := range ref.Cells {
+		r += ref.Cells[i]
+		k += cur.Cells[i]
+		after := float64(r)/n - float64(k)/m
+		from, to := c.axis.Bounds(i, lo, hi)
+		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
+		before, end = after, to
 	}
-	return 1 / (1 + scale/distance)
+	return min(sum, math.MaxFloat64)
+}
+
+// meanSize returns the mean size of what goes from one value to another linearly.
+func meanSize(from, to float64) float64 {
+	if from*to < 0 { // two triangles that meet on the axis
+		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
+	}
+	return (math.Abs(from) + math.Abs(to)) / 2
+}
+
+// area returns height times the distance of two numbers, which itself may overflow.
+func area(height, from, to float64) float64 {
+	if width := to - from; !math.IsInf(width, 0) {
+		return height * width
+	}
+	return 2 * (height * (to/2 - from/2))
+}
+
+// wassersteinBounds returns the least and the largest distance that the rows may have. Inside a
+// cell the difference of the distribution functions is smallest if all values of one side come
+// first, and largest if all values of the other side do.
+func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
+	lo := min(ref.Moments.Min, cur.Moments.Min)
+	hi := max(ref.Moments.Max, cur.Moments.Max)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	var r, k float64
+	end := lo
+	for i := range ref.Cells {
+		nextR, nextK := r+float64(ref.Cells[i]), k+float64(cur.Cells[i])
+		highest, lowest := nextR/n-k/m, r/n-nextK/m
+		from, to := c.axis.Bounds(i, lo, hi)
+		between := area(math.Abs(r/n-k/m), end, from)
+		most += between + area(max(highest, -lowest), from, to)
+		least += between + area(max(lowest, -highest, 0), from, to)
+		r, k, end = nextR, nextK, to
+	}
+	means := math.Abs(ref.Moments.Mean() - cur.Moments.Mean())
+	// The means are of values rounded to the unit.
+	means -= math.Ldexp(2, c.unit.Exponent) + 1e-15*max(math.Abs(lo), math.Abs(hi))
+	return max(least, means), min(most, math.MaxFloat64)
+}
+
+// farthest is the largest distance, in standard deviations, that takes part in a mean: its
+// square is a number too, and so is the sum over all cells.
+const farthest = 1e100
+
+// scaledWasserstein returns the Wasserstein distance of the finite values in standard
+// deviations of the reference, or of both sides together if the reference is constant: the
+// observed distance, the cross-validated one, and the standard deviation of the observed one.
+// The distance is the difference of the means of a potential whose slope is the sign of F-G, so
+// the distance varies as these means do.
+func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation float64) {
+	if ref.Moments.N == 0 || cur.Moments.N == 0 {
+		return 0, 0, 0
+	}
+	lo := min(ref.Moments.Min, cur.Moments.Min)
+	hi := max(ref.Moments.Max, cur.Moments.Max)
+	if lo == hi {
+		return 0, 0, 0
+	}
+	scale := wassersteinScale(&ref.Moments, &cur.Moments)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	var meanR, meanC, squareR, squareC, potential, before, crossedBefore float64
+	var r, k int64
+	end := lo
+	for i := range ref.Cells {
+		r += ref.Cells[i]
+		k += cur.Cells[i]
+		f, g := float64(r)/n, float64(k)/m
+		after := f - g
+		from, to := c.axis.Bounds(i, lo, hi)
+		gap, step := scaledStep(end, from, scale), scaledStep(from, to, scale)
+		observed += math.Abs(before)*gap + meanSize(before, after)*step
+		crossedAfter := crossed(after, f*(1-f)/n+g*(1-g)/m)
+		effect += crossedBefore*gap + (crossedBefore+crossedAfter)/2*step
+		crossedBefore = crossedAfter
+		potential += math.Copysign(gap, before)
+		if before+after < 0 {
+			step = -step
+		}
+		at := potential + step/2
+		p, q := float64(ref.Cells[i])/n, float64(cur.Cells[i])/m
+		meanR, squareR = meanR+p*at, squareR+p*at*at
+		meanC, squareC = meanC+q*at, squareC+q*at*at
+		potential += step
+		before, end = after, to
+	}
+	deviation = math.Sqrt(max(squareR-meanR*meanR, 0)/n + max(squareC-meanC*meanC, 0)/m)
+	return observed, min(max(effect, 0), observed), deviation
+}
+
+// wassersteinScale returns the standard deviation in which the distance between two sides is
+// measured, for sides that are not all of one value. The result is above 0: if the values
+// differ by less than the unit of the moments, it is half the range of the values, which no
+// standard deviation exceeds.
+func wassersteinScale(ref, cur *counting.Moments) float64 {
+	if scale := ref.Std(); scale > 0 {
+		return scale
+	}
+	both := *ref
+	both.Merge(cur)
+	if scale := both.Std(); scale > 0 {
+		return scale
+	}
+	return max(both.Max/2-both.Min/2, math.SmallestNonzeroFloat64)
+}
+
+// scaledStep returns the distance of two numbers in terms of scale, at most farthest.
+func scaledStep(from, to, scale float64) float64 {
+	step := (to - from) / scale
+	if math.IsInf(to-from, 0) {
+		step = to/scale - from/scale
+	}
+	return min(step, farthest)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -126,7 +127,7 @@ func columnsOfAnswers(target predictlog.Target, class []int32, score []float64) 
 // metrics is the layout in which proxy metrics are counted.
 type metrics struct {
 	reference *drift.Reference
-	columns   drift.ProxyColumns
+	columns   proxy.Columns
 	// unscored says that scores are counted as missing, because their range is not known.
 	unscored bool
 }
@@ -146,7 +147,7 @@ func newMetrics(target predictlog.Target, answers *drift.Reference) (metrics, er
 			return metrics{}, err
 		}
 		if width := hi - lo; width > 0 && !math.IsInf(width, 0) {
-			return metrics{reference: answers, columns: drift.ProxyColumns{Score: AnswerScore, Lo: lo, Hi: hi}}, nil
+			return metrics{reference: answers, columns: proxy.Columns{Score: AnswerScore, Lo: lo, Hi: hi}}, nil
 		}
 	}
 	m := metrics{unscored: target.Task == predictlog.Regression}

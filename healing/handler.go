@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 	"github.com/selfheal-ml/selfheal/gate"
 )
 
@@ -95,7 +96,7 @@ func (l *Loop) Handler() http.Handler {
 			if report == nil {
 				return answer{}, errNoReport
 			}
-			return htmlAnswer(report.WriteHTML)
+			return htmlAnswer(func(w io.Writer) error { return reportpage.Write(w, report) })
 		})
 		handle(name+".json", func(*http.Request) (answer, error) {
 			report := latest()

@@ -13,6 +13,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -41,7 +42,7 @@ type Pass struct {
 	Damaged []string `json:"damaged,omitempty"`
 	// Proxy describes the answers, without labels; nil if there are too few predictions, no
 	// version, or nothing in the window was answered.
-	Proxy *drift.Proxy `json:"proxy,omitempty"`
+	Proxy *proxy.Metrics `json:"proxy,omitempty"`
 	// Drift is the comparison of the rows with the reference, in short.
 	Drift *PassDrift `json:"drift,omitempty"`
 	// Answers is the comparison of the answers with the answers of the version to rows that
@@ -248,11 +249,11 @@ func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
 		if err != nil {
 			return err
 		}
-		proxy, err := drift.ProxyProfiles(buckets, v.metrics.columns)
+		measured, err := proxy.MeasureProfiles(buckets, v.metrics.columns)
 		if err != nil {
 			return err
 		}
-		p.Proxy = &proxy
+		p.Proxy = &measured
 		if p.Answers, p.AnswersReport, err = v.answers.detect(sum.Answers, "answers of version "+v.version, p.Window); err != nil {
 			return err
 		}

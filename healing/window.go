@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 )
 
 // foldAtOnce bounds the buckets that one scan of the store counts, and so the memory of the
@@ -345,8 +346,8 @@ func (m *Monitor) sum(v *view, s span) (Tally, error) {
 }
 
 // answered returns the answers of all buckets of the span.
-func (m *Monitor) answered(v *view, s span) ([]drift.ProxyBucket, error) {
-	buckets := make([]drift.ProxyBucket, 0, s.last-s.first+1)
+func (m *Monitor) answered(v *view, s span) ([]proxy.Bucket, error) {
+	buckets := make([]proxy.Bucket, 0, s.last-s.first+1)
 	for n := s.first; n <= s.last; n++ {
 		parts := slices.Collect(maps.Values(v.buckets[n].parts))
 		parts = slices.DeleteFunc(parts, func(k *kept) bool { return k.Metrics.Rows() == 0 })
@@ -364,7 +365,7 @@ func (m *Monitor) answered(v *view, s span) ([]drift.ProxyBucket, error) {
 				}
 			}
 		}
-		buckets = append(buckets, drift.ProxyBucket{From: m.start(n), To: earlier(m.start(n+1), s.now), Profile: profile})
+		buckets = append(buckets, proxy.Bucket{From: m.start(n), To: earlier(m.start(n+1), s.now), Profile: profile})
 	}
 	return buckets, nil
 }

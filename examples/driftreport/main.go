@@ -41,6 +41,7 @@ import (
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 )
 
 // Exit statuses.
@@ -181,7 +182,7 @@ func writeHTML(path string, report *drift.Report) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	w := bufio.NewWriter(file)
-	if err := report.WriteHTML(w); err != nil {
+	if err := reportpage.Write(w, report); err != nil {
 		return err
 	}
 	return w.Flush()

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 )
 
 // write writes rows as a CSV file and returns its path.
@@ -107,7 +108,7 @@ func TestRun_IsThatOfAllRows(t *testing.T) {
 	require.NoError(t, err)
 	want.Label = "rows.csv against rows.csv"
 	var html bytes.Buffer
-	require.NoError(t, want.WriteHTML(&html))
+	require.NoError(t, reportpage.Write(&html, want))
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Equal(t, html.String(), string(got))

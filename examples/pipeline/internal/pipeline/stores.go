@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/healing/filetelemetry"
@@ -120,7 +121,7 @@ func (s *stores) keepReport(p healing.Pass) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Report.WriteHTML(page), page.Close())
+	return errors.Join(reportpage.Write(page, p.Report), page.Close())
 }
 
 // keepReference writes the reference of a version beside the stores, for people. The registry
