@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 func benchmarkEvidence(b *testing.B, n int) gate.Evidence {
@@ -60,7 +61,7 @@ func BenchmarkEvaluate(b *testing.B) {
 }
 
 func BenchmarkSuperior(b *testing.B) {
-	for _, m := range []gate.Metric{gate.F1, gate.Brier, gate.ROCAUC, gate.PRAUC} {
+	for _, m := range []metrics.Metric{metrics.F1, metrics.Brier, metrics.ROCAUC, metrics.PRAUC} {
 		for _, n := range []int{1000, 1_000_000} {
 			b.Run(fmt.Sprintf("metric=%s/n=%d", m, n), func(b *testing.B) {
 				e := benchmarkEvidence(b, n)
@@ -69,17 +70,6 @@ func BenchmarkSuperior(b *testing.B) {
 					gate.Superior{Metric: m}.Check(&e)
 				}
 			})
-		}
-	}
-}
-
-func BenchmarkBetting_Add(b *testing.B) {
-	bets, err := gate.NewBetting(gate.BettingConfig{})
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := bets.Add(0.5); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -1,35 +1,40 @@
 package gate
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Verdict is the result of one criterion. The zero Verdict is Error.
+// Verdict is the result of one criterion. The zero Verdict is Errored.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Error     Verdict = iota // could not be evaluated: see the reason
+	Errored   Verdict = iota // could not be evaluated: see the reason
 	Pass                     // shown
 	Fail                     // shown not to hold, or not shown on sufficient evidence
 	Undecided                // too little evidence to tell: see Check.Needed
 	Skipped                  // does not apply to this evidence: neither passes nor stands in the way
 )
 
-var verdictNames = names{Error: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
+var verdictNames = wire.Names{Errored: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
 
 // String returns "error", "pass", "fail", "undecided" or "skipped".
-func (v Verdict) String() string { return verdictNames.name("Verdict", uint8(v)) }
+func (v Verdict) String() string { return verdictNames.Name("Verdict", uint8(v)) }
 
 // MarshalText returns what String does; an unknown verdict is an error.
-func (v Verdict) MarshalText() ([]byte, error) { return verdictNames.marshal("verdict", uint8(v)) }
+func (v Verdict) MarshalText() ([]byte, error) { return verdictNames.Marshal("verdict", uint8(v)) }
 
 // UnmarshalText reads what [Verdict.MarshalText] wrote.
 func (v *Verdict) UnmarshalText(text []byte) error {
-	i, err := verdictNames.unmarshal("verdict", text)
+	i, err := verdictNames.Unmarshal("verdict", text)
 	*v = Verdict(i)
 	return err
 }
@@ -54,8 +59,9 @@ const (
 // Interval is a confidence interval. An end is infinite if the rows do not bound it. Lo is
 // rounded down and Hi up.
 type Interval struct {
-	Lo, Hi float64
-	Level  float64 // such as 0.95
+	Lo    float64 `json:"lo" wire:"null"`
+	Hi    float64 `json:"hi" wire:"null"`
+	Level float64 `json:"level" wire:"null"` // such as 0.95
 }
 
 // Unit says what a [Check]'s Statistic, Threshold and CI are numbers of.
@@ -74,7 +80,7 @@ const (
 	// direction, and UnitRelativeGain the same as a share of production's value.
 	UnitGain         Unit = "gain"
 	UnitRelativeGain Unit = "relative gain"
-	// UnitDrop and UnitRelativeDrop are how much worse it is.
+	// UnitDrop and UnitRelativeDrop are how much worse the shadow's metric is.
 	UnitDrop         Unit = "drop"
 	UnitRelativeDrop Unit = "relative drop"
 )
@@ -82,35 +88,63 @@ const (
 // Check is the result of one criterion on one piece of evidence.
 type Check struct {
 	// Criterion names the rule, such as "f1 improvement".
-	Criterion string
-	Verdict   Verdict
+	Criterion string  `json:"criterion"`
+	Verdict   Verdict `json:"verdict"`
 	// Proof says what the criterion demands; empty if a host's does not say.
-	Proof Proof
+	Proof Proof `json:"proof,omitempty"`
 	// Precondition marks a criterion that says whether the evidence is sufficient. While
 	// it neither passes nor is skipped, another criterion's Fail does not reject the
 	// shadow.
-	Precondition bool
-	// Metric is what was measured; empty if it was not a metric.
-	Metric Metric
-	// Unit is that of the next three; empty if a host's criterion does not say.
-	Unit Unit
+	Precondition bool `json:"precondition,omitempty"`
+	// Metric is the name of the metric that was measured; empty if none was.
+	Metric string `json:"metric,omitempty"`
+	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
+	// say.
+	Unit Unit `json:"unit,omitempty"`
 	// Statistic is what was measured; NaN if it could not be.
-	Statistic float64
-	// Threshold is what it was compared with; NaN if there is none. AtMost says that the
-	// statistic must not be above it, otherwise it must not be below.
-	Threshold float64
-	AtMost    bool
+	Statistic float64 `json:"statistic" wire:"null"`
+	// Threshold is what the statistic was compared with; NaN if there is no threshold. AtMost
+	// says that the statistic must not be above the threshold, otherwise it must not be
+	// below.
+	Threshold float64 `json:"threshold" wire:"null"`
+	AtMost    bool    `json:"at_most,omitempty"`
 	// CI is the confidence interval of the statistic; nil if the criterion has none.
-	CI *Interval
-	// N is the number of rows behind the statistic; Needed, if not 0, is how many would
-	// have decided.
-	N, Needed int
-	// Segments is what was found of each segment; nil if the criterion is about none.
-	// Omitted is how many more there are, which were not compared.
-	Segments []SegmentResult
-	Omitted  int
+	CI *Interval `json:"ci,omitempty" wire:"null"`
+	// N is the number of rows behind the statistic. Needed, if not 0, is the number of rows
+	// that would have decided.
+	N      int `json:"n"`
+	Needed int `json:"needed,omitempty"`
+	// Segments holds a result for each segment; nil if the criterion is not about segments.
+	// Omitted is the number of segments that were not compared.
+	Segments []SegmentResult `json:"segments,omitempty"`
+	Omitted  int             `json:"omitted,omitempty"`
 	// Reason is a sentence a person can read.
-	Reason string
+	Reason string `json:"reason"`
+}
+
+// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
+type SegmentResult struct {
+	Segment string `json:"segment"` // such as "region=north"
+	Rows    int    `json:"rows"`
+	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
+	Verdict Verdict `json:"verdict"`
+	// Production and Shadow are the metric of both models.
+	Production float64 `json:"production"`
+	Shadow     float64 `json:"shadow"`
+	// Drop is how much worse the shadow is, as a share of production's value, or in the
+	// unit of the metric if Absolute is true.
+	Drop     float64 `json:"drop"`
+	Absolute bool    `json:"absolute,omitempty"`
+	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
+	// of segments.
+	PValue float64 `json:"p_value,omitempty"`
+	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
+	// number of rows at which a drop of MaxDrop would.
+	Detectable float64 `json:"detectable,omitempty"`
+	Needed     int     `json:"needed,omitempty"`
+	// Undefined says that the metric has no value for the shadow, although it has one for
+	// production, because the shadow never answers a class that occurs in the segment.
+	Undefined bool `json:"undefined,omitempty"`
 }
 
 // Measured returns the statistic in its unit, with the digits that tell it from the
@@ -132,72 +166,89 @@ func (c Check) Wanted() string {
 	}
 }
 
+// show writes a number of the check in its unit, with the digits that tell what was
+// measured from the threshold.
+func (c Check) show(v float64) string {
+	m := metricNamed(c.Metric)
+	if !digits.IsFinite(v) {
+		return figure(v)
+	}
+	more := func(write func(v float64, more int) string) int {
+		switch {
+		case !digits.IsFinite(c.Threshold):
+			return tell(write, v)
+		case c.CI != nil:
+			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
+		}
+		return tell(write, c.Threshold, c.Statistic)
+	}
+	switch c.Unit {
+	case UnitRows:
+		return figure(math.Round(v))
+	case UnitShare:
+		return share(v, more(share))
+	case UnitProbability:
+		return fmt.Sprintf("%.3g", v)
+	case UnitHours:
+		return days(time.Duration(v * float64(time.Hour)))
+	case UnitSeconds:
+		return readable(time.Duration(math.Round(v * float64(time.Second))))
+	case UnitMetric:
+		return m.write(v, more(m.write))
+	case UnitGain:
+		if v == 0 {
+			return "0"
+		}
+		return m.difference(v, more(m.write))
+	case UnitRelativeGain:
+		return plus(share(v, more(share)))
+	case UnitDrop:
+		return m.write(math.Abs(v), more(m.write)) + " " + direction(v)
+	case UnitRelativeDrop:
+		return share(math.Abs(v), more(share)) + " " + direction(v)
+	}
+	return figure(v)
+}
+
+// direction says what a drop is.
+func direction(drop float64) string {
+	if drop < 0 {
+		return "better"
+	}
+	return "worse"
+}
+
 // stands reports whether the check stands in the way of a promotion.
 func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped }
 
-// checkJSON is the wire form of a Check.
-type checkJSON struct {
-	Criterion    string          `json:"criterion"`
-	Verdict      Verdict         `json:"verdict"`
-	Proof        Proof           `json:"proof,omitempty"`
-	Precondition bool            `json:"precondition,omitempty"`
-	Metric       Metric          `json:"metric,omitempty"`
-	Unit         Unit            `json:"unit,omitempty"`
-	Statistic    number          `json:"statistic"`
-	Threshold    number          `json:"threshold"`
-	AtMost       bool            `json:"at_most,omitempty"`
-	CI           *intervalJSON   `json:"ci,omitempty"`
-	N            int             `json:"n"`
-	Needed       int             `json:"needed,omitempty"`
-	Segments     []SegmentResult `json:"segments,omitempty"`
-	Omitted      int             `json:"omitted,omitempty"`
-	Reason       string          `json:"reason"`
-}
-
-type intervalJSON struct {
-	Lo    number `json:"lo"`
-	Hi    number `json:"hi"`
-	Level number `json:"level"`
-}
-
 // MarshalJSON writes the check. A number that is not finite becomes null.
-func (c Check) MarshalJSON() ([]byte, error) {
-	wire := checkJSON{
-		Criterion: c.Criterion, Verdict: c.Verdict, Proof: c.Proof, Precondition: c.Precondition, Metric: c.Metric,
-		Unit: c.Unit, Statistic: number(c.Statistic), Threshold: number(c.Threshold), AtMost: c.AtMost, N: c.N, Needed: c.Needed,
-		Segments: c.Segments, Omitted: c.Omitted, Reason: c.Reason,
-	}
-	if c.CI != nil {
-		wire.CI = &intervalJSON{number(c.CI.Lo), number(c.CI.Hi), number(c.CI.Level)}
-	}
-	return json.Marshal(wire)
-}
+func (c Check) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A null among the statistic, the
-// threshold and the interval's numbers becomes NaN, or the infinite end of the interval; a
-// null elsewhere is an error, and so is a field that is unknown, missing or occurs twice,
-// but for one that is left out where there is nothing. An error leaves c as it was.
+// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A statistic, a threshold or a level of
+// null becomes NaN, and an end of the interval of null becomes infinite. Null elsewhere is an
+// error, and so is a field that is unknown, occurs twice, or is missing although MarshalJSON
+// always writes it. An error leaves c as it was.
 func (c *Check) UnmarshalJSON(data []byte) error {
-	nan := number(math.NaN())
-	wire := checkJSON{Statistic: nan, Threshold: nan}
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var read Check
+	if err := wire.UnmarshalStruct(data, &read, 0); err != nil {
 		return fmt.Errorf("gate: check: %w", err)
 	}
-	*c = Check{
-		Criterion: wire.Criterion, Verdict: wire.Verdict, Proof: wire.Proof, Precondition: wire.Precondition, Metric: wire.Metric,
-		Unit: wire.Unit, Statistic: float64(wire.Statistic), Threshold: float64(wire.Threshold), AtMost: wire.AtMost, N: wire.N, Needed: wire.Needed,
-		Segments: wire.Segments, Omitted: wire.Omitted, Reason: wire.Reason,
+	if ci := read.CI; ci != nil {
+		if math.IsNaN(ci.Lo) {
+			ci.Lo = math.Inf(-1)
+		}
+		if math.IsNaN(ci.Hi) {
+			ci.Hi = math.Inf(1)
+		}
 	}
-	if wire.CI != nil {
-		c.CI = &Interval{Lo: wire.CI.Lo.or(math.Inf(-1)), Hi: wire.CI.Hi.or(math.Inf(1)), Level: float64(wire.CI.Level)}
-	}
+	*c = read
 	return nil
 }
 
 // readable returns the check of a criterion, which may be a host's, with texts that JSON
 // can hold.
 func (c Check) readable() Check {
-	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), Metric(text(string(c.Metric))), text(c.Reason)
+	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), text(c.Metric), text(c.Reason)
 	c.Unit = Unit(text(string(c.Unit)))
 	if slices.ContainsFunc(c.Segments, func(s SegmentResult) bool { return isNotText(s.Segment) }) {
 		c.Segments = slices.Clone(c.Segments)
@@ -208,16 +259,16 @@ func (c Check) readable() Check {
 	return c
 }
 
-// judged returns the check of a criterion, which may be a host's, as an Error if it says
+// judged returns the check of a criterion, which may be a host's, as Errored if it says
 // what no decision can hold.
 func (c Check) judged() Check {
 	if problem := c.problem(); problem != "" {
 		// Without the numbers, so that the decision can still be written.
 		c.Statistic, c.Threshold, c.CI, c.Segments = math.NaN(), math.NaN(), nil, nil
-		return c.with(Error, "%s: %s", problem, c.Reason)
+		return c.with(Errored, "%s: %s", problem, c.Reason)
 	}
 	if c.Verdict == Pass && math.IsNaN(c.Statistic) {
-		return c.with(Error, "passed on a statistic that is not a number: %s", c.Reason)
+		return c.with(Errored, "passed on a statistic that is not a number: %s", c.Reason)
 	}
 	return c
 }
@@ -230,7 +281,7 @@ func (c Check) problem() string {
 	if math.IsInf(c.Statistic, 0) || math.IsInf(c.Threshold, 0) {
 		return fmt.Sprintf("a statistic of %v and a threshold of %v", c.Statistic, c.Threshold)
 	}
-	if ci := c.CI; ci != nil && !(ci.Lo < math.Inf(1) && ci.Hi > math.Inf(-1) && isFinite(ci.Level)) {
+	if ci := c.CI; ci != nil && !(ci.Lo < math.Inf(1) && ci.Hi > math.Inf(-1) && digits.IsFinite(ci.Level)) {
 		return fmt.Sprintf("an interval of %v to %v at the level %v", ci.Lo, ci.Hi, ci.Level)
 	}
 	for _, s := range c.Segments {
@@ -238,7 +289,7 @@ func (c Check) problem() string {
 			return fmt.Sprintf("unknown verdict %d of segment %s", s.Verdict, s.Segment)
 		}
 		for _, v := range []float64{s.Production, s.Shadow, s.Drop, s.PValue, s.Detectable} {
-			if !isFinite(v) {
+			if !digits.IsFinite(v) {
 				return fmt.Sprintf("%v among the numbers of segment %s", v, s.Segment)
 			}
 		}
@@ -259,13 +310,13 @@ func (c Check) unmeasured(err error) Check {
 	if isUndefined(err) {
 		return c.with(Undecided, "%v, on %s rows", err, count(c.N))
 	}
-	return c.with(Error, "%v", err)
+	return c.with(Errored, "%v", err)
 }
 
 // noProduction returns the check of a comparison with a model that does not exist.
 func (c Check) noProduction() Check {
 	c.Statistic = math.NaN()
-	return c.with(Error, "there is no production model to compare with")
+	return c.with(Errored, "there is no production model to compare with")
 }
 
 // absent returns the check of something that the evidence does not hold: skipped if the
@@ -275,5 +326,13 @@ func (c Check) absent(optional bool, what string) Check {
 	if optional {
 		return c.with(Skipped, "%s, which is optional", what)
 	}
-	return c.with(Error, "%s", what)
+	return c.with(Errored, "%s", what)
+}
+
+// isUndefined reports whether other rows might give the metric a value.
+func isUndefined(err error) bool { return errors.Is(err, metrics.ErrUndefined) }
+
+// failedCheck returns the check of something that could not be evaluated.
+func failedCheck(name string, err error) Check {
+	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

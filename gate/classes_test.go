@@ -22,7 +22,7 @@ func classified(seed uint64, n, classes int, production, shadow float64) gate.Ev
 	rng := rand.New(rand.NewPCG(seed, 6))
 	e := gate.Evidence{
 		Target:   predictlog.Target{Task: predictlog.Multiclass},
-		Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &gate.Answers{},
+		Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &metrics.Answers{},
 		Segments: map[string][]string{"all": make([]string, n)},
 	}
 	if classes == 2 {
@@ -59,10 +59,10 @@ func TestSegments_AsMatrix(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		e := classified(1+seed, 1+rng.IntN(60), 2+rng.IntN(8), rng.Float64(), rng.Float64())
-		for _, m := range []gate.Metric{gate.Accuracy, gate.Precision, gate.Recall, gate.F1, gate.Specificity, gate.MCC, gate.BalancedAccuracy} {
-			production, errProduction := m.Measure(e.Target, e.Truth, *e.Production)
-			shadow, errShadow := m.Measure(e.Target, e.Truth, e.Shadow)
-			if errors.Is(errProduction, gate.ErrNotMeasurable) {
+		for _, m := range []metrics.Metric{metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1, metrics.Specificity, metrics.MCC, metrics.BalancedAccuracy} {
+			production, errProduction := m.Measure(metrics.NewRows(e.Target, e.Truth, *e.Production))
+			shadow, errShadow := m.Measure(metrics.NewRows(e.Target, e.Truth, e.Shadow))
+			if errors.Is(errProduction, metrics.ErrNotMeasurable) {
 				continue
 			}
 			check := gate.Segments{Metric: m, MaxDrop: 0.05}.Check(&e)
@@ -91,7 +91,7 @@ func TestSegments_AsMatrix(t *testing.T) {
 func TestNonInferior_ManyClasses(t *testing.T) { // alone, to see how long it takes
 	e := classified(0, 300, 1000, 0.5, 0.9)
 	begin := time.Now()
-	check := gate.NonInferior{Metric: gate.F1, Relative: 0.03, Draws: 100}.Check(&e)
+	check := gate.NonInferior{Metric: metrics.F1, Relative: 0.03, Draws: 100}.Check(&e)
 	t.Logf("%s: %s", time.Since(begin), check.Reason)
 	require.Equal(t, gate.Pass, check.Verdict, check.Reason)
 	require.Less(t, time.Since(begin), 20*time.Second)
@@ -100,11 +100,11 @@ func TestNonInferior_ManyClasses(t *testing.T) { // alone, to see how long it ta
 func TestSuperior_TooManyClasses(t *testing.T) { // alone, to see what it allocates
 	e := classified(0, 300, 1001, 0.5, 0.6)
 	for _, c := range []gate.Criterion{
-		gate.Superior{Metric: gate.F1}, gate.NonInferior{Metric: gate.Accuracy, Relative: 0.1}, gate.Segments{Metric: gate.MCC, MaxDrop: 0.1},
+		gate.Superior{Metric: metrics.F1}, gate.NonInferior{Metric: metrics.Accuracy, Relative: 0.1}, gate.Segments{Metric: metrics.MCC, MaxDrop: 0.1},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		check := verdict(t, gate.Error, c, e)
+		check := verdict(t, gate.Errored, c, e)
 		runtime.ReadMemStats(&after)
 		require.Contains(t, check.Reason, "gate: models of 1,001 classes cannot be compared by ")
 		require.Contains(t, check.Reason, "of at most 1,000 they can")
@@ -116,7 +116,7 @@ func BenchmarkSuperior_Classes(b *testing.B) {
 	for _, classes := range []int{3, 30, 100, 200} {
 		e := classified(0, 2000, classes, 0.7, 0.7)
 		for name, c := range map[string]gate.Criterion{
-			"superior": gate.Superior{Metric: gate.F1}, "relative": gate.NonInferior{Metric: gate.F1, Relative: 0.03},
+			"superior": gate.Superior{Metric: metrics.F1}, "relative": gate.NonInferior{Metric: metrics.F1, Relative: 0.03},
 		} {
 			b.Run(fmt.Sprintf("%s/classes=%d", name, classes), func(b *testing.B) {
 				for b.Loop() {

@@ -1,35 +1,39 @@
 package gate
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // MinSamples wants a number of labelled rows, and of each class. Fewer are undecided; see
 // [Check.Precondition].
 type MinSamples struct {
 	Rows int `json:"rows"`
-	// PerClass is the least number of rows that truly are of each class of the target,
-	// those that never occur among them. It does not concern a regression. Default 0.
+	// PerClass is the least number of rows whose truth is the class, for each class of the
+	// target, even a class that never occurs. It does not concern a regression. Default 0.
 	PerClass int `json:"per_class,omitempty"`
 }
 
-// Validate returns every violation: a Rows that is not above 0, a negative PerClass.
-func (c MinSamples) Validate() error {
+// validate returns every violation: a Rows that is not above 0, a negative PerClass.
+func (c MinSamples) validate() error {
 	var f fields
 	f.want(c.Rows > 0, "Rows", c.Rows, "above 0")
 	f.want(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more")
 	return f.err()
 }
 
-// Check passes if there are enough rows. The statistic is their number, or that of the
-// rarest class if only this is too low.
-func (c MinSamples) Check(e *Evidence) Check {
-	n := e.N()
+// Check passes if there are enough rows. The statistic is the number of rows, or the number
+// of rows of the rarest class if only that is too low.
+func (c MinSamples) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MinSamples) check(v view) Check {
+	n := v.n
 	check := Check{
 		Criterion: "samples", Proof: Condition, Precondition: true, Unit: UnitRows,
 		Statistic: float64(n), Threshold: float64(c.Rows), N: n,
@@ -38,10 +42,10 @@ func (c MinSamples) Check(e *Evidence) Check {
 		check.Needed = c.Rows
 		return check.with(Undecided, "%s labelled rows are too few, at least %s wanted", count(n), count(c.Rows))
 	}
-	if c.PerClass == 0 || classCount(e.Target) == 0 {
+	if c.PerClass == 0 || metrics.Classes(v.Target) == 0 {
 		return check.with(Pass, "%s labelled rows, at least %s wanted", count(n), count(c.Rows))
 	}
-	class, rows := rarest(e)
+	class, rows := rarest(v)
 	if rows >= c.PerClass {
 		return check.with(Pass, "%s labelled rows, at least %s wanted; %s of the rarest class %q, at least %s wanted",
 			count(n), count(c.Rows), count(rows), class, count(c.PerClass))
@@ -56,44 +60,32 @@ func (c MinSamples) Check(e *Evidence) Check {
 }
 
 // rarest returns the class of the target that is true of the fewest rows, the first of
-// equals, and their number. A truth that is no class is of none.
-func rarest(e *Evidence) (class string, rows int) {
-	counts := make([]int, classCount(e.Target))
-	if known := e.memo(); known != nil && known.stored {
-		for _, t := range overall(e) {
-			counts[t.Truth] += t.Rows
-		}
-	} else {
-		for _, k := range e.Truth.Class {
-			if k >= 0 && k < len(counts) {
-				counts[k]++
-			}
-		}
-	}
+// equals, and their number.
+func rarest(v view) (class string, rows int) {
+	counts := v.truths()
 	k := slices.Index(counts, slices.Min(counts))
-	if len(e.Target.Classes) == 0 {
+	if len(v.Target.Classes) == 0 {
 		return strconv.Itoa(k), counts[k]
 	}
-	return e.Target.Classes[k], counts[k]
+	return v.Target.Classes[k], counts[k]
 }
 
-// MinCoverage wants a share of the predictions of the period to be labelled, because
-// labels that come early may not be like those that come late. A lower share is
-// undecided; see [Check.Precondition].
+// MinCoverage wants a share of the predictions of the period to be labelled, because early
+// labels may differ from late labels. A lower share is undecided; see [Check.Precondition].
 type MinCoverage struct {
 	Share float64 `json:"share"` // above 0, at most 1
 }
 
-// Validate returns an error if Share is not above 0 and at most 1.
-func (c MinCoverage) Validate() error {
-	var f fields
-	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
-	return f.err()
+// validate returns an error if Share is not above 0 and at most 1.
+func (c MinCoverage) validate() error {
+	return want.That(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 }
 
 // Check passes if enough of the predictions are labelled.
-func (c MinCoverage) Check(e *Evidence) Check {
-	have := e.Coverage
+func (c MinCoverage) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MinCoverage) check(v view) Check {
+	have := v.Coverage
 	check := Check{
 		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
@@ -114,64 +106,29 @@ type Cooldown struct {
 	Period time.Duration `json:"period"` // in JSON as text, such as "168h"
 }
 
-// cooldownJSON is the wire form of a Cooldown.
-type cooldownJSON struct {
-	Period duration `json:"period"`
+// validate returns an error if Period is not above 0.
+func (c Cooldown) validate() error {
+	return want.That(c.Period > 0, "Period", c.Period, "above 0")
 }
 
-// MarshalJSON writes the period as text, such as "168h0m0s".
-func (c Cooldown) MarshalJSON() ([]byte, error) {
-	return json.Marshal(cooldownJSON{duration(c.Period)})
-}
+// Check passes if the last promotion was long enough ago. It is skipped if the time of the
+// last promotion is not known, or nothing was promoted yet.
+func (c Cooldown) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
-// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote.
-func (c *Cooldown) UnmarshalJSON(data []byte) error {
-	wire := cooldownJSON{duration(c.Period)}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		c.Period = time.Duration(wire.Period)
-	}
-	return err
-}
-
-// Validate returns an error if Period is not above 0.
-func (c Cooldown) Validate() error {
-	var f fields
-	f.want(c.Period > 0, "Period", c.Period, "above 0")
-	return f.err()
-}
-
-// Check passes if the last promotion was long enough ago. It is skipped if that is not
-// known, or nothing was promoted yet.
-func (c Cooldown) Check(e *Evidence) Check {
-	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: e.N()}
-	if e.LastPromotion.IsZero() {
+func (c Cooldown) check(v view) Check {
+	check := Check{Criterion: "cooldown", Proof: Condition, Unit: UnitHours, Threshold: c.Period.Hours(), N: v.n}
+	if v.LastPromotion.IsZero() {
 		check.Statistic = math.NaN()
-		if e.First() {
+		if v.first {
 			return check.with(Skipped, "no model was promoted before")
 		}
 		return check.with(Skipped, "the last promotion is not known")
 	}
-	since := e.At.Sub(e.LastPromotion)
+	since := v.at.Sub(v.LastPromotion)
 	check.Statistic = since.Hours()
 	if since >= c.Period {
 		return check.with(Pass, "the last promotion was %s ago, at least %s wanted", days(since), days(c.Period))
 	}
 	return check.with(Undecided, "the last promotion was %s ago, at least %s wanted: not before %s",
-		days(since), days(c.Period), e.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
-}
-
-// days writes a duration of a day or more in days, and a shorter one as it is.
-func days(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == day:
-		return "1 day"
-	case d.Abs() < day:
-		return d.Round(time.Second).String()
-	}
-	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
-		return count(int(whole)) + " days"
-	}
-	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
+		days(since), days(c.Period), v.LastPromotion.Add(c.Period).UTC().Format(time.RFC3339))
 }

@@ -21,8 +21,8 @@ func TestMinSamples(t *testing.T) {
 	check = verdict(t, gate.Undecided, gate.MinSamples{Rows: 2001}, e)
 	require.Equal(t, 2001, check.Needed)
 	verdict(t, gate.Undecided, gate.MinSamples{Rows: 1}, gate.Evidence{})
-	require.ErrorContains(t, gate.MinSamples{}.Validate(), "Rows is 0")
-	require.ErrorContains(t, gate.MinSamples{Rows: -1}.Validate(), "Rows is -1, want above 0")
+	require.ErrorContains(t, validate(gate.MinSamples{}), "Rows is 0")
+	require.ErrorContains(t, validate(gate.MinSamples{Rows: -1}), "Rows is -1, want above 0")
 }
 
 func TestMinSamples_PerClass(t *testing.T) {
@@ -56,7 +56,7 @@ func TestMinSamples_PerClass(t *testing.T) {
 	verdict(t, gate.Pass, gate.MinSamples{PerClass: 100}, multiclass(400))
 	verdict(t, gate.Pass, gate.MinSamples{Rows: 50, PerClass: 100}, regression(50, 0.9))
 
-	require.ErrorContains(t, gate.MinSamples{PerClass: -1}.Validate(), "PerClass is -1, want 0 or more")
+	require.ErrorContains(t, validate(gate.MinSamples{PerClass: -1}), "PerClass is -1, want 0 or more")
 }
 
 func TestMinCoverage(t *testing.T) {
@@ -72,7 +72,7 @@ func TestMinCoverage(t *testing.T) {
 	require.Equal(t, 2800, verdict(t, gate.Undecided, gate.MinCoverage{Share: 0.28}, e).Needed)
 	verdict(t, gate.Undecided, gate.MinCoverage{Share: 0}, gate.Evidence{})
 	for _, share := range []float64{-0.1, 0, 1.1, nan} {
-		require.ErrorContains(t, gate.MinCoverage{Share: share}.Validate(), "want above 0, at most 1")
+		require.ErrorContains(t, validate(gate.MinCoverage{Share: share}), "want above 0, at most 1")
 	}
 }
 
@@ -93,8 +93,8 @@ func TestCooldown(t *testing.T) {
 	require.Equal(t, "the last promotion is not known", check.Reason)
 	check = verdict(t, gate.Skipped, week, alone(e))
 	require.Equal(t, "no model was promoted before", check.Reason)
-	require.ErrorContains(t, gate.Cooldown{}.Validate(), "Period is 0s")
-	require.ErrorContains(t, gate.Cooldown{Period: -1}.Validate(), "Period is -1ns")
+	require.ErrorContains(t, validate(gate.Cooldown{}), "Period is 0s")
+	require.ErrorContains(t, validate(gate.Cooldown{Period: -1}), "Period is -1ns")
 }
 
 // Years are days in whole numbers.

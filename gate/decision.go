@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Outcome is what a [Decision] says. The zero Outcome is Inconclusive.
@@ -25,19 +28,46 @@ const (
 	Reject
 )
 
-var outcomeNames = names{Inconclusive: "inconclusive", Promote: "promote", Reject: "reject"}
+var outcomeNames = wire.Names{Inconclusive: "inconclusive", Promote: "promote", Reject: "reject"}
 
 // String returns "inconclusive", "promote" or "reject".
-func (o Outcome) String() string { return outcomeNames.name("Outcome", uint8(o)) }
+func (o Outcome) String() string { return outcomeNames.Name("Outcome", uint8(o)) }
 
 // MarshalText returns what String does; an unknown outcome is an error.
-func (o Outcome) MarshalText() ([]byte, error) { return outcomeNames.marshal("outcome", uint8(o)) }
+func (o Outcome) MarshalText() ([]byte, error) { return outcomeNames.Marshal("outcome", uint8(o)) }
 
 // UnmarshalText reads what [Outcome.MarshalText] wrote.
 func (o *Outcome) UnmarshalText(text []byte) error {
-	i, err := outcomeNames.unmarshal("outcome", text)
+	i, err := outcomeNames.Unmarshal("outcome", text)
 	*o = Outcome(i)
 	return err
+}
+
+// outcomeOf is where the verdicts become a decision.
+func outcomeOf(checks []Check) Outcome {
+	var passed, failed, open, insufficient bool
+	for _, c := range checks {
+		switch {
+		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
+			passed = true
+		case c.Verdict == Skipped:
+		case c.Precondition:
+			insufficient = true
+		case c.Verdict == Fail:
+			failed = true
+		default:
+			open = true
+		}
+	}
+	switch {
+	case insufficient:
+		return Inconclusive
+	case failed:
+		return Reject
+	case passed && !open:
+		return Promote
+	}
+	return Inconclusive
 }
 
 // Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does
@@ -46,27 +76,32 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 // Metrics are rounded to twelve digits, p-values to eight, and intervals outwards to eight,
 // before anything is decided from them: what is stored is what was decided from.
 type Decision struct {
-	Outcome Outcome
-	// Policy is the name of the policy, First whether it was applied as to a first
-	// deployment, which has no production model to compare with.
-	Policy string
-	First  bool
+	Outcome Outcome `json:"outcome"`
+	// Policy is the name of the policy. First says that the decision is about a first
+	// deployment, where there is no production model to compare with.
+	Policy string `json:"policy"`
+	First  bool   `json:"first"`
 	// At is the time of the evaluation in UTC, as given in the evidence.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 	// N is the number of rows. RowSet is [Evidence.RowSet] and Evidence [Evidence.Hash].
-	N                int
-	RowSet, Evidence string
-	// Production and Shadow hold every metric that could be measured; Production is nil
-	// for a first deployment.
-	Production, Shadow map[Metric]float64
+	N        int    `json:"n"`
+	RowSet   string `json:"row_set"`
+	Evidence string `json:"evidence,omitempty"`
+	// Production and Shadow hold by name every metric of package metrics that could be
+	// measured, and every metric of a host that a criterion of this package asks for.
+	// Production is nil for a first deployment.
+	Production map[string]float64 `json:"production,omitempty" wire:"null"`
+	Shadow     map[string]float64 `json:"shadow,omitempty" wire:"null"`
 	// Checks are the results of all criteria, in the policy's order.
-	Checks []Check
-	// Rules is the policy in JSON, see [ParsePolicy]; nil if it cannot be written. Basis
-	// is what remains of the evidence; nil if that was malformed. See [Recompute].
-	Rules json.RawMessage
-	Basis *Basis
-	// Prev is the hash of the decision before, see [Chain]; empty if it is in no chain.
-	Prev string
+	Checks []Check `json:"checks"`
+	// Rules is the policy in JSON, see [ParsePolicy]; nil if JSON cannot hold the policy.
+	// Basis is what remains of the evidence; nil if the evidence was malformed. See
+	// [Recompute].
+	Rules json.RawMessage `json:"rules,omitempty"`
+	Basis *Basis          `json:"basis,omitempty"`
+	// Prev is the hash of the decision before, see package audit; empty if the decision is
+	// in no chain.
+	Prev string `json:"prev,omitempty"`
 }
 
 // Passed returns the number of checks that passed.
@@ -96,9 +131,9 @@ func (d Decision) Reasons() []string {
 //
 //	promote: F1 0.710 -> 0.742 (90 % CI of the gain +0.011..+0.053), 6 of 6 checks passed
 //
-// It names the checks that did not pass, and counts those apart that were skipped. The
-// interval is that of the gain, if a check has one: positive is better, also of a metric
-// whose lower values are.
+// The line names the checks that did not pass, and counts the skipped checks apart. The
+// interval is the interval of the gain, if a check has one. A positive gain is better, also
+// of a metric of which lower values are better.
 func (d Decision) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", d.Outcome)
@@ -133,20 +168,21 @@ func (d Decision) tally() string {
 
 // change returns the primary metric before and after, "" if it was not measured.
 func (d Decision) change() string {
-	primary := F1
-	if _, ok := d.Shadow[RMSE]; ok {
-		primary = RMSE
+	primary := metric{metrics.F1}
+	if _, ok := d.Shadow[metrics.RMSE.String()]; ok {
+		primary = metric{metrics.RMSE}
 	}
-	after, ok := d.Shadow[primary]
+	name := primary.String()
+	after, ok := d.Shadow[name]
 	if !ok {
 		return ""
 	}
-	before, ok := d.Production[primary]
+	before, ok := d.Production[name]
 	if !ok {
 		return primary.Title() + " " + primary.format(after)
 	}
 	more := primary.tellBoth(before, after)
-	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == primary && c.Unit == UnitGain && c.CI != nil })
+	i := slices.IndexFunc(d.Checks, func(c Check) bool { return c.Metric == name && c.Unit == UnitGain && c.CI != nil })
 	interval := ""
 	if i >= 0 {
 		ci := d.Checks[i].CI
@@ -171,99 +207,39 @@ func (d Decision) Hash() (string, error) {
 // know of.
 const schemaVersion = 1
 
-// decisionJSON is the wire form of a Decision.
-type decisionJSON struct {
-	SchemaVersion int               `json:"schema_version"`
-	Outcome       Outcome           `json:"outcome"`
-	Policy        string            `json:"policy"`
-	First         bool              `json:"first"`
-	At            time.Time         `json:"at,omitzero"`
-	N             int               `json:"n"`
-	RowSet        string            `json:"row_set"`
-	Evidence      string            `json:"evidence,omitempty"`
-	Production    map[Metric]number `json:"production,omitempty"`
-	Shadow        map[Metric]number `json:"shadow,omitempty"`
-	Checks        []Check           `json:"checks"`
-	Rules         json.RawMessage   `json:"rules,omitempty"`
-	Basis         *Basis            `json:"basis,omitempty"`
-	Prev          string            `json:"prev,omitempty"`
-}
-
 // MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
 // null. A decision that says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	if err := d.checkOutcome(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(decisionJSON{
-		SchemaVersion: schemaVersion,
-		Outcome:       d.Outcome,
-		Policy:        d.Policy,
-		First:         d.First,
-		At:            d.At.UTC(),
-		N:             d.N,
-		RowSet:        d.RowSet,
-		Evidence:      d.Evidence,
-		Production:    convert[number](d.Production),
-		Shadow:        convert[number](d.Shadow),
-		Checks:        d.Checks,
-		Rules:         d.Rules,
-		Basis:         d.Basis,
-		Prev:          d.Prev,
-	})
+	d.At = d.At.UTC()
+	return wire.MarshalStruct(d, schemaVersion)
 }
 
-// checkOutcome returns an error if the decision promotes by no right. What it holds back
-// is not checked: to reject is always safe.
+// checkOutcome returns an error if the decision promotes although its checks do not. Another
+// outcome is not checked: to hold back is always safe.
 func (d Decision) checkOutcome() error {
-	if follows := outcome(d.Checks); d.Outcome == Promote && follows != Promote {
+	if follows := outcomeOf(d.Checks); d.Outcome == Promote && follows != Promote {
 		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)
 	}
 	return nil
 }
 
-// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth a field that is
-// unknown, missing, occurs twice or is null is an error, but for one that is left out where
-// there is nothing, and for a number that is written as null. So are an unknown outcome,
-// verdict or schema version, and a promotion that does not follow from the checks. An error
+// UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth it is an error if a
+// field is unknown, occurs twice, is missing although MarshalJSON always writes it, or is
+// null although MarshalJSON never writes null there. An unknown outcome, verdict or schema
+// version is an error, and so is a promotion that does not follow from the checks. An error
 // leaves d as it was.
 func (d *Decision) UnmarshalJSON(data []byte) error {
-	var wire decisionJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var read Decision
+	if err := wire.UnmarshalStruct(data, &read, schemaVersion); err != nil {
 		return fmt.Errorf("gate: decision: %w", err)
 	}
-	if wire.SchemaVersion != schemaVersion {
-		return fmt.Errorf("gate: decision: schema version %d, want %d", wire.SchemaVersion, schemaVersion)
-	}
-	read := Decision{
-		Outcome:    wire.Outcome,
-		Policy:     wire.Policy,
-		First:      wire.First,
-		At:         wire.At.UTC(),
-		N:          wire.N,
-		RowSet:     wire.RowSet,
-		Evidence:   wire.Evidence,
-		Production: convert[float64](wire.Production),
-		Shadow:     convert[float64](wire.Shadow),
-		Checks:     wire.Checks,
-		Rules:      wire.Rules,
-		Basis:      wire.Basis,
-		Prev:       wire.Prev,
-	}
+	read.At = read.At.UTC()
 	if err := read.checkOutcome(); err != nil {
 		return err
 	}
 	*d = read
 	return nil
-}
-
-func convert[To, From ~float64](m map[Metric]From) map[Metric]To {
-	if len(m) == 0 {
-		return nil
-	}
-	converted := make(map[Metric]To, len(m))
-	for k, v := range maps.All(m) {
-		converted[k] = To(v)
-	}
-	return converted
 }

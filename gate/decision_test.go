@@ -12,16 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 func sample() gate.Decision {
 	return gate.Decision{
 		Outcome: gate.Reject, Policy: "mine", At: day0, N: 1204, RowSet: "ab12",
-		Production: map[gate.Metric]float64{gate.F1: 0.71, gate.Brier: 0.2},
-		Shadow:     map[gate.Metric]float64{gate.F1: 0.742, gate.Brier: 0.19},
+		Production: map[string]float64{metrics.F1.String(): 0.71, metrics.Brier.String(): 0.2},
+		Shadow:     map[string]float64{metrics.F1.String(): 0.742, metrics.Brier.String(): 0.19},
 		Checks: []gate.Check{
 			{Criterion: "samples", Verdict: gate.Pass, Proof: gate.Condition, Precondition: true, Unit: gate.UnitRows, Statistic: 1204, Threshold: 200, N: 1204, Reason: "enough"},
-			{Criterion: "f1 superiority", Verdict: gate.Pass, Proof: gate.ProveBetter, Metric: gate.F1, Unit: gate.UnitGain, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
+			{Criterion: "f1 superiority", Verdict: gate.Pass, Proof: gate.ProveBetter, Metric: "f1", Unit: gate.UnitGain, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: math.Inf(1), Level: 0.9}, N: 1204, Reason: "better"},
 			{Criterion: "brier floor", Verdict: gate.Fail, Statistic: 0.19, Threshold: 0.1, AtMost: true, Reason: "Brier is 0.190"},
 			{Criterion: "latency", Verdict: gate.Undecided, Statistic: math.NaN(), Threshold: math.NaN(), Needed: 9},
 		},
@@ -110,7 +111,7 @@ func TestDecision_String(t *testing.T) {
 	d := sample()
 	d.Outcome, d.Production, d.Checks = gate.Promote, nil, d.Checks[:2]
 	require.Equal(t, "promote: F1 0.742, 2 of 2 checks passed", d.String())
-	d.Production, d.Shadow = map[gate.Metric]float64{gate.RMSE: 12.3456}, map[gate.Metric]float64{gate.RMSE: 0.001}
+	d.Production, d.Shadow = map[string]float64{metrics.RMSE.String(): 12.3456}, map[string]float64{metrics.RMSE.String(): 0.001}
 	require.Equal(t, "promote: RMSE 12.35 -> 0.001, 2 of 2 checks passed", d.String())
 }
 
@@ -130,7 +131,7 @@ func TestEnumerations(t *testing.T) {
 		require.NoError(t, read.UnmarshalText(text))
 		require.Equal(t, o, read)
 	}
-	for _, v := range []gate.Verdict{gate.Error, gate.Pass, gate.Fail, gate.Undecided, gate.Skipped} {
+	for _, v := range []gate.Verdict{gate.Errored, gate.Pass, gate.Fail, gate.Undecided, gate.Skipped} {
 		text, err := v.MarshalText()
 		require.NoError(t, err)
 		var read gate.Verdict
@@ -160,7 +161,7 @@ func TestDecision_Properties(t *testing.T) {
 	props.Property("JSON round trip keeps the hash", prop.ForAll(func(statistic, threshold float64, reason string) bool {
 		d := sample()
 		d.Checks[0].Statistic, d.Checks[0].Threshold, d.Checks[0].Reason = statistic, threshold, reason
-		d.Shadow[gate.MCC] = statistic
+		d.Shadow[metrics.MCC.String()] = statistic
 		data, err := json.Marshal(d)
 		var read gate.Decision
 		if err != nil || json.Unmarshal(data, &read) != nil {

@@ -11,11 +11,12 @@
 // Decision does not promote, and neither does missing, malformed or insufficient
 // evidence.
 //
-// A decision holds what it rests on: [Recompute] makes it again from the stored rules and
-// tallies, and a [Chain] shows whether any was changed since. A [Budget] bounds the chance
-// of any false promotion over a year of decisions.
+// A decision holds what it rests on: [Recompute] makes the decision again from the stored
+// rules and tallies.
 //
-// A [Betting] watches a model after its promotion, with a stated chance of a false alarm
-// however often one looks. Of the sub-packages, metrics holds the measures, paired the
-// tests and intervals, and modeltest checks a host's [Model].
+// The sub-packages are side rooms. Package metrics holds the measures, and paired the tests
+// and intervals. Package budget bounds the chance of any false promotion over a year of
+// decisions. Package audit shows whether a stored decision was changed. Package sequential
+// watches a model after its promotion, with a stated chance of a false alarm however often
+// one looks. Package modeltest checks a host's [Model].
 package gate

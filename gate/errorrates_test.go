@@ -17,6 +17,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -98,15 +99,15 @@ var rowNames = func() []string {
 
 // draw draws rows with calibrated probabilities.
 func (p population) draw(rng *rand.Rand, n int) gate.Evidence {
-	answers := func() gate.Answers {
-		return gate.Answers{Class: make([]int, n), Probability: [][]float64{make([]float64, n), make([]float64, n)}}
+	answers := func() metrics.Answers {
+		return metrics.Answers{Class: make([]int, n), Probability: [][]float64{make([]float64, n), make([]float64, n)}}
 	}
 	production, shadow := answers(), answers()
 	e := gate.Evidence{
 		Target:     binary,
 		Coverage:   labels.Count{Predictions: n, Labelled: n},
 		IDs:        rowNames[:n],
-		Truth:      gate.Answers{Class: make([]int, n)},
+		Truth:      metrics.Answers{Class: make([]int, n)},
 		Production: &production,
 		Shadow:     shadow,
 	}
@@ -118,7 +119,7 @@ func (p population) draw(rng *rand.Rand, n int) gate.Evidence {
 		}
 		e.Truth.Class[i] = y
 		u := rng.NormFloat64()
-		answer := func(slope float64, a gate.Answers) {
+		answer := func(slope float64, a metrics.Answers) {
 			score := slope*float64(y) + common*u + own*rng.NormFloat64()
 			if score > 1 {
 				a.Class[i] = 1
@@ -149,14 +150,14 @@ func rareErrors(usual, share, rmse float64) numbers {
 
 // draw draws rows.
 func (p numbers) draw(rng *rand.Rand, n int) gate.Evidence {
-	production := gate.Answers{Value: make([]float64, n)}
+	production := metrics.Answers{Value: make([]float64, n)}
 	e := gate.Evidence{
 		Target:     number,
 		Coverage:   labels.Count{Predictions: n, Labelled: n},
 		IDs:        rowNames[:n],
-		Truth:      gate.Answers{Value: make([]float64, n)},
+		Truth:      metrics.Answers{Value: make([]float64, n)},
 		Production: &production,
-		Shadow:     gate.Answers{Value: make([]float64, n)},
+		Shadow:     metrics.Answers{Value: make([]float64, n)},
 	}
 	for i := range n {
 		y, common := 3*rng.NormFloat64(), rng.NormFloat64()
@@ -328,8 +329,8 @@ func TestErrorRates(t *testing.T) {
 			equals, worses, betters = append(equals, of("equal", equal)), append(worses, of("worse", worse)), append(betters, of("better", better))
 		}
 	}
-	superior := gate.Superior{Metric: gate.Primary, Alpha: alpha, Draws: proofDraws}
-	notWorse := gate.NonInferior{Metric: gate.Primary, Relative: 0.03, Alpha: harm, Draws: proofDraws}
+	superior := gate.Superior{Metric: metrics.Primary, Alpha: alpha, Draws: proofDraws}
+	notWorse := gate.NonInferior{Metric: metrics.Primary, Relative: 0.03, Alpha: harm, Draws: proofDraws}
 	var proofs []*proofLine
 	for _, e := range equals {
 		equal := e.population.(population)
@@ -485,7 +486,7 @@ func TestNonInferior_ErrorRate(t *testing.T) {
 	l := proofLine{
 		population: population{positive: 0.1, rho: 0.5, production: 1.5, shadow: 1.5}.lowered(0.97), n: rows,
 		criterion: func(seed uint64) gate.Criterion {
-			return gate.NonInferior{Metric: gate.F1, Relative: 0.03, Alpha: alpha, Draws: draws, Seed: seed}
+			return gate.NonInferior{Metric: metrics.F1, Relative: 0.03, Alpha: alpha, Draws: draws, Seed: seed}
 		},
 	}
 	l.run(runs, 1)
@@ -503,8 +504,8 @@ func TestSegmentErrorRates(t *testing.T) {
 	t.Parallel()
 	runs, full := simulations(t, 20)
 	const alpha, segments = 0.05, 20
-	proven := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
-	point := gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30}
+	proven := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
+	point := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30}
 	draws := 2000
 	if !full {
 		draws = 300
@@ -630,9 +631,9 @@ func (s *segmented) evidence() gate.Evidence {
 		Target:     binary,
 		Coverage:   labels.Count{Predictions: n, Labelled: n},
 		IDs:        rowNames[:n],
-		Truth:      gate.Answers{Class: s.truth},
-		Production: &gate.Answers{Class: s.production},
-		Shadow:     gate.Answers{Class: s.shadow},
+		Truth:      metrics.Answers{Class: s.truth},
+		Production: &metrics.Answers{Class: s.production},
+		Shadow:     metrics.Answers{Class: s.shadow},
 		Segments:   map[string][]string{"k": s.segments},
 	}
 }

@@ -4,35 +4,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
 // decisions, to the byte of their JSON, by the same build on the same kind of processor.
-// On another the last digits of what is computed may differ before it is rounded, and so,
-// seldom, the last digit of a rounded number: see [ErrRounding].
+// On another kind of processor the last digit of a rounded number may, seldom, differ: see
+// [ErrRounding].
 //
-// All criteria are evaluated, whatever the others say: those of [Policy.First] if this is
-// said to be a first deployment, else [Policy.Criteria]. The outcome is
+// All criteria are evaluated, whatever the others say: [Policy.First] on a first
+// deployment, else [Policy.Criteria]. The outcome is
 //
-//   - Promote, if a criterion passes and every other one does or is skipped;
-//   - Inconclusive, if a precondition (enough rows, enough labels) is not met, because
-//     nothing that the other criteria say then rests on sufficient evidence;
-//   - Reject, if otherwise one fails: with sufficient evidence the shadow is not shown to
-//     be good enough;
-//   - Inconclusive in all other cases: something is undecided, as after too recent a
+//   - Promote, if a criterion passes and every other criterion passes or is skipped;
+//   - Inconclusive, if a precondition (enough rows, enough labels) is not met: the evidence
+//     is then insufficient for the other criteria;
+//   - Reject, if the preconditions are met and a criterion fails;
+//   - Inconclusive in all other cases: a criterion is undecided, as after too recent a
 //     promotion, or could not be evaluated.
 //
 // Malformed evidence is Inconclusive with a single check, named "evidence", that says
 // what is wrong with it: no criterion is asked about it. Evidence of no rows is
-// Inconclusive whatever the criteria say. A malformed criterion is an Error of its own.
+// Inconclusive whatever the criteria say. A malformed criterion is [Errored].
 //
-// Every decision can be written as JSON: what a criterion says that cannot is an Error.
+// Every decision can be written as JSON: a check that JSON cannot hold becomes Errored.
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	e.facts = newFacts(e, map[string]Fact{})
 	d := Decision{
 		Policy: text(policy.Name),
 		First:  e.FirstDeployment,
@@ -50,52 +50,75 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 			d.At = time.Time{} // JSON could not hold it
 		}
 		d.Rules = rules(policy)
-		d.Checks = []Check{failed("evidence", err)}
+		d.Checks = []Check{failedCheck("evidence", err)}
 		return d
 	}
-	d.decide(policy, e, hashing.Wait)
+	d.decide(policy, newView(e, true), hashing.Wait)
 	return d
 }
 
 // decide fills all that follows from the policy and valid evidence. No criterion, which
 // might modify the evidence although it must not, is asked before hashed returns.
-func (d *Decision) decide(policy Policy, e *Evidence, hashed func()) {
+func (d *Decision) decide(policy Policy, v view, hashed func()) {
 	criteria, which := policy.Criteria, "Criteria"
-	if e.First() {
+	if v.first {
 		criteria, which = policy.First, "First"
 	}
+	own, malformed := hostMetrics(criteria)
+	measured := slices.Concat(metrics.All(), own)
 	var measuring sync.WaitGroup
-	if !e.First() {
-		measuring.Go(func() { d.Production = measureSettled(e, productionName, *e.Production) })
+	if !v.first {
+		measuring.Go(func() { d.Production = v.values(productionName, measured) })
 	}
-	measuring.Go(func() { d.Shadow = measureSettled(e, shadowName, e.Shadow) })
-	d.Basis = newBasis(e)
-	capped, unkept := policy.capped(criteria)
-	if unkept == nil {
+	measuring.Go(func() { d.Shadow = v.values(shadowName, measured) })
+	d.Basis = v.tallied()
+	if capped, err := policy.capped(criteria); err == nil {
 		criteria = capped
+	} else if !v.first {
+		malformed = errors.Join(malformed, err)
 	}
 	hashed()
 	for i, c := range criteria {
-		d.Checks = append(d.Checks, judge(c, i, e))
+		d.Checks = append(d.Checks, judge(c, i, v))
 	}
 	if len(criteria) == 0 {
-		d.Checks = append(d.Checks, failed("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
+		d.Checks = append(d.Checks, failedCheck("policy", fmt.Errorf("%s is empty, so nothing can be promoted", which)))
 	}
-	if unkept != nil && !e.First() {
-		d.Checks = append(d.Checks, failed("policy", unkept))
+	if malformed != nil {
+		d.Checks = append(d.Checks, failedCheck("policy", malformed))
 	}
-	if e.N() == 0 {
+	if v.n == 0 {
 		// Whatever the criteria make of it: nothing was compared.
-		check := failed("evidence", errors.New("there are no rows"))
+		check := failedCheck("evidence", errors.New("there are no rows"))
 		check.Verdict, check.Precondition = Undecided, true
 		d.Checks = append(d.Checks, check)
 	}
 	measuring.Wait()
-	d.Outcome = outcome(d.Checks)
+	d.Outcome = outcomeOf(d.Checks)
 	d.Rules = rules(policy)
-	if len(e.facts.known) > 0 {
-		d.Basis.Facts = e.facts.known
+	if known := v.known(); len(known) > 0 {
+		d.Basis.Facts = known
 	}
+}
+
+// hostMetrics returns the metrics that criteria of this package ask for and that package
+// metrics does not have. Two metrics of one name are an error.
+func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
+	for _, c := range criteria {
+		asks, ok := c.(interface{ metric() metrics.Metric })
+		if !ok || isNil(c) {
+			continue
+		}
+		m := asks.metric()
+		if m.Validate() != nil || m == metrics.Named(m.String()) || slices.Contains(own, m) {
+			continue
+		}
+		if slices.ContainsFunc(own, func(o metrics.Metric) bool { return o.String() == m.String() }) {
+			err = errors.Join(err, fmt.Errorf("two metrics have the name %q", m))
+		}
+		own = append(own, m)
+	}
+	return own, err
 }
 
 // rules returns the policy's JSON, nil if it cannot be written.
@@ -108,46 +131,22 @@ func rules(policy Policy) json.RawMessage {
 }
 
 // judge asks one criterion and makes sure that nothing half-filled passes.
-func judge(c Criterion, index int, e *Evidence) Check {
+func judge(c Criterion, index int, v view) Check {
 	name := fmt.Sprintf("criterion %d", index+1)
-	if err := validate(c); err != nil {
-		return failed(name, err)
+	if err := wellFormed(c); err != nil {
+		return failedCheck(name, err)
 	}
-	check := c.Check(e).readable()
+	var check Check
+	// A host's type that embeds a criterion of this package is a viewer too, but has a
+	// Check of its own.
+	if own, ok := c.(viewer); ok && isOwn(c) {
+		check = own.check(v)
+	} else {
+		check = v.ask(c)
+	}
+	check = check.readable()
 	if check.Criterion == "" {
 		check.Criterion = name
 	}
 	return check.judged()
-}
-
-// failed returns the check of something that could not be evaluated.
-func failed(name string, err error) Check {
-	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Error, "%v", err)
-}
-
-// outcome is where the verdicts become a decision.
-func outcome(checks []Check) Outcome {
-	var passed, failed, open, insufficient bool
-	for _, c := range checks {
-		switch {
-		case c.Verdict == Pass && !math.IsNaN(c.Statistic):
-			passed = true
-		case c.Verdict == Skipped:
-		case c.Precondition:
-			insufficient = true
-		case c.Verdict == Fail:
-			failed = true
-		default:
-			open = true
-		}
-	}
-	switch {
-	case insufficient:
-		return Inconclusive
-	case failed:
-		return Reject
-	case passed && !open:
-		return Promote
-	}
-	return Inconclusive
 }

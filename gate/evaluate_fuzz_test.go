@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -31,8 +33,8 @@ func wild(seed uint64, n int) gate.Evidence {
 		}
 		return n
 	}
-	answers := func(probabilities bool) gate.Answers {
-		var a gate.Answers
+	answers := func(probabilities bool) metrics.Answers {
+		var a metrics.Answers
 		if e.Target.Task == predictlog.Regression {
 			for range length() {
 				a.Value = append(a.Value, float())
@@ -105,7 +107,7 @@ func checkDecision(t *testing.T, e gate.Evidence, d gate.Decision) {
 	if err != nil {
 		t.Fatalf("cannot be written: %v", err)
 	}
-	var chain gate.Chain
+	var chain audit.Chain
 	if _, err := chain.Append(d); err != nil {
 		t.Fatalf("cannot be chained: %v", err)
 	}
@@ -209,7 +211,7 @@ func FuzzEvaluateHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, verdict, segment uint8, statistic, threshold, lo, hi, level, number float64, text string, n int) {
 		host := gate.CriterionFunc(func(*gate.Evidence) gate.Check {
 			return gate.Check{
-				Criterion: text, Verdict: gate.Verdict(verdict), Proof: gate.Proof(text), Metric: gate.Metric(text), Unit: gate.Unit(text),
+				Criterion: text, Verdict: gate.Verdict(verdict), Proof: gate.Proof(text), Metric: text, Unit: gate.Unit(text),
 				Statistic: statistic, Threshold: threshold, CI: &gate.Interval{Lo: lo, Hi: hi, Level: level}, N: n, Needed: n, Omitted: n, Reason: "says " + text,
 				Segments: []gate.SegmentResult{{Segment: text, Rows: n, Verdict: gate.Verdict(segment), Production: number, Shadow: number, Drop: number, PValue: number, Detectable: number}},
 			}

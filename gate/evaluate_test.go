@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -39,14 +40,14 @@ func TestEvaluate_Outcome(t *testing.T) {
 		"all pass":                     {[]gate.Criterion{precondition(gate.Pass), says(gate.Pass)}, gate.Promote},
 		"one fails":                    {[]gate.Criterion{says(gate.Pass), says(gate.Fail)}, gate.Reject},
 		"one is undecided":             {[]gate.Criterion{says(gate.Pass), says(gate.Undecided)}, gate.Inconclusive},
-		"one is an error":              {[]gate.Criterion{says(gate.Pass), says(gate.Error)}, gate.Inconclusive},
+		"one is an error":              {[]gate.Criterion{says(gate.Pass), says(gate.Errored)}, gate.Inconclusive},
 		"one is skipped":               {[]gate.Criterion{says(gate.Pass), says(gate.Skipped)}, gate.Promote},
 		"all are skipped":              {[]gate.Criterion{says(gate.Skipped), precondition(gate.Skipped)}, gate.Inconclusive},
 		"a skipped precondition":       {[]gate.Criterion{precondition(gate.Skipped), says(gate.Fail)}, gate.Reject},
 		"a failure beside undecided":   {[]gate.Criterion{says(gate.Undecided), says(gate.Fail)}, gate.Reject},
-		"a failure beside an error":    {[]gate.Criterion{says(gate.Error), says(gate.Fail)}, gate.Reject},
+		"a failure beside an error":    {[]gate.Criterion{says(gate.Errored), says(gate.Fail)}, gate.Reject},
 		"a failure on too few rows":    {[]gate.Criterion{precondition(gate.Undecided), says(gate.Fail)}, gate.Inconclusive},
-		"a precondition in error":      {[]gate.Criterion{precondition(gate.Error), says(gate.Fail)}, gate.Inconclusive},
+		"a precondition in error":      {[]gate.Criterion{precondition(gate.Errored), says(gate.Fail)}, gate.Inconclusive},
 		"an unknown verdict":           {[]gate.Criterion{says(gate.Verdict(99))}, gate.Inconclusive},
 		"a nil criterion":              {[]gate.Criterion{says(gate.Pass), nil}, gate.Inconclusive},
 		"an invalid criterion":         {[]gate.Criterion{gate.MinSamples{Rows: -1}}, gate.Inconclusive},
@@ -60,7 +61,7 @@ func TestEvaluate_Outcome(t *testing.T) {
 
 func TestEvaluate_NoRows(t *testing.T) {
 	t.Parallel()
-	for _, e := range []gate.Evidence{{FirstDeployment: true}, {Production: &gate.Answers{}}} {
+	for _, e := range []gate.Evidence{{FirstDeployment: true}, {Production: &metrics.Answers{}}} {
 		lenient := []gate.Criterion{says(gate.Pass)}
 		d := gate.Evaluate(gate.Policy{Criteria: lenient, First: lenient}, e)
 		require.Equal(t, gate.Inconclusive, d.Outcome)
@@ -98,12 +99,12 @@ func TestEvaluate_PassWithoutNumber(t *testing.T) {
 	})
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host}}, better(t))
 	require.Equal(t, gate.Inconclusive, d.Outcome)
-	require.Equal(t, gate.Error, d.Checks[0].Verdict)
+	require.Equal(t, gate.Errored, d.Checks[0].Verdict)
 	require.Equal(t, "criterion 1", d.Checks[0].Criterion)
 	require.Equal(t, "passed on a statistic that is not a number: looks fine", d.Checks[0].Reason)
 }
 
-// What a host's criterion fills in can be written, or is an Error.
+// What a host's criterion fills in can be written, or is Errored.
 func TestEvaluate_WhatNoDecisionHolds(t *testing.T) {
 	t.Parallel()
 	inf := math.Inf(1)
@@ -127,7 +128,7 @@ func TestEvaluate_WhatNoDecisionHolds(t *testing.T) {
 		})
 		e := better(t)
 		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host, gate.MinSamples{Rows: 1}}}, e)
-		require.Equal(t, gate.Error, d.Checks[0].Verdict, want)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict, want)
 		require.Contains(t, d.Checks[0].Reason, want)
 		require.Equal(t, gate.Inconclusive, d.Outcome, want)
 		checkDecision(t, e, d)
@@ -151,9 +152,9 @@ func TestEvaluate_Presets(t *testing.T) {
 			require.Equal(t, policy.Name, d.Policy)
 			require.Equal(t, day0, d.At)
 			require.Equal(t, e.RowSet(), d.RowSet)
-			require.Contains(t, d.Production, gate.F1)
-			require.Contains(t, d.Shadow, gate.ROCAUC)
-			require.NotContains(t, d.Shadow, gate.RMSE)
+			require.Contains(t, d.Production, metrics.F1.String())
+			require.Contains(t, d.Shadow, metrics.ROCAUC.String())
+			require.NotContains(t, d.Shadow, metrics.RMSE.String())
 
 			require.Equal(t, gate.Promote, gate.Evaluate(policy, regression(400, 0.5)).Outcome)
 			require.Equal(t, gate.Reject, gate.Evaluate(policy, regression(400, 2)).Outcome)
@@ -183,7 +184,7 @@ func TestEvaluate_Presets(t *testing.T) {
 			require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
 			require.True(t, d.First)
 			require.Nil(t, d.Production)
-			first.Shadow = gate.Answers{Class: make([]int, e.N()), Probability: [][]float64{repeat(0, e.N()), repeat(1, e.N())}}
+			first.Shadow = metrics.Answers{Class: make([]int, e.N()), Probability: [][]float64{repeat(0, e.N()), repeat(1, e.N())}}
 			require.Equal(t, gate.Reject, gate.Evaluate(policy, first).Outcome, "worse than a constant")
 			reg := alone(regression(400, 0.5))
 			require.Equal(t, gate.Promote, gate.Evaluate(policy, reg).Outcome)
@@ -196,8 +197,8 @@ func TestEvaluate_Malformed(t *testing.T) {
 	for name, spoil := range map[string]func(e *gate.Evidence){
 		"NaN":            func(e *gate.Evidence) { e.Shadow.Probability[0][5] = math.NaN() },
 		"unequal length": func(e *gate.Evidence) { e.Production.Class = e.Production.Class[:9] },
-		"no shadow":      func(e *gate.Evidence) { e.Shadow = gate.Answers{} },
-		"no truth":       func(e *gate.Evidence) { e.Truth = gate.Answers{} },
+		"no shadow":      func(e *gate.Evidence) { e.Shadow = metrics.Answers{} },
+		"no truth":       func(e *gate.Evidence) { e.Truth = metrics.Answers{} },
 		"same row twice": func(e *gate.Evidence) { e.IDs[0] = e.IDs[1] },
 		"year":           func(e *gate.Evidence) { e.At = time.Unix(1<<40, 0) },
 	} {
@@ -211,7 +212,7 @@ func TestEvaluate_Malformed(t *testing.T) {
 		require.Equal(t, gate.Inconclusive, d.Outcome, name)
 		require.Len(t, d.Checks, 1)
 		require.Equal(t, "evidence", d.Checks[0].Criterion)
-		require.Equal(t, gate.Error, d.Checks[0].Verdict)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict)
 		require.Contains(t, d.Reasons()[0], "gate: invalid evidence: ")
 		hash(t, d)
 	}
@@ -229,7 +230,7 @@ func TestEvaluate_OneClass(t *testing.T) {
 
 func TestPolicy_Validate(t *testing.T) {
 	t.Parallel()
-	err := gate.Policy{Name: "mine", Criteria: []gate.Criterion{nil, gate.NotWorse{Metric: gate.F1, Margin: -1}, says(gate.Pass)}}.Validate()
+	err := gate.Policy{Name: "mine", Criteria: []gate.Criterion{nil, gate.NotWorse{Metric: metrics.F1, Margin: -1}, says(gate.Pass)}}.Validate()
 	require.ErrorContains(t, err, `gate: invalid policy "mine": `)
 	require.ErrorContains(t, err, "Criteria[0]: the criterion is nil")
 	require.ErrorContains(t, err, "Criteria[1]: Margin is -1")

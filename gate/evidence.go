@@ -3,13 +3,12 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"math/bits"
 	"slices"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -19,8 +18,8 @@ var ErrInvalidEvidence = errors.New("gate: invalid evidence")
 
 // Latency is how long a model took for one row.
 type Latency struct {
-	// Mean is over all rows, P95 over the batches' means: 95 % of the batches took no
-	// longer per row. One that was not measured is 0; in JSON they are nanoseconds.
+	// Mean is the mean over all rows. P95 is over the batches: 95 % of the batches took no
+	// longer per row. A latency that was not measured is 0. In JSON both are nanoseconds.
 	Mean time.Duration `json:"mean"`
 	P95  time.Duration `json:"p95"`
 }
@@ -31,11 +30,11 @@ type Latency struct {
 type Evidence struct {
 	Target predictlog.Target `json:"target"`
 	// FirstDeployment says that no model is in production yet, so that the shadow is
-	// judged by itself. Without it a missing Production is an error: one that got lost on
-	// the way must not make the rules of a first deployment apply.
+	// judged by itself. Without FirstDeployment a missing Production is an error: a
+	// Production that got lost must not make the rules of a first deployment apply.
 	FirstDeployment bool `json:"first_deployment,omitempty"`
-	// At is when the comparison was made, LastPromotion when a model was last promoted;
-	// zero if that is not known, as before the first deployment.
+	// At is when the comparison was made, LastPromotion when a model was last promoted.
+	// Either is zero if the time is not known, or if no model was promoted.
 	At            time.Time `json:"at,omitzero"`
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
 	// Coverage counts the predictions of the period and how many of them have a label.
@@ -44,11 +43,11 @@ type Evidence struct {
 	IDs   []string    `json:"ids"`
 	Times []time.Time `json:"times,omitempty"`
 	// Truth is what was true of each row.
-	Truth Answers `json:"truth"`
+	Truth metrics.Answers `json:"truth"`
 	// Production holds the answers of the model in production, nil if and only if
-	// FirstDeployment is set. Shadow holds those of the model that might replace it.
-	Production *Answers `json:"production,omitempty"`
-	Shadow     Answers  `json:"shadow"`
+	// FirstDeployment is set. Shadow holds the answers of the model that might replace it.
+	Production *metrics.Answers `json:"production,omitempty"`
+	Shadow     metrics.Answers  `json:"shadow"`
 	// Segments holds, for each segmenting column, the value of each row.
 	Segments map[string][]string `json:"segments,omitempty"`
 	// ProductionLatency and ShadowLatency are how long the models took per row.
@@ -56,66 +55,35 @@ type Evidence struct {
 	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
 	// TrainingRows is how many of the rows a model was trained on, which flatters it.
 	TrainingRows int `json:"training_rows,omitempty"`
-
-	facts *facts // not nil while a decision is made
 }
 
 // N returns the number of rows.
 func (e *Evidence) N() int { return len(e.IDs) }
 
-// First reports whether there is no production model to compare with. Of valid evidence
-// that is what FirstDeployment says.
+// First reports whether there is no production model to compare with. In valid evidence
+// FirstDeployment says the same.
 func (e *Evidence) First() bool { return e.Production == nil }
 
 // RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about rows of the same IDs. Where these are just
-// numbers, as [FromScores] gives them, it says how many rows there are and no more; what
-// they hold is in [Evidence.Hash].
+// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
+// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
+// the rows hold is in [Evidence.Hash].
 func (e *Evidence) RowSet() string {
 	h := newHasher()
 	h.texts(e.IDs...)
 	return h.sum()
 }
 
-// mature returns how many rows are of the age or older, false if that is not known.
-func (e *Evidence) mature(age time.Duration) (int, bool) {
-	values, err := e.fact("rows of "+age.String()+" or older", 1, func() ([]float64, error) {
-		if len(e.Times) == 0 || e.At.IsZero() {
-			return nil, errors.New("the times are not known")
-		}
-		n, latest := 0, e.At.Add(-age)
-		for _, t := range e.Times {
-			if !t.After(latest) {
-				n++
-			}
-		}
-		return []float64{float64(n)}, nil
-	})
-	if err != nil {
-		return 0, false
-	}
-	return int(values[0]), true
-}
-
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
-// or occurs twice is an error, and so is a null in a column, which some programs write for
-// what is missing: left out, it would be read as a 0. An error names the column and the
-// row, and leaves e as it was.
+// or occurs twice is an error. So is a null in a column, which would become a 0. An error
+// names the column and the row, and leaves e as it was.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
 	type plain Evidence // without this method
-	type answers Answers
-	var read struct {
-		plain
-		// Answers are read here, so that an error says whose they are.
-		Truth      answers  `json:"truth"`
-		Production *answers `json:"production,omitempty"`
-		Shadow     answers  `json:"shadow"`
-	}
-	if err := unmarshalStrict(data, &read); err != nil {
+	var read plain
+	if err := wire.Unmarshal(data, &read); err != nil {
 		return fmt.Errorf("gate: evidence: %w", err)
 	}
-	*e = Evidence(read.plain)
-	e.Truth, e.Production, e.Shadow = Answers(read.Truth), (*Answers)(read.Production), Answers(read.Shadow)
+	*e = Evidence(read)
 	return nil
 }
 
@@ -154,9 +122,9 @@ func (e *Evidence) hash(rowSet string) string {
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
 // malformed: columns that have not one value for each ID, a NaN or infinity, a
 // probability outside [0, 1], a class that the target does not have, an ID that occurs
-// twice, a text that is not UTF-8 and so would change in JSON, a negative latency, counts
-// that cannot be, no production model in what is not said to be a first
-// deployment. No rows at all are valid: there is just nothing to decide from.
+// twice, a text that is not UTF-8 and so would change in JSON, a negative latency,
+// impossible counts, and no production model unless FirstDeployment is set. Evidence
+// without rows is valid.
 func (e *Evidence) Validate() error {
 	var errs []error
 	add := func(what string, err error) {
@@ -171,18 +139,18 @@ func (e *Evidence) Validate() error {
 	n := e.N()
 	add("ids", checkIDs(e.IDs))
 	if len(e.Times) > 0 {
-		add("times", checkColumn("Times", e.Times, n, func(times []time.Time) int { return slices.IndexFunc(times, time.Time.IsZero) }, "a time"))
+		add("times", checkTimes(e.Times, n))
 	}
-	add("truth", e.Truth.validate(e.Target, n))
+	add("truth", e.Truth.Validate(e.Target, n))
 	switch {
 	case e.Production == nil && !e.FirstDeployment:
 		add("production", errors.New("missing: set FirstDeployment if no model is in production yet"))
 	case e.Production != nil && e.FirstDeployment:
 		add("production", errors.New("present, although FirstDeployment is set"))
 	case e.Production != nil:
-		add("production", e.Production.validate(e.Target, n))
+		add("production", e.Production.Validate(e.Target, n))
 	}
-	add("shadow", e.Shadow.validate(e.Target, n))
+	add("shadow", e.Shadow.Validate(e.Target, n))
 	for _, name := range sortedKeys(e.Segments) {
 		if isNotText(name) {
 			add("segments", fmt.Errorf("the name %q is not UTF-8", name))
@@ -222,6 +190,16 @@ func (e *Evidence) Validate() error {
 	return fmt.Errorf("%w: %w", ErrInvalidEvidence, errors.Join(errs...))
 }
 
+func checkTimes(times []time.Time, n int) error {
+	if len(times) != n {
+		return fmt.Errorf("%s has %d values, want %d", "Times", len(times), n)
+	}
+	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
+		return fmt.Errorf("%s[%d] is %v, want a time", "Times", i, times[i])
+	}
+	return nil
+}
+
 // checkTarget returns an error unless the number of classes fits the task.
 func checkTarget(t predictlog.Target) error {
 	n := len(t.Classes)
@@ -245,15 +223,7 @@ func isNotText(s string) bool { return !utf8.ValidString(s) }
 
 // checkIDs returns an error if an ID is empty, not UTF-8 or occurs twice.
 func checkIDs(ids []string) error {
-	// A map takes ten times as long, and was the larger part of a decision on a million
-	// rows. Here the IDs are first divided by their hash into parts of which each fits the
-	// cache with its hash table.
-	type slot struct{ hash, next uint32 } // next is the row plus 1, 0 if the slot is free
-	const parts = 1 << 8
-	part := func(hash uint64) int { return int(hash >> 56) }
-	seed := maphash.MakeSeed()
-	hashes := make([]uint64, len(ids))
-	var ends [parts]int
+	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
 		if id == "" {
 			return fmt.Errorf("row %d has none", i)
@@ -261,41 +231,9 @@ func checkIDs(ids []string) error {
 		if isNotText(id) {
 			return fmt.Errorf("%q of row %d is not UTF-8", id, i)
 		}
-		hashes[i] = maphash.String(seed, id)
-		ends[part(hashes[i])]++
-	}
-	largest, begin := 0, 0
-	for i, n := range ends {
-		ends[i] = begin // for now
-		largest, begin = max(largest, n), begin+n
-	}
-	slots := make([]slot, len(ids))
-	for i, hash := range hashes {
-		end := &ends[part(hash)]
-		slots[*end] = slot{hash: uint32(hash), next: uint32(i + 1)}
-		*end++
-	}
-	repeated := len(ids) // the first row that is
-	table := make([]slot, 1<<bits.Len(uint(2*largest)))
-	mask := uint32(len(table) - 1)
-	begin = 0
-	for _, end := range ends {
-		clear(table)
-	next:
-		for _, s := range slots[begin:end] {
-			place := s.hash & mask
-			for ; table[place].next != 0; place = (place + 1) & mask {
-				if taken := table[place]; taken.hash == s.hash && ids[taken.next-1] == ids[s.next-1] {
-					repeated = min(repeated, int(s.next-1))
-					break next
-				}
-			}
-			table[place] = s
+		if seen[id] = struct{}{}; len(seen) <= i {
+			return fmt.Errorf("%q occurs twice", id)
 		}
-		begin = end
-	}
-	if repeated < len(ids) {
-		return fmt.Errorf("%q occurs twice", ids[repeated])
 	}
 	return nil
 }
@@ -322,115 +260,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// FromScores makes evidence of a binary target from columns that a job already has: the
-// truth, 0 or 1, and each model's probability of 1. A probability of 0.5 or more answers
-// 1. The rows are named "0", "1", ..., so that the RowSet is the same for any data of as
-// many rows: set IDs where the rows have their own. Coverage counts every row as
-// labelled, because nothing is known of others. Set At, LastPromotion, Coverage and
-// Segments on the result where they matter. Where positives are rare, few scores reach
-// 0.5: to decide at another threshold, set the Class of both models' answers.
-//
-// The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
-// production is an error too: use [FirstFromScores] if there is no production model yet.
-func FromScores(truth, production, shadow []float64) (Evidence, error) {
-	e, err := ofScores(truth, shadow)
-	if err != nil {
-		return Evidence{}, err
-	}
-	if production != nil {
-		answers := fromScores(production)
-		e.Production = &answers
-	}
-	return e.valid()
-}
-
-// FirstFromScores makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromScores].
-func FirstFromScores(truth, shadow []float64) (Evidence, error) {
-	e, err := ofScores(truth, shadow)
-	if err != nil {
-		return Evidence{}, err
-	}
-	e.FirstDeployment = true
-	return e.valid()
-}
-
 // valid returns the evidence, or what is wrong with it.
 func (e Evidence) valid() (Evidence, error) {
 	if err := e.Validate(); err != nil {
 		return Evidence{}, err
 	}
 	return e, nil
-}
-
-// ofScores returns what is known without production.
-func ofScores(truth, shadow []float64) (Evidence, error) {
-	n := len(truth)
-	e := Evidence{
-		Target:   predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}},
-		Coverage: labels.Count{Predictions: n, Labelled: n},
-		IDs:      numbered(n),
-		Truth:    Answers{Class: make([]int, n)},
-		Shadow:   fromScores(shadow),
-	}
-	for i, y := range truth {
-		switch y {
-		case 0, 1:
-			e.Truth.Class[i] = int(y)
-		default:
-			return Evidence{}, fmt.Errorf("%w: truth: row %d is %v, want 0 or 1", ErrInvalidEvidence, i, y)
-		}
-	}
-	return e, nil
-}
-
-// FromValues makes evidence of a regression from columns that a job already has: the
-// truth and each model's value. Everything else is as for [FromScores]; use
-// [FirstFromValues] if there is no production model yet.
-func FromValues(truth, production, shadow []float64) (Evidence, error) {
-	e := ofValues(truth, shadow)
-	if production != nil {
-		e.Production = &Answers{Value: slices.Clone(production)}
-	}
-	return e.valid()
-}
-
-// FirstFromValues makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromValues].
-func FirstFromValues(truth, shadow []float64) (Evidence, error) {
-	e := ofValues(truth, shadow)
-	e.FirstDeployment = true
-	return e.valid()
-}
-
-// ofValues returns what is known without production.
-func ofValues(truth, shadow []float64) Evidence {
-	n := len(truth)
-	return Evidence{
-		Target:   predictlog.Target{Task: predictlog.Regression},
-		Coverage: labels.Count{Predictions: n, Labelled: n},
-		IDs:      numbered(n),
-		Truth:    Answers{Value: slices.Clone(truth)},
-		Shadow:   Answers{Value: slices.Clone(shadow)},
-	}
-}
-
-// numbered returns the IDs "0", "1", ...
-func numbered(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = strconv.Itoa(i)
-	}
-	return ids
-}
-
-func fromScores(score []float64) Answers {
-	a := Answers{Class: make([]int, len(score)), Probability: [][]float64{make([]float64, len(score)), slices.Clone(score)}}
-	for i, p := range score {
-		a.Probability[0][i] = 1 - p
-		if p >= 0.5 {
-			a.Class[i] = 1
-		}
-	}
-	return a
 }

@@ -39,11 +39,12 @@ func ExampleRecomputeFrom() {
 	policy := gate.Classic()
 	policy.Criteria = append(policy.Criteria, maxMemory{Megabytes: 500, used: 120})
 	decision := gate.Evaluate(policy, evidence)
-	again, err := gate.RecomputeFrom(decision, evidence, maxMemory{used: 120})
+	kind := gate.KindOf(func() maxMemory { return maxMemory{used: 120} })
+	again, err := gate.RecomputeFrom(decision, evidence, kind)
 	fmt.Println(again.Outcome, err)
 
 	evidence.Shadow.Class[0] = 1
-	_, err = gate.RecomputeFrom(decision, evidence, maxMemory{used: 120})
+	_, err = gate.RecomputeFrom(decision, evidence, kind)
 	fmt.Println(err != nil)
 	// Output:
 	// promote <nil>

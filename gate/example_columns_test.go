@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // A job has prices, and what two models said of them.
@@ -49,7 +50,7 @@ func ExampleFromScores_threshold() {
 		fmt.Println(err)
 		return
 	}
-	for _, answers := range []*gate.Answers{evidence.Production, &evidence.Shadow} {
+	for _, answers := range []*metrics.Answers{evidence.Production, &evidence.Shadow} {
 		for i, p := range answers.Probability[1] {
 			answers.Class[i] = 0
 			if p >= 0.3 {

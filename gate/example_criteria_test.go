@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // dearer is a host's criterion around one of this package: the shadow, which costs more
@@ -41,9 +43,9 @@ func ExampleAlphaCapper() {
 	}
 	policy := gate.Policy{
 		Name:     "dear",
-		Criteria: []gate.Criterion{dearer{gate.Superior{Metric: gate.F1, Alpha: 0.05}, 200}},
+		Criteria: []gate.Criterion{dearer{gate.Superior{Metric: metrics.F1, Alpha: 0.05}, 200}},
 	}
-	if policy, err = (gate.Budget{}).Apply(policy, evidence.At); err != nil {
+	if policy, err = (budget.Budget{}).Apply(policy, evidence.At); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -68,7 +70,7 @@ func ExampleSegments() {
 		}
 	}
 	evidence.Segments = map[string][]string{"region": regions}
-	veto := gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
+	veto := gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
 	decision := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{veto}}, evidence)
 	fmt.Println(decision.Outcome)
 	for _, s := range decision.Checks[0].Segments {
@@ -118,7 +120,7 @@ func (c recent) Check(e *gate.Evidence) gate.Check {
 	}
 	part, err := e.Subset(rows)
 	if err != nil {
-		return gate.Check{Verdict: gate.Error, Reason: err.Error()}
+		return gate.Check{Verdict: gate.Errored, Reason: err.Error()}
 	}
 	check := c.NonInferior.Check(&part)
 	check.Criterion = "recent " + check.Criterion
@@ -146,7 +148,7 @@ func ExampleEvidence_Subset() {
 			evidence.Shadow.Class[row] = 0
 		}
 	}
-	overall := gate.NonInferior{Metric: gate.F1, Margin: 0.02}
+	overall := gate.NonInferior{Metric: metrics.F1, Margin: 0.02}
 	policy := gate.Policy{Name: "recent too", Criteria: []gate.Criterion{overall, recent{overall, 4 * 24 * time.Hour}}}
 	for _, check := range gate.Evaluate(policy, evidence).Checks {
 		fmt.Printf("%s: %s on %d rows\n", check.Criterion, check.Verdict, check.N)

@@ -3,12 +3,12 @@ package gate_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -139,7 +139,7 @@ func ExampleParsePolicy() {
 		],
 		"first": [{"type": "floor", "metric": "f1", "bound": 0.6}]
 	}`)
-	policy, err := gate.ParsePolicy(file, maxMemory{used: 120})
+	policy, err := gate.ParsePolicy(file, gate.KindOf(func() maxMemory { return maxMemory{used: 120} }))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -168,76 +168,6 @@ func ExampleParsePolicy() {
 	// gate: policy "loans": criteria[0]: cooldown: unknown field "days", want one of ["period"]
 }
 
-// A job retrains every week. The budget bounds the chance of any false promotion in a
-// year, and is kept as JSON from one week to the next.
-func ExampleBudget() {
-	truth, production, _ := columns()
-	state := []byte(`{"schema_version": 1, "total": 0.1, "horizon": "8760h", "decisions": 2, "charges": []}`)
-	for week := range 3 {
-		now := time.Date(2025, 3, 1+7*week, 0, 0, 0, 0, time.UTC)
-		var budget gate.Budget
-		if err := json.Unmarshal(state, &budget); err != nil {
-			fmt.Println(err)
-			return
-		}
-		policy, err := budget.Apply(gate.Standard(), now)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		evidence, err := gate.FromScores(truth, production, production) // no better
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		evidence.At = now
-		decision := gate.Evaluate(policy, evidence)
-		fmt.Println(decision.Checks[0].Reason)
-
-		if budget, err = budget.Charge(decision); err != nil {
-			fmt.Println(err)
-			return
-		}
-		if state, err = json.Marshal(budget); err != nil { // store it before acting on the decision
-			fmt.Println(err)
-			return
-		}
-	}
-	// Output:
-	// this decision may err with a probability of 0.05; 0 of 0.1 within 365 days is spent
-	// this decision may err with a probability of 0.05; 0.05 of 0.1 within 365 days is spent
-	// 0.1 of 0.1 within 365 days is spent, so nothing is promoted before 2026-03-01T00:00:00Z
-}
-
-// Decisions are chained as they are made. Whoever keeps the head finds any change.
-func ExampleChain() {
-	truth, production, shadow := columns()
-	var chain gate.Chain
-	var decisions []gate.Decision
-	for _, n := range []int{400, 600, 800} {
-		evidence, err := gate.FromScores(truth[:n], production[:n], shadow[:n])
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		decision, err := chain.Append(gate.Evaluate(gate.Classic(), evidence))
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		decisions = append(decisions, decision)
-	}
-	end, err := gate.Chain{}.Verify(decisions...)
-	fmt.Println(end == chain, err)
-
-	decisions[1].Checks[0].Reason = "nothing to see here"
-	_, err = gate.Chain{}.Verify(decisions...)
-	fmt.Println(errors.Is(err, gate.ErrChain))
-	// Output:
-	// true <nil>
-	// true
-}
-
 // A decision is shown in the comment of a pull request.
 func ExampleDecision_WriteMarkdown() {
 	truth, production, shadow := columns()
@@ -248,7 +178,7 @@ func ExampleDecision_WriteMarkdown() {
 	}
 	policy := gate.Policy{Name: "short", Criteria: []gate.Criterion{
 		gate.MinSamples{Rows: 1200},
-		gate.Improvement{Metric: gate.F1, Relative: 0.02},
+		gate.Improvement{Metric: metrics.F1, Relative: 0.02},
 	}}
 	var page strings.Builder
 	if err := gate.Evaluate(policy, evidence).WriteMarkdown(&page); err != nil {
@@ -302,40 +232,4 @@ func ExampleDecision() {
 	// pass f1 improvement: F1 rises from 0.679 to 0.836 (+23.3 %), at least +2.0 % wanted, on 100 rows
 	// pass brier not worse: Brier falls from 0.126 to 0.099, at most 0.010 higher wanted, on 100 rows
 	// skipped f1 by segment: the evidence has no segments
-}
-
-func ExampleMetric_Measure() {
-	truth := gate.Answers{Class: []int{0, 1, 1, 0}}
-	answers := gate.Answers{Class: []int{0, 1, 0, 0}}
-	f1, err := gate.F1.Measure(predictlog.Target{}, truth, answers)
-	fmt.Printf("%s %.3f %v\n", gate.F1.Title(), f1, err)
-	_, err = gate.Brier.Measure(predictlog.Target{}, truth, answers)
-	fmt.Println(err)
-	// Output:
-	// F1 0.667 <nil>
-	// gate: Brier needs probabilities, and the model gives none
-}
-
-// A watch looks after every label whether the new version costs more than the old one.
-func ExampleBetting() {
-	bets, err := gate.NewBetting(gate.BettingConfig{Alpha: 0.01})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for n := 1; ; n++ {
-		newLoss, oldLoss := 0.9, 0.4
-		if n%5 == 0 {
-			newLoss = 0.1
-		}
-		if err := bets.Add((newLoss - oldLoss + 1) / 2); err != nil {
-			fmt.Println(err)
-			return
-		}
-		if bets.Rejected() {
-			fmt.Printf("harm proven after %d labels\n", n)
-			return
-		}
-	}
-	// Output: harm proven after 28 labels
 }

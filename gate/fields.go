@@ -4,22 +4,34 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/want"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/paired"
 )
+
+// The defaults of the statistical criteria.
+const (
+	defaultAlpha = 0.05
+	defaultDraws = 2000
+)
+
+// minAlpha is the smallest error rate that may be asked for. Below it no approximation
+// holds.
+const minAlpha = 1e-5
 
 // fields collects what is wrong with the fields of a criterion or config.
 type fields []error
 
 // want records a violation unless ok.
-func (f *fields) want(ok bool, field string, value any, want string) {
-	if !ok {
-		*f = append(*f, fmt.Errorf("%s is %v, want %s", field, value, want))
-	}
+func (f *fields) want(ok bool, field string, value any, wanted string) {
+	*f = append(*f, want.That(ok, field, value, wanted))
 }
 
-// metric records a violation unless m is one of the metrics of this package.
-func (f *fields) metric(m Metric) {
-	if !m.known() {
-		*f = append(*f, fmt.Errorf("Metric is %q, want one of this package's, such as %q", m, F1))
+// metric records a violation unless m is a metric.
+func (f *fields) metric(m metrics.Metric) {
+	if m.Validate() != nil {
+		*f = append(*f, fmt.Errorf("%s is %q, want one of package metrics, such as %q, or one that a host defines", "Metric", m, metrics.F1))
 	}
 }
 
@@ -27,3 +39,9 @@ func (f fields) err() error { return errors.Join(f...) }
 
 // finiteFrom reports whether lo <= v and v is finite, which NaN is not.
 func finiteFrom(v, lo float64) bool { return v >= lo && v <= math.MaxFloat64 }
+
+// inference records violations of Alpha and Draws, zero being the defaults.
+func (f *fields) inference(alpha float64, draws int) {
+	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
+	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
+}

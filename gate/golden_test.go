@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -28,9 +29,9 @@ func exact(seed uint64, n, classes int) gate.Evidence {
 		}
 		return sum / 3
 	}
-	e := gate.Evidence{Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &gate.Answers{}, At: day0, LastPromotion: day0.AddDate(0, 0, -8)}
+	e := gate.Evidence{Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &metrics.Answers{}, At: day0, LastPromotion: day0.AddDate(0, 0, -8)}
 	e.Segments = map[string][]string{"region": make([]string, n)}
-	answer := func(a *gate.Answers, truth, width int) {
+	answer := func(a *metrics.Answers, truth, width int) {
 		if classes == 0 {
 			a.Value = append(a.Value, float64(truth+bell(width/2))/4096)
 			return
@@ -96,9 +97,9 @@ func exact(seed uint64, n, classes int) gate.Evidence {
 func TestEvaluate_Golden(t *testing.T) {
 	t.Parallel()
 	policies := []gate.Policy{gate.Standard(), {Name: "more", Criteria: []gate.Criterion{
-		gate.Superior{Metric: gate.MCC, Alpha: 0.01}, gate.NonInferior{Metric: gate.F1, Relative: 0.03}, gate.NonInferior{Metric: gate.Secondary, Relative: 0.03},
-		gate.NonInferior{Metric: gate.ROCAUC, Margin: 0.01}, gate.Superior{Metric: gate.PRAUC}, gate.Superior{Metric: gate.ECE},
-		gate.Segments{Metric: gate.Secondary, MaxDrop: 0.03, MinRows: 30, Alpha: 0.05}, gate.Superior{Metric: gate.MAE}, gate.NonInferior{Metric: gate.RMSE, Margin: 0.01},
+		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.F1, Relative: 0.03}, gate.NonInferior{Metric: metrics.Secondary, Relative: 0.03},
+		gate.NonInferior{Metric: metrics.ROCAUC, Margin: 0.01}, gate.Superior{Metric: metrics.PRAUC}, gate.Superior{Metric: metrics.ECE},
+		gate.Segments{Metric: metrics.Secondary, MaxDrop: 0.03, MinRows: 30, Alpha: 0.05}, gate.Superior{Metric: metrics.MAE}, gate.NonInferior{Metric: metrics.RMSE, Margin: 0.01},
 	}}}
 	var decisions []gate.Decision
 	for _, e := range []gate.Evidence{exact(1, 1500, 2), exact(2, 700, 4), exact(3, 600, 0), exact(4, 90, 2)} {
@@ -140,7 +141,7 @@ func TestRecompute_Rounding(t *testing.T) {
 	}{
 		"statistic":      {func(d *gate.Decision) { d.Checks[4].Statistic *= tiny }, true},
 		"interval":       {func(d *gate.Decision) { d.Checks[4].CI.Lo += 1e-9 * d.Checks[4].CI.Hi }, true},
-		"metric":         {func(d *gate.Decision) { d.Shadow[gate.F1] *= tiny }, true},
+		"metric":         {func(d *gate.Decision) { d.Shadow[metrics.F1.String()] *= tiny }, true},
 		"segment":        {func(d *gate.Decision) { d.Checks[7].Segments[0].PValue *= tiny }, true},
 		"larger":         {func(d *gate.Decision) { d.Checks[4].Statistic *= 1 + 1e-5 }, false},
 		"larger segment": {func(d *gate.Decision) { d.Checks[7].Segments[0].Shadow *= 1 + 1e-5 }, false},
@@ -154,7 +155,7 @@ func TestRecompute_Rounding(t *testing.T) {
 		"a check less":   {func(d *gate.Decision) { d.Checks = d.Checks[:5] }, false},
 	} {
 		d := stored(t, gate.Evaluate(gate.Standard(), e))
-		require.Equal(t, gate.Metric("f1"), d.Checks[4].Metric)
+		require.Equal(t, "f1", d.Checks[4].Metric)
 		require.NotEmpty(t, d.Checks[7].Segments)
 		c.tamper(&d)
 		for _, recompute := range []func() (gate.Decision, error){

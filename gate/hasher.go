@@ -1,47 +1,36 @@
 package gate
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
 	"math"
-	"slices"
 	"time"
-)
 
-// hasherBuffer is how much is hashed at once: many small writes would be slow.
-const hasherBuffer = 16 << 10
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
 
 // hasher writes values to a SHA-256 so that different sequences of values are different
 // sequences of bytes.
 type hasher struct {
-	hash   hash.Hash
-	buffer []byte // not yet hashed
+	hash    hash.Hash
+	w       *bufio.Writer // to the hash, which returns no error
+	scratch []byte
 }
 
 func newHasher() *hasher {
-	return &hasher{hash: sha256.New(), buffer: make([]byte, 0, 2*hasherBuffer)}
-}
-
-// flush hashes the buffer if it holds at least so many bytes.
-func (h *hasher) flush(least int) {
-	if len(h.buffer) >= least {
-		h.hash.Write(h.buffer)
-		h.buffer = h.buffer[:0]
-	}
+	h := sha256.New()
+	return &hasher{hash: h, w: bufio.NewWriterSize(h, 16<<10)}
 }
 
 func (h *hasher) texts(values ...string) {
 	for _, s := range values {
 		// The length keeps apart what concatenation would merge.
-		if len(s) < 0x80 {
-			h.buffer = append(h.buffer, byte(len(s))) // as below, but faster
-		} else {
-			h.buffer = binary.AppendUvarint(h.buffer, uint64(len(s)))
-		}
-		h.buffer = append(h.buffer, s...)
-		h.flush(hasherBuffer)
+		h.scratch = binary.AppendUvarint(h.scratch[:0], uint64(len(s)))
+		h.w.Write(h.scratch)
+		h.w.WriteString(s)
 	}
 }
 
@@ -53,12 +42,8 @@ func (h *hasher) column(values []string) {
 
 func (h *hasher) integers(values ...int) {
 	for _, v := range values {
-		if 0 <= v && v < 0x40 {
-			h.buffer = append(h.buffer, byte(2*v)) // as below, but faster
-		} else {
-			h.buffer = binary.AppendVarint(h.buffer, int64(v))
-		}
-		h.flush(hasherBuffer)
+		h.scratch = binary.AppendVarint(h.scratch[:0], int64(v))
+		h.w.Write(h.scratch)
 	}
 }
 
@@ -72,19 +57,16 @@ func (h *hasher) flag(v bool) {
 
 func (h *hasher) floats(values []float64) {
 	h.integers(len(values))
-	for chunk := range slices.Chunk(values, hasherBuffer/8) {
-		h.flush(0)
-		h.buffer = h.buffer[:8*len(chunk)]
-		for i, v := range chunk {
-			binary.LittleEndian.PutUint64(h.buffer[8*i:], math.Float64bits(v))
-		}
+	for _, v := range values {
+		h.scratch = binary.LittleEndian.AppendUint64(h.scratch[:0], math.Float64bits(v))
+		h.w.Write(h.scratch)
 	}
 }
 
 // time writes the instant, whatever its zone.
 func (h *hasher) time(t time.Time) { h.integers(int(t.Unix()), t.Nanosecond()) }
 
-func (h *hasher) answers(a *Answers) {
+func (h *hasher) answers(a *metrics.Answers) {
 	if a == nil {
 		h.integers(-1)
 		return
@@ -100,6 +82,6 @@ func (h *hasher) answers(a *Answers) {
 
 // sum returns the hash of all that was written, in hexadecimal.
 func (h *hasher) sum() string {
-	h.flush(0)
+	h.w.Flush()
 	return hex.EncodeToString(h.hash.Sum(nil))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -71,7 +72,7 @@ func tiny(t testing.TB, truth, production, shadow []float64) gate.Evidence {
 // errors.
 func regression(n int, fraction float64) gate.Evidence {
 	rng := rand.New(rand.NewPCG(3, 1))
-	e := gate.Evidence{Target: number, Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &gate.Answers{}}
+	e := gate.Evidence{Target: number, Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &metrics.Answers{}}
 	for i := range n {
 		y, wrong := 10+3*rng.NormFloat64(), rng.NormFloat64()
 		e.IDs = append(e.IDs, string(rune('A'+i%26))+time.Duration(i).String())
@@ -85,8 +86,8 @@ func regression(n int, fraction float64) gate.Evidence {
 // multiclass returns evidence of three classes of which the shadow gets more right.
 func multiclass(n int) gate.Evidence {
 	rng := rand.New(rand.NewPCG(4, 1))
-	e := gate.Evidence{Target: threeWay, Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &gate.Answers{}}
-	answer := func(a *gate.Answers, truth int, hit float64) {
+	e := gate.Evidence{Target: threeWay, Coverage: labels.Count{Predictions: n, Labelled: n}, Production: &metrics.Answers{}}
+	answer := func(a *metrics.Answers, truth int, hit float64) {
 		k := truth
 		if rng.Float64() > hit {
 			k = (truth + 1 + rng.IntN(2)) % 3
@@ -160,4 +161,9 @@ func verdict(t testing.TB, want gate.Verdict, c gate.Criterion, e gate.Evidence)
 	require.NotEmpty(t, check.Criterion)
 	require.NotEmpty(t, check.Reason)
 	return check
+}
+
+// validate returns what is wrong with a criterion.
+func validate(c gate.Criterion) error {
+	return gate.Policy{Criteria: []gate.Criterion{c}, First: []gate.Criterion{c}}.Validate()
 }

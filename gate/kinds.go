@@ -4,279 +4,256 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Kinded is a [Criterion] that can be written in the JSON of a [Policy]. All of this
-// package's are; a host's own is if it says its kind.
-//
-// Kind returns the name of the criterion's type in JSON, such as "min_samples": the same
-// for all its values, and no other type's. The JSON of the criterion itself must be an
-// object without a member "type", which holds the kind.
+// Kinded is a host's [Criterion] that can be written in the JSON of a [Policy]. The
+// criteria of this package can be written too, without the method.
 type Kinded interface {
 	Criterion
+	// Kind returns the "type" of the criterion in JSON, such as "min_cost": the same text
+	// for all values of a Go type, and no other type's. The JSON of the criterion must be
+	// an object without a member "type".
 	Kind() string
 }
 
-// builtins holds a value of each kind that this package knows.
-var builtins = []Kinded{
-	Cooldown{}, ErrorBudget{}, Floor{}, Improvement{}, Maturity{}, MaxLatency{}, MinCoverage{}, MinSamples{},
-	NonInferior{}, NotWorse{}, Segments{}, Superior{},
+// Kind tells [ParsePolicy] how to read the criteria of a host's type, made by [KindOf], or
+// what a metric of the host is, made by [KindOfMetric].
+type Kind struct {
+	name string
+	of   reflect.Type // the criterion's type, without a pointer
+	read func(data []byte) (Criterion, error)
+	err  error // why there can be no such kind
+	// metric is that of [KindOfMetric], nil if the kind is of criteria.
+	metric *metrics.Metric
 }
 
-// Kind returns "cooldown".
-func (Cooldown) Kind() string { return "cooldown" }
+// KindOf returns the kind of the criterion that fresh returns. Each criterion of the kind
+// in a policy is read by package json into a result of fresh of its own, which holds the
+// defaults and whatever JSON does not hold, such as a table of prices. A result of fresh
+// must therefore share no map, slice or pointer that JSON reaches with another result.
+//
+// A member of the JSON that is unknown, missing, null or occurs twice is an error, as it is
+// for the criteria of this package: a field may be missing if its tag says omitempty or
+// omitzero. A type with an UnmarshalJSON of its own is as strict as that method.
+func KindOf[C Kinded](fresh func() C) Kind {
+	if fresh == nil {
+		return Kind{err: errors.New("a kind has no function that makes its criterion")}
+	}
+	c := fresh()
+	if isNil(c) {
+		return Kind{err: errNilCriterion}
+	}
+	k := Kind{name: c.Kind(), of: valueType(c), read: func(data []byte) (Criterion, error) {
+		c := fresh()
+		err := wire.Unmarshal(data, &c)
+		return c, err
+	}}
+	if k.name == "" {
+		k.err = fmt.Errorf("%T has an empty kind", c)
+	}
+	return k
+}
 
-// Kind returns "error_budget".
-func (ErrorBudget) Kind() string { return "error_budget" }
+// KindOfMetric tells [ParsePolicy] and [Recompute] of a metric of the host's own: criteria
+// name it in JSON as they name the metrics of package metrics.
+func KindOfMetric(m metrics.Metric) Kind {
+	return Kind{name: m.String(), metric: &m, err: m.Validate()}
+}
 
-// Kind returns "floor".
-func (Floor) Kind() string { return "floor" }
+// ownKind returns the kind of a criterion of this package.
+func ownKind[C Criterion](name string) Kind {
+	return Kind{name: name, of: reflect.TypeFor[C](), read: func(data []byte) (Criterion, error) {
+		var c C
+		err := wire.UnmarshalStruct(data, &c, 0)
+		return c, err
+	}}
+}
 
-// Kind returns "improvement".
-func (Improvement) Kind() string { return "improvement" }
+// ownKinds returns the kinds of this package.
+func ownKinds() []Kind {
+	return []Kind{
+		ownKind[Cooldown]("cooldown"),
+		ownKind[ErrorBudget]("error_budget"),
+		ownKind[Floor]("floor"),
+		ownKind[Improvement]("improvement"),
+		ownKind[Maturity]("maturity"),
+		ownKind[MaxLatency]("max_latency"),
+		ownKind[MinCoverage]("min_coverage"),
+		ownKind[MinSamples]("min_samples"),
+		ownKind[NonInferior]("non_inferior"),
+		ownKind[NotWorse]("not_worse"),
+		ownKind[Segments]("segments"),
+		ownKind[Superior]("superior"),
+	}
+}
 
-// Kind returns "maturity".
-func (Maturity) Kind() string { return "maturity" }
+// kinds are the kinds of criteria by their names.
+type kinds map[string]Kind
 
-// Kind returns "max_latency".
-func (MaxLatency) Kind() string { return "max_latency" }
-
-// Kind returns "min_coverage".
-func (MinCoverage) Kind() string { return "min_coverage" }
-
-// Kind returns "min_samples".
-func (MinSamples) Kind() string { return "min_samples" }
-
-// Kind returns "non_inferior".
-func (NonInferior) Kind() string { return "non_inferior" }
-
-// Kind returns "not_worse".
-func (NotWorse) Kind() string { return "not_worse" }
-
-// Kind returns "segments".
-func (Segments) Kind() string { return "segments" }
-
-// Kind returns "superior".
-func (Superior) Kind() string { return "superior" }
-
-// kinds are criteria by the name of their kind.
-type kinds map[string]Kinded
-
-// newKinds returns the kinds of this package and those of the host. A host's that is
-// nil, has no name, or has the name of another is an error.
-func newKinds(host ...Kinded) (kinds, error) {
-	all := make(kinds, len(builtins)+len(host))
+// newKinds returns the kinds of this package and those of the host. A name that two kinds
+// have is an error.
+func newKinds(host ...Kind) (kinds, error) {
+	all := kinds{}
 	var errs []error
-	for _, c := range slices.Concat(builtins, host) {
-		if isNil(c) {
-			errs = append(errs, errNilCriterion)
-			continue
-		}
-		kind := c.Kind()
-		switch other, taken := all[kind]; {
-		case kind == "":
-			errs = append(errs, fmt.Errorf("%T has an empty kind", c))
+	for _, k := range slices.Concat(ownKinds(), host) {
+		switch other, taken := all[k.name]; {
+		case k.err != nil:
+			errs = append(errs, k.err)
+		case k.metric != nil:
+		case k.read == nil:
+			errs = append(errs, errors.New("a zero Kind, want one made by KindOf"))
 		case taken:
-			errs = append(errs, fmt.Errorf("%T has the kind %q, which is that of %T", c, kind, other))
+			errs = append(errs, fmt.Errorf("%v has the kind %q, which is that of %v", k.of, k.name, other.of))
 		default:
-			all[kind] = c
+			all[k.name] = k
 		}
 	}
 	return all, errors.Join(errs...)
 }
 
-// marshal returns a criterion's JSON, its kind first.
+// typeMember is where the JSON of a criterion holds its kind.
+const typeMember = "type"
+
+// marshal returns a criterion's JSON, its kind first. The kinds are those of this package.
 func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	if isNil(c) {
 		return nil, errNilCriterion
+	}
+	for _, k := range ks {
+		if k.of == valueType(c) {
+			body, err := wire.MarshalStruct(reflect.Indirect(reflect.ValueOf(c)).Interface(), 0)
+			return withType(k.name, body), err
+		}
 	}
 	k, ok := c.(Kinded)
 	if !ok {
 		return nil, fmt.Errorf("a %T cannot be written: give it a method Kind() string", c)
 	}
-	kind := k.Kind()
-	if known, ok := ks[kind]; kind == "" || ok && valueType(known) != valueType(k) {
-		return nil, fmt.Errorf("%T has the kind %q, want one of its own", c, kind)
+	if _, taken := ks[k.Kind()]; taken || k.Kind() == "" {
+		return nil, fmt.Errorf("%T has the kind %q, want one of its own", c, k.Kind())
 	}
 	body, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	object, err := members(body)
+	object, err := decodeObject(body)
 	if err != nil {
 		return nil, fmt.Errorf("%T: %w", c, err)
 	}
-	name, err := json.Marshal(kind)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(object, func(m member) bool { return m.name == typeMember }) {
+	if _, taken := object[typeMember]; taken {
 		return nil, fmt.Errorf("the JSON of a %T has a member %q, which is for its kind", c, typeMember)
 	}
-	data := append([]byte(`{"`+typeMember+`":`), name...)
-	if len(object) > 0 {
-		data = append(data, ',')
-	}
-	return append(data, body[1:]...), nil
+	return withType(k.Kind(), body), nil
 }
 
-// typeMember is where the JSON of a criterion holds its kind.
-const typeMember = "type"
+// withType puts the kind before the members of a criterion's JSON.
+func withType(kind string, body []byte) json.RawMessage {
+	name, _ := json.Marshal(kind) // a text can always be written
+	separator := ","
+	if string(body) == "{}" {
+		separator = ""
+	}
+	return json.RawMessage(`{"` + typeMember + `":` + string(name) + separator + strings.TrimPrefix(string(body), "{"))
+}
 
-// unmarshal reads a criterion. What its JSON does not name is as in the value of its
-// kind.
-func (ks kinds) unmarshal(data []byte) (Criterion, error) {
-	object, err := members(data)
+// unmarshal reads a criterion.
+func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
+	object, err := decodeObject(data)
 	if err != nil {
 		return nil, err
 	}
-	var kind string
-	rest := make(map[string]json.RawMessage, len(object))
-	for _, m := range object {
-		if m.name != typeMember {
-			rest[m.name] = m.value
-		} else if err := json.Unmarshal(m.value, &kind); err != nil {
+	var name string
+	if written, ok := object[typeMember]; ok {
+		if err := json.Unmarshal(written, &name); err != nil {
 			return nil, fmt.Errorf("%s: %w", typeMember, err)
 		}
 	}
-	known, ok := ks[kind]
+	kind, ok := ks[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown type %q, want one of %q", kind, sortedKeys(ks))
+		return nil, fmt.Errorf("unknown type %q, want one of %q", name, slices.Sorted(maps.Keys(ks)))
 	}
-	body, err := json.Marshal(rest)
+	delete(object, typeMember)
+	body, err := json.Marshal(object)
 	if err != nil {
 		return nil, err
 	}
-	value := reflect.New(valueType(known))
-	value.Elem().Set(reflect.Indirect(reflect.ValueOf(known)))
-	detach(value.Elem(), false, map[reference]reflect.Value{})
-	read := unmarshalOver
-	if _, ok := value.Interface().(json.Unmarshaler); ok {
-		read = json.Unmarshal // which is as strict as the type makes it
-	} else if slices.ContainsFunc(builtins, func(b Kinded) bool { return b.Kind() == kind }) {
-		read = unmarshalStrict
+	c, err := kind.read(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := read(body, value.Interface()); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
-	}
-	if reflect.TypeOf(known).Kind() != reflect.Pointer {
-		value = value.Elem()
-	}
-	return value.Interface().(Criterion), nil
+	return c, nil
 }
 
-// reference is what a value shares with its copies.
-type reference struct {
-	at, n  uintptr
-	of     reflect.Type
-	within bool // as in detach
+// decodeObject returns the members of a JSON object.
+func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
+	if err = wire.Unmarshal(data, &object); err == nil && object == nil {
+		err = errors.New("null is not a JSON object")
+	}
+	return object, err
 }
 
-// detach replaces all that a value shares with the one it was copied from and that decoding
-// JSON could write to: package json decodes into the maps, slices and pointers that are
-// there. What was replaced before is in done, so that a value that contains itself does
-// not go on for ever.
-//
-// A type with a method of its own to read JSON could write to anything in it: the value is
-// then within it, and all its fields are detached. But no pointer is followed there, because
-// a type may be told by where its pointers point, as a netip.Addr is.
-func detach(v reflect.Value, within bool, done map[reference]reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice:
-		if v.IsNil() || within && v.Kind() == reflect.Pointer {
-			return
+// isOwn reports whether a criterion is of this package, or a pointer to one that is.
+func isOwn(c Criterion) bool {
+	return slices.ContainsFunc(ownKinds(), func(k Kind) bool { return k.of == valueType(c) })
+}
+
+// hostMetricsByName returns the metrics among the kinds. Two metrics of one name are an
+// error.
+func hostMetricsByName(host []Kind) (map[string]metrics.Metric, error) {
+	named := map[string]metrics.Metric{}
+	for _, k := range host {
+		if k.metric == nil {
+			continue
 		}
-		r := reference{at: v.Pointer(), of: v.Type(), within: within}
-		if v.Kind() == reflect.Slice {
-			r.n = uintptr(v.Len())
+		if m, taken := named[k.name]; taken && m != *k.metric {
+			return nil, fmt.Errorf("two metrics have the name %q", k.name)
 		}
-		if own, ok := done[r]; ok {
-			v.Set(own)
-			return
+		named[k.name] = *k.metric
+	}
+	return named, nil
+}
+
+// withMetrics puts metrics in place of their names in the exported fields of criteria that
+// were just read.
+func withMetrics(criteria []Criterion, named map[string]metrics.Metric) {
+	if len(named) == 0 {
+		return
+	}
+	for i, c := range criteria {
+		v := reflect.ValueOf(c)
+		if v.Kind() == reflect.Pointer {
+			setMetrics(v.Elem(), named)
+			continue
 		}
-		shared := reflect.ValueOf(v.Interface())
-		own := emptyLike(shared)
-		done[r] = own
-		v.Set(own)
-		fill(own, shared, within, done)
-	case reflect.Interface:
-		if !v.IsNil() && !within {
-			own := reflect.New(v.Elem().Type()).Elem()
-			own.Set(v.Elem())
-			detach(own, within, done)
-			v.Set(own)
+		own := reflect.New(v.Type()).Elem()
+		own.Set(v)
+		setMetrics(own, named)
+		criteria[i] = own.Interface().(Criterion)
+	}
+}
+
+func setMetrics(v reflect.Value, named map[string]metrics.Metric) {
+	switch {
+	case v.Type() == reflect.TypeFor[metrics.Metric]():
+		if m, ok := named[v.Interface().(metrics.Metric).String()]; ok {
+			v.Set(reflect.ValueOf(m))
 		}
-	case reflect.Array:
-		for i := range v.Len() {
-			detach(v.Index(i), within, done)
-		}
-	case reflect.Struct:
-		reads := readsItself(v.Type())
+	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
-			f, field := v.Type().Field(i), v.Field(i)
-			if !f.IsExported() {
-				field = reflect.NewAt(f.Type, field.Addr().UnsafePointer()).Elem()
-			}
-			// JSON reaches what is exported in an unexported struct that is embedded.
-			reached := f.Tag.Get("json") != "-" && (f.IsExported() || f.Anonymous)
-			switch {
-			case within || reads && !reached:
-				detach(field, true, done)
-			case reached:
-				detach(field, false, done)
+			if v.Type().Field(i).IsExported() {
+				setMetrics(v.Field(i), named)
 			}
 		}
-	}
-}
-
-// readsItself reports whether a type has a method of its own to read JSON.
-func readsItself(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(unmarshaler) || p.Implements(textUnmarshaler)
-}
-
-// emptyLike returns a pointer, map or slice with room for what another holds.
-func emptyLike(v reflect.Value) reflect.Value {
-	switch v.Kind() {
-	case reflect.Pointer:
-		return reflect.New(v.Type().Elem())
-	case reflect.Map:
-		return reflect.MakeMapWithSize(v.Type(), v.Len())
-	}
-	return reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-}
-
-// fill copies what a pointer, map or slice holds, detached.
-func fill(own, shared reflect.Value, within bool, done map[reference]reflect.Value) {
-	switch own.Kind() {
-	case reflect.Pointer:
-		own.Elem().Set(shared.Elem())
-		detach(own.Elem(), within, done)
-	case reflect.Map:
-		for key, element := range shared.Seq2() {
-			copied := reflect.New(element.Type()).Elem()
-			copied.Set(element)
-			detach(copied, within, done)
-			own.SetMapIndex(key, copied)
-		}
-	case reflect.Slice:
-		reflect.Copy(own, shared)
-		for i := range own.Len() {
-			detach(own.Index(i), within, done)
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			setMetrics(v.Index(i), named)
 		}
 	}
-}
-
-// valueType returns the type of a criterion, or of what it points to.
-func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
-
-var errNilCriterion = errors.New("the criterion is nil")
-
-// isNil reports whether there is nothing to call: nil itself, or a nil pointer or
-// function, on which methods are bound to panic.
-func isNil(c Criterion) bool {
-	v := reflect.ValueOf(c)
-	return !v.IsValid() || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }

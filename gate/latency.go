@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -22,36 +21,13 @@ type MaxLatency struct {
 	Absolute time.Duration `json:"absolute,omitzero"`
 	// Mean judges the mean over all rows instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`
-	// Optional skips the criterion where latencies were not measured, as in evidence
-	// from columns of scores, instead of an Error.
+	// Optional makes the verdict [Skipped], not [Errored], where latencies were not
+	// measured, as in evidence from columns of scores.
 	Optional bool `json:"optional,omitempty"`
 }
 
-// maxLatencyJSON is the wire form of a MaxLatency.
-type maxLatencyJSON struct {
-	Relative float64  `json:"relative,omitempty"`
-	Absolute duration `json:"absolute,omitzero"`
-	Mean     bool     `json:"mean,omitempty"`
-	Optional bool     `json:"optional,omitempty"`
-}
-
-// MarshalJSON writes Absolute as text, such as "20ms".
-func (c MaxLatency) MarshalJSON() ([]byte, error) {
-	return json.Marshal(maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional})
-}
-
-// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote.
-func (c *MaxLatency) UnmarshalJSON(data []byte) error {
-	wire := maxLatencyJSON{c.Relative, duration(c.Absolute), c.Mean, c.Optional}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		*c = MaxLatency{wire.Relative, time.Duration(wire.Absolute), wire.Mean, wire.Optional}
-	}
-	return err
-}
-
-// Validate returns every violation: a limit that is negative or infinite, no limit.
-func (c MaxLatency) Validate() error {
+// validate returns every violation: a limit that is negative or infinite, no limit.
+func (c MaxLatency) validate() error {
 	var f fields
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
 	f.want(c.Absolute >= 0, "Absolute", c.Absolute, "0 or more")
@@ -60,22 +36,24 @@ func (c MaxLatency) Validate() error {
 }
 
 // Check passes if the shadow is within the limit.
-func (c MaxLatency) Check(e *Evidence) Check {
-	check := Check{Criterion: "latency", Proof: PointEstimate, N: e.N(), Unit: UnitSeconds, Threshold: c.Absolute.Seconds(), AtMost: true}
-	production, shadow := e.ProductionLatency.P95, e.ShadowLatency.P95
+func (c MaxLatency) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c MaxLatency) check(v view) Check {
+	check := Check{Criterion: "latency", Proof: PointEstimate, N: v.n, Unit: UnitSeconds, Threshold: c.Absolute.Seconds(), AtMost: true}
+	production, shadow := v.ProductionLatency.P95, v.ShadowLatency.P95
 	takes := "95 % of the shadow's batches take at most"
 	if c.Mean {
-		production, shadow = e.ProductionLatency.Mean, e.ShadowLatency.Mean
+		production, shadow = v.ProductionLatency.Mean, v.ShadowLatency.Mean
 		takes = "the shadow takes on average"
 	}
-	compares := !e.First() && c.Relative > 0
+	compares := !v.first && c.Relative > 0
 	wanted := fmt.Sprintf("at most %s wanted", readable(c.Absolute))
 	switch {
 	case shadow == 0:
 		return check.absent(c.Optional, "the evidence does not say how long the shadow takes")
 	case compares && production == 0:
 		return check.absent(c.Optional, "the evidence does not say how long production takes")
-	case e.First() && c.Absolute == 0:
+	case v.first && c.Absolute == 0:
 		return check.noProduction()
 	case compares:
 		check.Threshold = max(check.Threshold, c.Relative*production.Seconds())
@@ -90,13 +68,4 @@ func (c MaxLatency) Check(e *Evidence) Check {
 		verdict = Pass
 	}
 	return check.with(verdict, "%s %s per row, %s", takes, readable(shadow), wanted)
-}
-
-// readable writes a duration with three digits.
-func readable(d time.Duration) string {
-	unit := time.Nanosecond
-	for d.Abs() >= 1000*unit && unit < time.Second {
-		unit *= 1000
-	}
-	return d.Round(max(1, unit/100)).String()
 }

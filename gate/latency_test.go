@@ -32,25 +32,25 @@ func TestMaxLatency(t *testing.T) {
 	first := alone(e)
 	verdict(t, gate.Pass, gate.MaxLatency{Relative: 1, Absolute: 7 * time.Millisecond}, first)
 	verdict(t, gate.Fail, gate.MaxLatency{Relative: 1, Absolute: 6 * time.Millisecond}, first)
-	verdict(t, gate.Error, gate.MaxLatency{Relative: 1}, first)
+	verdict(t, gate.Errored, gate.MaxLatency{Relative: 1}, first)
 
 	unknown := e
 	unknown.ProductionLatency = gate.Latency{}
-	verdict(t, gate.Error, gate.MaxLatency{Relative: 1}, unknown)
+	verdict(t, gate.Errored, gate.MaxLatency{Relative: 1}, unknown)
 	verdict(t, gate.Skipped, gate.MaxLatency{Relative: 1, Optional: true}, unknown)
 	verdict(t, gate.Pass, gate.MaxLatency{Absolute: time.Second}, unknown)
 	unknown.ShadowLatency = gate.Latency{}
-	check = verdict(t, gate.Error, gate.MaxLatency{Absolute: time.Second}, unknown)
+	check = verdict(t, gate.Errored, gate.MaxLatency{Absolute: time.Second}, unknown)
 	require.Equal(t, "the evidence does not say how long the shadow takes", check.Reason)
 	verdict(t, gate.Skipped, gate.MaxLatency{Absolute: time.Second, Optional: true}, unknown)
 
 	part := e
 	part.ShadowLatency.P95 = 0
-	verdict(t, gate.Error, gate.MaxLatency{Absolute: time.Nanosecond}, part)
+	verdict(t, gate.Errored, gate.MaxLatency{Absolute: time.Nanosecond}, part)
 	verdict(t, gate.Pass, gate.MaxLatency{Absolute: time.Second, Mean: true}, part)
 	part = e
 	part.ProductionLatency.Mean = 0
-	verdict(t, gate.Error, gate.MaxLatency{Relative: 2, Mean: true}, part)
+	verdict(t, gate.Errored, gate.MaxLatency{Relative: 2, Mean: true}, part)
 
 	for want, c := range map[string]gate.MaxLatency{
 		"Relative is 0, want above 0": {},
@@ -58,6 +58,6 @@ func TestMaxLatency(t *testing.T) {
 		"Relative is NaN":             {Relative: nan},
 		"Absolute is -1ns":            {Absolute: -1},
 	} {
-		require.ErrorContains(t, c.Validate(), want)
+		require.ErrorContains(t, validate(c), want)
 	}
 }

@@ -42,7 +42,7 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		if c.Measure != "measured" && measured != none {
 			measured = c.Measure + " " + measured
 		}
-		row(&b, verdict, escaped(c.Criterion), escaped(c.Proof), measured, c.Wanted, interval, c.Rows, c.Needed, escaped(c.Reason))
+		tableRow(&b, verdict, escaped(c.Criterion), escaped(c.Proof), measured, c.Wanted, interval, c.Rows, c.Needed, escaped(c.Reason))
 	}
 	for _, c := range p.Checks {
 		if len(c.Segments) == 0 {
@@ -51,7 +51,7 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 		fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n\n", escapedHTML(c.Criterion), c.Counted)
 		b.WriteString("| Segment | Verdict | Rows | Production | Shadow | Change | Detectable drop | Rows needed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, s := range c.Segments {
-			row(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Change, s.Detects, s.Needed)
+			tableRow(&b, escaped(s.Name), s.Verdict.String(), s.Rows, s.Production, s.Shadow, s.Change, s.Detects, s.Needed)
 		}
 		b.WriteString("\n</details>\n")
 	}
@@ -63,9 +63,9 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 	}
 	for _, m := range p.Metrics {
 		if p.Compared {
-			row(&b, m.Name, m.Production, m.Shadow, m.Change)
+			tableRow(&b, m.Name, m.Production, m.Shadow, m.Change)
 		} else {
-			row(&b, m.Name, m.Shadow)
+			tableRow(&b, m.Name, m.Shadow)
 		}
 	}
 	b.WriteString("\n")
@@ -81,8 +81,8 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 	return nil
 }
 
-// row writes a line of a table.
-func row(b *strings.Builder, cells ...string) {
+// tableRow writes a line of a table.
+func tableRow(b *strings.Builder, cells ...string) {
 	for _, cell := range cells {
 		b.WriteString("| " + cmp.Or(cell, " ") + " ")
 	}

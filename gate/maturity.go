@@ -1,52 +1,29 @@
 package gate
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 )
 
-// Maturity wants a share of the rows to be old enough for their labels to have arrived
-// whatever they are: labels that come early may not be like those that come late, which
-// flatters the model that is good at the early ones. A lower share is undecided; see
-// [Check.Precondition].
+// Maturity wants a share of the rows to be so old that their labels, early or late, have
+// arrived. Early labels may differ from late labels, which flatters the model that is good
+// at the early ones. A lower share is undecided; see [Check.Precondition].
 //
-// The age of a row is the time from its prediction to the comparison, so it needs the
+// The age of a row is the time from its prediction to the comparison. It needs the
 // evidence's At and Times.
 type Maturity struct {
 	// Age is from when on a row is mature; in JSON as text, such as "48h".
 	Age time.Duration `json:"age"`
 	// Share is the least share of mature rows, above 0 and at most 1.
 	Share float64 `json:"share"`
-	// Optional skips the criterion where the times are not known, instead of an Error.
+	// Optional makes the verdict [Skipped], not [Errored], where the times are not known.
 	Optional bool `json:"optional,omitempty"`
 }
 
-// maturityJSON is the wire form of a Maturity.
-type maturityJSON struct {
-	Age      duration `json:"age"`
-	Share    float64  `json:"share"`
-	Optional bool     `json:"optional,omitempty"`
-}
-
-// MarshalJSON writes the age as text, such as "48h0m0s".
-func (c Maturity) MarshalJSON() ([]byte, error) {
-	return json.Marshal(maturityJSON{duration(c.Age), c.Share, c.Optional})
-}
-
-// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote.
-func (c *Maturity) UnmarshalJSON(data []byte) error {
-	wire := maturityJSON{duration(c.Age), c.Share, c.Optional}
-	err := unmarshalStrict(data, &wire)
-	if err == nil {
-		*c = Maturity{time.Duration(wire.Age), wire.Share, wire.Optional}
-	}
-	return err
-}
-
-// Validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
-func (c Maturity) Validate() error {
+// validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
+func (c Maturity) validate() error {
 	var f fields
 	f.want(c.Age > 0, "Age", c.Age, "above 0")
 	f.want(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
@@ -54,15 +31,16 @@ func (c Maturity) Validate() error {
 }
 
 // Check passes if enough of the rows are mature. The statistic is their share.
-func (c Maturity) Check(e *Evidence) Check {
-	n := e.N()
+func (c Maturity) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Maturity) check(v view) Check {
+	n := v.n
 	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
-	if have := len(e.Times); have > 0 && have != n {
-		check.Statistic = math.NaN()
-		return check.with(Error, "there are %s times of %s rows", count(have), count(n))
-	}
-	mature, ok := e.mature(c.Age)
-	if !ok {
+	mature, err := v.mature(c.Age)
+	switch {
+	case errors.Is(err, ErrInvalidEvidence):
+		return check.unmeasured(err)
+	case err != nil:
 		return check.absent(c.Optional, "the evidence does not say how old the rows are")
 	}
 	if n > 0 {

@@ -13,7 +13,7 @@ func TestMaturity(t *testing.T) {
 	t.Parallel()
 	e := better(t)
 	twoDays := gate.Maturity{Age: 48 * time.Hour, Share: 0.9}
-	check := verdict(t, gate.Error, twoDays, e)
+	check := verdict(t, gate.Errored, twoDays, e)
 	require.Equal(t, "the evidence does not say how old the rows are", check.Reason)
 	optional := twoDays
 	optional.Optional = true
@@ -36,15 +36,15 @@ func TestMaturity(t *testing.T) {
 
 	unset := e
 	unset.At = time.Time{}
-	verdict(t, gate.Error, twoDays, unset)
+	verdict(t, gate.Errored, twoDays, unset)
 	empty := gate.Evidence{At: day0, Times: []time.Time{}}
-	verdict(t, gate.Error, gate.Maturity{}, empty) // as without times: the hash is the same
+	verdict(t, gate.Errored, gate.Maturity{}, empty) // as without times: the hash is the same
 
 	for want, c := range map[string]gate.Maturity{
 		"Age is -1ns":   {Age: -1},
 		"Share is 1.5":  {Share: 1.5},
 		"Share is NaN,": {Share: nan},
 	} {
-		require.ErrorContains(t, c.Validate(), want)
+		require.ErrorContains(t, validate(c), want)
 	}
 }

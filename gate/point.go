@@ -3,14 +3,18 @@ package gate
 import (
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/compare"
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Improvement wants the shadow's metric to be better than production's by a minimum, as
 // measured. It is a [PointEstimate]: chance alone can pass it. Set Relative or Absolute;
-// with neither, any gain passes. Being measured on as many rows as the policy demands,
-// too small a gain is a Fail.
+// with neither, any gain passes. Too small a gain is a Fail, because the policy says by
+// itself how many rows it wants.
 type Improvement struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Relative is the least gain as a share of production's value: 0.02 is 2 %. Where
 	// production's value of a metric that should be high is within 0.01 of zero, a share
 	// of it means nothing, and Relative is taken as the least absolute gain.
@@ -19,9 +23,9 @@ type Improvement struct {
 	Absolute float64 `json:"absolute,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite minimum,
+// validate returns every violation: an unknown metric, a negative or infinite minimum,
 // both minima.
-func (c Improvement) Validate() error {
+func (c Improvement) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
@@ -31,15 +35,19 @@ func (c Improvement) Validate() error {
 }
 
 // Check passes if the gain is large enough.
-func (c Improvement) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " improvement", Proof: PointEstimate, Metric: m, Threshold: max(c.Relative, c.Absolute), N: e.N()}
-	production, shadow, check, ok := measureBoth(e, m, check)
+func (c Improvement) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Improvement) metric() metrics.Metric { return c.Metric }
+
+func (c Improvement) check(v view) Check {
+	m := metricOf(c.Metric, v)
+	check := Check{Criterion: m.String() + " improvement", Proof: PointEstimate, Metric: m.String(), Threshold: max(c.Relative, c.Absolute), N: v.n}
+	production, shadow, check, ok := measureBoth(v, m, check)
 	if !ok {
 		return check
 	}
-	gain := m.settledGain(production, shadow)
-	relative, isRelative := relativeGain(m, production, shadow)
+	gain := compare.Gain(m.Metric, production, shadow)
+	relative, isRelative := compare.RelativeGain(m.Metric, production, shadow)
 	verdict := Fail
 	var more int
 	var wanted, change string
@@ -65,18 +73,18 @@ func (c Improvement) Check(e *Evidence) Check {
 	if !m.HigherIsBetter() {
 		wanted += " as a reduction"
 	}
-	return check.with(verdict, "%s%s, at least %s wanted, on %s rows", movement(m, production, shadow, more), change, wanted, count(e.N()))
+	return check.with(verdict, "%s%s, at least %s wanted, on %s rows", m.movement(production, shadow, more), change, wanted, count(v.n))
 }
 
 // NotWorse wants the shadow's metric to be worse than production's by no more than a
 // margin, as measured. It is a [PointEstimate].
 type NotWorse struct {
-	Metric Metric  `json:"metric"`
-	Margin float64 `json:"margin"` // the largest loss, in the unit of the metric
+	Metric metrics.Metric `json:"metric"`
+	Margin float64        `json:"margin"` // the largest loss, in the unit of the metric
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite margin.
-func (c NotWorse) Validate() error {
+// validate returns every violation: an unknown metric, a negative or infinite margin.
+func (c NotWorse) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Margin, 0), "Margin", c.Margin, "0 or more")
@@ -84,14 +92,18 @@ func (c NotWorse) Validate() error {
 }
 
 // Check passes if the loss is small enough.
-func (c NotWorse) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " not worse", Proof: PointEstimate, Metric: m, Unit: UnitGain, Threshold: -c.Margin, N: e.N()}
-	production, shadow, check, ok := measureBoth(e, m, check)
+func (c NotWorse) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c NotWorse) metric() metrics.Metric { return c.Metric }
+
+func (c NotWorse) check(v view) Check {
+	m := metricOf(c.Metric, v)
+	check := Check{Criterion: m.String() + " not worse", Proof: PointEstimate, Metric: m.String(), Unit: UnitGain, Threshold: -c.Margin, N: v.n}
+	production, shadow, check, ok := measureBoth(v, m, check)
 	if !ok {
 		return check
 	}
-	check.Statistic = m.settledGain(production, shadow)
+	check.Statistic = compare.Gain(m.Metric, production, shadow)
 	verdict := Fail
 	if check.Statistic >= -c.Margin {
 		verdict = Pass
@@ -101,19 +113,19 @@ func (c NotWorse) Check(e *Evidence) Check {
 		direction = "higher"
 	}
 	more := m.tell(-c.Margin, check.Statistic)
-	return check.with(verdict, "%s, at most %s %s wanted, on %s rows", movement(m, production, shadow, more), m.write(c.Margin, more), direction, count(e.N()))
+	return check.with(verdict, "%s, at most %s %s wanted, on %s rows", m.movement(production, shadow, more), m.write(c.Margin, more), direction, count(v.n))
 }
 
 // Floor wants the shadow's metric to be at least as good as a bound, whatever
 // production's is, as measured. It is a [PointEstimate].
 type Floor struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Bound is the lowest value that passes, or the highest if lower is better.
 	Bound float64 `json:"bound"`
 }
 
-// Validate returns every violation: an unknown metric, a bound that is not finite.
-func (c Floor) Validate() error {
+// validate returns every violation: an unknown metric, a bound that is not finite.
+func (c Floor) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Bound, -math.MaxFloat64), "Bound", c.Bound, "a finite number")
@@ -121,90 +133,41 @@ func (c Floor) Validate() error {
 }
 
 // Check passes if the shadow is good enough.
-func (c Floor) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " floor", Proof: PointEstimate, Metric: m, Unit: UnitMetric, Threshold: settle(c.Bound), AtMost: !m.HigherIsBetter(), N: e.N()}
-	value, err := e.measure(m, e.Shadow)
+func (c Floor) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Floor) metric() metrics.Metric { return c.Metric }
+
+func (c Floor) check(v view) Check {
+	m := metricOf(c.Metric, v)
+	check := Check{Criterion: m.String() + " floor", Proof: PointEstimate, Metric: m.String(), Unit: UnitMetric, Threshold: digits.Settle(c.Bound), AtMost: !m.HigherIsBetter(), N: v.n}
+	value, err := v.value(shadowName, m.Metric)
 	if err != nil {
 		return check.unmeasured(err)
 	}
 	check.Statistic = value
 	verdict, bound := Fail, "least"
-	if m.gain(check.Threshold, value) >= 0 {
+	if m.Gain(check.Threshold, value) >= 0 {
 		verdict = Pass
 	}
 	if !m.HigherIsBetter() {
 		bound = "most"
 	}
 	more := m.tell(c.Bound, value)
-	return check.with(verdict, "%s is %s, at %s %s wanted, on %s rows", m.Title(), m.write(value, more), bound, m.write(c.Bound, more), count(e.N()))
-}
-
-// measure measures one model's answers to all rows, which may be gone.
-func (e *Evidence) measure(m Metric, answers Answers) (float64, error) {
-	m = m.For(e.Target)
-	of := answers.measured
-	if of == nil || e.N() == 0 || m.info().source != fromClasses || m.measurable(e.Target) != nil {
-		v, err := m.Measure(e.Target, e.Truth, answers)
-		return settle(v), err
-	}
-	answer := Tally.shadow
-	if of.name == productionName {
-		answer = Tally.production
-	}
-	return m.ofTallies(overall(e), classCount(e.Target), answer)
-}
-
-// measureSettled returns every metric that has a value on the answers of the model so
-// named.
-func measureSettled(e *Evidence, name string, answers Answers) map[Metric]float64 {
-	if answers.measured == nil {
-		values := measureAll(e, name, answers)
-		for m, v := range values {
-			values[m] = settle(v)
-		}
-		return values
-	}
-	values := make(map[Metric]float64)
-	for _, info := range metricInfos {
-		if v, err := e.measure(info.metric, answers); err == nil {
-			values[info.metric] = v
-		}
-	}
-	return values
+	return check.with(verdict, "%s is %s, at %s %s wanted, on %s rows", m.Title(), m.write(value, more), bound, m.write(c.Bound, more), count(v.n))
 }
 
 // measureBoth measures both models. If it cannot, the check says why and ok is false.
-func measureBoth(e *Evidence, m Metric, check Check) (production, shadow float64, _ Check, ok bool) {
-	if e.First() {
+func measureBoth(v view, m metric, check Check) (production, shadow float64, _ Check, ok bool) {
+	if v.first {
 		return 0, 0, check.noProduction(), false
 	}
-	production, err := e.measure(m, *e.Production)
+	production, err := v.value(productionName, m.Metric)
 	if err != nil {
 		return 0, 0, check.unmeasured(fmt.Errorf("production: %w", err)), false
 	}
-	shadow, err = e.measure(m, e.Shadow)
+	shadow, err = v.value(shadowName, m.Metric)
 	if err != nil {
 		return 0, 0, check.unmeasured(fmt.Errorf("shadow: %w", err)), false
 	}
 	return production, shadow, check, true
-}
-
-// settledGain returns the gain of settled values.
-func (m Metric) settledGain(production, shadow float64) float64 {
-	return m.gain(0, difference(production, shadow))
-}
-
-// nearZero is below what a score of a usable model is: a share of less is noise.
-const nearZero = 0.01
-
-// relativeGain returns the gain as a share of production's value, unless that is too
-// near to zero for a share of it to mean anything. A loss near zero is no such case:
-// half of a small error is half.
-func relativeGain(m Metric, production, shadow float64) (gain float64, ok bool) {
-	if production == 0 || m.HigherIsBetter() && math.Abs(production) < nearZero {
-		return 0, false
-	}
-	gain = shareOf(m.gain(production, shadow), production)
-	return gain, !math.IsInf(gain, 0)
 }

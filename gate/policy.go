@@ -5,29 +5,6 @@ import (
 	"fmt"
 )
 
-// Criterion is one rule of a [Policy]. A host's own rules implement it.
-//
-// Check judges the evidence, which is valid, and must not modify it. Evidence of no
-// production model and of no rows is valid too. It is called by one goroutine, must
-// depend on the evidence alone, and fills Verdict and Reason at least. A Pass whose
-// Statistic is NaN counts as an Error, and so does a Check with an unknown verdict or a
-// number that JSON cannot hold, in its Segments too; only a Statistic or Threshold may be
-// NaN, and an interval open on either side. If the criterion also has a method
-// Validate() error, it is not asked to judge while that returns an error.
-//
-// To judge a part of the rows, as the recent ones or those of one customer, take it by
-// [Evidence.Subset] and give that to a criterion of this package. A copy of the evidence
-// that is cut by hand works too, if every column is cut.
-type Criterion interface {
-	Check(e *Evidence) Check
-}
-
-// CriterionFunc makes a function a [Criterion].
-type CriterionFunc func(e *Evidence) Check
-
-// Check calls f.
-func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
-
 // Policy is what a shadow model must show to be promoted. The zero Policy never
 // promotes.
 type Policy struct {
@@ -37,21 +14,21 @@ type Policy struct {
 	Criteria []Criterion
 	// First are checked instead where the evidence says that it is of a first deployment.
 	First []Criterion
-	// MaxAlpha, if not 0, lowers the error rate of every criterion that has a higher one
-	// and is an [AlphaCapper]: of [Superior] and [NonInferior], not the rate of false
-	// vetoes of [Segments]. A [Budget] sets it.
+	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the
+	// criteria: of [Superior] and [NonInferior], not the rate of false vetoes of
+	// [Segments]. Package budget sets it.
 	//
-	// What it bounds is the probability of a false promotion: that of a shadow which is in
-	// truth no better than production in a metric in which one of these criteria was to
-	// prove it better (by its [Superior.Min]). Criteria of which none is an AlphaCapper
-	// that proves better then never promote: to be proven not worse by a margin is no
-	// proof against an equal model, nor is a point estimate.
+	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that
+	// is in truth not better than production (by [Superior.Min]) in a metric in which a
+	// criterion was to prove the shadow better. If no AlphaCapper among the criteria proves
+	// better, a policy with a MaxAlpha never promotes: neither a proof of "not worse" nor a
+	// point estimate is a proof against an equal model.
 	MaxAlpha float64
 }
 
-// Validate returns everything that is wrong with the policy: no criteria, a nil one, one
-// whose own Validate method objects, a MaxAlpha that the criteria cannot keep, or a Name
-// that is not UTF-8.
+// Validate returns everything that is wrong with the policy: no criteria, a nil criterion, a
+// malformed criterion of this package, a host's criterion whose Validate method objects, a
+// MaxAlpha that the criteria cannot keep, a Name that is not UTF-8.
 func (p Policy) Validate() error {
 	_, err := p.capped(p.Criteria)
 	errs := []error{err}
@@ -63,7 +40,7 @@ func (p Policy) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is empty, so nothing can be promoted", list.name))
 		}
 		for i, c := range list.criteria {
-			if err := validate(c); err != nil {
+			if err := wellFormed(c); err != nil {
 				errs = append(errs, fmt.Errorf("%s[%d]: %w", list.name, i, err))
 			}
 		}
@@ -75,6 +52,18 @@ func (p Policy) Validate() error {
 		return fmt.Errorf("gate: invalid policy %q: %w", p.Name, err)
 	}
 	return nil
+}
+
+// CapAlpha returns the policy with its MaxAlpha lowered to alpha, unless MaxAlpha is lower
+// already. The error says why the Criteria cannot keep that error rate.
+func (p Policy) CapAlpha(alpha float64) (Policy, error) {
+	if _, err := withMaxAlpha(p.Criteria, alpha); err != nil {
+		return Policy{}, err
+	}
+	if p.MaxAlpha == 0 || p.MaxAlpha > alpha {
+		p.MaxAlpha = alpha
+	}
+	return p, nil
 }
 
 // capped returns the criteria with MaxAlpha in effect.
@@ -91,13 +80,41 @@ func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	return withMaxAlpha(criteria, p.MaxAlpha)
 }
 
-// validate asks a criterion whether it is well formed, if it can tell.
-func validate(c Criterion) error {
-	if isNil(c) {
-		return errNilCriterion
+// AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
+// often at most. [Superior] and [NonInferior] are AlphaCappers; a host's criterion may be.
+//
+// A host's type that embeds Superior or NonInferior inherits its CapAlpha, which returns
+// the embedded criterion without what the host added. So a policy refuses a CapAlpha that
+// returns another type than its receiver: the host's type needs a CapAlpha of its own.
+type AlphaCapper interface {
+	Criterion
+	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is
+	// lower already. It is of the same type.
+	CapAlpha(alpha float64) Criterion
+	// Proof returns what the criterion demands. If it is [ProveBetter], a shadow that is
+	// in truth no better passes with a probability of at most about alpha.
+	Proof() Proof
+}
+
+// withMaxAlpha returns the criteria with their alphas capped. The error says why that does
+// not bound the probability of a false promotion.
+func withMaxAlpha(criteria []Criterion, most float64) ([]Criterion, error) {
+	capped := make([]Criterion, len(criteria))
+	proves := false
+	for i, c := range criteria {
+		capped[i] = c
+		a, ok := c.(AlphaCapper)
+		if !ok || isNil(c) {
+			continue
+		}
+		capped[i] = a.CapAlpha(most)
+		if isNil(capped[i]) || valueType(capped[i]) != valueType(c) {
+			return nil, fmt.Errorf("criterion %d: CapAlpha of a %T returns a %T: give the type a CapAlpha of its own", i+1, c, capped[i])
+		}
+		proves = proves || a.Proof() == ProveBetter
 	}
-	if v, ok := c.(interface{ Validate() error }); ok {
-		return v.Validate()
+	if !proves {
+		return nil, errors.New("MaxAlpha is set, but no criterion that proves the shadow better has an error rate that it could lower")
 	}
-	return nil
+	return capped, nil
 }

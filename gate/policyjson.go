@@ -1,74 +1,66 @@
 package gate
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // policyJSON is the wire form of a Policy.
 type policyJSON struct {
-	SchemaVersion int               `json:"schema_version"`
-	Name          string            `json:"name"`
-	MaxAlpha      float64           `json:"max_alpha,omitempty"`
-	Criteria      []json.RawMessage `json:"criteria"`
-	First         []json.RawMessage `json:"first"`
+	Name     string            `json:"name"`
+	MaxAlpha float64           `json:"max_alpha,omitempty"`
+	Criteria []json.RawMessage `json:"criteria"`
+	First    []json.RawMessage `json:"first"`
 }
 
 // MarshalJSON writes the policy, each criterion as an object with its kind as "type":
 //
 //	{"schema_version": 1, "name": "mine", "criteria": [{"type": "min_samples", "rows": 500}], "first": []}
 //
-// A criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is a
-// text that is not UTF-8.
+// A host's criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is
+// a text that is not UTF-8.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	all, err := newKinds()
 	if err != nil {
 		return nil, err
 	}
-	wire := policyJSON{SchemaVersion: schemaVersion, Name: p.Name, MaxAlpha: p.MaxAlpha}
+	document := policyJSON{Name: p.Name, MaxAlpha: p.MaxAlpha}
 	var errs [2]error
-	wire.Criteria, errs[0] = all.marshalList("Criteria", p.Criteria)
-	wire.First, errs[1] = all.marshalList("First", p.First)
+	document.Criteria, errs[0] = convertList("Criteria", p.Criteria, all.marshal)
+	document.First, errs[1] = convertList("First", p.First, all.marshal)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("gate: policy %q: %w", p.Name, err)
 	}
-	data, err := json.Marshal(wire)
+	data, err := wire.MarshalStruct(document, schemaVersion)
 	if err != nil {
 		return nil, err
 	}
-	if escapesReplacement(data) {
+	if replaced.Match(data) {
 		return nil, fmt.Errorf("gate: policy %q: a text of it is not UTF-8", p.Name)
 	}
 	return data, nil
 }
 
-// escapesReplacement reports whether JSON holds the escape \ufffd, which package json
-// writes for what is not UTF-8: the character itself, if a text has it, needs no escape.
-// Where the backslash is escaped itself, these are six characters of a text.
-func escapesReplacement(data []byte) bool {
-	for i := 0; i < len(data); i++ {
-		if data[i] == '\\' {
-			if bytes.HasPrefix(data[i:], []byte(`\ufffd`)) {
-				return true
-			}
-			i++ // what is escaped escapes nothing
-		}
-	}
-	return false
-}
+// replaced finds the escape \ufffd in JSON, which package json writes for what is not UTF-8:
+// the character itself, if a text has it, needs no escape. Where the backslash is escaped
+// itself, these are six characters of a text.
+var replaced = regexp.MustCompile(`(^|[^\\])(\\\\)*\\ufffd`)
 
-func (ks kinds) marshalList(list string, criteria []Criterion) ([]json.RawMessage, error) {
-	written := make([]json.RawMessage, len(criteria))
+// convertList converts the members of a list. The error names each that cannot be.
+func convertList[From, To any](name string, list []From, one func(From) (To, error)) ([]To, error) {
+	converted := make([]To, len(list))
 	var errs []error
-	for i, c := range criteria {
+	for i, v := range list {
 		var err error
-		if written[i], err = ks.marshal(c); err != nil {
-			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
+		if converted[i], err = one(v); err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", name, i, err))
 		}
 	}
-	return written, errors.Join(errs...)
+	return converted, errors.Join(errs...)
 }
 
 // UnmarshalJSON reads a policy that has only criteria of this package, as [ParsePolicy]
@@ -81,50 +73,35 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// ParsePolicy reads what [Policy.MarshalJSON] wrote, or a person in the same form.
-// Criteria of the host's own are read if a value of each kind is given: what the JSON
-// does not name is as in that value, which may be a pointer. The value is only read, and
-// shares nothing with the criterion that JSON holds. (Of a type that reads JSON by a method
-// of its own, what its unexported pointers and interfaces hold remains shared.)
+// ParsePolicy reads what [Policy.MarshalJSON] wrote, or what a person wrote in the same
+// form. Criteria and metrics of the host's own are read if their kinds are given, see
+// [KindOf] and [KindOfMetric].
 //
-// The error names every criterion of an unknown type or with an unknown, missing or
-// malformed field, and what there is instead. A threshold of this package's criteria must
-// be given, even one of 0, and null is none. A member that occurs twice is an error
-// wherever it is. Whether the values make sense, [Policy.Validate] tells.
-func ParsePolicy(data []byte, host ...Kinded) (Policy, error) {
+// The error names every criterion that has an unknown type, or an unknown, missing, null or
+// malformed field, and says what is wanted instead. A threshold must be given, even a
+// threshold of 0. A member that occurs twice is an error wherever it is. Whether the values
+// make sense, [Policy.Validate] tells.
+func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	all, err := newKinds(host...)
-	if err != nil {
+	named, taken := hostMetricsByName(host)
+	if err := errors.Join(err, taken); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	var wire policyJSON
-	if err := unmarshalStrict(data, &wire); err != nil {
+	var document policyJSON
+	if err := wire.UnmarshalStruct(data, &document, schemaVersion); err != nil {
 		return Policy{}, fmt.Errorf("gate: policy: %w", err)
 	}
-	if wire.SchemaVersion != schemaVersion {
-		return Policy{}, fmt.Errorf("gate: policy %q: schema_version is %d, want %d", wire.Name, wire.SchemaVersion, schemaVersion)
+	if document.Criteria == nil || document.First == nil {
+		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", document.Name)
 	}
-	if wire.Criteria == nil || wire.First == nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: criteria or first is null, want lists", wire.Name)
-	}
-	p := Policy{Name: wire.Name, MaxAlpha: wire.MaxAlpha}
+	p := Policy{Name: document.Name, MaxAlpha: document.MaxAlpha}
 	var errs [2]error
-	p.Criteria, errs[0] = all.unmarshalList("criteria", wire.Criteria)
-	p.First, errs[1] = all.unmarshalList("first", wire.First)
+	p.Criteria, errs[0] = convertList("criteria", document.Criteria, all.unmarshal)
+	p.First, errs[1] = convertList("first", document.First, all.unmarshal)
 	if err := errors.Join(errs[:]...); err != nil {
-		return Policy{}, fmt.Errorf("gate: policy %q: %w", wire.Name, err)
+		return Policy{}, fmt.Errorf("gate: policy %q: %w", document.Name, err)
 	}
+	withMetrics(p.Criteria, named)
+	withMetrics(p.First, named)
 	return p, nil
-}
-
-func (ks kinds) unmarshalList(list string, written []json.RawMessage) ([]Criterion, error) {
-	var criteria []Criterion
-	var errs []error
-	for i, data := range written {
-		c, err := ks.unmarshal(data)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s[%d]: %w", list, i, err))
-		}
-		criteria = append(criteria, c)
-	}
-	return criteria, errors.Join(errs...)
 }

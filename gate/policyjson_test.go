@@ -3,8 +3,6 @@ package gate_test
 import (
 	"encoding/json"
 	"math"
-	"math/big"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
@@ -22,18 +21,18 @@ var everyKind = gate.Policy{
 	Criteria: []gate.Criterion{
 		gate.Cooldown{Period: 36 * time.Hour},
 		gate.ErrorBudget{At: day0, Alpha: 0.01, Next: day0.Add(time.Hour), Spent: 0.02, Total: 0.1, Horizon: 90 * time.Minute},
-		gate.Floor{Metric: gate.Accuracy, Bound: 0.5},
-		gate.Improvement{Metric: gate.F1, Relative: 0.02, Absolute: 0.01},
+		gate.Floor{Metric: metrics.Accuracy, Bound: 0.5},
+		gate.Improvement{Metric: metrics.F1, Relative: 0.02, Absolute: 0.01},
 		gate.Maturity{Age: 48 * time.Hour, Share: 0.9, Optional: true},
 		gate.MaxLatency{Relative: 1.5, Absolute: 20 * time.Millisecond, Mean: true, Optional: true},
 		gate.MinCoverage{Share: 0.3},
 		gate.MinSamples{Rows: 500, PerClass: 20},
-		gate.NonInferior{Metric: gate.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
-		gate.NotWorse{Metric: gate.LogLoss, Margin: 0.1},
+		gate.NonInferior{Metric: metrics.Brier, Margin: 0.01, Relative: 0.03, Alpha: 0.1, Draws: 3000, Seed: 1},
+		gate.NotWorse{Metric: metrics.LogLoss, Margin: 0.1},
 	},
 	First: []gate.Criterion{
-		gate.Segments{Metric: gate.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
-		gate.Superior{Metric: gate.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
+		gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
+		gate.Superior{Metric: metrics.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
 	},
 }
 
@@ -85,7 +84,7 @@ func TestParsePolicy_Strict(t *testing.T) {
 		"of cooldown": {policy(`{"type":"cooldown","days":7}`), `cooldown: unknown field "days", want one of ["period"]`},
 		"value":       {policy(`{"type":"min_samples","rows":"many"}`), "min_samples: json: cannot unmarshal string"},
 		"null":        {policy(`null`), "null is not a JSON object"},
-		"list":        {policy(`[]`), "[] is not a JSON object"},
+		"list":        {policy(`[]`), "a list is not a JSON object"},
 		"both":        {policy(`{"type":"x"},{"type":"y"}`), `criteria[1]: unknown type "y"`},
 		"first":       {`{"schema_version":1,"name":"p","criteria":[],"first":[{"type":"x"}]}`, `first[0]: unknown type "x"`},
 		"version":     {`{"schema_version":2,"name":"p","criteria":[],"first":[]}`, "schema_version is 2, want 1"},
@@ -110,9 +109,9 @@ func TestParsePolicy_Strict(t *testing.T) {
 		"null name":   {`{"schema_version":1,"name":null,"criteria":[],"first":[]}`, `name is null, want a text`},
 		"null first":  {`{"schema_version":1,"name":"p","criteria":[],"first":null}`, `criteria or first is null, want lists`},
 		"deep twice":  {policy(`{"type":"x","y":[{"z":1,"\u007a":2}]}`), `criteria[0].y[0]: field "z" occurs twice`},
-		"trailing":    {policy("") + "{}", "data after the value"},
-		"cut":         {`{"schema_version":1,"na`, "unexpected EOF"},
-		"empty":       {``, "EOF"},
+		"trailing":    {policy("") + "{}", "after top-level value"},
+		"cut":         {`{"schema_version":1,"na`, "unexpected end of JSON input"},
+		"empty":       {``, "unexpected end of JSON input"},
 	} {
 		_, err := gate.ParsePolicy([]byte(c.data))
 		require.ErrorContains(t, err, c.want, name)
@@ -140,9 +139,9 @@ func (c budgeted) Check(*gate.Evidence) gate.Check {
 
 // listed is a host's criterion that holds what package json decodes into.
 type listed struct {
-	Limits map[string]float64 `json:"limits"`
-	Names  []string           `json:"names"`
-	Deep   *[1]map[string]int `json:"deep"`
+	Limits map[string]float64 `json:"limits,omitempty"`
+	Names  []string           `json:"names,omitempty"`
+	Deep   *[1]map[string]int `json:"deep,omitempty"`
 	Shared map[string]int     `json:"-"`
 }
 
@@ -152,26 +151,43 @@ func (c listed) Check(*gate.Evidence) gate.Check {
 	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
 }
 
-// Reading a policy does not change the value that was given for a kind.
-func TestParsePolicy_HostUnchanged(t *testing.T) {
+// What JSON does not name is as the host's function made it, for each criterion anew.
+func TestParsePolicy_HostDefaults(t *testing.T) {
 	t.Parallel()
-	of := func() listed {
+	shared := map[string]int{"s": 1}
+	fresh := func() listed {
 		return listed{
-			Limits: map[string]float64{"a": 1}, Names: []string{"x", "y"}, Deep: &[1]map[string]int{{"d": 1}},
-			Shared: map[string]int{"s": 1},
+			Limits: map[string]float64{"a": 1}, Names: []string{"x", "y"}, Deep: &[1]map[string]int{{"d": 1}}, Shared: shared,
 		}
 	}
-	host := of()
 	const criterion = `{"type":"listed","limits":{"a":2,"b":3},"names":["z"],"deep":[{"d":2}]}`
-	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`,{"type":"listed"}],"first":[]}`), host)
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`,{"type":"listed"}],"first":[]}`), gate.KindOf(fresh))
 	require.NoError(t, err)
-	require.Equal(t, of(), host)
 	require.Equal(t, listed{
-		Limits: map[string]float64{"a": 2, "b": 3}, Names: []string{"z"}, Deep: &[1]map[string]int{{"d": 2}}, Shared: host.Shared,
+		Limits: map[string]float64{"a": 2, "b": 3}, Names: []string{"z"}, Deep: &[1]map[string]int{{"d": 2}}, Shared: shared,
 	}, p.Criteria[0])
-	require.Equal(t, of(), p.Criteria[1])
-	p.Criteria[1].(listed).Limits["a"] = 7
-	require.Equal(t, of(), host)
+	require.Equal(t, fresh(), p.Criteria[1])
+}
+
+// A host's criterion is read as strictly as those of this package, at any depth.
+func TestParsePolicy_HostStrict(t *testing.T) {
+	t.Parallel()
+	for criterion, want := range map[string]string{
+		`{"type":"listed","Names":["x"]}`:           `listed: unknown field "Names", want one of ["limits" "names" "deep"]`,
+		`{"type":"listed","names":null}`:            `listed: names is null, want a list or no such field`,
+		`{"type":"listed","names":[null]}`:          `listed: names[0] is null, want a text`,
+		`{"type":"listed","limits":{"a":1,"a":2}}`:  `criteria[0].limits: field "a" occurs twice`,
+		`{"type":"listed","deep":[{"d":null}]}`:     `listed: deep[0].d is null, want a number`,
+		`{"type":"listed","names":"x"}`:             `listed: json: cannot unmarshal string`,
+		`{"type":"listed","Shared":{}}`:             `listed: unknown field "Shared"`,
+		`{"type":"budgeted"}`:                       `budgeted: field "euros" is missing`,
+		`{"type":"budgeted","euros":null}`:          `budgeted: euros is null, want a number`,
+		`{"type":"budgeted","euros":1,"prices":{}}`: `budgeted: unknown field "prices"`,
+	} {
+		_, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`],"first":[]}`),
+			gate.KindOf(func() listed { return listed{} }), gate.KindOf(func() budgeted { return budgeted{} }))
+		require.ErrorContains(t, err, want)
+	}
 }
 
 // limits and bounds are what a host's criterion may embed.
@@ -198,50 +214,12 @@ func (c embedding) Check(*gate.Evidence) gate.Check {
 
 func TestParsePolicy_HostEmbeds(t *testing.T) {
 	t.Parallel()
-	of := func() embedding {
-		return embedding{limits{Max: map[string]int{"a": 1}, Own: map[string]int{"o": 1}}, &bounds{Min: map[string]int{"a": 1}}}
-	}
-	host := of()
+	own := map[string]int{"o": 1}
+	kind := gate.KindOf(func() embedding { return embedding{limits{Own: own}, &bounds{}} })
 	const criterion = `{"type":"embedding","max":{"a":9,"b":2},"min":{"a":7}}`
-	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`],"first":[]}`), host)
+	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[`+criterion+`],"first":[]}`), kind)
 	require.NoError(t, err)
-	require.Equal(t, of(), host)
-	read := p.Criteria[0].(embedding)
-	require.Equal(t, map[string]int{"a": 9, "b": 2}, read.Max)
-	require.Equal(t, map[string]int{"a": 7}, read.Min)
-	require.Equal(t, host.Own, read.Own)
-}
-
-// ring is a host's criterion that contains itself, in each way there is.
-type ring struct {
-	Limit float64          `json:"limit"`
-	Next  *ring            `json:"next"`
-	All   []*ring          `json:"all"`
-	Named map[string]*ring `json:"named"`
-	Any   any              `json:"any"`
-}
-
-func (c *ring) Kind() string { return "ring" }
-
-func (c *ring) Check(*gate.Evidence) gate.Check {
-	return gate.Check{Verdict: gate.Pass, Reason: "yes"}
-}
-
-func TestParsePolicy_HostContainsItself(t *testing.T) {
-	t.Parallel()
-	host := &ring{Limit: 1}
-	list := []any{nil}
-	list[0] = list
-	host.Next, host.All, host.Named, host.Any = host, []*ring{host, host}, map[string]*ring{"r": host}, list
-	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"ring","next":{"limit":2}}],"first":[]}`), host)
-	require.NoError(t, err)
-	read := p.Criteria[0].(*ring)
-	require.NotSame(t, host, read)
-	require.Equal(t, 1.0, host.Limit, "nothing was written to what was given")
-	require.Equal(t, 2.0, read.Next.Limit)
-	require.Same(t, read.Next, read.All[0])
-	require.Same(t, read.Next, read.Named["r"])
-	require.Same(t, read.Next, read.Next.Next)
+	require.Equal(t, embedding{limits{Max: map[string]int{"a": 9, "b": 2}, Own: own}, &bounds{Min: map[string]int{"a": 7}}}, p.Criteria[0])
 }
 
 // pointed is a host's criterion that is a pointer, in a form of its own.
@@ -276,23 +254,28 @@ func TestParsePolicy_Host(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(data), `"criteria":[{"type":"budgeted","euros":5},{"type":"pointed"}]`)
 
-	prototype := &pointed{limit: 7}
-	p, err := gate.ParsePolicy(data, budgeted{prices: prices}, prototype)
+	kinds := []gate.Kind{
+		gate.KindOf(func() budgeted { return budgeted{prices: prices} }),
+		gate.KindOf(func() *pointed { return &pointed{limit: 7} }),
+	}
+	p, err := gate.ParsePolicy(data, kinds...)
 	require.NoError(t, err)
 	require.Equal(t, budgeted{5, prices}, p.Criteria[0])
 	require.Equal(t, &pointed{limit: 8}, p.Criteria[1])
-	require.Equal(t, 7, prototype.limit, "the value given is not the one read into")
 	require.Equal(t, gate.Promote, gate.Evaluate(p, better(t)).Outcome)
 
 	_, err = gate.ParsePolicy(data)
 	require.ErrorContains(t, err, `criteria[0]: unknown type "budgeted", want one of [`)
-	_, err = gate.ParsePolicy([]byte(strings.Replace(string(data), "euros", "dollars", 1)), budgeted{}, prototype)
+	_, err = gate.ParsePolicy([]byte(strings.Replace(string(data), "euros", "dollars", 1)), kinds...)
 	require.ErrorContains(t, err, `budgeted: unknown field "dollars", want one of ["euros"]`)
-	for want, host := range map[string][]gate.Kinded{
-		`gate_test.posing has the kind "floor", which is that of gate.Floor`: {posing{kind: "floor"}},
-		`which is that of gate_test.budgeted`:                                {budgeted{}, budgeted{}},
-		`gate_test.posing has an empty kind`:                                 {posing{}},
-		`the criterion is nil`:                                               {nil},
+	posing := func(kind string) gate.Kind { return gate.KindOf(func() posing { return posing{kind: kind} }) }
+	for want, host := range map[string][]gate.Kind{
+		`gate_test.posing has the kind "floor", which is that of gate.Floor`: {posing("floor")},
+		`which is that of gate_test.budgeted`:                                {kinds[0], kinds[0]},
+		`gate_test.posing has an empty kind`:                                 {posing("")},
+		`the criterion is nil`:                                               {gate.KindOf(func() *pointed { return nil })},
+		`a kind has no function that makes its criterion`:                    {gate.KindOf[*pointed](nil)},
+		`a zero Kind, want one made by KindOf`:                               {{}},
 	} {
 		_, err := gate.ParsePolicy(data, host...)
 		require.ErrorContains(t, err, want)
@@ -328,7 +311,7 @@ func TestPolicy_Texts(t *testing.T) {
 	} {
 		for _, p := range []gate.Policy{
 			{Name: name},
-			{Criteria: []gate.Criterion{gate.Segments{Metric: gate.F1, Columns: []string{name}}}},
+			{Criteria: []gate.Criterion{gate.Segments{Metric: metrics.F1, Columns: []string{name}}}},
 		} {
 			data, err := json.Marshal(p)
 			if !ok {
@@ -358,7 +341,7 @@ func TestPolicy_Draws(t *testing.T) {
 			require.Contains(t, gate.Evaluate(p, better(t)).Reasons()[0], want)
 		}
 	}
-	require.NoError(t, gate.Superior{Metric: gate.F1, Draws: paired.MaxDraws}.Validate())
+	require.NoError(t, validate(gate.Superior{Metric: metrics.F1, Draws: paired.MaxDraws}))
 }
 
 func TestPolicy_NilCriteria(t *testing.T) {
@@ -459,61 +442,12 @@ func (embedsMutual) Check(*gate.Evidence) gate.Check { return gate.Check{} }
 
 func TestParsePolicy_HostEmbedsItself(t *testing.T) {
 	t.Parallel()
+	kind := gate.KindOf(func() embedsMutual { return embedsMutual{mutual{mutual2: &mutual2{}}, &selfish{}} })
 	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"selfish","x":7},{"type":"mutual","a":1,"b":2,"x":3}],"first":[]}`),
-		selfish{X: 1}, embedsMutual{mutual{mutual2: &mutual2{}}, &selfish{}})
+		gate.KindOf(func() selfish { return selfish{X: 1} }), kind)
 	require.NoError(t, err)
 	require.Equal(t, selfish{X: 7}, p.Criteria[0])
 	require.Equal(t, embedsMutual{mutual{&mutual2{B: 2}, 1}, &selfish{X: 3}}, p.Criteria[1])
-	_, err = gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"mutual","c":1}],"first":[]}`), embedsMutual{})
-	require.ErrorContains(t, err, `unknown field "c", want one of ["a" "x" "b"]`)
-}
-
-// opaque reads JSON by its own method, into what it holds already.
-type opaque struct {
-	inner struct{ list []int }
-	named map[string]int
-}
-
-func (o *opaque) UnmarshalJSON(data []byte) error {
-	o.named["a"] = len(data)
-	return json.Unmarshal(data, &o.inner.list)
-}
-
-// reading is a host's criterion with fields of which only their own methods know what they
-// hold.
-type reading struct {
-	Limit big.Int             `json:"limit"`
-	Own   opaque              `json:"own"`
-	All   map[string]*big.Int `json:"all"`
-	From  netip.Addr          `json:"from"`
-	Since time.Time           `json:"since"`
-}
-
-func (reading) Kind() string                    { return "reading" }
-func (reading) Check(*gate.Evidence) gate.Check { return gate.Check{} }
-
-func TestParsePolicy_HostReadsItself(t *testing.T) {
-	t.Parallel()
-	const digits = "123456789012345678901234567890"
-	of := func() reading {
-		r := reading{
-			Own: opaque{named: map[string]int{"a": 1}}, All: map[string]*big.Int{"x": new(big.Int)},
-			From: netip.MustParseAddr("fe80::1%eth0"), Since: day0.In(time.FixedZone("here", 3600)),
-		}
-		r.Own.inner.list = []int{1, 2}
-		r.Limit.SetString(digits, 10)
-		r.All["x"].SetString(digits, 10)
-		return r
-	}
-	host := of()
-	p, err := gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"reading","limit":7,"own":[8,9],"all":{"x":7}},{"type":"reading"}],"first":[]}`), host)
-	require.NoError(t, err)
-	require.Equal(t, of(), host)
-	read := p.Criteria[0].(reading)
-	require.Equal(t, "7", read.Limit.String())
-	require.Equal(t, []int{8, 9}, read.Own.inner.list)
-	require.Equal(t, "7", read.All["x"].String())
-	read = p.Criteria[1].(reading)
-	require.Equal(t, of(), read)
-	require.True(t, read.From == host.From, "an address is told by a pointer in it")
+	_, err = gate.ParsePolicy([]byte(`{"schema_version":1,"name":"p","criteria":[{"type":"mutual","c":1}],"first":[]}`), kind)
+	require.ErrorContains(t, err, `unknown field "c", want one of [`)
 }

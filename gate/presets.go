@@ -1,14 +1,18 @@
 package gate
 
-import "time"
+import (
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
 
 const week = 7 * 24 * time.Hour
 
 // Standard returns the policy that states its error rates: the shadow is promoted if it
 //   - is proven better than production in the primary metric (F1, or RMSE for a
 //     regression) at a level of 0.05,
-//   - is proven not worse by 0.01 in the secondary one (Brier, or R2) at a level of 0.05,
-//   - is proven not worse by 3 % of production's value in the primary one at a level of
+//   - is proven not worse by 0.01 in the secondary metric (Brier, or R2) at a level of 0.05,
+//   - is proven not worse by 3 % of production's value in the primary metric at a level of
 //     0.01, which few rows cannot show,
 //   - is not proven worse by more than 5 % in any segment,
 //   - is better than a constant answer,
@@ -19,22 +23,22 @@ const week = 7 * 24 * time.Hour
 // period, at least half of them from before the last day, if the times are known, and a
 // week after the last promotion. Because all of these must hold (Berger 1982), a shadow
 // that is no better in the primary metric is promoted in at most about 5 % of comparisons,
-// whatever the other criteria are, and one that is worse by 3 % or more in at most about
-// 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
+// whatever the other criteria are, and a shadow that is worse by 3 % or more in at most
+// about 1 %. Simulation bears this out for classes: the test TestErrorRates prints how often,
 // and how many of the better models are promoted.
 // That the rows are drawn independently, and were not used to choose the shadow, is
-// assumed. A [Budget] bounds the error over many comparisons.
+// assumed. Package budget bounds the error over many comparisons.
 //
-// For a regression these rates hold if both models' errors are about normal, but not for a
-// shadow that errs rarely and grossly: one with errors a fifth smaller on all but 0.5 % of
-// the rows, and an RMSE that is as large as production's all the same, is promoted in about
-// half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on 5000. [Superior]
-// says why, and how far to trust it.
+// For a regression these rates hold if both models' errors are about normal. They do not
+// hold for a shadow that errs rarely and grossly: take a shadow whose errors are a fifth
+// smaller on all but 0.5 % of the rows, and whose RMSE is still as large as production's. It
+// is promoted in about half of the comparisons on 200 rows, in 10 % on 1000, and in 2 % on
+// 5000. [Superior] says why.
 //
 // A first deployment must be no worse than a constant answer.
 //
 // Models that give no probabilities have no Brier score: they need a policy without
-// [Secondary] and [Skill].
+// [metrics.Secondary] and [metrics.Skill].
 func Standard() Policy {
 	return Policy{
 		Name: "standard",
@@ -43,14 +47,14 @@ func Standard() Policy {
 			MinCoverage{Share: 0.30},
 			Maturity{Age: 24 * time.Hour, Share: 0.5, Optional: true},
 			Cooldown{Period: week},
-			Superior{Metric: Primary, Alpha: 0.05},
-			NonInferior{Metric: Secondary, Margin: 0.01, Alpha: 0.05},
-			NonInferior{Metric: Primary, Relative: 0.03, Alpha: 0.01},
-			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
-			Floor{Metric: Skill, Bound: 0},
+			Superior{Metric: metrics.Primary, Alpha: 0.05},
+			NonInferior{Metric: metrics.Secondary, Margin: 0.01, Alpha: 0.05},
+			NonInferior{Metric: metrics.Primary, Relative: 0.03, Alpha: 0.01},
+			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+			Floor{Metric: metrics.Skill, Bound: 0},
 			MaxLatency{Relative: 2, Absolute: 10 * time.Millisecond, Optional: true},
 		},
-		First: first(),
+		First: firstCriteria(),
 	}
 }
 
@@ -70,19 +74,19 @@ func Classic() Policy {
 			MinSamples{Rows: 200},
 			MinCoverage{Share: 0.30},
 			Cooldown{Period: week},
-			Improvement{Metric: Primary, Relative: 0.02},
-			NotWorse{Metric: Secondary, Margin: 0.01},
-			Segments{Metric: Primary, MaxDrop: 0.05, MinRows: 30},
+			Improvement{Metric: metrics.Primary, Relative: 0.02},
+			NotWorse{Metric: metrics.Secondary, Margin: 0.01},
+			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30},
 		},
-		First: first(),
+		First: firstCriteria(),
 	}
 }
 
-// first returns what a first deployment must show.
-func first() []Criterion {
+// firstCriteria returns what a first deployment must show.
+func firstCriteria() []Criterion {
 	return []Criterion{
 		MinSamples{Rows: 200},
 		MinCoverage{Share: 0.30},
-		Floor{Metric: Skill, Bound: 0},
+		Floor{Metric: metrics.Skill, Bound: 0},
 	}
 }

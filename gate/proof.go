@@ -4,56 +4,52 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/selfheal-ml/selfheal/gate/paired"
-)
-
-// The defaults of the statistical criteria.
-const (
-	defaultAlpha = 0.05
-	defaultDraws = 2000
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // Superior wants the shadow proven better than production: the one-sided confidence
-// bound of its gain, at the level 1-Alpha, must be above Min. If it truly is no better
-// than that, it passes with a probability of at most about Alpha. This is [ProveBetter].
+// bound of the gain, at the level 1-Alpha, must be above Min. A shadow whose true gain is
+// at most Min passes with a probability of at most about Alpha. This is [ProveBetter].
 //
-// Every metric is inferred from identical rows:
+// Both models are compared on identical rows:
 //
-//   - a metric of classes, accuracy among them, by a bootstrap over the cells of the joint
-//     confusion matrix, reweighted to the hypothesis ([paired.Tilted]); and never by fewer
-//     differing rows than the exact sign test needs;
-//   - ROCAUC by the method of DeLong;
-//   - Brier, LogLoss, MAE and MAPE from the differences of the rows' losses, and
-//     BrierSkill, RMSE, R2, PRAUC and ECE from the influence that each row has, by
-//     Student's t and its correction for skewness, whichever claims less. An ECE is
-//     compared as measured: that of fewer rows is larger, whatever the model.
+//   - in a metric of classes, accuracy among them, by a bootstrap over the cells of the
+//     joint confusion matrix, reweighted to the hypothesis ([paired.Tilted]). The exact sign
+//     test limits what few differing rows can prove;
+//   - in ROCAUC by the method of DeLong;
+//   - in Brier, LogLoss, MAE and MAPE by the differences of the rows' losses, and in
+//     BrierSkill, RMSE, R2, PRAUC and ECE by the influence of each row. The interval is that
+//     of Student's t or that of its correction for skewness, whichever claims less. An ECE is
+//     compared as measured, although the ECE of fewer rows is larger, whatever the model;
+//   - in a host's own metric by the bootstrap if [metrics.OfCounts] made the metric, by the
+//     differences of the rows' costs if [metrics.OfRows] made it.
 //
-// A metric of classes keeps its level down to that of a [Budget]'s share, from 200 rows on
+// A metric of classes keeps its level down to the share of an error budget, from 200 rows on
 // with some ten of each class among them, whatever the operating points of the models. So
-// do the means of bounded losses, such as Brier's, where no few rows make up most of the
+// does the mean of a bounded loss, such as Brier's, unless a few rows make up most of the
 // difference.
 //
-// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of the mean of
-// such a loss keeps its level for every population (Bahadur & Savage 1956): a shadow that
-// errs rarely but grossly looks better in rows that happen to hold none of its large
-// errors. The level holds for errors that are about normal. If most of the squared error is
-// that of a few rows, a level of 5 % is one of about 10 % where some ten such rows are
-// expected, 6 to 8 % where twenty are, and nothing like it (15 to 50 %) where five or fewer
-// are. Where such errors matter, have more rows, or a criterion of the host's own that
-// bounds the loss.
+// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound. No test of the mean of such a
+// loss keeps its level for every population (Bahadur & Savage 1956): a shadow that errs
+// rarely but grossly looks better on rows that happen to hold none of its large errors. The
+// level holds for errors that are about normal. Where a few rows make up most of the squared
+// error, a level of 5 % is in truth about 10 % if some ten such rows are expected, 6 to 8 %
+// if twenty are, and 15 to 50 % if five or fewer are. Where such errors matter, have more
+// rows, or give the loss a bound in a metric of the host's own.
 //
-// For a metric of classes the cost grows with the draws times the kinds of rows that occur (a
-// truth and both answers), and with the square of these, not with the rows: milliseconds for
-// two or three classes, half a second for 2,000 rows of 200. More than 1,000 classes are an
-// Error.
+// In a metric of classes the time grows with the draws, and with the square of the number
+// of kinds of rows (a truth and both answers), not with the rows: milliseconds for two or
+// three classes, half a second for 2,000 rows of 200 classes. More than 1,000 classes make
+// the check [Errored].
 //
-// Not shown on these rows is Undecided, with the rows that would show a gain as large as
-// the measured one with a power of 80 %; proven not to be better, or alike in every
-// answer, is a Fail. The statistic is the gain, positive if the shadow is better, and CI
-// bounds it on either side at
-// 1-Alpha, which makes its two-sided level 1-2*Alpha.
+// A gain that these rows do not prove is Undecided, and Needed says how many rows would
+// prove a gain as large as the measured gain with a power of 80 %. A gain that is ruled out,
+// or models that answer every row alike, are a Fail. The statistic is the gain, positive if
+// the shadow is better. CI bounds the gain on either side at 1-Alpha, so that its two-sided
+// level is 1-2*Alpha.
 type Superior struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Min is the gain that must be exceeded, in the unit of the metric. Default 0.
 	Min float64 `json:"min,omitempty"`
 	// Alpha is the chance of passing by luck, from 1e-5 on. Default 0.05.
@@ -64,10 +60,10 @@ type Superior struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite Min, an
+// validate returns every violation: an unknown metric, a negative or infinite Min, an
 // Alpha below 1e-5, where no approximation holds, or of 0.5 or more, Draws that are not
 // 100 to 1,000,000.
-func (c Superior) Validate() error {
+func (c Superior) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Min, 0), "Min", c.Min, "0 or more")
@@ -76,8 +72,12 @@ func (c Superior) Validate() error {
 }
 
 // Check passes if the gain is proven.
-func (c Superior) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
+func (c Superior) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Superior) metric() metrics.Metric { return c.Metric }
+
+func (c Superior) check(v view) Check {
+	m := metricOf(c.Metric, v)
 	return hypothesis{
 		pairing: newPairing(m, false, c.Draws, c.Seed),
 		alpha:   cmp.Or(c.Alpha, defaultAlpha),
@@ -89,7 +89,7 @@ func (c Superior) Check(e *Evidence) Check {
 			return "a gain above " + write(c.Min)
 		},
 		proven: "is proven", refuted: "is ruled out", unproven: "is not proven",
-	}.check(e, Check{Criterion: string(m) + " superiority", Proof: ProveBetter, Metric: m})
+	}.check(v, m, Check{Criterion: m.String() + " superiority", Proof: ProveBetter, Metric: m.String()})
 }
 
 // NonInferior wants the shadow proven not worse than production by a margin or more: the
@@ -97,7 +97,7 @@ func (c Superior) Check(e *Evidence) Check {
 // If it truly is that much worse, it passes with a probability of at most about Alpha.
 // This is [ProveNotWorse]; everything else is as for [Superior]. Set Margin or Relative.
 type NonInferior struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// Margin is the loss that must be excluded, in the unit of the metric, above 0.
 	Margin float64 `json:"margin,omitempty"`
 	// Relative is the loss that must be excluded as a share of production's value: 0.03
@@ -114,10 +114,10 @@ type NonInferior struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, neither or both of Margin and
+// validate returns every violation: an unknown metric, neither or both of Margin and
 // Relative, one that is negative or infinite, an Alpha or Draws that [Superior.Validate]
 // would object to.
-func (c NonInferior) Validate() error {
+func (c NonInferior) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")
@@ -131,15 +131,19 @@ func (c NonInferior) Validate() error {
 }
 
 // Check passes if a loss of the margin is excluded.
-func (c NonInferior) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
+func (c NonInferior) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c NonInferior) metric() metrics.Metric { return c.Metric }
+
+func (c NonInferior) check(v view) Check {
+	m := metricOf(c.Metric, v)
 	return hypothesis{
 		pairing: newPairing(m, c.Relative > 0, c.Draws, c.Seed),
 		alpha:   cmp.Or(c.Alpha, defaultAlpha),
 		bound:   -c.Margin - c.Relative, // one of them is 0
 		claim:   func(write func(v float64) string) string { return "a loss of " + write(c.Margin+c.Relative) },
 		proven:  "is ruled out", refuted: "or more is proven", unproven: "is not ruled out",
-	}.check(e, Check{Criterion: string(m) + " non-inferiority", Proof: ProveNotWorse, Metric: m})
+	}.check(v, m, Check{Criterion: m.String() + " non-inferiority", Proof: ProveNotWorse, Metric: m.String()})
 }
 
 // hypothesis is that the gain is above a bound, and how to say what was found of it.
@@ -151,36 +155,36 @@ type hypothesis struct {
 }
 
 // check fills the check of the hypothesis.
-func (h hypothesis) check(e *Evidence, check Check) Check {
-	check.Unit, check.Threshold, check.N = UnitGain, h.bound, e.N()
-	if h.relative {
+func (h hypothesis) check(v view, m metric, check Check) Check {
+	check.Unit, check.Threshold, check.N = UnitGain, h.bound, v.n
+	if h.Relative {
 		check.Unit = UnitRelativeGain
 	}
-	if e.First() {
+	if v.first {
 		return check.noProduction()
 	}
-	r, err := h.compare(e, subset{})
+	r, err := h.compare(v, subset{})
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	ci, err := r.ci(h.alpha)
+	ci, err := r.Interval(h.alpha)
 	if err != nil {
 		return check.unmeasured(err)
 	}
-	check.Statistic, check.CI = r.gain, ci
-	more := tell(h.write, h.bound, r.gain, ci.Lo, ci.Hi)
+	check.Statistic, check.CI = r.Gain, &Interval{Lo: ci.Lo, Hi: ci.Hi, Level: ci.Level}
+	more := tell(h.write, h.bound, r.Gain, ci.Lo, ci.Hi)
 	found := fmt.Sprintf("%s (gain %s, %.4g %% CI %s to %s) on %s rows",
-		movement(h.metric, r.production, r.shadow, more), h.signed(r.gain, more), 100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
+		m.movement(r.Production, r.Shadow, more), h.signed(r.Gain, more), 100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
 	claim := h.claim(func(v float64) string { return h.write(v, more) })
 	switch {
-	case r.differ == 0 && h.bound >= 0:
+	case r.Differ == 0 && h.bound >= 0:
 		return check.with(Fail, "%s: the models answer every row alike", found)
 	case ci.Lo > h.bound:
 		return check.with(Pass, "%s: %s %s", found, claim, h.proven)
 	case ci.Hi <= h.bound:
 		return check.with(Fail, "%s: %s %s", found, claim, h.refuted)
 	}
-	check.Needed = r.needed(check.N, h.bound, h.alpha)
+	check.Needed = r.Needed(check.N, h.bound, h.alpha)
 	if check.Needed == 0 {
 		return check.with(Undecided, "%s: %s %s", found, claim, h.unproven)
 	}
@@ -189,26 +193,34 @@ func (h hypothesis) check(e *Evidence, check Check) Check {
 
 // write writes an amount of a gain in its unit.
 func (p pairing) write(v float64, more int) string {
-	if p.relative {
+	if p.Relative {
 		return share(v, more)
 	}
-	return p.metric.write(v, more)
+	return metric{p.Metric}.write(v, more)
 }
 
 // signed writes a gain in its unit.
 func (p pairing) signed(gain float64, more int) string {
-	if p.relative && isFinite(gain) {
+	if p.Relative && digits.IsFinite(gain) {
 		return plus(share(gain, more))
 	}
-	return p.metric.difference(gain, more)
+	return metric{p.Metric}.difference(gain, more)
 }
 
-func newPairing(m Metric, relative bool, draws int, seed uint64) pairing {
-	return pairing{m, relative, cmp.Or(draws, defaultDraws), seed}
+// CapAlpha returns c with the lower of both alphas.
+func (c Superior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
 }
 
-// inference records violations of Alpha and Draws, zero being the defaults.
-func (f *fields) inference(alpha float64, draws int) {
-	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
-	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))
+// Proof returns [ProveBetter].
+func (Superior) Proof() Proof { return ProveBetter }
+
+// CapAlpha returns c with the lower of both alphas.
+func (c NonInferior) CapAlpha(alpha float64) Criterion {
+	c.Alpha = min(alpha, cmp.Or(c.Alpha, defaultAlpha))
+	return c
 }
+
+// Proof returns [ProveNotWorse].
+func (NonInferior) Proof() Proof { return ProveNotWorse }

@@ -1,27 +1,28 @@
 package gate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Errors of [Recompute] and [RecomputeFrom].
+// Errors of [Recompute] and [RecomputeFrom], beside [ErrNeedsRows].
 var (
-	// ErrNeedsRows means that a decision cannot be made again from what it stores, only
-	// from its evidence: see [RecomputeFrom].
-	ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
-	// ErrDiffers means that something else comes of it when a decision is made again:
-	// the stored one was changed, or another version of this package made it.
-	// It is also [ErrRounding] if another processor may have.
+	// ErrDiffers means that a decision which is made again is not the stored decision: the
+	// stored decision was changed, or another version of this package made it. The error is
+	// [ErrRounding] too if the difference may come from another processor.
 	ErrDiffers = errors.New("gate: the recomputed decision differs")
-	// ErrRounding is an [ErrDiffers] where all is the same but for numbers that differ by
-	// less than a millionth: processors differ in the last digits of what they compute,
-	// and a rounded number may seldom show it.
+	// ErrRounding is an [ErrDiffers] where only measured numbers differ, by less than a
+	// millionth. Processors differ in the last digits of what they compute, and a rounded
+	// number may, seldom, show the difference.
 	ErrRounding = fmt.Errorf("%w in the last digits only, as between processors", ErrDiffers)
 )
 
@@ -31,46 +32,47 @@ var (
 // computed from that, so that another processor or build seldom leads to another digit;
 // where it does, the error is [ErrRounding], which is an [ErrDiffers] too.
 //
-// The criteria of this package need nothing else; a host's own is an error. The error is
-// [ErrNeedsRows] if no rules are stored because a criterion is not [Kinded], no tallies
-// because there are too many, or if there are more than ten million rows.
+// The criteria of this package need nothing else, but the host's own metrics that they
+// name: see [KindOfMetric]. The error is [ErrNeedsRows] if a criterion is a host's own, if no
+// rules are stored because a host's criterion is not [Kinded], if no tallies are stored
+// because there were too many, or if there are more than ten million rows.
 //
 // What was measured of single rows, such as Brier's score, is taken from the decision as
 // it is: whether that is what the rows say, [RecomputeFrom] tells.
-func Recompute(d Decision) (Decision, error) {
+func Recompute(d Decision, host ...Kind) (Decision, error) {
 	if d.Rules == nil || d.Basis == nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
 	}
-	policy, err := ParsePolicy(d.Rules)
+	policy, err := d.parseRules(host)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
-	e, err := d.Basis.evidence(d)
+	v, source, err := storedView(d)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
 	again := Decision{
-		Policy: policy.Name, First: e.First(), At: d.At, N: e.N(), RowSet: d.RowSet, Evidence: d.Evidence, Prev: d.Prev,
+		Policy: policy.Name, First: d.First, At: d.At, N: d.N, RowSet: d.RowSet, Evidence: d.Evidence, Prev: d.Prev,
 	}
-	again.decide(policy, e, func() {})
-	if len(e.facts.missing) > 0 {
-		return Decision{}, fmt.Errorf("gate: recompute: %w: %s", ErrNeedsRows, strings.Join(e.facts.missing, ", "))
+	again.decide(policy, v, func() {})
+	if missing := source.found.missing; len(missing) > 0 {
+		return Decision{}, fmt.Errorf("gate: recompute: %w: %s", ErrNeedsRows, strings.Join(missing, ", "))
 	}
 	return again, again.same(d)
 }
 
 // RecomputeFrom makes a decision again from its rules and the evidence it was made from,
 // and returns the result, which has the same bytes as JSON unless the error is
-// [ErrDiffers]. Criteria of the host's own are read as by [ParsePolicy]. Other evidence,
+// [ErrDiffers]. Criteria and metrics of the host's own are read as by [ParsePolicy]. Other evidence,
 // or a decision that stores no rules, is an error.
-func RecomputeFrom(d Decision, e Evidence, host ...Kinded) (Decision, error) {
+func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if hash := e.Hash(); hash != d.Evidence {
 		return Decision{}, fmt.Errorf("gate: recompute: the evidence has the hash %q, want %q", hash, d.Evidence)
 	}
 	if d.Rules == nil {
 		return Decision{}, errors.New("gate: recompute: the decision stores no rules")
 	}
-	policy, err := ParsePolicy(d.Rules, host...)
+	policy, err := d.parseRules(host)
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
@@ -79,117 +81,116 @@ func RecomputeFrom(d Decision, e Evidence, host ...Kinded) (Decision, error) {
 	return again, again.same(d)
 }
 
-// same returns an error that says where d is not the other decision.
+// parseRules reads the policy. A metric that the decision measured must be known.
+func (d Decision) parseRules(host []Kind) (Policy, error) {
+	policy, err := ParsePolicy(d.Rules, host...)
+	for _, c := range slices.Concat(policy.Criteria, policy.First) {
+		asks, ok := c.(interface{ metric() metrics.Metric })
+		if !ok || asks.metric().Validate() == nil {
+			continue
+		}
+		name := asks.metric().String()
+		if _, measured := d.Shadow[name]; measured || slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
+			return Policy{}, fmt.Errorf("%q is a metric of the host: give its KindOfMetric", name)
+		}
+	}
+	return policy, err
+}
+
+// same returns an error that says where d is not the other decision, which was stored.
 func (d Decision) same(other Decision) error {
-	err := d.differs(other)
-	if errors.Is(err, ErrDiffers) && d.near(other).differs(other) == nil {
-		_, where, _ := strings.Cut(err.Error(), ErrDiffers.Error()+": ")
-		return fmt.Errorf("%w: %s", ErrRounding, where)
-	}
-	return err
-}
-
-// near returns d with those numbers of the other decision that differ by no more than
-// rounding explains.
-func (d Decision) near(other Decision) Decision {
-	d.Production, d.Shadow = nearMetrics(d.Production, other.Production), nearMetrics(d.Shadow, other.Shadow)
-	if d.Basis != nil && other.Basis != nil {
-		basis := *d.Basis
-		basis.Facts = maps.Clone(basis.Facts)
-		for name, f := range basis.Facts {
-			if was := other.Basis.Facts[name]; len(was.Values) == len(f.Values) {
-				f.Values = slices.Clone(f.Values)
-				for i, v := range was.Values {
-					f.Values[i] = near(f.Values[i], v, 0)
-				}
-				basis.Facts[name] = f
-			}
-		}
-		d.Basis = &basis
-	}
-	if len(d.Checks) != len(other.Checks) {
-		return d
-	}
-	d.Checks = slices.Clone(d.Checks)
-	for i := range d.Checks {
-		d.Checks[i] = d.Checks[i].near(other.Checks[i])
-	}
-	return d
-}
-
-func (c Check) near(other Check) Check {
-	// The ends of an interval are of one scale, also the one that is about 0.
-	scale := math.Abs(c.Statistic)
-	if c.CI != nil && other.CI != nil {
-		for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
-			if isFinite(end) {
-				scale = max(scale, math.Abs(end))
-			}
-		}
-		c.CI = &Interval{Lo: near(c.CI.Lo, other.CI.Lo, scale), Hi: near(c.CI.Hi, other.CI.Hi, scale), Level: c.CI.Level}
-	}
-	c.Statistic = near(c.Statistic, other.Statistic, scale)
-	if len(c.Segments) != len(other.Segments) {
-		return c
-	}
-	c.Segments = slices.Clone(c.Segments)
-	for i := range c.Segments {
-		s, was := &c.Segments[i], other.Segments[i]
-		s.Production, s.Shadow, s.Drop = near(s.Production, was.Production, 0), near(s.Shadow, was.Shadow, 0), near(s.Drop, was.Drop, 0)
-		s.PValue, s.Detectable = near(s.PValue, was.PValue, 0), near(s.Detectable, was.Detectable, 0)
-	}
-	return c
-}
-
-func nearMetrics(is, was map[Metric]float64) map[Metric]float64 {
-	is = maps.Clone(is)
-	for m, v := range is {
-		if other, ok := was[m]; ok {
-			is[m] = near(v, other, 0)
-		}
-	}
-	return is
-}
-
-// near returns other, unless it differs from v by more than a millionth of them or of a
-// larger scale.
-func near(v, other, scale float64) float64 {
-	if isFinite(v) && isFinite(other) && math.Abs(v-other) <= 1e-6*max(scale, math.Abs(v), math.Abs(other)) {
-		return other
-	}
-	return v
-}
-
-// differs returns an error that says where d is not the other decision to the byte.
-func (d Decision) differs(other Decision) error {
-	a, err := json.Marshal(d)
+	is, err := d.decoded()
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(other)
+	was, err := other.decoded()
 	if err != nil {
 		return err
 	}
-	was, err := members(b)
-	if err != nil {
-		return err
+	differs := ErrDiffers
+	if near(is, was, false, 0) {
+		differs = ErrRounding
 	}
-	is, err := members(a)
-	if err != nil {
-		return err
-	}
-	stored := make(map[string]string, len(was))
-	for _, m := range was {
-		stored[m.name] = string(m.value)
-	}
-	for _, m := range is {
-		if s := stored[m.name]; s != string(m.value) {
-			return fmt.Errorf("%w: %s is %s, was %s", ErrDiffers, m.name, m.value, s)
+	names := maps.Clone(is)
+	maps.Copy(names, was)
+	for _, name := range sortedKeys(names) {
+		if !reflect.DeepEqual(is[name], was[name]) {
+			return fmt.Errorf("%w: %s is %s, was %s", differs, name, written(is[name]), written(was[name]))
 		}
-		delete(stored, m.name)
-	}
-	if rest := sortedKeys(stored); len(rest) > 0 {
-		return fmt.Errorf("%w: %s is not there, was %s", ErrDiffers, rest[0], stored[rest[0]])
 	}
 	return nil
+}
+
+// decoded returns the members of the decision's JSON, in which a number is a [json.Number].
+func (d Decision) decoded() (members map[string]any, err error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return members, decoder.Decode(&members)
+}
+
+// written returns the JSON of what was decoded.
+func written(v any) []byte {
+	data, _ := json.Marshal(v) // can be written, because it was read
+	return data
+}
+
+// measured are the members of a decision's JSON that hold numbers which are measured.
+var measured = []string{"production", "shadow", "values", "statistic", "ci", "drop", "p_value", "detectable"}
+
+// near reports whether decoded JSON is the same, but for measured numbers that differ by
+// no more than a millionth of them or of a larger scale.
+func near(is, was any, rounded bool, scale float64) bool {
+	switch is := is.(type) {
+	case map[string]any:
+		was, ok := was.(map[string]any)
+		if !ok || len(is) != len(was) {
+			return false
+		}
+		if ci, ok := is["ci"].(map[string]any); ok {
+			// The ends of an interval are of one scale, also the one that is about 0.
+			scale = max(size(is["statistic"]), size(ci["lo"]), size(ci["hi"]))
+		}
+		for name, v := range is {
+			other, ok := was[name]
+			of := 0.0
+			if slices.Contains([]string{"statistic", "ci", "lo", "hi"}, name) {
+				of = scale
+			}
+			if !ok || !near(v, other, name != "level" && (rounded || slices.Contains(measured, name)), of) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		was, ok := was.([]any)
+		if !ok || len(is) != len(was) {
+			return false
+		}
+		for i := range is {
+			if !near(is[i], was[i], rounded, scale) {
+				return false
+			}
+		}
+		return true
+	case json.Number:
+		other, ok := was.(json.Number)
+		if !ok || !rounded {
+			return is == was
+		}
+		a, errA := is.Float64()
+		b, errB := other.Float64()
+		return errA == nil && errB == nil && math.Abs(a-b) <= 1e-6*max(scale, size(is), size(other))
+	}
+	return is == was
+}
+
+// size returns the absolute value of a number, 0 of anything else.
+func size(v any) float64 {
+	n, _ := v.(json.Number)
+	f, _ := n.Float64()
+	return math.Abs(f)
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -32,10 +35,10 @@ func TestRecompute(t *testing.T) {
 	worse := better(t)
 	worse.Production, worse.Shadow = &worse.Shadow, *worse.Production
 	classes := gate.Policy{Name: "classes", Criteria: []gate.Criterion{
-		gate.Superior{Metric: gate.MCC, Alpha: 0.01}, gate.NonInferior{Metric: gate.Recall, Margin: 0.1}, gate.Segments{Metric: gate.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
-		gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.1, MinRows: 20},
-	}, First: []gate.Criterion{gate.Floor{Metric: gate.PRAUC, Bound: 0.4}}}
-	budgeted, err := gate.Budget{}.Apply(gate.Standard(), day0)
+		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.Recall, Margin: 0.1}, gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
+		gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.1, MinRows: 20},
+	}, First: []gate.Criterion{gate.Floor{Metric: metrics.PRAUC, Bound: 0.4}}}
+	budgeted, err := budget.Budget{}.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
 	outcomes := map[gate.Outcome]bool{}
 	for name, e := range map[string]gate.Evidence{
@@ -58,7 +61,7 @@ func TestRecompute(t *testing.T) {
 
 func TestRecompute_Chained(t *testing.T) {
 	t.Parallel()
-	var chain gate.Chain
+	var chain audit.Chain
 	_, err := chain.Append(sample())
 	require.NoError(t, err)
 	e := better(t)
@@ -90,7 +93,7 @@ func TestDecision_NotUTF8(t *testing.T) {
 	require.ErrorContains(t, named.Validate(), `the Name "\xff" is not UTF-8`)
 	_, err := json.Marshal(named)
 	require.ErrorContains(t, err, "is not UTF-8")
-	var chain gate.Chain
+	var chain audit.Chain
 	var decisions []gate.Decision
 	for _, d := range []gate.Decision{
 		gate.Evaluate(gate.Standard(), bad), gate.Evaluate(named, better(t)), gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{odd}}, better(t)),
@@ -99,7 +102,7 @@ func TestDecision_NotUTF8(t *testing.T) {
 		require.NoError(t, err)
 		decisions = append(decisions, stored(t, d))
 	}
-	end, err := gate.Chain{}.Verify(decisions...)
+	end, err := audit.Chain{}.Verify(decisions...)
 	require.NoError(t, err)
 	require.Equal(t, chain, end)
 	require.Equal(t, gate.Inconclusive, decisions[0].Outcome)
@@ -115,7 +118,7 @@ func TestRecompute_Tampered(t *testing.T) {
 		"statistic": func(d *gate.Decision) { d.Checks[4].Statistic++ },
 		"reason":    func(d *gate.Decision) { d.Checks[4].Reason = "because" },
 		"check":     func(d *gate.Decision) { d.Checks = d.Checks[:3] },
-		"metric":    func(d *gate.Decision) { d.Shadow[gate.F1] = 1 },
+		"metric":    func(d *gate.Decision) { d.Shadow[metrics.F1.String()] = 1 },
 		"name":      func(d *gate.Decision) { d.Policy = "strict" },
 		"rules": func(d *gate.Decision) {
 			d.Rules = []byte(`{"schema_version":1,"name":"classic","criteria":[],"first":[]}`)
@@ -144,7 +147,7 @@ func TestRecompute_Malformed(t *testing.T) {
 	t.Parallel()
 	e := timed(better(t))
 	for want, spoil := range map[string]func(d *gate.Decision){
-		"gate: recompute: gate: policy: EOF": func(d *gate.Decision) { d.Rules = []byte{} },
+		"gate: recompute: gate: policy: unexpected end of JSON input": func(d *gate.Decision) { d.Rules = []byte{} },
 		`unknown type "x"`: func(d *gate.Decision) {
 			d.Rules = []byte(`{"schema_version":1,"name":"","criteria":[{"type":"x"}],"first":[]}`)
 		},
@@ -159,7 +162,7 @@ func TestRecompute_Malformed(t *testing.T) {
 		"needs the rows of the evidence: they are more than 10,000": func(d *gate.Decision) { d.N = 10_000_001 },
 		"the decision stores no rules or no basis":                  func(d *gate.Decision) { d.Basis = nil },
 		"needs the rows of the evidence: rows of 24h0m0s or older":  func(d *gate.Decision) { delete(d.Basis.Facts, "rows of 24h0m0s or older") },
-		"needs the rows of the evidence: shadow brier":              func(d *gate.Decision) { delete(d.Shadow, gate.Brier) },
+		"needs the rows of the evidence: shadow brier":              func(d *gate.Decision) { delete(d.Shadow, metrics.Brier.String()) },
 	} {
 		d := stored(t, gate.Evaluate(gate.Standard(), e))
 		spoil(&d)
@@ -176,12 +179,13 @@ func TestRecompute_HostCriteria(t *testing.T) {
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5, prices: prices}}}, e)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "budgeted"`)
-	again, err := gate.RecomputeFrom(d, e, budgeted{prices: prices})
+	priced := gate.KindOf(func() budgeted { return budgeted{prices: prices} })
+	again, err := gate.RecomputeFrom(d, e, priced)
 	require.NoError(t, err)
 	require.Equal(t, hash(t, d), hash(t, again))
-	_, err = gate.RecomputeFrom(d, e, budgeted{})
+	_, err = gate.RecomputeFrom(d, e, gate.KindOf(func() budgeted { return budgeted{} }))
 	require.ErrorIs(t, err, gate.ErrDiffers, "at other prices")
-	_, err = gate.RecomputeFrom(d, better(t), budgeted{prices: prices})
+	_, err = gate.RecomputeFrom(d, better(t), priced)
 	require.ErrorContains(t, err, "the evidence has the hash")
 
 	d = gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{says(gate.Pass)}}, e)
@@ -201,7 +205,7 @@ func TestBasis_Bounded(t *testing.T) {
 		}
 		e.Segments[string(rune('a'+column))] = names
 	}
-	policy := gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: gate.F1}}}
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: metrics.F1}}}
 	d := gate.Evaluate(policy, e)
 	require.Equal(t, gate.Promote, d.Outcome)
 	require.Nil(t, d.Basis.Tallies)
@@ -211,7 +215,7 @@ func TestBasis_Bounded(t *testing.T) {
 	_, err = gate.RecomputeFrom(d, e)
 	require.NoError(t, err)
 
-	var tally gate.Tally
+	var tally metrics.Tally
 	require.ErrorContains(t, json.Unmarshal([]byte(`[1,2,3]`), &tally), "tally of 3 numbers, want 4")
 	require.Error(t, json.Unmarshal([]byte(`{}`), &tally))
 }
@@ -253,9 +257,9 @@ func TestEvaluate_SegmentsOfOneRow(t *testing.T) { // alone, to see what it allo
 	e := gate.Evidence{
 		Target:     predictlog.Target{Task: predictlog.Multiclass},
 		Coverage:   labels.Count{Predictions: n, Labelled: n},
-		Truth:      gate.Answers{Class: make([]int, n)},
-		Production: &gate.Answers{Class: make([]int, n)},
-		Shadow:     gate.Answers{Class: make([]int, n)},
+		Truth:      metrics.Answers{Class: make([]int, n)},
+		Production: &metrics.Answers{Class: make([]int, n)},
+		Shadow:     metrics.Answers{Class: make([]int, n)},
 		Segments:   map[string][]string{"id": make([]string, n)},
 	}
 	for c := range classes {
@@ -280,10 +284,10 @@ func TestRecompute_Memory(t *testing.T) { // alone, to see what it allocates
 	e := better(t)
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.MinSamples{Rows: 1}}, First: []gate.Criterion{gate.MinSamples{Rows: 1}}}, e)
 	d.N = 10_000_000
-	d.Basis.Tallies = []gate.Tally{{Rows: d.N}}
-	d.Basis.Segments = map[string]map[string][]gate.Tally{}
+	d.Basis.Tallies = []metrics.Tally{{Rows: d.N}}
+	d.Basis.Segments = map[string]map[string][]metrics.Tally{}
 	for column := range 60 {
-		d.Basis.Segments[strconv.Itoa(column)] = map[string][]gate.Tally{"a": {{Rows: d.N}}}
+		d.Basis.Segments[strconv.Itoa(column)] = map[string][]metrics.Tally{"a": {{Rows: d.N}}}
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -1,7 +1,11 @@
 package gate
 
 import (
+	_ "embed"
 	"fmt"
+	"html/template"
+	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -9,6 +13,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // page is what a decision looks like to a person. Everything is text by now.
@@ -48,28 +55,40 @@ type pageSegment struct {
 
 type pageMetric struct{ Name, Production, Shadow, Change string }
 
+//go:embed decision.html
+var decisionHTML string
+
+var decisionTemplate = template.Must(template.New("decision").Parse(decisionHTML))
+
+// WriteHTML writes the decision as one self-contained page: no script, font or picture is
+// loaded from elsewhere, and it reads in light and dark, on paper and on a phone. Equal
+// decisions give equal bytes. The error is that of w.
+func (d Decision) WriteHTML(w io.Writer) error {
+	if err := decisionTemplate.Execute(w, newPage(d)); err != nil {
+		return fmt.Errorf("gate: write HTML: %w", err)
+	}
+	return nil
+}
+
 func newPage(d Decision) *page {
 	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead(), Compared: d.Production != nil}
 	p.Facts = d.facts()
 	for _, c := range d.Checks {
 		p.Checks = append(p.Checks, newPageCheck(c))
 	}
-	for _, info := range metricInfos {
-		after, ok := d.Shadow[info.metric]
-		if !ok {
-			continue
-		}
-		name := info.title
-		if info.loss {
+	for _, m := range d.measured() {
+		after := d.Shadow[m.String()]
+		name := m.Title()
+		if !m.HigherIsBetter() {
 			name += " (less is better)"
 		}
-		m := pageMetric{Name: name, Production: none, Shadow: info.metric.format(after), Change: none}
-		if before, ok := d.Production[info.metric]; ok {
-			more := info.metric.tellBoth(before, after)
-			m.Production, m.Shadow = info.metric.write(before, more), info.metric.write(after, more)
-			m.Change = info.metric.difference(difference(before, after), more)
+		row := pageMetric{Name: name, Production: none, Shadow: m.format(after), Change: none}
+		if before, ok := d.Production[m.String()]; ok {
+			more := m.tellBoth(before, after)
+			row.Production, row.Shadow = m.write(before, more), m.write(after, more)
+			row.Change = m.difference(digits.Difference(before, after), more)
 		}
-		p.Metrics = append(p.Metrics, m)
+		p.Metrics = append(p.Metrics, row)
 	}
 	if hash, err := d.Hash(); err == nil {
 		p.Prints = append(p.Prints, pageFact{Name: "Decision", Value: hash})
@@ -81,6 +100,23 @@ func newPage(d Decision) *page {
 		}
 	}
 	return p
+}
+
+// measured returns the metrics of the shadow: those of package metrics in their order, and
+// then those of the host by name.
+func (d Decision) measured() []metric {
+	var all []metric
+	names := maps.Clone(d.Shadow)
+	for _, m := range metrics.All() {
+		if _, ok := names[m.String()]; ok {
+			all = append(all, metric{m})
+			delete(names, m.String())
+		}
+	}
+	for _, name := range sortedKeys(names) {
+		all = append(all, metricNamed(name))
+	}
+	return all
 }
 
 func (d Decision) headline() string {
@@ -177,13 +213,13 @@ func newPageCheck(c Check) pageCheck {
 		p.Counted += fmt.Sprintf(", %s of them not compared and not shown", count(c.Omitted))
 	}
 	for _, s := range c.Segments {
-		p.Segments = append(p.Segments, newPageSegment(c.Metric, s))
+		p.Segments = append(p.Segments, newPageSegment(metricNamed(c.Metric), s))
 		p.Vetoed = p.Vetoed || s.Verdict == Fail
 	}
 	return p
 }
 
-func newPageSegment(m Metric, s SegmentResult) pageSegment {
+func newPageSegment(m metric, s SegmentResult) pageSegment {
 	p := pageSegment{Verdict: s.Verdict, Name: s.Segment, Rows: count(s.Rows), Production: none, Shadow: none, Change: none, Detects: none, Needed: none}
 	switch {
 	case s.Undefined:
@@ -192,9 +228,9 @@ func newPageSegment(m Metric, s SegmentResult) pageSegment {
 		more := m.tellBoth(s.Production, s.Shadow)
 		p.Production, p.Shadow = m.write(s.Production, more), m.write(s.Shadow, more)
 		if s.Absolute {
-			p.Change = m.difference(difference(s.Production, s.Shadow), more)
+			p.Change = m.difference(digits.Difference(s.Production, s.Shadow), more)
 		} else {
-			p.Change = percent(shareOf(difference(s.Production, s.Shadow), s.Production))
+			p.Change = percent(digits.ShareOf(digits.Difference(s.Production, s.Shadow), s.Production))
 		}
 	}
 	if s.Detectable > 0 {
@@ -215,17 +251,17 @@ type picture struct {
 
 // newPicture returns the picture of a check's interval, nil if there is none to draw.
 func newPicture(c Check) *picture {
-	if c.CI == nil || !isFinite(c.Statistic) || !isFinite(c.Threshold) || !(c.CI.Lo <= c.CI.Hi) {
+	if c.CI == nil || !digits.IsFinite(c.Statistic) || !digits.IsFinite(c.Threshold) || !(c.CI.Lo <= c.CI.Hi) {
 		return nil
 	}
 	lo, hi := min(c.Statistic, c.Threshold), max(c.Statistic, c.Threshold)
 	for _, end := range []float64{c.CI.Lo, c.CI.Hi} {
-		if isFinite(end) {
+		if digits.IsFinite(end) {
 			lo, hi = min(lo, end), max(hi, end)
 		}
 	}
 	span := hi - lo
-	if !(span > 0) || !isFinite(span) {
+	if !(span > 0) || !digits.IsFinite(span) {
 		return nil
 	}
 	place := func(v float64) float64 { return 5 + 90*((max(lo, min(hi, v))-lo)/span) }
@@ -245,37 +281,36 @@ func newPicture(c Check) *picture {
 
 // legend explains the words that occur in the checks.
 func legend(checks []Check) []pageFact {
-	occurs := func(ok func(c Check) bool) bool { return slices.ContainsFunc(checks, ok) }
 	var legend []pageFact
 	for _, f := range []struct {
-		proof Proof
-		means string
+		name, means string
+		occurs      func(c Check) bool
 	}{
-		{Condition, "is about the circumstances, not about how good the models are."},
-		{PointEstimate, "compares what was measured, which chance alone can pass."},
-		{ProveBetter, "passes only if the whole interval is above the wanted gain: few rows cannot pass."},
-		{ProveNotWorse, "passes only if the whole interval is above the loss that is put up with: few rows cannot pass."},
-		{VetoIfWorse, "fails only if the shadow is proven worse: few rows cannot fail."},
+		{string(Condition), "is about the circumstances, not about how good the models are.",
+			func(c Check) bool { return c.Proof == Condition }},
+		{string(PointEstimate), "compares what was measured, which chance alone can pass.",
+			func(c Check) bool { return c.Proof == PointEstimate }},
+		{string(ProveBetter), "passes only if the whole interval is above the wanted gain: few rows cannot pass.",
+			func(c Check) bool { return c.Proof == ProveBetter }},
+		{string(ProveNotWorse), "passes only if the whole interval is above the loss that is put up with: few rows cannot pass.",
+			func(c Check) bool { return c.Proof == ProveNotWorse }},
+		{string(VetoIfWorse), "fails only if the shadow is proven worse: few rows cannot fail.",
+			func(c Check) bool { return c.Proof == VetoIfWorse }},
+		{"gain", "is positive if the shadow is better, also in a metric of which less is better.",
+			func(c Check) bool { return c.Unit == UnitGain || c.Unit == UnitRelativeGain }},
+		{"interval", "holds the true value in as many of 100 comparisons as its level says (CI: confidence interval). " +
+			"In its picture the dot is what was measured, and the line across the bound that is wanted.",
+			func(c Check) bool { return c.CI != nil }},
+		{"needed", "rows would decide, if they are like these.",
+			func(c Check) bool { return c.Needed > 0 }},
+		{"detectable drop", "is the least that rows like these of the segment prove in 80 % of cases.",
+			func(c Check) bool { return len(c.Segments) > 0 }},
+		{"rows needed", "of a segment would prove a drop of the size that is allowed in 80 % of cases.",
+			func(c Check) bool { return len(c.Segments) > 0 }},
 	} {
-		if occurs(func(c Check) bool { return c.Proof == f.proof }) {
-			legend = append(legend, pageFact{Name: string(f.proof), Value: f.means})
+		if slices.ContainsFunc(checks, f.occurs) {
+			legend = append(legend, pageFact{Name: f.name, Value: f.means})
 		}
-	}
-	if occurs(func(c Check) bool { return c.Unit == UnitGain || c.Unit == UnitRelativeGain }) {
-		legend = append(legend, pageFact{Name: "gain", Value: "is positive if the shadow is better, also in a metric of which less is better."})
-	}
-	if occurs(func(c Check) bool { return c.CI != nil }) {
-		legend = append(legend, pageFact{Name: "interval", Value: "holds the true value in as many of 100 comparisons as its level says (CI: confidence interval). In its picture the dot is what was measured, and the line across the bound that is wanted."})
-	}
-	if occurs(func(c Check) bool { return c.Needed > 0 }) {
-		legend = append(legend, pageFact{Name: "needed", Value: "rows would decide, if they are like these."})
-	}
-	if occurs(func(c Check) bool { return len(c.Segments) > 0 }) {
-		legend = append(legend,
-			pageFact{Name: "detectable drop", Value: "is the least that rows like these of the segment prove in 80 % of cases."},
-			pageFact{Name: "rows needed", Value: "of a segment would prove a drop of the size that is allowed in 80 % of cases."})
 	}
 	return legend
 }
-
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

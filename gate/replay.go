@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/answer"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -24,7 +25,8 @@ var (
 	ErrOutput = errors.New("gate: malformed output of a model")
 )
 
-// TrainingRowsError says how many rows are inside a model's training window.
+// TrainingRowsError says how many rows are inside a model's training window. It unwraps to
+// [ErrTrainingRows].
 type TrainingRowsError struct {
 	Model   string // "production" or "shadow"
 	Count   int    // how many rows
@@ -47,17 +49,37 @@ type OutputError struct {
 }
 
 func (e *OutputError) Error() string {
-	if e.ID == "" {
-		return fmt.Sprintf("gate: replay: %s model: %s", e.Model, e.What)
+	row := ""
+	if e.ID != "" {
+		row = fmt.Sprintf("row %q: ", e.ID)
 	}
-	return fmt.Sprintf("gate: replay: %s model: row %q: %s", e.Model, e.ID, e.What)
+	return fmt.Sprintf("gate: replay: %s model: %s%s", e.Model, row, e.What)
 }
 
 // Unwrap returns [ErrOutput].
 func (e *OutputError) Unwrap() error { return ErrOutput }
 
-// Window is a span of time, From <= t < To. A zero From has no beginning, a zero To no
-// end; the zero Window is an unknown one, which contains nothing.
+// Model answers rows. It is what a host implements to have its models compared; the
+// sub-package modeltest checks these promises.
+type Model interface {
+	// Predict returns one output for each row, in the order of the rows. Probabilities, if
+	// it gives any, are one for each class and sum up to 1 within 1e-5.
+	// The outputs depend on the rows alone, not on which rows share a call. It does not
+	// modify the rows, and may be called by several goroutines at once. A row it cannot
+	// answer is an error of the whole call.
+	Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
+}
+
+// ModelFunc makes a function a [Model].
+type ModelFunc func(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
+
+// Predict calls f.
+func (f ModelFunc) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
+	return f(ctx, rows)
+}
+
+// Window is a span of time, From <= t < To. A zero From means no beginning, a zero To no
+// end. The zero Window is unknown and contains nothing.
 type Window struct {
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
@@ -65,10 +87,7 @@ type Window struct {
 
 // Contains reports whether t is inside.
 func (w Window) Contains(t time.Time) bool {
-	if w == (Window{}) {
-		return false
-	}
-	return !t.Before(w.From) && (w.To.IsZero() || t.Before(w.To))
+	return w != Window{} && !t.Before(w.From) && (w.To.IsZero() || t.Before(w.To))
 }
 
 // String returns both ends in RFC 3339, such as "2025-01-01T00:00:00Z to now".
@@ -104,18 +123,19 @@ type ReplayConfig struct {
 	// At is when the comparison is made, LastPromotion when a model was last promoted.
 	// Both are passed on to the evidence; At is needed if LastPromotion is set.
 	At, LastPromotion time.Time
-	// ProductionTrained and ShadowTrained are when the rows are from on which the models
-	// were trained. A zero Window is unknown and not checked.
+	// ProductionTrained and ShadowTrained are the windows of the rows that the models were
+	// trained on. A zero Window is unknown and not checked.
 	ProductionTrained, ShadowTrained Window
-	// AllowTrainingRows permits judging models on rows they were trained on, which
-	// flatters them. How many they are is recorded.
+	// AllowTrainingRows permits judging models on rows that they were trained on, which
+	// flatters the models. The evidence records the number of these rows.
 	AllowTrainingRows bool
 }
 
-// Replay asks both models for the labelled rows of the data and returns the evidence.
+// Replay asks both models for answers to the labelled rows of the data and returns the
+// evidence.
 // A nil production is an error unless the config says that this is a first deployment.
-// Examples without a label count for the coverage only; no labelled example at all gives
-// evidence of no rows.
+// Examples without a label count for the coverage only. Without any labelled example the
+// evidence has no rows.
 //
 // The models are called at the same time, each in a goroutine of its own and with its
 // own copies of the same rows, one batch after the other. Nothing is called if the
@@ -140,7 +160,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 		cfg.ProductionTrained = Window{}
 	}
 	if cfg.AllowTrainingRows {
-		e.TrainingRows = countTraining(labelled, cfg.ProductionTrained, cfg.ShadowTrained)
+		e.TrainingRows = len(trainedOn(labelled, cfg.ProductionTrained, cfg.ShadowTrained))
 	} else if err := errors.Join(
 		checkTraining(productionName, cfg.ProductionTrained, labelled),
 		checkTraining(shadowName, cfg.ShadowTrained, labelled),
@@ -150,14 +170,14 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var runs [2]run
+	var runs [2]modelRun
 	models := []Model{production, shadow}
 	var wg sync.WaitGroup
 	for i, name := range []string{productionName, shadowName} {
 		if models[i] == nil {
 			continue
 		}
-		runs[i] = run{name: name, model: models[i], target: e.Target}
+		runs[i] = modelRun{name: name, model: models[i], target: e.Target}
 		wg.Go(func() {
 			if runs[i].err = runs[i].answer(ctx, labelled, cfg.BatchSize); runs[i].err != nil {
 				cancel() // the other model need not go on
@@ -211,7 +231,7 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		FirstDeployment: cfg.FirstDeployment,
 		At:              cfg.At,
 		LastPromotion:   cfg.LastPromotion,
-		Coverage:        coverage(data),
+		Coverage:        countLabels(data),
 		IDs:             make([]string, len(labelled)),
 		Times:           make([]time.Time, len(labelled)),
 		Segments:        make(map[string][]string, len(cfg.Segments)),
@@ -239,13 +259,13 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	}
 	for _, name := range cfg.Segments {
 		column, _ := data.Schema.Index(name)
-		e.Segments[name] = segment(labelled, column)
+		e.Segments[name] = segmentValues(labelled, column)
 	}
 	return e, nil
 }
 
-// coverage counts the predictions of the data and their labels.
-func coverage(data labels.Dataset) labels.Count {
+// countLabels counts the predictions of the data and their labels.
+func countLabels(data labels.Dataset) labels.Count {
 	c := labels.Count{Predictions: len(data.Examples)}
 	for _, x := range data.Examples {
 		switch {
@@ -258,8 +278,8 @@ func coverage(data labels.Dataset) labels.Count {
 	return c
 }
 
-// segment returns the category of each example in a column.
-func segment(examples []labels.Example, column int) []string {
+// segmentValues returns the category of each example in a column.
+func segmentValues(examples []labels.Example, column int) []string {
 	values := make([]string, len(examples))
 	for i, x := range examples {
 		category, ok := x.Record.Row[column].Category()
@@ -271,46 +291,38 @@ func segment(examples []labels.Example, column int) []string {
 	return values
 }
 
+// checkTraining returns an error if examples are inside a model's training window.
 func checkTraining(model string, trained Window, examples []labels.Example) error {
-	e := &TrainingRowsError{Model: model, Window: trained}
-	for _, x := range examples {
-		if trained.Contains(x.Record.Time) {
-			if e.Count == 0 {
-				e.FirstID = x.Record.ID
-			}
-			e.Count++
-		}
-	}
-	if e.Count == 0 {
+	inside := trainedOn(examples, trained)
+	if len(inside) == 0 {
 		return nil
 	}
-	return e
+	return &TrainingRowsError{Model: model, Count: len(inside), FirstID: inside[0].Record.ID, Window: trained}
 }
 
-// countTraining returns how many examples are inside any of the windows.
-func countTraining(examples []labels.Example, trained ...Window) int {
-	n := 0
+// trainedOn returns the examples that are inside any of the windows.
+func trainedOn(examples []labels.Example, trained ...Window) (inside []labels.Example) {
 	for _, x := range examples {
 		if slices.ContainsFunc(trained, func(w Window) bool { return w.Contains(x.Record.Time) }) {
-			n++
+			inside = append(inside, x)
 		}
 	}
-	return n
+	return inside
 }
 
-// run is one model's part of a replay. It belongs to one goroutine.
-type run struct {
+// modelRun is one model's part of a replay. It belongs to one goroutine.
+type modelRun struct {
 	name    string
 	model   Model
 	target  predictlog.Target
-	answers Answers
+	answers metrics.Answers
 	perRow  []time.Duration // of each batch
 	total   time.Duration
 	err     error
 }
 
 // answer asks the model for all examples, batch by batch.
-func (r *run) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
+func (r *modelRun) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
 	for batch := range slices.Chunk(examples, batchSize) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("gate: replay: %s model: %w", r.name, err)
@@ -340,55 +352,30 @@ func (r *run) answer(ctx context.Context, examples []labels.Example, batchSize i
 }
 
 // add appends one output to the answers, or says what is wrong with it.
-func (r *run) add(o predictlog.Output) (what string) {
+func (r *modelRun) add(o predictlog.Output) (what string) {
+	if what := answer.Problem(o, r.target); what != "" {
+		return what
+	}
 	if r.target.Task == predictlog.Regression {
-		if o.Class != "" || o.Probabilities != nil {
-			return "answers a class, want a value"
-		}
-		if math.IsNaN(o.Value) || math.IsInf(o.Value, 0) {
-			return fmt.Sprintf("answers %v, want a finite number", o.Value)
-		}
 		r.answers.Value = append(r.answers.Value, o.Value)
 		return ""
 	}
-	class := slices.Index(r.target.Classes, o.Class)
-	if class < 0 {
-		return fmt.Sprintf("answers class %q, want one of %q", o.Class, r.target.Classes)
+	if len(r.answers.Class) == 0 && o.Probabilities != nil {
+		r.answers.Probability = make([][]float64, len(o.Probabilities))
 	}
-	if o.Value != 0 {
-		return fmt.Sprintf("answers the value %v, want a class", o.Value)
-	}
-	first := len(r.answers.Class) == 0
-	if had := r.answers.Probability != nil; !first && had != (o.Probabilities != nil) {
+	if len(r.answers.Probability) != len(o.Probabilities) {
 		return "gives probabilities for some rows only, want all or none"
 	}
-	r.answers.Class = append(r.answers.Class, class)
-	if o.Probabilities == nil {
-		return ""
-	}
-	if have, want := len(o.Probabilities), len(r.target.Classes); have != want {
-		return fmt.Sprintf("gives %d probabilities, want one for each of %q", have, r.target.Classes)
-	}
-	if first {
-		r.answers.Probability = make([][]float64, len(r.target.Classes))
-	}
-	var sum float64
+	r.answers.Class = append(r.answers.Class, slices.Index(r.target.Classes, o.Class))
 	for k, p := range o.Probabilities {
-		sum += p
-		if !(p >= 0 && p <= 1) { // also true of NaN
-			return fmt.Sprintf("gives %q the probability %v, want 0 to 1", r.target.Classes[k], p)
-		}
 		r.answers.Probability[k] = append(r.answers.Probability[k], p)
-	}
-	if !sumsUp(sum) {
-		return fmt.Sprintf("gives probabilities that sum up to %v, want 1", sum)
 	}
 	return ""
 }
 
 // latency sums up how long the batches took.
-func (r *run) latency() Latency {
-	n := r.answers.n()
+func (r *modelRun) latency() Latency {
+	n := r.answers.N()
 	if n == 0 {
 		return Latency{}
 	}

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/compare"
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
@@ -18,36 +22,35 @@ import (
 // Segments vetoes a shadow that gets worse for some segment of the rows, however good it
 // is overall: every category of every segmenting column of the evidence is compared by
 // itself. A segment is worse if its metric is worse by more than MaxDrop of production's
-// value there. (Where production's value is too near to zero for that, MaxDrop is taken
-// as an absolute drop, as by [Improvement].)
+// value there. Where production's value is too near to zero for a share of it to mean
+// anything, MaxDrop is an absolute drop, as in [Improvement].
 //
 // With Alpha 0 this is a [PointEstimate], and a small segment's bad luck is a veto. With
-// Alpha above 0 it is [VetoIfWorse]: the drop must also be proven to be one at the level
-// Alpha, adjusted for the number of segments (Holm 1979), so that a shadow that is worse
-// nowhere is vetoed with a probability of at most about Alpha. The inference is that of
-// [Superior].
+// Alpha above 0 it is [VetoIfWorse]: it must also be proven that the segment gets worse, at
+// the level Alpha, adjusted for the number of segments (Holm 1979). So a shadow that is
+// worse nowhere is vetoed with a probability of at most about Alpha. The inference is that
+// of [Superior].
 //
-// A segment that is too small to tell does not veto: one of fewer than MinRows rows, or
-// with the metric undefined for production, and with Alpha one of fewer than 30 rows, or
-// where a drop of more than MaxDrop is neither proven nor ruled out. The reason names it,
-// with the drop that would have been proven with a power of 80 % and the rows at which
-// MaxDrop itself would; so does [Check.Segments]. So it is with a segment of two classes
-// without a positive row if either model answers no positive there: F1 and Precision have
-// no value for that model, although it leaves out nothing.
+// A segment that is too small to tell does not veto. Such a segment has fewer than MinRows
+// rows, or production has no value of the metric there. With Alpha above 0 it may also have
+// fewer than 30 rows, or a drop of more than MaxDrop is neither proven nor ruled out. The
+// reason and [Check.Segments] name the segment, the drop that would have been proven with a
+// power of 80 %, and the number of rows at which MaxDrop would be proven. A segment of two
+// classes without a positive row is too small to tell in F1 and Precision if a model answers
+// no positive there.
 //
 // Where the shadow never answers a class that occurs in the segment, Precision and MCC may
-// have no value for it although they have one for production. The check is Undecided then,
-// also beside a segment that passes: the drop has no value. F1 and Recall have one there.
+// have a value for production, but none for the shadow. The check is then Undecided, also
+// beside a segment that passes, because the drop has no value.
 //
-// Evidence that has no segment to compare is Skipped: name in Columns what must not be
+// Evidence without a segment to compare is Skipped: name in Columns what must not be
 // missing.
 //
-// The statistic is the worst drop, as a share of production's value unless it is
-// absolute, positive if worse.
-// N is the number of rows of that segment. Of segments that were not compared
-// [Check.Segments] holds the first thousand only.
+// The statistic is the worst drop, positive if worse: a share of production's value unless
+// the drop is absolute. N is the number of rows of the worst segment. [Check.Segments] holds
+// at most a thousand segments that were not compared.
 type Segments struct {
-	Metric Metric `json:"metric"`
+	Metric metrics.Metric `json:"metric"`
 	// MaxDrop is the drop that is accepted: 0.05 is 5 %.
 	MaxDrop float64 `json:"max_drop"`
 	// MinRows is the least number of rows for a segment to be compared.
@@ -58,14 +61,15 @@ type Segments struct {
 	// from. Default 2000 draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
-	// Columns must be among the segmenting columns; one that is missing is an Error.
+	// Columns must be among the segmenting columns. A column that is missing makes the check
+	// [Errored].
 	Columns []string `json:"columns,omitempty"`
 }
 
-// Validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
+// validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
 // negative MinRows, an Alpha that is not from 1e-5 to below 0.5, Draws that are not from
 // 100 to 1,000,000.
-func (c Segments) Validate() error {
+func (c Segments) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.MaxDrop, 0), "MaxDrop", c.MaxDrop, "0 or more")
@@ -74,51 +78,30 @@ func (c Segments) Validate() error {
 	return f.err()
 }
 
-// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
-type SegmentResult struct {
-	Segment string `json:"segment"` // such as "region=north"
-	Rows    int    `json:"rows"`
-	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
-	Verdict Verdict `json:"verdict"`
-	// Production and Shadow are the metric of both models.
-	Production float64 `json:"production"`
-	Shadow     float64 `json:"shadow"`
-	// Drop is how much worse the shadow is, as a share of production's value, or in the
-	// unit of the metric if Absolute is true.
-	Drop     float64 `json:"drop"`
-	Absolute bool    `json:"absolute,omitempty"`
-	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
-	// of segments.
-	PValue float64 `json:"p_value,omitempty"`
-	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
-	// number of rows at which a drop of MaxDrop would.
-	Detectable float64 `json:"detectable,omitempty"`
-	Needed     int     `json:"needed,omitempty"`
-	// Undefined says that the metric has no value for the shadow, although it has one for
-	// production, because the shadow never answers a class that occurs in the segment.
-	Undefined bool `json:"undefined,omitempty"`
-}
-
 // maxUncompared is how many segments that were not compared a check holds.
 const maxUncompared = 1000
 
 // Check passes if no segment gets worse.
-func (c Segments) Check(e *Evidence) Check {
-	m := c.Metric.For(e.Target)
-	check := Check{Criterion: string(m) + " by segment", Proof: PointEstimate, Metric: m, Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true}
+func (c Segments) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Segments) metric() metrics.Metric { return c.Metric }
+
+func (c Segments) check(v view) Check {
+	m := metricOf(c.Metric, v)
+	check := Check{Criterion: m.String() + " by segment", Proof: PointEstimate, Metric: m.String(), Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true}
 	if c.Alpha > 0 {
 		check.Proof = VetoIfWorse
 	}
-	if e.First() {
+	if v.first {
 		return check.noProduction()
 	}
 	for _, column := range c.Columns {
-		if _, ok := e.Segments[column]; !ok {
+		if !slices.Contains(v.columns(), column) {
 			check.Statistic = math.NaN()
-			return check.with(Error, "the evidence has no segments by %q", column)
+			return check.with(Errored, "the evidence has no segments by %q", column)
 		}
 	}
-	all, err := c.compare(e, m)
+	all, err := c.compare(v, m)
 	if err != nil {
 		return check.unmeasured(err)
 	}
@@ -177,12 +160,12 @@ func (c Segments) Check(e *Evidence) Check {
 }
 
 // sentence describes the worst segment.
-func (c Segments) sentence(m Metric, worst SegmentResult) string {
+func (c Segments) sentence(m metric, worst SegmentResult) string {
 	more := tell(worst.writer(m), c.MaxDrop, worst.Drop)
 	write := func(drop float64) string { return worst.writer(m)(drop, more) }
 	change := write(math.Abs(worst.Drop)) + " " + direction(worst.Drop)
 	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
-		worst.Segment, movement(m, worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
+		worst.Segment, m.movement(worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
 		s += fmt.Sprintf(", p = %.2g", worst.PValue)
 	}
@@ -190,13 +173,13 @@ func (c Segments) sentence(m Metric, worst SegmentResult) string {
 }
 
 // amount writes a drop that is compared with nothing.
-func (s SegmentResult) amount(m Metric, drop float64) string {
+func (s SegmentResult) amount(m metric, drop float64) string {
 	write := s.writer(m)
 	return write(drop, tell(write, drop))
 }
 
 // writer returns what writes a drop in its unit.
-func (s SegmentResult) writer(m Metric) func(drop float64, more int) string {
+func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	if s.Absolute {
 		return m.write
 	}
@@ -204,7 +187,7 @@ func (s SegmentResult) writer(m Metric) func(drop float64, more int) string {
 }
 
 // tooSmall names the segments that were too small to tell.
-func tooSmall(m Metric, all []SegmentResult) string {
+func tooSmall(m metric, all []SegmentResult) string {
 	const most = 5
 	var named []string
 	n := 0
@@ -238,18 +221,21 @@ type comparedSegment struct {
 	SegmentResult
 	rows      subset
 	compared  bool // false if it is too small for that
-	inference inference
+	inference compare.Inference
 }
 
 // compare judges every segment, on all processors.
-func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
+func (c Segments) compare(v view, m metric) ([]comparedSegment, error) {
+	if err := checkAnswers(v, m.Metric); err != nil {
+		return nil, err
+	}
 	var all []comparedSegment
-	for _, column := range sortedKeys(e.Segments) {
-		subsets, err := subsets(e, column, m)
+	for _, column := range v.columns() {
+		parts, err := v.parts(column, m.Metric)
 		if err != nil {
 			return nil, err
 		}
-		for _, rows := range subsets {
+		for _, rows := range parts {
 			all = append(all, comparedSegment{
 				SegmentResult: SegmentResult{Segment: rows.segment, Rows: rows.n, Verdict: Undecided},
 				rows:          rows,
@@ -263,7 +249,7 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 		}
 		// Each segment draws from a seed of its own.
 		p := newPairing(m, false, c.Draws, c.Seed+uint64(i))
-		errs[i] = all[i].measure(p, e, c.Alpha > 0)
+		errs[i] = all[i].measure(p, v, c.Alpha > 0)
 	})
 	for i, err := range errs {
 		if err != nil && !isUndefined(err) {
@@ -274,34 +260,34 @@ func (c Segments) compare(e *Evidence, m Metric) ([]comparedSegment, error) {
 }
 
 // measure compares both models in one segment, and infers if that is asked for.
-func (s *comparedSegment) measure(p pairing, e *Evidence, infer bool) (err error) {
+func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 	s.compared = true
 	if infer {
-		err := enough(s.Rows)
+		err := compare.Enough(s.Rows)
 		if err == nil {
-			s.inference, err = p.compare(e, s.rows)
+			s.inference, err = p.compare(v, s.rows)
 		}
 		if err != nil && !isUndefined(err) {
 			return err
 		}
 		s.compared = err == nil
 	}
-	production, shadow := s.inference.production, s.inference.shadow
+	production, shadow := s.inference.Production, s.inference.Shadow
 	if !infer || !s.compared {
 		// What was measured is shown even where nothing can be inferred from it.
-		if production, shadow, err = p.measure(e, s.rows); err != nil {
+		if production, shadow, err = p.measure(v, s.rows); err != nil {
 			s.compared = false
-			var of *omissionError
+			var of *compare.OmissionError
 			// Rows that could not prove a drop do not hold back the decision.
-			if errors.As(err, &of) && (!infer || enough(s.Rows) == nil) {
+			if errors.As(err, &of) && (!infer || compare.Enough(s.Rows) == nil) {
 				s.Production, s.Undefined = production, true
 			}
 			return err
 		}
 	}
-	gain, relative := relativeGain(p.metric, production, shadow)
+	gain, relative := compare.RelativeGain(p.Metric, production, shadow)
 	if !relative {
-		gain = p.metric.settledGain(production, shadow)
+		gain = compare.Gain(p.Metric, production, shadow)
 	}
 	s.Production, s.Shadow, s.Drop, s.Absolute = production, shadow, 0-gain, !relative
 	return nil
@@ -315,7 +301,7 @@ func (c Segments) judge(all []comparedSegment) error {
 		if s := &all[i]; s.compared {
 			compared = append(compared, s)
 			if c.Alpha > 0 {
-				p = append(p, s.inference.worse())
+				p = append(p, s.inference.Worse())
 			}
 		}
 	}
@@ -335,7 +321,7 @@ func (c Segments) judge(all []comparedSegment) error {
 		case c.Alpha == 0 || s.inference.Greater(-c.MaxDrop*s.unit()) <= level:
 			s.Verdict = Pass
 		case c.MaxDrop > 0:
-			s.Needed = atLeast(s.Rows+1, rowsFor(s.Rows, z(level)*s.stdErr()/c.MaxDrop))
+			s.Needed = compare.RowsFor(s.Rows, compare.Z(level)*s.stdErr()/c.MaxDrop)
 		}
 	}
 	return nil
@@ -345,15 +331,15 @@ func (c Segments) judge(all []comparedSegment) error {
 // measured to be more than most, with the power that samples are sized for; 0 if that is
 // beyond all numbers.
 func (s *comparedSegment) detectable(most, alpha float64) float64 {
-	drop := max(z(alpha)*s.stdErr(), most+float64(distuv.UnitNormal.Quantile(power)*s.stdErr()))
-	if !isFinite(drop) {
+	drop := max(compare.Z(alpha)*s.stdErr(), most+float64(distuv.UnitNormal.Quantile(compare.Power)*s.stdErr()))
+	if !digits.IsFinite(drop) {
 		return 0
 	}
-	return round(drop, inferenceDigits)
+	return digits.Round(drop, digits.Inference)
 }
 
 // stdErr returns that of the drop, in its unit.
-func (s *comparedSegment) stdErr() float64 { return s.inference.stdErr / s.unit() }
+func (s *comparedSegment) stdErr() float64 { return s.inference.StdErr / s.unit() }
 
 // unit returns what a drop of 1 is in the unit of the metric.
 func (s *comparedSegment) unit() float64 {
@@ -363,38 +349,16 @@ func (s *comparedSegment) unit() float64 {
 	return math.Abs(s.Production)
 }
 
-// subsets returns the rows of each category of a column, in the order of the categories.
-func subsets(e *Evidence, column string, m Metric) ([]subset, error) {
-	if err := checkAnswers(e, m); err != nil {
-		return nil, err
-	}
-	known := e.memo()
-	if have := len(e.Segments[column]); known == nil && have != e.N() {
-		return nil, fmt.Errorf("%w: segments by %q: %d values, want %d", metrics.ErrInput, column, have, e.N())
-	}
-	var found []subset
-	add := func(category string, s subset) {
-		s.segment, s.key = column+"="+category, strconv.Quote(column)+"="+strconv.Quote(category)
-		found = append(found, s)
-	}
-	if m.info().source == fromClasses || known != nil && known.stored {
-		counted := byCategory(e, column)
-		for _, category := range sortedKeys(counted) {
-			s := subset{tallies: counted[category]}
-			for _, t := range s.tallies {
-				s.n += t.Rows
+// each calls do for every i below n, on all processors, and returns when all are done.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var working sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		working.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				do(int(i))
 			}
-			add(category, s)
-		}
-		return found, nil
+		})
 	}
-	rowsOf := map[string][]int{}
-	for row, category := range e.Segments[column] {
-		rowsOf[category] = append(rowsOf[category], row)
-	}
-	for _, category := range sortedKeys(rowsOf) {
-		rows := rowsOf[category]
-		add(category, subset{rows: rows, n: len(rows)})
-	}
-	return found, nil
+	working.Wait()
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/sequential"
 )
 
 // Null stands for a number that is missing, which must not become a 0.
@@ -48,14 +52,12 @@ func TestEvidence_NullJSON(t *testing.T) {
 		require.EqualError(t, json.Unmarshal([]byte(spoiled), &e), "gate: evidence: "+want)
 		require.Zero(t, e.N(), "an error leaves the evidence as it was")
 	}
-	var a gate.Answers
-	require.EqualError(t, json.Unmarshal([]byte(`{"value":[1,null]}`), &a), "value[1] is null, want a number")
 }
 
 // The examples are what would be read as something more lenient than what was written.
 func TestStrictJSON_Nested(t *testing.T) {
 	t.Parallel()
-	budget := func(charge string) string {
+	charges := func(charge string) string {
 		return `{"schema_version":1,"total":0.05,"horizon":"8760h","decisions":60,"charges":[` + charge + `]}`
 	}
 	first := alone(timed(multiclass(4)))
@@ -68,12 +70,12 @@ func TestStrictJSON_Nested(t *testing.T) {
 		data, old, new string
 		want           string
 	}{
-		{&gate.Budget{}, budget(`{"alpha":0.05}`), "", "", `charges[0]: field "at" is missing`},
-		{&gate.Budget{}, budget(`{"At":"2025-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: unknown field "At", want one of ["at" "alpha"]`},
-		{&gate.Budget{}, budget(`{"at":"2025-01-01T00:00:00Z","AT":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: unknown field "AT"`},
-		{&gate.Budget{}, budget(`{"at":"2025-01-01T00:00:00Z","\u0061t":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: field "at" occurs twice`},
-		{&gate.Budget{}, budget(`{"at":null,"alpha":0.05}`), "", "", `charges[0].at is null, want a time`},
-		{&gate.Budget{}, budget(`null`), "", "", `charges[0] is null, want an object`},
+		{&budget.Budget{}, charges(`{"alpha":0.05}`), "", "", `charges[0]: field "at" is missing`},
+		{&budget.Budget{}, charges(`{"At":"2025-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: unknown field "At", want one of ["at" "alpha"]`},
+		{&budget.Budget{}, charges(`{"at":"2025-01-01T00:00:00Z","AT":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: unknown field "AT"`},
+		{&budget.Budget{}, charges(`{"at":"2025-01-01T00:00:00Z","\u0061t":"2005-01-01T00:00:00Z","alpha":0.05}`), "", "", `charges[0]: field "at" occurs twice`},
+		{&budget.Budget{}, charges(`{"at":null,"alpha":0.05}`), "", "", `charges[0].at is null, want a time`},
+		{&budget.Budget{}, charges(`null`), "", "", `charges[0] is null, want an object`},
 		{&gate.Evidence{}, string(evidence), `"p95":3000000`, ``, `shadow_latency: field "p95" is missing`},
 		{&gate.Evidence{}, string(evidence), `"labelled":4,`, ``, `coverage: field "labelled" is missing`},
 		{&gate.Evidence{}, string(evidence), `"task":"multiclass"`, `"task":null`, `target.task is null, want a text`},
@@ -104,14 +106,14 @@ func TestStrictJSON_EveryMember(t *testing.T) {
 	t.Parallel()
 	e := timed(multiclass(60))
 	e.At, e.LastPromotion = day0, day0.Add(-30*day)
-	budget := charged(t, gate.Budget{}, day0.Add(-2*day))
-	budgeted, err := budget.Apply(gate.Standard(), day0)
+	spent := budget.Budget{Charges: []budget.Charge{{At: day0.Add(-2 * day), Alpha: 0.001}}}
+	budgeted, err := spent.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
-	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: gate.LogLoss}, gate.Segments{Metric: gate.F1, Alpha: 0.01})
-	betting, err := gate.NewBetting(gate.BettingConfig{})
+	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: metrics.LogLoss}, gate.Segments{Metric: metrics.F1, Alpha: 0.01})
+	betting, err := sequential.NewBetting(sequential.BettingConfig{})
 	require.NoError(t, err)
 	require.NoError(t, betting.Add(0.7))
-	chained, err := (&gate.Chain{N: 1, Head: "ab"}).Append(gate.Evaluate(budgeted, e))
+	chained, err := (&audit.Chain{N: 1, Head: "ab"}).Append(gate.Evaluate(budgeted, e))
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		v    any
@@ -119,12 +121,12 @@ func TestStrictJSON_EveryMember(t *testing.T) {
 	}{
 		"evidence":         {e, func() json.Unmarshaler { return new(gate.Evidence) }},
 		"first evidence":   {alone(timed(regression(3, 1))), func() json.Unmarshaler { return new(gate.Evidence) }},
-		"budget":           {budget, func() json.Unmarshaler { return new(gate.Budget) }},
+		"budget":           {spent, func() json.Unmarshaler { return new(budget.Budget) }},
 		"policy":           {everyKind, func() json.Unmarshaler { return new(gate.Policy) }},
 		"decision":         {chained, func() json.Unmarshaler { return new(gate.Decision) }},
 		"written decision": {sample(), func() json.Unmarshaler { return new(gate.Decision) }},
 		"regression":       {gate.Evaluate(gate.Classic(), regression(50, 0.9)), func() json.Unmarshaler { return new(gate.Decision) }},
-		"betting":          {betting, func() json.Unmarshaler { return new(gate.Betting) }},
+		"betting":          {betting, func() json.Unmarshaler { return new(sequential.Betting) }},
 	} {
 		data, err := json.Marshal(c.v)
 		require.NoError(t, err)
@@ -228,7 +230,7 @@ func TestStrictJSON_Depth(t *testing.T) {
 // FuzzStrictJSON checks that whatever is read is JSON, that what is not read is not taken
 // for something else than JSON, and that what is cut short is not read.
 func FuzzStrictJSON(f *testing.F) {
-	for _, v := range []any{everyKind, sample(), timed(multiclass(3)), gate.Budget{Charges: []gate.Charge{{At: day0, Alpha: 0.01}}}} {
+	for _, v := range []any{everyKind, sample(), timed(multiclass(3)), budget.Budget{Charges: []budget.Charge{{At: day0, Alpha: 0.01}}}} {
 		data, err := json.Marshal(v)
 		if err != nil {
 			f.Fatal(err)
@@ -239,7 +241,7 @@ func FuzzStrictJSON(f *testing.F) {
 	f.Add([]byte(`{"a":"\"","b":[1,{"a\u0000":null}]}`))
 	f.Add([]byte(`{"ids":[,],"\`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(gate.Budget), new(gate.Policy), new(gate.Decision), new(gate.Answers)} {
+		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(budget.Budget), new(gate.Policy), new(gate.Decision)} {
 			if err := v.UnmarshalJSON(data); err != nil {
 				if json.Valid(data) && strings.Contains(err.Error(), "malformed JSON") {
 					t.Fatalf("%T takes this for no JSON: %s", v, data)
@@ -279,7 +281,7 @@ func TestStrictJSON_NoObject(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"total":1,"shadow":null}`: `unknown field "total"`,
 		`null`:                      "gate: evidence: is null, want an object",
-		`[{"a":1}] `:                `gate: evidence: [{"a":1}] is not a JSON object`,
+		`[{"a":1}] `:                `gate: evidence: a list is not a JSON object`,
 		`"text"`:                    `gate: evidence: "text" is not a JSON object`,
 		`{"shadow":null}`:           "gate: evidence: shadow is null, want an object",
 		`{"shadow":7 ,"x":1}`:       "gate: evidence: shadow: 7 is not a JSON object",

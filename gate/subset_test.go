@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // shifted returns evidence of which the shadow is better in the older half of the rows, and
@@ -25,7 +26,7 @@ func shifted(t testing.TB) gate.Evidence {
 func byHand(t testing.TB, e *gate.Evidence) gate.Evidence {
 	t.Helper()
 	s := *e
-	cut := func(a gate.Answers) gate.Answers {
+	cut := func(a metrics.Answers) metrics.Answers {
 		a.Class = a.Class[500:]
 		if a.Probability != nil {
 			a.Probability = [][]float64{a.Probability[0][500:], a.Probability[1][500:]}
@@ -58,14 +59,14 @@ func recentHalf(t testing.TB, e *gate.Evidence) gate.Evidence {
 func TestEvaluate_PartOfTheRows(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]gate.Criterion{
-		"classes":       gate.NonInferior{Metric: gate.F1, Margin: 0.05},
-		"probabilities": gate.NonInferior{Metric: gate.Brier, Margin: 0.01},
-		"ranking":       gate.Superior{Metric: gate.ROCAUC},
-		"floor":         gate.Floor{Metric: gate.F1, Bound: 0.5},
+		"classes":       gate.NonInferior{Metric: metrics.F1, Margin: 0.05},
+		"probabilities": gate.NonInferior{Metric: metrics.Brier, Margin: 0.01},
+		"ranking":       gate.Superior{Metric: metrics.ROCAUC},
+		"floor":         gate.Floor{Metric: metrics.F1, Bound: 0.5},
 		"samples":       gate.MinSamples{Rows: 600},
 		"maturity":      gate.Maturity{Age: 240 * 3_600_000_000_000, Share: 0.9},
-		"segments":      gate.Segments{Metric: gate.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
-		"brier segment": gate.Segments{Metric: gate.Brier, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		"segments":      gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		"brier segment": gate.Segments{Metric: metrics.Brier, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
 	} {
 		for how, part := range map[string]func(testing.TB, *gate.Evidence) gate.Evidence{"by hand": byHand, "subset": recentHalf} {
 			e := shifted(t)
@@ -117,12 +118,12 @@ func (c recentOnly) CapAlpha(alpha float64) gate.Criterion {
 func TestRecompute_PartOfTheRows(t *testing.T) {
 	t.Parallel()
 	e := shifted(t)
-	c := recentOnly{gate.NonInferior{Metric: gate.Brier, Margin: 0.01}, 500}
+	c := recentOnly{gate.NonInferior{Metric: metrics.Brier, Margin: 0.01}, 500}
 	d := stored(t, gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c, c.NonInferior}, First: []gate.Criterion{c}}, e))
 	require.NotEqual(t, d.Checks[0].Reason, d.Checks[1].Reason)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "recent_only"`)
-	again, err := gate.RecomputeFrom(d, e, recentOnly{})
+	again, err := gate.RecomputeFrom(d, e, gate.KindOf(func() recentOnly { return recentOnly{} }))
 	require.NoError(t, err)
 	require.Equal(t, hash(t, d), hash(t, again))
 }
@@ -131,8 +132,8 @@ func TestRecompute_PartOfTheRows(t *testing.T) {
 func TestEvaluate_CopyOfUnequalColumns(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]gate.Criterion{
-		"f1 segments":    gate.Segments{Metric: gate.F1, MaxDrop: 0.05},
-		"brier segments": gate.Segments{Metric: gate.Brier, MaxDrop: 0.05},
+		"f1 segments":    gate.Segments{Metric: metrics.F1, MaxDrop: 0.05},
+		"brier segments": gate.Segments{Metric: metrics.Brier, MaxDrop: 0.05},
 		"maturity":       gate.Maturity{Age: 3_600_000_000_000, Share: 0.9},
 	} {
 		host := gate.CriterionFunc(func(e *gate.Evidence) gate.Check {
@@ -141,7 +142,7 @@ func TestEvaluate_CopyOfUnequalColumns(t *testing.T) {
 			return c.Check(&s)
 		})
 		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{host}}, shifted(t))
-		require.Equal(t, gate.Error, d.Checks[0].Verdict, "%s: %s", name, d.Checks[0].Reason)
+		require.Equal(t, gate.Errored, d.Checks[0].Verdict, "%s: %s", name, d.Checks[0].Reason)
 	}
 }
 

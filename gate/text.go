@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
 // text returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
@@ -67,29 +70,37 @@ func share(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
 // percent writes a share with its sign, such as "+4.5 %".
 func percent(v float64) string { return plus(share(v, tell(share, v))) }
 
+// metric writes values of a metric.
+type metric struct{ metrics.Metric }
+
+// metricNamed returns the metric of a name that was stored.
+func metricNamed(name string) metric { return metric{metrics.Named(name)} }
+
 // write writes a value with the digits that people expect of the metric, and more.
-func (m Metric) write(v float64, more int) string {
+func (m metric) write(v float64, more int) string {
 	switch {
-	case !isFinite(v):
+	case !digits.IsFinite(v):
 		return figure(v)
-	case m.info().unit:
-		return digits(v, usualDigits+more)
+	case m.Validate() != nil || m.Info().Unit == metrics.TargetUnit:
+		return significant(v, usualDigits+more)
+	case m.Info().Unit != "":
+		return significant(v, usualDigits+more) + " " + m.Info().Unit
 	}
 	return decimal(v, 3+more)
 }
 
 // format writes a value that is compared with nothing.
-func (m Metric) format(v float64) string { return m.write(v, m.tell(v)) }
+func (m metric) format(v float64) string { return m.write(v, m.tell(v)) }
 
 // tell is the function of that name, about values of the metric.
-func (m Metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
+func (m metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
 // tellBoth returns how many digits more than usual it takes to tell two values of the
 // metric from each other, and each of them from 0 and from 1.
-func (m Metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
+func (m metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
 
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
-func movement(m Metric, from, to float64, more int) string {
+func (m metric) movement(from, to float64, more int) string {
 	a, b := m.write(from, more), m.write(to, more)
 	switch {
 	case a == b:
@@ -101,8 +112,8 @@ func movement(m Metric, from, to float64, more int) string {
 }
 
 // difference returns a difference with its sign, "unbounded" if it is infinite.
-func (m Metric) difference(v float64, more int) string {
-	if !isFinite(v) {
+func (m metric) difference(v float64, more int) string {
+	if !digits.IsFinite(v) {
 		return "unbounded"
 	}
 	return plus(m.write(v, more))
@@ -123,13 +134,13 @@ func figure(v float64) string {
 	case math.IsInf(v, 0):
 		return "unbounded"
 	}
-	return digits(v, usualDigits)
+	return significant(v, usualDigits)
 }
 
-// digits is figure with another number of digits.
-func digits(v float64, n int) string {
+// significant is figure with another number of digits.
+func significant(v float64, n int) string {
 	// What rounds to 1000 is written as 1000 is, or the two would seem to differ.
-	rounded := math.Abs(round(v, n))
+	rounded := math.Abs(digits.Round(v, n))
 	if rounded < 1000 || math.Abs(v) >= 1e15 {
 		return strconv.FormatFloat(v, 'g', n, 64)
 	}
@@ -143,53 +154,26 @@ func digits(v float64, n int) string {
 	return count(i) + fraction
 }
 
-// show writes a number of the check in its unit, with the digits that tell what was
-// measured from the threshold.
-func (c Check) show(v float64) string {
-	if !isFinite(v) {
-		return figure(v)
+// days writes a duration of a day or more in days, and a shorter one as it is.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == day:
+		return "1 day"
+	case d.Abs() < day:
+		return d.Round(time.Second).String()
 	}
-	more := func(write func(v float64, more int) string) int {
-		switch {
-		case !isFinite(c.Threshold):
-			return tell(write, v)
-		case c.CI != nil:
-			return tell(write, c.Threshold, c.Statistic, c.CI.Lo, c.CI.Hi)
-		}
-		return tell(write, c.Threshold, c.Statistic)
+	if whole := math.Round(d.Hours() / day.Hours()); math.Abs(whole) > 999 {
+		return count(int(whole)) + " days"
 	}
-	switch c.Unit {
-	case UnitRows:
-		return figure(math.Round(v))
-	case UnitShare:
-		return share(v, more(share))
-	case UnitProbability:
-		return fmt.Sprintf("%.3g", v)
-	case UnitHours:
-		return days(time.Duration(v * float64(time.Hour)))
-	case UnitSeconds:
-		return readable(time.Duration(math.Round(v * float64(time.Second))))
-	case UnitMetric:
-		return c.Metric.write(v, more(c.Metric.write))
-	case UnitGain:
-		if v == 0 {
-			return "0"
-		}
-		return c.Metric.difference(v, more(c.Metric.write))
-	case UnitRelativeGain:
-		return plus(share(v, more(share)))
-	case UnitDrop:
-		return c.Metric.write(math.Abs(v), more(c.Metric.write)) + " " + direction(v)
-	case UnitRelativeDrop:
-		return share(math.Abs(v), more(share)) + " " + direction(v)
-	}
-	return figure(v)
+	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
 }
 
-// direction says what a drop is.
-func direction(drop float64) string {
-	if drop < 0 {
-		return "better"
+// readable writes a duration with three digits.
+func readable(d time.Duration) string {
+	unit := time.Nanosecond
+	for d.Abs() >= 1000*unit && unit < time.Second {
+		unit *= 1000
 	}
-	return "worse"
+	return d.Round(max(1, unit/100)).String()
 }

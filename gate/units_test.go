@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -22,7 +24,7 @@ func TestDecision_Units(t *testing.T) {
 			values[i] *= 12_000
 		}
 	}
-	policy, err := gate.Budget{}.Apply(gate.Standard(), day0)
+	policy, err := budget.Budget{}.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
 	page := markdown(t, gate.Evaluate(policy, binary))
 	for _, cells := range []string{
@@ -42,7 +44,7 @@ func TestDecision_Units(t *testing.T) {
 		require.Contains(t, page, cells)
 	}
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{
-		gate.NonInferior{Metric: gate.RMSE, Relative: 0.03}, gate.Superior{Metric: gate.RMSE}, gate.Floor{Metric: gate.MAE, Bound: 20_000},
+		gate.NonInferior{Metric: metrics.RMSE, Relative: 0.03}, gate.Superior{Metric: metrics.RMSE}, gate.Floor{Metric: metrics.MAE, Bound: 20_000},
 	}}, numbers)
 	page = markdown(t, d)
 	for _, cells := range []string{
@@ -93,22 +95,22 @@ func TestCheck_Digits(t *testing.T) {
 		criterion                    gate.Criterion
 		reason, statistic, threshold string
 	}{
-		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.9999}, "accuracy is 0.9997, at least 0.9999 wanted, on 10,000 rows", "0.9997", "≥ 0.9999"},
-		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.9995}, "accuracy is 0.9997, at least 0.9995 wanted", "0.9997", "≥ 0.9995"},
-		{near, gate.Floor{Metric: gate.Accuracy, Bound: 0.5}, "accuracy is 1.000, at least 0.500 wanted", "1.000", "≥ 0.500"},
-		{near, gate.Floor{Metric: gate.Brier, Bound: 0.0001}, "Brier is 0.0102, at most 0.0001 wanted", "0.0102", "≤ 0.0001"},
-		{near, gate.Floor{Metric: gate.Accuracy, Bound: math.Nextafter(0.9997, 0)}, "accuracy is 0.9997, at least 0.9997 wanted", "0.9997", "≥ 0.9997"},
-		{near, gate.NonInferior{Metric: gate.Brier, Margin: 0.0006}, "(gain -0.0001, 90 % CI -0.0005 to +0.0001) on 10,000 rows: a loss of 0.0006 is ruled out", "gain -0.0001", "interval above -0.0006"},
-		{near, gate.NonInferior{Metric: gate.Accuracy, Relative: 0.0004}, "accuracy falls from 0.99980 to 0.99970 (gain -0.010 %, 90 % CI -0.039 % to +0.018 %) on 10,000 rows: a loss of 0.040 % is ruled out", "gain -0.010 %", "interval above -0.040 %"},
-		{near, gate.Superior{Metric: gate.Brier, Min: 0.0002}, "a gain above 0.0002 is ruled out", "gain -0.0001", "interval above +0.0002"},
-		{near, gate.NotWorse{Metric: gate.Accuracy, Margin: 0.0002}, "accuracy falls from 0.9998 to 0.9997, at most 0.0002 lower wanted", "gain -0.0001", "≥ -0.0002"},
-		{near, gate.Improvement{Metric: gate.Accuracy, Absolute: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least 0.0002 wanted", "gain -0.0001", "≥ +0.0002"},
-		{near, gate.Improvement{Metric: gate.Accuracy, Relative: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least +0.02 % wanted", "gain -0.01 %", "≥ +0.02 %"},
-		{near, gate.Segments{Metric: gate.Accuracy, MaxDrop: 0.00005}, "accuracy falls from 0.99980 to 0.99970 (0.010 % worse, at most 0.005 % worse allowed)", "worst segment 0.010 % worse", "≤ 0.005 % worse"},
+		{near, gate.Floor{Metric: metrics.Accuracy, Bound: 0.9999}, "accuracy is 0.9997, at least 0.9999 wanted, on 10,000 rows", "0.9997", "≥ 0.9999"},
+		{near, gate.Floor{Metric: metrics.Accuracy, Bound: 0.9995}, "accuracy is 0.9997, at least 0.9995 wanted", "0.9997", "≥ 0.9995"},
+		{near, gate.Floor{Metric: metrics.Accuracy, Bound: 0.5}, "accuracy is 1.000, at least 0.500 wanted", "1.000", "≥ 0.500"},
+		{near, gate.Floor{Metric: metrics.Brier, Bound: 0.0001}, "Brier is 0.0102, at most 0.0001 wanted", "0.0102", "≤ 0.0001"},
+		{near, gate.Floor{Metric: metrics.Accuracy, Bound: math.Nextafter(0.9997, 0)}, "accuracy is 0.9997, at least 0.9997 wanted", "0.9997", "≥ 0.9997"},
+		{near, gate.NonInferior{Metric: metrics.Brier, Margin: 0.0006}, "(gain -0.0001, 90 % CI -0.0005 to +0.0001) on 10,000 rows: a loss of 0.0006 is ruled out", "gain -0.0001", "interval above -0.0006"},
+		{near, gate.NonInferior{Metric: metrics.Accuracy, Relative: 0.0004}, "accuracy falls from 0.99980 to 0.99970 (gain -0.010 %, 90 % CI -0.039 % to +0.018 %) on 10,000 rows: a loss of 0.040 % is ruled out", "gain -0.010 %", "interval above -0.040 %"},
+		{near, gate.Superior{Metric: metrics.Brier, Min: 0.0002}, "a gain above 0.0002 is ruled out", "gain -0.0001", "interval above +0.0002"},
+		{near, gate.NotWorse{Metric: metrics.Accuracy, Margin: 0.0002}, "accuracy falls from 0.9998 to 0.9997, at most 0.0002 lower wanted", "gain -0.0001", "≥ -0.0002"},
+		{near, gate.Improvement{Metric: metrics.Accuracy, Absolute: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least 0.0002 wanted", "gain -0.0001", "≥ +0.0002"},
+		{near, gate.Improvement{Metric: metrics.Accuracy, Relative: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least +0.02 % wanted", "gain -0.01 %", "≥ +0.02 %"},
+		{near, gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.00005}, "accuracy falls from 0.99980 to 0.99970 (0.010 % worse, at most 0.005 % worse allowed)", "worst segment 0.010 % worse", "≤ 0.005 % worse"},
 		{near, gate.MinCoverage{Share: 0.5}, "10,000 of 20,010 predictions are labelled (49.98 %), at least 50.00 % wanted", "49.98 %", "≥ 50.00 %"},
 		{near, gate.Maturity{Age: time.Second, Share: 0.9999}, "(99.99 %), at least 99.99 % wanted", "99.99 %", "≥ 99.99 %"},
-		{numbers, gate.Floor{Metric: gate.RMSE, Bound: 1000.2}, "RMSE is 1,000.25, at most 1,000.2 wanted", "1,000.25", "≤ 1,000.2"},
-		{numbers, gate.Floor{Metric: gate.RMSE, Bound: 900}, "RMSE is 1,000, at most 900 wanted", "1,000", "≤ 900"},
+		{numbers, gate.Floor{Metric: metrics.RMSE, Bound: 1000.2}, "RMSE is 1,000.25, at most 1,000.2 wanted", "1,000.25", "≤ 1,000.2"},
+		{numbers, gate.Floor{Metric: metrics.RMSE, Bound: 900}, "RMSE is 1,000, at most 900 wanted", "1,000", "≤ 900"},
 	} {
 		check := c.criterion.Check(&c.evidence)
 		require.Contains(t, check.Reason, c.reason)
@@ -121,10 +123,10 @@ func TestCheck_Digits(t *testing.T) {
 func TestDecision_Digits(t *testing.T) {
 	t.Parallel()
 	d := gate.Decision{
-		Production: map[gate.Metric]float64{gate.F1: 0.71, gate.Accuracy: 0.99964, gate.Brier: 0.00004, gate.ECE: 0.2},
-		Shadow:     map[gate.Metric]float64{gate.F1: 0.7102, gate.Accuracy: 1, gate.Brier: 0.00002, gate.ECE: 0.2 - 1e-16},
+		Production: map[string]float64{metrics.F1.String(): 0.71, metrics.Accuracy.String(): 0.99964, metrics.Brier.String(): 0.00004, metrics.ECE.String(): 0.2},
+		Shadow:     map[string]float64{metrics.F1.String(): 0.7102, metrics.Accuracy.String(): 1, metrics.Brier.String(): 0.00002, metrics.ECE.String(): 0.2 - 1e-16},
 		Checks: []gate.Check{{
-			Metric: gate.F1, Unit: gate.UnitGain, CI: &gate.Interval{Lo: 0.00004, Hi: 0.0003, Level: 0.9},
+			Metric: metrics.F1.String(), Unit: gate.UnitGain, CI: &gate.Interval{Lo: 0.00004, Hi: 0.0003, Level: 0.9},
 			Segments: []gate.SegmentResult{{Segment: "k=a", Rows: 7, Production: 0.0001, Shadow: 0.0003, Absolute: true, Detectable: 0.0004}},
 		}},
 	}
@@ -155,7 +157,7 @@ func TestCheck_DigitsAtThousand(t *testing.T) {
 	} {
 		e, err := gate.FirstFromValues(make([]float64, 10), repeat(c.mae, 10))
 		require.NoError(t, err)
-		check := gate.Floor{Metric: gate.MAE, Bound: c.bound}.Check(&e)
+		check := gate.Floor{Metric: metrics.MAE, Bound: c.bound}.Check(&e)
 		require.Equal(t, c.measured, check.Measured())
 		require.Equal(t, c.wanted, check.Wanted())
 		require.Contains(t, check.Reason, "MAE is "+c.measured+", at most "+c.wanted[len("≤ "):]+" wanted")
@@ -168,12 +170,12 @@ func TestCheck_MeasuredAndWanted(t *testing.T) {
 		check            gate.Check
 		measured, wanted string
 	}{
-		{gate.Check{Unit: gate.UnitMetric, Metric: gate.F1, Statistic: 0.89996, Threshold: 0.9}, "0.89996", "≥ 0.90000"},
+		{gate.Check{Unit: gate.UnitMetric, Metric: metrics.F1.String(), Statistic: 0.89996, Threshold: 0.9}, "0.89996", "≥ 0.90000"},
 		{gate.Check{Unit: gate.UnitShare, Statistic: 0.3, Threshold: 0.5}, "30.0 %", "≥ 50.0 %"},
 		{gate.Check{Unit: gate.UnitShare, Statistic: 0.9996, Threshold: nan}, "99.96 %", ""},
 		{gate.Check{Unit: gate.UnitRows, Statistic: 2004, Threshold: 200}, "2,004", "≥ 200"},
-		{gate.Check{Unit: gate.UnitGain, Metric: gate.F1, Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: 0.05, Level: 0.9}}, "+0.032", "interval above 0"},
-		{gate.Check{Unit: gate.UnitRelativeDrop, Metric: gate.F1, Statistic: -0.01, Threshold: 0.05, AtMost: true}, "1.0 % better", "≤ 5.0 % worse"},
+		{gate.Check{Unit: gate.UnitGain, Metric: metrics.F1.String(), Statistic: 0.032, CI: &gate.Interval{Lo: 0.01, Hi: 0.05, Level: 0.9}}, "+0.032", "interval above 0"},
+		{gate.Check{Unit: gate.UnitRelativeDrop, Metric: metrics.F1.String(), Statistic: -0.01, Threshold: 0.05, AtMost: true}, "1.0 % better", "≤ 5.0 % worse"},
 		{gate.Check{Unit: gate.UnitHours, Statistic: 1163 * 24, Threshold: 168}, "1,163 days", "≥ 7 days"},
 		{gate.Check{Statistic: nan, Threshold: 7}, "–", "≥ 7"},
 		{gate.Check{Statistic: 0.123456, Threshold: nan}, "0.1235", ""},
@@ -188,10 +190,10 @@ func TestCheck_MeasuredAndWanted(t *testing.T) {
 func TestDecision_NearOne(t *testing.T) {
 	t.Parallel()
 	d := gate.Decision{
-		Production: map[gate.Metric]float64{gate.F1: 0.9, gate.MAE: 1.00000001, gate.Brier: 0.9999},
-		Shadow:     map[gate.Metric]float64{gate.F1: 0.99996, gate.MAE: 1, gate.Brier: 0.00004},
+		Production: map[string]float64{metrics.F1.String(): 0.9, metrics.MAE.String(): 1.00000001, metrics.Brier.String(): 0.9999},
+		Shadow:     map[string]float64{metrics.F1.String(): 0.99996, metrics.MAE.String(): 1, metrics.Brier.String(): 0.00004},
 		N:          10_000, Basis: &gate.Basis{Coverage: labels.Count{Predictions: 10_004, Labelled: 10_000}},
-		Checks: []gate.Check{{Metric: gate.MAE, Segments: []gate.SegmentResult{
+		Checks: []gate.Check{{Metric: metrics.MAE.String(), Segments: []gate.SegmentResult{
 			{Segment: "k=a", Rows: 7, Production: 1.00000001, Shadow: 1, Absolute: true},
 			{Segment: "k=b", Rows: 7, Production: 0.3, Shadow: 0.1 + 0.2},
 		}}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -367,14 +368,14 @@ func (l *Loop) decide(run *Run, evidence gate.Evidence) error {
 	chain, charges := l.state.decisions, l.state.charges
 	l.mu.Unlock()
 	policy := l.cfg.Policy
-	var budget gate.Budget
+	var b budget.Budget
 	if l.cfg.Budget != nil {
-		budget = *l.cfg.Budget
+		b = *l.cfg.Budget
 		if charges != nil {
-			budget.Charges = charges
+			b.Charges = charges
 		}
 		var err error
-		if policy, err = budget.Apply(policy, evidence.At); err != nil {
+		if policy, err = b.Apply(policy, evidence.At); err != nil {
 			return err
 		}
 	}
@@ -383,10 +384,10 @@ func (l *Loop) decide(run *Run, evidence gate.Evidence) error {
 		return err
 	}
 	if l.cfg.Budget != nil {
-		if budget, err = budget.Charge(decision); err != nil {
+		if b, err = b.Charge(decision); err != nil {
 			return err
 		}
-		run.Budget = &budget
+		run.Budget = &b
 	}
 	run.Decision = &decision
 	return nil

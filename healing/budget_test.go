@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/healing"
 )
 
@@ -18,7 +20,7 @@ func TestLoop_Budget(t *testing.T) {
 	t.Parallel()
 	cfg := healing.Config{
 		Policy:  gate.Standard(),
-		Budget:  &gate.Budget{Horizon: 60 * day, Decisions: 1},
+		Budget:  &budget.Budget{Horizon: 60 * day, Decisions: 1},
 		Trigger: healing.TriggerConfig{NoSchedule: true, NoDrift: true},
 	}
 	w := newWorld(t)
@@ -39,7 +41,7 @@ func TestLoop_Budget(t *testing.T) {
 	w.spoil = true
 	second := retrain(l)
 	require.Equal(t, healing.StepRejected, second.Step)
-	require.Equal(t, []gate.Charge{{At: second.Decision.At, Alpha: 0.05}}, second.Budget.Charges)
+	require.Equal(t, []budget.Charge{{At: second.Decision.At, Alpha: 0.05}}, second.Budget.Charges)
 
 	l = w.loop(t, cfg) // another process
 	w.spoil, w.centre = false, 2
@@ -59,11 +61,11 @@ func TestLoop_Budget(t *testing.T) {
 		decisions = append(decisions, *run.Decision)
 	}
 	require.Len(t, decisions, 4)
-	chain, err := gate.Chain{}.Verify(decisions...)
+	chain, err := audit.Chain{}.Verify(decisions...)
 	require.NoError(t, err)
 	require.Equal(t, 4, chain.N)
-	_, err = gate.Chain{}.Verify(slices.Delete(slices.Clone(decisions), 1, 2)...)
-	require.ErrorIs(t, err, gate.ErrChain)
+	_, err = audit.Chain{}.Verify(slices.Delete(slices.Clone(decisions), 1, 2)...)
+	require.ErrorIs(t, err, audit.ErrChain)
 
 	code, body, _ := get(t, l, "runs/"+second.ID+"/decision")
 	require.Equal(t, http.StatusOK, code)
@@ -76,14 +78,14 @@ func TestLoop_BudgetConfig(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for want, cfg := range map[string]healing.Config{
-		"no criterion that proves the shadow better has an error rate that it could lower": {Budget: &gate.Budget{}},
-		"Total is 2, want between 0 and 1":                                                 {Budget: &gate.Budget{Total: 2}, Policy: gate.Standard()},
-		"First is empty":                                                                   {Budget: &gate.Budget{}, Policy: gate.Policy{Criteria: gate.Standard().Criteria}},
+		"no criterion that proves the shadow better has an error rate that it could lower": {Budget: &budget.Budget{}},
+		"Total is 2, want between 0 and 1":                                                 {Budget: &budget.Budget{Total: 2}, Policy: gate.Standard()},
+		"First is empty":                                                                   {Budget: &budget.Budget{}, Policy: gate.Policy{Criteria: gate.Standard().Criteria}},
 	} {
 		_, err := healing.New(w.parts, cfg)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := healing.New(w.parts, healing.Config{Budget: &gate.Budget{}, Policy: gate.Standard()})
+	_, err := healing.New(w.parts, healing.Config{Budget: &budget.Budget{}, Policy: gate.Standard()})
 	require.NoError(t, err)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/drift"
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -116,10 +117,10 @@ type Config struct {
 	// Policy decides about promotions. Default [gate.Classic].
 	Policy gate.Policy
 	// Budget bounds the probability of any false promotion within its horizon, over all
-	// decisions, see [gate.Budget]. A Budget needs a Policy with an error rate, such as
+	// decisions, see [budget.Budget]. A Budget needs a Policy with an error rate, such as
 	// [gate.Standard]. The journal keeps what the Budget is charged, see [Run]; Charges are
 	// those from before the journal. Nil is no such bound.
-	Budget *gate.Budget
+	Budget *budget.Budget
 	// Segments are the categorical columns by which the gate looks for regressions.
 	Segments []string
 	// Seed is given to the trainer and recorded with the version.

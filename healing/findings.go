@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/gate"
+	gatemetrics "github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
 )
@@ -35,7 +35,7 @@ func (l *Loop) attach(ctx context.Context, version string, documents map[string]
 // attachAnswers freezes the answers of the shadow to the rows on which it was judged, as the
 // reference of its answers. The shadow was not trained on these rows: to the rows of its
 // training a model answers with more confidence than to live rows.
-func (l *Loop) attachAnswers(ctx context.Context, version string, shadow gate.Answers, n int) error {
+func (l *Loop) attachAnswers(ctx context.Context, version string, shadow gatemetrics.Answers, n int) error {
 	schema := l.parts.Predictions.Schema()
 	answers, err := AnswersOf(schema, outputsOf(schema.Target(), shadow, n))
 	if err != nil {
@@ -45,7 +45,7 @@ func (l *Loop) attachAnswers(ctx context.Context, version string, shadow gate.An
 }
 
 // outputsOf turns answers back into outputs.
-func outputsOf(target predictlog.Target, a gate.Answers, n int) []predictlog.Output {
+func outputsOf(target predictlog.Target, a gatemetrics.Answers, n int) []predictlog.Output {
 	outputs := make([]predictlog.Output, n)
 	for i := range outputs {
 		o := &outputs[i]

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	gatemetrics "github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/healing/healingtest"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -67,7 +68,7 @@ func TestLoop_KeepsWhatItLearnsWithTheVersion(t *testing.T) {
 	page, err := registry.ReadFile(t.Context(), reg, v.ID, healing.DecisionPageDocument)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "<!doctype html>")
-	require.Equal(t, run.Decision.Shadow[gate.F1], v.Metrics["gate.f1"])
+	require.Equal(t, run.Decision.Shadow[gatemetrics.F1.String()], v.Metrics["gate.f1"])
 
 	w.days(t, l, 2, 400)
 	pass := status(t, l).Passes[0]

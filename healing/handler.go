@@ -335,7 +335,7 @@ func verdictClass(v gate.Verdict) string {
 	switch v {
 	case gate.Pass:
 		return "good"
-	case gate.Fail, gate.Error:
+	case gate.Fail, gate.Errored:
 		return "bad"
 	}
 	return "held"

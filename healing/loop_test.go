@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	gatemetrics "github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/registry"
 )
@@ -144,7 +145,7 @@ func TestLoop_DriftHeals(t *testing.T) {
 	require.NotEmpty(t, healed.ID, "a run triggered by drift took production")
 	require.Contains(t, healed.Order.Reason, "x")
 	require.Equal(t, healed.Version, w.production(t))
-	require.Greater(t, healed.Decision.Shadow[gate.F1], healed.Decision.Production[gate.F1])
+	require.Greater(t, healed.Decision.Shadow[gatemetrics.F1.String()], healed.Decision.Production[gatemetrics.F1.String()])
 
 	w.days(t, l, 8, 400)
 	for _, r := range w.runs(t, l) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
@@ -135,10 +136,10 @@ type Run struct {
 	Version string `json:"version,omitempty"`
 	// Predecessor is the version in production when the run judged or promoted; "" for none.
 	Predecessor string `json:"predecessor,omitempty"`
-	// Decision is set by [StepJudged]. The decisions of a journal are a [gate.Chain]. Budget
+	// Decision is set by [StepJudged]. The decisions of a journal are a [audit.Chain]. Budget
 	// is Config.Budget after this decision was charged.
 	Decision *gate.Decision `json:"decision,omitempty"`
-	Budget   *gate.Budget   `json:"budget,omitempty"`
+	Budget   *budget.Budget `json:"budget,omitempty"`
 	// Promoted is when the version took production.
 	Promoted time.Time `json:"promoted,omitzero"`
 	Watch    *Watch    `json:"watch,omitempty"`

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/audit"
+	"github.com/selfheal-ml/selfheal/gate/budget"
 )
 
 // keepRuns is the number of runs in memory; earlier runs are in the journal only.
@@ -25,8 +26,8 @@ type state struct {
 	// the run that proved it.
 	quarantined map[string]string
 	// decisions is the chain of all decisions, charges their charges to the budget.
-	decisions gate.Chain
-	charges   []gate.Charge
+	decisions audit.Chain
+	charges   []budget.Charge
 }
 
 // fold adds the next entry.
@@ -39,7 +40,7 @@ func (s *state) fold(e Entry) {
 
 func (s *state) foldRun(r Run) {
 	if r.Step == StepJudged {
-		s.decisions = gate.Chain{N: s.decisions.N + 1, Head: r.stored.hash()}
+		s.decisions = audit.Chain{N: s.decisions.N + 1, Head: r.stored.hash()}
 		if r.Budget != nil {
 			s.charges = r.Budget.Charges
 		}

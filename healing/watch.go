@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/sequential"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -195,7 +196,7 @@ func compareLosses(rows []compared, cfg WatchConfig) (Watch, error) {
 	w := Watch{Alpha: cfg.Alpha}
 	// The difference of two losses lies in [-1, 1]; (1+difference)/2 lies in [0, 1] and
 	// has a mean of at most (1+tolerance)/2 unless there is harm.
-	bets, err := gate.NewBetting(gate.BettingConfig{Null: (1 + cfg.Tolerance) / 2, Alpha: cfg.Alpha})
+	bets, err := sequential.NewBetting(sequential.BettingConfig{Null: (1 + cfg.Tolerance) / 2, Alpha: cfg.Alpha})
 	if err != nil {
 		return Watch{}, err
 	}

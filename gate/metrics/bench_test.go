@@ -23,7 +23,7 @@ func BenchmarkROCAUC(b *testing.B) {
 			truth, p := benchmarkInput(n)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := metrics.ROCAUC(truth, p, nil); err != nil {
+				if _, err := metrics.BinaryROCAUC(truth, p, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -37,7 +37,7 @@ func BenchmarkBrier(b *testing.B) {
 			truth, p := benchmarkInput(n)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := metrics.Brier(truth, p, nil); err != nil {
+				if _, err := metrics.BinaryBrier(truth, p, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

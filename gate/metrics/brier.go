@@ -1,8 +1,8 @@
 package metrics
 
-// Brier returns the mean squared difference between the probability of the positive
+// BinaryBrier returns the mean squared difference between the probability of the positive
 // class and what was true (1 or 0), in [0, 1].
-func Brier(truth []bool, probability, weights []float64) (float64, error) {
+func BinaryBrier(truth []bool, probability, weights []float64) (float64, error) {
 	const name = "brier"
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
@@ -21,7 +21,7 @@ func Brier(truth []bool, probability, weights []float64) (float64, error) {
 
 // MulticlassBrier returns Brier's score of several classes: the mean over the rows of
 // the squared differences summed over the classes, in [0, 2]. probability[k][i] is the
-// probability of class k for row i. With two classes it is twice [Brier].
+// probability of class k for row i. With two classes it is twice [BinaryBrier].
 func MulticlassBrier(truth []int, probability [][]float64, weights []float64) (float64, error) {
 	const name = "brier"
 	if err := checkClassProbabilities(name, truth, probability); err != nil {

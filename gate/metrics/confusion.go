@@ -81,6 +81,6 @@ func (c Confusion) BalancedAccuracy() (float64, error) {
 func (c Confusion) MCC() (float64, error) {
 	// Roots before products keep large counts from overflowing.
 	d := math.Sqrt(c.TP+c.FP) * math.Sqrt(c.TP+c.FN) * math.Sqrt(c.TN+c.FP) * math.Sqrt(c.TN+c.FN)
-	// Converted, the products are rounded on every processor, as in [Matrix.MCC].
+	// Converted, the products are rounded on every processor, as in [Counts.MCC].
 	return ratio("mcc", float64(c.TP*c.TN)-float64(c.FP*c.FN), d, "all rows are of one class or predicted to be")
 }

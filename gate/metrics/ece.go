@@ -2,18 +2,18 @@ package metrics
 
 import "math"
 
-// ECEBins is the number of bins of [ECE].
-const ECEBins = 10
+// eceBins is the number of bins of [BinaryECE].
+const eceBins = 10
 
-// ECEBin returns the bin, from 0, that [ECE] puts a probability into.
-func ECEBin(probability float64) int { return min(int(probability*ECEBins), ECEBins-1) }
+// eceBin returns the bin, from 0, that [BinaryECE] puts a probability into.
+func eceBin(probability float64) int { return min(int(probability*eceBins), eceBins-1) }
 
-// ECE returns the expected calibration error, in [0, 1]: the rows are put into 10 bins
+// BinaryECE returns the expected calibration error, in [0, 1]: the rows are put into 10 bins
 // of equal width by probability, [0, 0.1), [0.1, 0.2), ... [0.9, 1]; the result is the
 // mean over the rows of the distance between the mean probability and the share of
 // positives in the row's bin. For several classes, give the probability of the predicted
 // class, and as truth whether it was right.
-func ECE(truth []bool, probability, weights []float64) (float64, error) {
+func BinaryECE(truth []bool, probability, weights []float64) (float64, error) {
 	const name = "ece"
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
@@ -22,9 +22,9 @@ func ECE(truth []bool, probability, weights []float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var gaps [ECEBins]float64 // per bin the sum of weight * (probability - truth)
+	var gaps [eceBins]float64 // per bin the sum of weight * (probability - truth)
 	for i, p := range probability {
-		gaps[ECEBin(p)] += weight(weights, i) * (p - indicator(truth[i]))
+		gaps[eceBin(p)] += weight(weights, i) * (p - indicator(truth[i]))
 	}
 	var sum float64
 	for _, gap := range gaps {

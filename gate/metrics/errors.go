@@ -14,13 +14,18 @@ var (
 	ErrInput = errors.New("metrics: malformed input")
 )
 
-// failure is an error about one metric that unwraps to one of the sentinels.
+// failure is an error that unwraps to one of the sentinels.
 type failure struct {
-	metric, what string
+	metric, what string // the metric may be empty
 	sentinel     error
 }
 
-func (e *failure) Error() string { return fmt.Sprintf("metrics: %s: %s", e.metric, e.what) }
+func (e *failure) Error() string {
+	if e.metric == "" {
+		return "metrics: " + e.what
+	}
+	return fmt.Sprintf("metrics: %s: %s", e.metric, e.what)
+}
 
 func (e *failure) Unwrap() error { return e.sentinel }
 

@@ -1,6 +1,34 @@
 package metrics
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
+
+// columnOf returns an error unless the column has n values that are all ok.
+func columnOf[T any](name string, column []T, n int, ok func(T) bool, want string) error {
+	if len(column) != n {
+		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
+	}
+	for i, v := range column {
+		if !ok(v) {
+			return fmt.Errorf("%s[%d] is %v, want %s", name, i, v, want)
+		}
+	}
+	return nil
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func isProbability(v float64) bool { return v >= 0 && v <= 1 } // false of NaN
+
+// inMetric returns the error of a metric's argument.
+func inMetric(metric string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return malformed(metric, "%v", err)
+}
 
 // checkLength returns an error unless the column has one value for each of n rows.
 func checkLength(metric, column string, have, n int) error {
@@ -12,28 +40,18 @@ func checkLength(metric, column string, have, n int) error {
 
 // checkFinite returns an error unless the column holds n finite numbers.
 func checkFinite(metric, column string, x []float64, n int) error {
-	if err := checkLength(metric, column, len(x), n); err != nil {
-		return err
-	}
-	for i, v := range x {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return malformed(metric, "%s[%d] is %v, want a finite number", column, i, v)
-		}
-	}
-	return nil
+	return inMetric(metric, columnOf(column, x, n, isFinite, "a finite number"))
 }
 
 // checkProbabilities returns an error unless the column holds n numbers in [0, 1].
 func checkProbabilities(metric, column string, p []float64, n int) error {
-	if err := checkLength(metric, column, len(p), n); err != nil {
-		return err
-	}
-	for i, v := range p {
-		if !(v >= 0 && v <= 1) { // also true of NaN
-			return malformed(metric, "%s[%d] is %v, want 0 to 1", column, i, v)
-		}
-	}
-	return nil
+	return inMetric(metric, columnOf(column, p, n, isProbability, "0 to 1"))
+}
+
+// checkClasses returns an error unless the column holds n classes.
+func checkClasses(metric, column string, classes []int, n, of int) error {
+	ok := func(k int) bool { return k >= 0 && k < of }
+	return inMetric(metric, columnOf(column, classes, n, ok, fmt.Sprintf("class 0 to %d", of-1)))
 }
 
 // total returns the sum of the weights of n rows, which is not 0.
@@ -121,7 +139,7 @@ func ratio(metric string, a, b float64, why string) (float64, error) {
 
 // finite returns v, or [ErrUndefined] if computing it went beyond the range of float64.
 func finite(metric string, v float64) (float64, error) {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+	if !isFinite(v) {
 		return 0, undefined(metric, "the numbers are too large to compute with")
 	}
 	return v, nil

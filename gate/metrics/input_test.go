@@ -13,13 +13,13 @@ var nan = math.NaN()
 
 // overProbabilities are the functions of a binary truth and a column of probabilities.
 var overProbabilities = map[string]func(truth []bool, p, weights []float64) (float64, error){
-	"roc_auc": metrics.ROCAUC, "pr_auc": metrics.PRAUC, "log_loss": metrics.LogLoss,
-	"brier": metrics.Brier, "ece": metrics.ECE,
+	"roc_auc": metrics.BinaryROCAUC, "pr_auc": metrics.BinaryPRAUC, "log_loss": metrics.BinaryLogLoss,
+	"brier": metrics.BinaryBrier, "ece": metrics.BinaryECE,
 }
 
 // overValues are the functions of two columns of numbers.
 var overValues = map[string]func(truth, predicted, weights []float64) (float64, error){
-	"mae": metrics.MAE, "mse": metrics.MSE, "rmse": metrics.RMSE, "r2": metrics.R2, "mape": metrics.MAPE,
+	"mae": metrics.MeanAbsoluteError, "mse": metrics.MeanSquaredError, "rmse": metrics.RootMeanSquaredError, "r2": metrics.R2Score, "mape": metrics.MeanAbsolutePercentageError,
 	"pinball": func(y, p, w []float64) (float64, error) { return metrics.Pinball(y, p, 0.3, w) },
 }
 
@@ -93,13 +93,13 @@ func TestUndefined(t *testing.T) {
 		}
 	})
 
-	_, err := metrics.ROCAUC([]bool{true, true}, []float64{0.1, 0.2}, nil)
+	_, err := metrics.BinaryROCAUC([]bool{true, true}, []float64{0.1, 0.2}, nil)
 	require.EqualError(t, err, "metrics: roc_auc: undefined: rows of both classes are wanted")
-	_, err = metrics.PRAUC([]bool{false}, []float64{0.1}, nil)
+	_, err = metrics.BinaryPRAUC([]bool{false}, []float64{0.1}, nil)
 	require.EqualError(t, err, "metrics: pr_auc: undefined: no row is positive")
-	_, err = metrics.R2([]float64{2, 2}, []float64{1, 2}, nil)
+	_, err = metrics.R2Score([]float64{2, 2}, []float64{1, 2}, nil)
 	require.EqualError(t, err, "metrics: r2: undefined: all truths are equal")
-	_, err = metrics.MAPE([]float64{1, 0}, []float64{1, 2}, nil)
+	_, err = metrics.MeanAbsolutePercentageError([]float64{1, 0}, []float64{1, 2}, nil)
 	require.EqualError(t, err, "metrics: mape: undefined: truth[1] is 0")
 }
 
@@ -148,19 +148,19 @@ func TestConfusionInput(t *testing.T) {
 	require.Equal(t, metrics.Confusion{TP: 2}, c)
 }
 
-func TestMatrixInput(t *testing.T) {
-	for want, call := range map[string]func() (metrics.Matrix, error){
-		"classes is 0, want 1 or more":            func() (metrics.Matrix, error) { return metrics.NewMatrix(nil, nil, 0, nil) },
-		"predicted has 1 values, want 0":          func() (metrics.Matrix, error) { return metrics.NewMatrix(nil, []int{1}, 2, nil) },
-		"truth[0] is class 2, want 0 to 1":        func() (metrics.Matrix, error) { return metrics.NewMatrix([]int{2}, []int{1}, 2, nil) },
-		"predicted[0] is class -1, want 0 to 1":   func() (metrics.Matrix, error) { return metrics.NewMatrix([]int{1}, []int{-1}, 2, nil) },
-		"weights[0] is NaN, want a finite number": func() (metrics.Matrix, error) { return metrics.NewMatrix([]int{1}, []int{1}, 2, []float64{nan}) },
+func TestCountsInput(t *testing.T) {
+	for want, call := range map[string]func() (metrics.Counts, error){
+		"classes is 0, want 1 or more":            func() (metrics.Counts, error) { return metrics.NewCounts(nil, nil, 0, nil) },
+		"predicted has 1 values, want 0":          func() (metrics.Counts, error) { return metrics.NewCounts(nil, []int{1}, 2, nil) },
+		"truth[0] is 2, want class 0 to 1":        func() (metrics.Counts, error) { return metrics.NewCounts([]int{2}, []int{1}, 2, nil) },
+		"predicted[0] is -1, want class 0 to 1":   func() (metrics.Counts, error) { return metrics.NewCounts([]int{1}, []int{-1}, 2, nil) },
+		"weights[0] is NaN, want a finite number": func() (metrics.Counts, error) { return metrics.NewCounts([]int{1}, []int{1}, 2, []float64{nan}) },
 	} {
 		_, err := call()
 		require.ErrorIs(t, err, metrics.ErrInput)
 		require.ErrorContains(t, err, want)
 	}
-	empty, err := metrics.NewMatrix(nil, nil, 3, nil)
+	empty, err := metrics.NewCounts(nil, nil, 3, nil)
 	require.NoError(t, err)
 	for _, a := range []metrics.Average{metrics.Macro, metrics.Micro, metrics.Weighted} {
 		_, err := empty.F1(a)
@@ -179,7 +179,7 @@ func TestMulticlassProbabilitiesInput(t *testing.T) {
 		_, err := f([]int{0, 1}, [][]float64{{1, 0}, {0}}, nil)
 		require.ErrorIs(t, err, metrics.ErrInput, name)
 		_, err = f([]int{0, 2}, [][]float64{{1, 0}, {0, 1}}, nil)
-		require.ErrorContains(t, err, "truth[1] is class 2, want 0 to 1", name)
+		require.ErrorContains(t, err, "truth[1] is 2, want class 0 to 1", name)
 		_, err = f([]int{0, 1}, [][]float64{{1, 0}, {0, nan}}, nil)
 		require.ErrorContains(t, err, "probability[1][1] is NaN", name)
 		_, err = f([]int{0, 1}, [][]float64{{1, 1}, {0, 1}}, nil)
@@ -236,7 +236,7 @@ func TestPinballQuantile(t *testing.T) {
 }
 
 func TestCertainMistakeIsFinite(t *testing.T) {
-	loss, err := metrics.LogLoss([]bool{true}, []float64{0}, nil)
+	loss, err := metrics.BinaryLogLoss([]bool{true}, []float64{0}, nil)
 	require.NoError(t, err)
 	require.InDelta(t, 36.04, loss, 0.01)
 }

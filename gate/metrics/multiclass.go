@@ -34,16 +34,12 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 		}
 		return area(r)
 	}
-	is := make([]bool, len(truth))
+	rankings, err := rankEach(metric, truth, probability, weights)
+	if err != nil {
+		return 0, err
+	}
 	var sum, total float64
-	for k, score := range probability {
-		for i, t := range truth {
-			is[i] = t == k
-		}
-		r, err := rank(metric, is, score, weights)
-		if err != nil {
-			return 0, err
-		}
+	for k, r := range rankings {
 		v, err := area(r)
 		if err != nil {
 			return 0, fmt.Errorf("class %d: %w", k, err)
@@ -56,6 +52,27 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 		total += w
 	}
 	return ratio(metric, sum, total, "no classes")
+}
+
+// rankEach ranks the rows by the probability of each class.
+func rankEach(metric string, truth []int, probability [][]float64, weights []float64) ([]Ranking, error) {
+	rankings := make([]Ranking, len(probability))
+	for k, score := range probability {
+		var err error
+		if rankings[k], err = rank(metric, isClass(truth, k), score, weights); err != nil {
+			return nil, err
+		}
+	}
+	return rankings, nil
+}
+
+// isClass reports of each row whether it is of class k.
+func isClass(truth []int, k int) []bool {
+	is := make([]bool, len(truth))
+	for i, t := range truth {
+		is[i] = t == k
+	}
+	return is
 }
 
 // rankAll ranks every pair of a row and a class.

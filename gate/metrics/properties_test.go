@@ -50,7 +50,7 @@ func TestProperties(t *testing.T) {
 	})
 
 	props.Property("AUC is the share of pairs ranked right", prop.ForAll(func(y []bool, s []float64) bool {
-		auc, err := metrics.ROCAUC(y, s, nil)
+		auc, err := metrics.BinaryROCAUC(y, s, nil)
 		return err == nil && math.Abs(auc-naiveAUC(y, s)) < tolerance
 	}, truth, tied))
 	props.Property("AUC of the negated scores is the complement", prop.ForAll(func(y []bool, s []float64) bool {
@@ -58,8 +58,8 @@ func TestProperties(t *testing.T) {
 		for i := range s {
 			negated[i] = -s[i]
 		}
-		a, errA := metrics.ROCAUC(y, s, nil)
-		b, errB := metrics.ROCAUC(y, negated, nil)
+		a, errA := metrics.BinaryROCAUC(y, s, nil)
+		b, errB := metrics.BinaryROCAUC(y, negated, nil)
 		return errA == nil && errB == nil && math.Abs(a+b-1) < tolerance
 	}, truth, tied))
 	props.Property("a weight of 2 is the row twice", prop.ForAll(func(y []bool, p []float64) bool {
@@ -91,21 +91,21 @@ func TestProperties(t *testing.T) {
 	}, truth, probability))
 	props.Property("two classes: the matrix agrees with the counts", prop.ForAll(func(y, predicted []bool) bool {
 		c, _ := metrics.NewConfusion(y, predicted, nil)
-		m, _ := metrics.NewMatrix(classes(y), classes(predicted), 2, nil)
+		m, _ := metrics.NewCounts(classes(y), classes(predicted), 2, nil)
 		accuracy, _ := m.Accuracy()
 		want, _ := c.Accuracy()
 		mcc, errM := m.MCC()
 		wantMCC, errC := c.MCC()
-		return m.OneVsRest(1) == c && accuracy == want && (errM == nil) == (errC == nil) && math.Abs(mcc-wantMCC) < tolerance
+		return m[1] == c && accuracy == want && (errM == nil) == (errC == nil) && math.Abs(mcc-wantMCC) < tolerance
 	}, truth, gen.SliceOfN(n, gen.Bool())))
 	props.Property("two classes: Brier of classes is twice Brier, log loss the same", prop.ForAll(func(y []bool, p []float64) bool {
 		other := make([]float64, n)
 		for i := range p {
 			other[i] = 1 - p[i]
 		}
-		b, _ := metrics.Brier(y, p, nil)
+		b, _ := metrics.BinaryBrier(y, p, nil)
 		b2, _ := metrics.MulticlassBrier(classes(y), [][]float64{other, p}, nil)
-		l, _ := metrics.LogLoss(y, p, nil)
+		l, _ := metrics.BinaryLogLoss(y, p, nil)
 		l2, _ := metrics.MulticlassLogLoss(classes(y), [][]float64{other, p}, nil)
 		return math.Abs(2*b-b2) < tolerance && math.Abs(l-l2) < tolerance
 	}, truth, probability))
@@ -126,12 +126,12 @@ func TestProperties(t *testing.T) {
 			}
 			sum += metrics.NegativeLog(given)
 		}
-		have, err := metrics.LogLoss(y, p, nil)
+		have, err := metrics.BinaryLogLoss(y, p, nil)
 		return err == nil && math.Abs(have-sum/n) < tolerance
 	}, truth, probability))
 	props.Property("RMSE is at least MAE, and pinball at the median is half of MAE", prop.ForAll(func(y, p []float64) bool {
-		mae, _ := metrics.MAE(y, p, nil)
-		rmse, _ := metrics.RMSE(y, p, nil)
+		mae, _ := metrics.MeanAbsoluteError(y, p, nil)
+		rmse, _ := metrics.RootMeanSquaredError(y, p, nil)
 		pinball, _ := metrics.Pinball(y, p, 0.5, nil)
 		return rmse >= mae-tolerance && math.Abs(2*pinball-mae) < tolerance
 	}, probability, probability))

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// MAE returns the mean absolute error, in the unit of the truth.
-func MAE(truth, predicted, weights []float64) (float64, error) {
+// MeanAbsoluteError returns the mean absolute error, in the unit of the truth.
+func MeanAbsoluteError(truth, predicted, weights []float64) (float64, error) {
 	const name = "mae"
 	if err := checkRegression(name, truth, predicted); err != nil {
 		return 0, err
@@ -16,13 +16,13 @@ func MAE(truth, predicted, weights []float64) (float64, error) {
 	})
 }
 
-// MSE returns the mean squared error, in the square of the unit of the truth.
-func MSE(truth, predicted, weights []float64) (float64, error) {
+// MeanSquaredError returns the mean squared error, in the square of the unit of the truth.
+func MeanSquaredError(truth, predicted, weights []float64) (float64, error) {
 	return meanSquare("mse", truth, predicted, weights)
 }
 
-// RMSE returns the root of the mean squared error, in the unit of the truth.
-func RMSE(truth, predicted, weights []float64) (float64, error) {
+// RootMeanSquaredError returns the root of the mean squared error, in the unit of the truth.
+func RootMeanSquaredError(truth, predicted, weights []float64) (float64, error) {
 	mse, err := meanSquare("rmse", truth, predicted, weights)
 	return math.Sqrt(mse), err
 }
@@ -36,11 +36,11 @@ func meanSquare(metric string, truth, predicted, weights []float64) (float64, er
 	})
 }
 
-// R2 returns the coefficient of determination: 1 - (squared error) / (squared error of
+// R2Score returns the coefficient of determination: 1 - (squared error) / (squared error of
 // always answering the mean of the truth). It is at most 1, and negative for a model
 // that is worse than that constant. Truths that are all equal leave it undefined;
 // scikit-learn answers 0 or 1 there.
-func R2(truth, predicted, weights []float64) (float64, error) {
+func R2Score(truth, predicted, weights []float64) (float64, error) {
 	const name = "r2"
 	if err := checkRegression(name, truth, predicted); err != nil {
 		return 0, err
@@ -99,9 +99,9 @@ func spacing(truth, weights []float64) (origin, unit float64) {
 	return origin, math.Ldexp(1, exponent-1)
 }
 
-// MAPE returns the mean absolute error relative to the truth, as a share: 0.1 is 10 %.
+// MeanAbsolutePercentageError returns the mean absolute error relative to the truth, as a share: 0.1 is 10 %.
 // A truth of 0 leaves it undefined; scikit-learn answers an absurdly large number there.
-func MAPE(truth, predicted, weights []float64) (float64, error) {
+func MeanAbsolutePercentageError(truth, predicted, weights []float64) (float64, error) {
 	const name = "mape"
 	if err := checkRegression(name, truth, predicted); err != nil {
 		return 0, err
@@ -124,7 +124,7 @@ func MAPE(truth, predicted, weights []float64) (float64, error) {
 
 // Pinball returns the mean pinball loss of a prediction of the given quantile, in (0, 1):
 // an answer that is too low costs quantile per unit, one that is too high 1-quantile. At
-// 0.5 it is half of [MAE].
+// 0.5 it is half of [MeanAbsoluteError].
 func Pinball(truth, predicted []float64, quantile float64, weights []float64) (float64, error) {
 	const name = "pinball"
 	if !(quantile > 0 && quantile < 1) { // also true of NaN

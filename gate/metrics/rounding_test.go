@@ -27,7 +27,7 @@ func TestR2_EqualTruths(t *testing.T) {
 		{"zero and minus zero", []float64{0, math.Copysign(0, -1)}, []float64{1, 2}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := metrics.R2(c.truth, c.predicted, c.weights)
+			_, err := metrics.R2Score(c.truth, c.predicted, c.weights)
 			require.EqualError(t, err, "metrics: r2: undefined: all truths are equal")
 		})
 	}
@@ -37,7 +37,7 @@ func TestR2_EqualTruths(t *testing.T) {
 // numbers does not change it.
 func TestR2_NearlyEqualTruths(t *testing.T) {
 	truth, predicted := []float64{0, 1, 2, 5}, []float64{0, 1, 3, 4}
-	want, err := metrics.R2(truth, predicted, nil)
+	want, err := metrics.R2Score(truth, predicted, nil)
 	require.NoError(t, err)
 	require.InDelta(t, 1-2/14.0, want, 1e-15)
 	for _, c := range []struct {
@@ -55,7 +55,7 @@ func TestR2_NearlyEqualTruths(t *testing.T) {
 				}
 				return y
 			}
-			have, err := metrics.R2(moved(truth), moved(predicted), nil)
+			have, err := metrics.R2Score(moved(truth), moved(predicted), nil)
 			require.NoError(t, err)
 			require.InDelta(t, want, have, tolerance)
 		})
@@ -64,7 +64,7 @@ func TestR2_NearlyEqualTruths(t *testing.T) {
 
 // Of three classes only one is true, or only one is answered: whatever the weights, there
 // is no correlation.
-func TestMatrix_MCC_OneClass(t *testing.T) {
+func TestCounts_MCC_OneClass(t *testing.T) {
 	rng := rand.New(rand.NewPCG(20250101, 1))
 	for range 2000 {
 		one, any, weights := make([]int, 20), make([]int, 20), make([]float64, 20)
@@ -72,7 +72,7 @@ func TestMatrix_MCC_OneClass(t *testing.T) {
 			one[i], any[i], weights[i] = 1, rng.IntN(3), rng.Float64()
 		}
 		for _, columns := range [][2][]int{{one, any}, {any, one}} {
-			m, err := metrics.NewMatrix(columns[0], columns[1], 3, weights)
+			m, err := metrics.NewCounts(columns[0], columns[1], 3, weights)
 			require.NoError(t, err)
 			_, err = m.MCC()
 			require.EqualError(t, err, "metrics: mcc: undefined: all rows are of one class or predicted to be")
@@ -82,16 +82,16 @@ func TestMatrix_MCC_OneClass(t *testing.T) {
 
 // A class that hardly weighs anything occurs all the same, and as much is found as of the
 // two classes that there are.
-func TestMatrix_MCC_LightClass(t *testing.T) {
+func TestCounts_MCC_LightClass(t *testing.T) {
 	truth, predicted := []int{0, 0, 0, 1, 1}, []int{0, 0, 1, 1, 0}
 	for _, light := range []float64{1, 1e-9, 1e-20, 1e-90} {
 		for _, predicted := range [][]int{truth, predicted, {1, 1, 1, 0, 0}} {
 			weights := []float64{0.1, 0.3, light / 3, light, light / 7}
-			three, err := metrics.NewMatrix(truth, predicted, 3, weights)
+			three, err := metrics.NewCounts(truth, predicted, 3, weights)
 			require.NoError(t, err)
-			two, err := metrics.NewMatrix(truth, predicted, 2, weights)
+			two, err := metrics.NewCounts(truth, predicted, 2, weights)
 			require.NoError(t, err)
-			want, err := two.OneVsRest(1).MCC()
+			want, err := two[1].MCC()
 			require.NoError(t, err)
 			have, err := three.MCC()
 			require.NoError(t, err)

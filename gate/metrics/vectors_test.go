@@ -92,11 +92,11 @@ func TestBinaryVectors(t *testing.T) {
 				"specificity":       c.Specificity,
 				"mcc":               c.MCC,
 				"balanced_accuracy": c.BalancedAccuracy,
-				"roc_auc":           on(metrics.ROCAUC),
-				"pr_auc":            on(metrics.PRAUC),
-				"log_loss":          on(metrics.LogLoss),
-				"brier":             on(metrics.Brier),
-				"ece":               on(metrics.ECE),
+				"roc_auc":           on(metrics.BinaryROCAUC),
+				"pr_auc":            on(metrics.BinaryPRAUC),
+				"log_loss":          on(metrics.BinaryLogLoss),
+				"brier":             on(metrics.BinaryBrier),
+				"ece":               on(metrics.BinaryECE),
 			})
 		})
 	}
@@ -105,7 +105,7 @@ func TestBinaryVectors(t *testing.T) {
 func TestMulticlassVectors(t *testing.T) {
 	for _, v := range readVectors(t).Multiclass {
 		t.Run(v.Name, func(t *testing.T) {
-			m, err := metrics.NewMatrix(v.Truth, v.Predicted, v.Classes, v.Weights)
+			m, err := metrics.NewCounts(v.Truth, v.Predicted, v.Classes, v.Weights)
 			require.NoError(t, err)
 			get := map[string]func() (float64, error){
 				"accuracy":          m.Accuracy,
@@ -149,7 +149,7 @@ func TestRegressionVectors(t *testing.T) {
 				return func() (float64, error) { return metrics.Pinball(v.Truth, v.Predicted, q, v.Weights) }
 			}
 			requireAll(t, v.Want, map[string]func() (float64, error){
-				"mae": on(metrics.MAE), "mse": on(metrics.MSE), "rmse": on(metrics.RMSE), "r2": on(metrics.R2), "mape": on(metrics.MAPE),
+				"mae": on(metrics.MeanAbsoluteError), "mse": on(metrics.MeanSquaredError), "rmse": on(metrics.RootMeanSquaredError), "r2": on(metrics.R2Score), "mape": on(metrics.MeanAbsolutePercentageError),
 				"pinball_0.1": pinball(0.1), "pinball_0.5": pinball(0.5),
 			})
 		})

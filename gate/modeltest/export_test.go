@@ -14,7 +14,7 @@ func Broken(ctx context.Context, m gate.Model, rows []predictlog.Row, target pre
 	var names []string
 	var errs []error
 	for _, c := range cases {
-		if err := c.check(ctx, m, rows, target); err != nil {
+		if err := c.run(ctx, m, rows, target); err != nil {
 			names = append(names, c.name)
 			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
 		}

@@ -16,18 +16,18 @@ import (
 	"testing"
 
 	"github.com/selfheal-ml/selfheal/gate"
-	"github.com/selfheal-ml/selfheal/gate/metrics"
+	"github.com/selfheal-ml/selfheal/gate/internal/answer"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Tolerance is by how much the probabilities and, relative to 1 or the value, the values
-// of two answers to the same row may differ: a matrix library sums in another order when
-// a row shares its call with others.
+// Tolerance is the largest difference between two answers to the same row: of probabilities,
+// and of values relative to the larger of 1 and the value. A matrix library sums in another
+// order when a row shares its call with other rows.
 const Tolerance = 1e-9
 
-// Run checks every promise of [gate.Model] in a subtest of its own, each on a new model,
-// and quotes the promise that is broken. The model must answer all of the rows, of which
-// there are at least two, best with different answers. Target says what it answers; the
+// Run checks every promise of [gate.Model] in a subtest of its own, each on a new model, and
+// quotes the promise that is broken. The model must answer all of the rows. There must be
+// two rows or more, best with different answers. Target says what the model answers; the
 // zero Target is binary with the classes "0" and "1".
 func Run(t *testing.T, open func(t *testing.T) gate.Model, rows []predictlog.Row, target predictlog.Target) {
 	t.Helper()
@@ -39,7 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) gate.Model, rows []predictlog.Row
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if err := c.check(t.Context(), open(t), rows, target); err != nil {
+			if err := c.run(t.Context(), open(t), rows, target); err != nil {
 				t.Errorf("%v\nviolated promise: %s", err, c.promise)
 			}
 		})
@@ -48,7 +48,15 @@ func Run(t *testing.T, open func(t *testing.T) gate.Model, rows []predictlog.Row
 
 type testCase struct {
 	name, promise string
-	check         func(ctx context.Context, m gate.Model, rows []predictlog.Row, target predictlog.Target) error
+	check         func(ctx context.Context, x trial) error
+}
+
+// trial is a model with what it answers.
+type trial struct {
+	gate.Model
+	rows    []predictlog.Row
+	target  predictlog.Target
+	outputs []predictlog.Output // of one call with all rows
 }
 
 var cases = []testCase{
@@ -61,119 +69,76 @@ var cases = []testCase{
 	{"Cancelled", "With a cancelled ctx, Predict returns an error or the right outputs.", checkCancelled},
 }
 
-func checkOutputs(ctx context.Context, m gate.Model, rows []predictlog.Row, target predictlog.Target) error {
+func (c testCase) run(ctx context.Context, m gate.Model, rows []predictlog.Row, target predictlog.Target) error {
 	outputs, err := predict(ctx, m, rows)
 	if err != nil {
 		return err
 	}
-	for i, o := range outputs {
-		if err := checkOutput(o, target); err != nil {
-			return fmt.Errorf("row %d: %w", i, err)
+	return c.check(ctx, trial{m, rows, target, outputs})
+}
+
+func checkOutputs(_ context.Context, x trial) error {
+	for i, o := range x.outputs {
+		if what := answer.Problem(o, x.target); what != "" {
+			return fmt.Errorf("row %d: %s", i, what)
 		}
-		if (o.Probabilities == nil) != (outputs[0].Probabilities == nil) {
+		if (o.Probabilities == nil) != (x.outputs[0].Probabilities == nil) {
 			return fmt.Errorf("row %d: probabilities for some rows only, want all or none", i)
 		}
 	}
 	return nil
 }
 
-func checkOutput(o predictlog.Output, target predictlog.Target) error {
-	if target.Task == predictlog.Regression {
-		if o.Class != "" || o.Probabilities != nil {
-			return fmt.Errorf("class %q and %d probabilities, want a value only", o.Class, len(o.Probabilities))
-		}
-		if math.IsNaN(o.Value) || math.IsInf(o.Value, 0) {
-			return fmt.Errorf("value %v, want a finite number", o.Value)
-		}
-		return nil
-	}
-	if !slices.Contains(target.Classes, o.Class) {
-		return fmt.Errorf("class %q, want one of %q", o.Class, target.Classes)
-	}
-	if o.Value != 0 {
-		return fmt.Errorf("value %v, want a class only", o.Value)
-	}
-	if o.Probabilities == nil {
-		return nil
-	}
-	if have, want := len(o.Probabilities), len(target.Classes); have != want {
-		return fmt.Errorf("%d probabilities, want %d", have, want)
-	}
-	var sum float64
-	for k, p := range o.Probabilities {
-		sum += p
-		if !(p >= 0 && p <= 1) { // also true of NaN
-			return fmt.Errorf("probability of %q is %v, want 0 to 1", target.Classes[k], p)
-		}
-	}
-	if math.Abs(sum-1) > metrics.SumTolerance {
-		return fmt.Errorf("probabilities sum up to %v, want 1", sum)
-	}
-	return nil
-}
-
-func checkOrder(ctx context.Context, m gate.Model, rows []predictlog.Row, _ predictlog.Target) error {
-	outputs, err := predict(ctx, m, rows)
-	if err != nil {
-		return err
-	}
-	backwards := clone(rows)
+func checkOrder(ctx context.Context, x trial) error {
+	backwards := clone(x.rows)
 	slices.Reverse(backwards)
-	reversed, err := predict(ctx, m, backwards)
+	reversed, err := predict(ctx, x, backwards)
 	if err != nil {
 		return err
 	}
 	slices.Reverse(reversed)
-	return same(outputs, reversed)
+	return same(x.outputs, reversed)
 }
 
-func checkBatches(ctx context.Context, m gate.Model, rows []predictlog.Row, _ predictlog.Target) error {
-	together, err := predict(ctx, m, rows)
-	if err != nil {
-		return err
-	}
+func checkBatches(ctx context.Context, x trial) error {
 	var alone []predictlog.Output
-	for i := range rows {
-		one, err := predict(ctx, m, rows[i:i+1])
+	for batch := range slices.Chunk(x.rows, 1) {
+		one, err := predict(ctx, x, batch)
 		if err != nil {
 			return err
 		}
 		alone = append(alone, one...)
 	}
-	return same(together, alone)
+	return same(x.outputs, alone)
 }
 
-func checkEmpty(ctx context.Context, m gate.Model, _ []predictlog.Row, _ predictlog.Target) error {
-	_, err := predict(ctx, m, nil)
+func checkEmpty(ctx context.Context, x trial) error {
+	_, err := predict(ctx, x, nil)
 	return err
 }
 
-func checkUnmodified(ctx context.Context, m gate.Model, rows []predictlog.Row, _ predictlog.Target) error {
-	given := clone(rows)
-	if _, err := m.Predict(ctx, given); err != nil {
+func checkUnmodified(ctx context.Context, x trial) error {
+	given := clone(x.rows)
+	if _, err := x.Predict(ctx, given); err != nil {
 		return err
 	}
-	for i := range rows {
-		if !given[i].Equal(rows[i]) {
-			return fmt.Errorf("row %d was %v and is %v after the call", i, rows[i], given[i])
+	for i := range x.rows {
+		if !given[i].Equal(x.rows[i]) {
+			return fmt.Errorf("row %d was %v and is %v after the call", i, x.rows[i], given[i])
 		}
 	}
 	return nil
 }
 
 // checkConcurrent means most under the race detector.
-func checkConcurrent(ctx context.Context, m gate.Model, rows []predictlog.Row, _ predictlog.Target) error {
-	want, err := predict(ctx, m, rows)
-	if err != nil {
-		return err
-	}
+func checkConcurrent(ctx context.Context, x trial) error {
 	errs := make([]error, 8)
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
-			outputs, err := predict(ctx, m, rows)
+			again, err := predict(ctx, x, x.rows)
 			if err == nil {
-				err = same(want, outputs)
+				err = same(x.outputs, again)
 			}
 			errs[i] = err
 		})
@@ -182,18 +147,14 @@ func checkConcurrent(ctx context.Context, m gate.Model, rows []predictlog.Row, _
 	return errors.Join(errs...)
 }
 
-func checkCancelled(ctx context.Context, m gate.Model, rows []predictlog.Row, _ predictlog.Target) error {
-	want, err := predict(ctx, m, rows)
-	if err != nil {
-		return err
-	}
+func checkCancelled(ctx context.Context, x trial) error {
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	outputs, err := m.Predict(cancelled, clone(rows))
+	late, err := x.Predict(cancelled, clone(x.rows))
 	if err != nil {
 		return nil
 	}
-	return same(want, outputs)
+	return same(x.outputs, late)
 }
 
 // predict asks for copies of the rows and checks the number of outputs.
@@ -231,6 +192,4 @@ func same(a, b []predictlog.Output) error {
 	return nil
 }
 
-func near(a, b float64) bool {
-	return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a))
-}
+func near(a, b float64) bool { return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a)) }

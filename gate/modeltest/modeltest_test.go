@@ -99,14 +99,14 @@ func TestFindsBrokenPromises(t *testing.T) {
 		reason string
 	}{
 		"unknown class":  {each(func(o *output) { o.Class = "maybe" }), target, "Outputs", `class "maybe"`},
-		"value":          {each(func(o *output) { o.Value = 1 }), target, "Outputs", "value 1, want a class only"},
-		"NaN":            {each(func(o *output) { o.Probabilities[0] = math.NaN() }), target, "Outputs", `probability of "no" is NaN`},
-		"probabilities":  {each(func(o *output) { o.Probabilities = o.Probabilities[:1] }), target, "Outputs", "1 probabilities, want 2"},
-		"sum":            {each(func(o *output) { o.Probabilities[0] += 1e-4 * (1 - o.Probabilities[0]) }), target, "Outputs", "probabilities sum up to 1.0"},
-		"class answered": {classifyAll, regression, "Outputs", "want a value only"},
+		"value":          {each(func(o *output) { o.Value = 1 }), target, "Outputs", "answers the value 1, want a class"},
+		"NaN":            {each(func(o *output) { o.Probabilities[0] = math.NaN() }), target, "Outputs", `gives "no" the probability NaN`},
+		"probabilities":  {each(func(o *output) { o.Probabilities = o.Probabilities[:1] }), target, "Outputs", "gives 1 probabilities, want one for each of"},
+		"sum":            {each(func(o *output) { o.Probabilities[0] += 1e-4 * (1 - o.Probabilities[0]) }), target, "Outputs", "probabilities that sum up to 1.0"},
+		"class answered": {classifyAll, regression, "Outputs", "answers a class, want a value"},
 		"infinite": {func(_ context.Context, rows []row) ([]output, error) {
 			return slices.Repeat([]output{{Value: math.Inf(1)}}, len(rows)), nil
-		}, regression, "Outputs", "value +Inf"},
+		}, regression, "Outputs", "answers +Inf"},
 		"some probabilities": {then(func(_ []row, outputs []output) []output {
 			for i := range outputs[min(1, len(outputs)):] {
 				outputs[i+1].Probabilities = nil

@@ -75,8 +75,8 @@ func TestDeLong_Properties(t *testing.T) {
 	truth, score := tiedScores(40)
 	props.Property("the areas are those of package metrics", prop.ForAll(func(y []bool, a, b []float64) bool {
 		r, err := paired.DeLong(y, a, b)
-		incumbent, errA := metrics.ROCAUC(y, a, nil)
-		candidate, errB := metrics.ROCAUC(y, b, nil)
+		incumbent, errA := metrics.BinaryROCAUC(y, a, nil)
+		candidate, errB := metrics.BinaryROCAUC(y, b, nil)
 		return err == nil && errA == nil && errB == nil &&
 			math.Abs(r.Incumbent-incumbent) < 1e-12 && math.Abs(r.Candidate-candidate) < 1e-12
 	}, truth, score, score))
@@ -96,7 +96,7 @@ func TestDeLong_Properties(t *testing.T) {
 	}, truth, score, score))
 	props.Property("mean placements of either class are the area", prop.ForAll(func(y []bool, a []float64) bool {
 		placed, err := paired.Placements(y, a)
-		area, errA := metrics.ROCAUC(y, a, nil)
+		area, errA := metrics.BinaryROCAUC(y, a, nil)
 		var sum, n [2]float64
 		for i, v := range placed {
 			k := 0
@@ -130,9 +130,9 @@ func TestAveragePrecisionInfluence(t *testing.T) {
 				weights[j] = 1
 			}
 			weights[i] += step
-			more, errA := metrics.PRAUC(y, s, weights)
+			more, errA := metrics.BinaryPRAUC(y, s, weights)
 			weights[i] -= 2 * step
-			less, errB := metrics.PRAUC(y, s, weights)
+			less, errB := metrics.BinaryPRAUC(y, s, weights)
 			if errA != nil || errB != nil || math.Abs((more-less)/(2*step)*n-influence[i]) > 1e-5 {
 				return false
 			}

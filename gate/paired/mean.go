@@ -6,17 +6,17 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Studentized is an estimate that has about Student's distribution once its standard
-// error is divided out, and what is needed to say how far off "about" is. If the fields
-// are no such thing, as a negative standard error, p-values are 1 and the interval is
-// unbounded.
+// Studentized is an estimate that has about Student's distribution once it is divided by its
+// standard error, with the skewness that says how far off "about" is. If the fields cannot
+// be those of an estimate, as with a negative standard error, p-values are 1 and the
+// interval is unbounded.
 type Studentized struct {
 	Estimate float64
 	StdErr   float64
 	// Degrees of freedom of the standard error.
 	Degrees float64
-	// Skewness of the estimate's own distribution: that of the values over the root of
-	// their number, if it is their mean.
+	// Skewness of the estimate's distribution. If the estimate is a mean, it is the skewness
+	// of the values over the root of their number.
 	Skewness float64
 }
 

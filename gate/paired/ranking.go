@@ -1,9 +1,9 @@
 package paired
 
 import (
+	"cmp"
 	"math"
-
-	"github.com/selfheal-ml/selfheal/gate/internal/radix"
+	"slices"
 )
 
 // Placements returns for each row the share of the other class that it is ranked right
@@ -23,13 +23,13 @@ func placements(method, column string, truth []bool, score []float64) ([]float64
 	positives, negatives := float64(r.positives), float64(len(truth)-r.positives)
 	placed := make([]float64, len(truth))
 	var above, aboveNegative float64 // the positives and negatives that score higher
-	r.ties(func(rows []radix.Item[int], tied float64) {
+	r.ties(func(rows []scored, tied float64) {
 		tiedNegative := float64(len(rows)) - tied
 		for _, row := range rows {
-			if truth[row.Value] {
-				placed[row.Value] = (negatives - aboveNegative - tiedNegative/2) / negatives
+			if truth[row.row] {
+				placed[row.row] = (negatives - aboveNegative - tiedNegative/2) / negatives
 			} else {
-				placed[row.Value] = (above + tied/2) / positives
+				placed[row.row] = (above + tied/2) / positives
 			}
 		}
 		above += tied
@@ -56,7 +56,7 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 	// The area is the sum over the ties of their share of the positives times the
 	// precision of all rows down to them.
 	var hits, answered, area float64
-	r.ties(func(rows []radix.Item[int], tied float64) {
+	r.ties(func(rows []scored, tied float64) {
 		hits += tied
 		answered += float64(len(rows))
 		area += tied / positives * hits / answered
@@ -70,8 +70,8 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 	for to := len(r.rows); to > 0; {
 		from := to
 		var tied float64
-		for ; from > 0 && r.rows[from-1].Key == r.rows[to-1].Key; from-- {
-			if truth[r.rows[from-1].Value] {
+		for ; from > 0 && r.rows[from-1].score == r.rows[to-1].score; from-- {
+			if truth[r.rows[from-1].row] {
 				tied++
 			}
 		}
@@ -80,10 +80,10 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 		takes += tied / float64(to) * precision
 		for _, row := range r.rows[from:to] {
 			v := -takes
-			if truth[row.Value] {
+			if truth[row.row] {
 				v += adds + precision - area
 			}
-			influence[row.Value] = v * scale
+			influence[row.row] = v * scale
 		}
 		hits -= tied
 		to = from
@@ -91,10 +91,16 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 	return influence, nil
 }
 
+// scored is a row and its score.
+type scored struct {
+	score float64
+	row   int
+}
+
 // ranking is rows in the order of their score, highest first.
 type ranking struct {
 	truth     []bool
-	rows      []radix.Item[int] // their numbers
+	rows      []scored
 	positives int
 }
 
@@ -102,27 +108,27 @@ func rank(method, column string, truth []bool, score []float64) (ranking, error)
 	if len(score) != len(truth) {
 		return ranking{}, malformed(method, "%s has %d values, want %d", column, len(score), len(truth))
 	}
-	r := ranking{truth: truth, rows: make([]radix.Item[int], len(truth))}
+	r := ranking{truth: truth, rows: make([]scored, len(truth))}
 	for i, s := range score {
 		if math.IsNaN(s) {
 			return ranking{}, malformed(method, "%s[%d] is NaN", column, i)
 		}
-		r.rows[i] = radix.Item[int]{Key: radix.Descending(s), Value: i}
+		r.rows[i] = scored{s, i}
 		if truth[i] {
 			r.positives++
 		}
 	}
-	r.rows = radix.Sort(r.rows)
+	slices.SortFunc(r.rows, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
 	return r, nil
 }
 
 // ties calls each with the rows that share a score, and how many of them are positive.
-func (r ranking) ties(each func(rows []radix.Item[int], positives float64)) {
+func (r ranking) ties(each func(rows []scored, positives float64)) {
 	for from := 0; from < len(r.rows); {
 		to := from
 		var positives float64
-		for ; to < len(r.rows) && r.rows[to].Key == r.rows[from].Key; to++ {
-			if r.truth[r.rows[to].Value] {
+		for ; to < len(r.rows) && r.rows[to].score == r.rows[from].score; to++ {
+			if r.truth[r.rows[to].row] {
 				positives++
 			}
 		}

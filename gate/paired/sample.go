@@ -19,8 +19,7 @@ type sample struct {
 	kept []float64 // the counts of one draw after another, nil if they are too many
 }
 
-// maxKept is how many counts are kept, in 8 MiB. More are drawn again when they are asked
-// for.
+// maxKept is how many counts are kept, in 8 MiB. More counts are drawn again for each use.
 const maxKept = 1 << 20
 
 // draw makes the draws, where they can be kept.

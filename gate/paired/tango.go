@@ -77,20 +77,3 @@ func checkCounts(method string, wins, losses, n int) error {
 	}
 	return nil
 }
-
-// RowsNeeded returns how many rows show with the given power, at the one-sided level
-// alpha, that the candidate's share is not lower by the margin or more: differ is the
-// share of rows on which the models differ, difference the true difference of the
-// shares. It is 0 if no number of rows would, and rounded up.
-func RowsNeeded(differ, difference, margin, alpha, power float64) int {
-	distance := difference + margin
-	if !(distance > 0) {
-		return 0
-	}
-	z := quantile(1-alpha) + quantile(power)
-	rows := math.Ceil(z * z * (differ - difference*difference) / (distance * distance))
-	if !(rows >= 1 && rows <= math.MaxInt32) {
-		return 0
-	}
-	return int(rows)
-}

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Statistic computes a number from how many rows fall into each cell. It must depend on
-// the shares of the cells only: all counts times a factor give the same. It returns false
-// where it is undefined, and must not keep or modify the counts. One that compares two
-// classifiers has a cell for each combination of truth and both answers.
+// Statistic computes a number from how many rows fall into each cell. It must depend on the
+// shares of the cells only: all counts times a factor give the same number. It returns false
+// where the number is undefined, and must not keep or modify the counts. A statistic that
+// compares two classifiers has a cell for each combination of truth and both answers.
 type Statistic func(counts []float64) (value float64, ok bool)
 
 // Tilted infers a statistic of counts by a bootstrap whose draws are reweighted to the
@@ -16,11 +16,12 @@ type Statistic func(counts []float64) (value float64, ok bool)
 // importance sampling (Hesterberg 1999). A draw is one multinomial of all cells, so that
 // its cost does not grow with the rows.
 //
-// A hypothesis "the value is v" is made from the cells by weighting them exponentially,
-// in the direction in which the statistic changes fastest, until it is v. The p-value is
-// the probability, under those cells, of a statistic as extreme as the measured one: as
-// far from v, in standard errors, each draw's being its own to first order. Without that
-// division a test at a small level errs twice as often as it says where few rows decide.
+// A hypothesis "the value is v" is made by weighting the cells exponentially, in the
+// direction in which the statistic changes fastest, until the statistic is v. The p-value is
+// the probability, under the weighted cells, of a statistic at least as far from v as the
+// measured one, in standard errors. Each draw has a standard error of its own, to first
+// order: without it a test at a small level errs twice as often as it says where few rows
+// decide.
 // Because the draws come from the middle between the hypotheses that matter, small
 // p-values are nearly as exact as large ones, and a few thousand draws serve any level.
 // Twice the standard error that so few draws leave is added to the p-value: the draws
@@ -36,7 +37,7 @@ type Tilted struct {
 	strongest float64   // the largest of the influences, whatever its sign
 	variance  float64   // of the influences
 	measured  float64   // the scale of the counts as they are
-	tie       float64   // what only rounding tells apart
+	tie       float64   // the largest difference that may be rounding
 	drawn     []tiltedDraw
 	stdErr    float64
 }
@@ -69,9 +70,6 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	if len(prior) != len(counts) {
 		return nil, malformed(tiltedName, "prior has %d cells, want %d", len(prior), len(counts))
 	}
-	if statistic == nil {
-		return nil, malformed(tiltedName, "there is no statistic")
-	}
 	if draws < MinDraws || draws > MaxDraws {
 		return nil, malformed(tiltedName, "draws is %d, want %d to %d", draws, MinDraws, MaxDraws)
 	}
@@ -99,14 +97,12 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 
 // Of infers another statistic of the same cells by the same draws, as [NewTilted] would in
 // more time.
-func (t *Tilted) Of(statistic Statistic) (*Tilted, error) {
+func (t *Tilted) Of(statistic Statistic) (*Tilted, error) { return t.sample.tilted(statistic) }
+
+func (s *sample) tilted(statistic Statistic) (*Tilted, error) {
 	if statistic == nil {
 		return nil, malformed(tiltedName, "there is no statistic")
 	}
-	return t.sample.tilted(statistic)
-}
-
-func (s *sample) tilted(statistic Statistic) (*Tilted, error) {
 	t := &Tilted{sample: s, statistic: statistic}
 	var ok bool
 	if t.estimate, ok = statistic(s.counts); !ok {
@@ -223,25 +219,19 @@ func (t *Tilted) Estimate() float64 { return t.estimate }
 func (t *Tilted) StdErr() float64 { return t.stdErr }
 
 // Greater returns the p-value of the hypothesis that the true value is at most bound.
-func (t *Tilted) Greater(bound float64) float64 {
-	lambda, ok := t.solve(bound)
-	switch {
-	case ok:
-		return t.atLeast(lambda)
-	case bound < t.estimate:
-		return 0 // no cells would give so small a value
-	}
-	return 1
-}
+func (t *Tilted) Greater(bound float64) float64 { return t.pValue(bound, 1) }
 
 // Less returns the p-value of the hypothesis that the true value is at least bound.
-func (t *Tilted) Less(bound float64) float64 {
+func (t *Tilted) Less(bound float64) float64 { return t.pValue(bound, -1) }
+
+// pValue returns the p-value of Greater in the direction 1, of Less in the direction -1.
+func (t *Tilted) pValue(bound, direction float64) float64 {
 	lambda, ok := t.solve(bound)
 	switch {
 	case ok:
-		return t.atMost(lambda)
-	case bound > t.estimate:
-		return 0
+		return t.probability(lambda, direction)
+	case direction*(t.estimate-bound) > 0:
+		return 0 // no cells give a value that is so far from the estimate
 	}
 	return 1
 }
@@ -254,18 +244,14 @@ func (t *Tilted) CI(level float64) (Interval, error) {
 		return Interval{}, err
 	}
 	alpha := (1 - level) / 2
-	return Interval{
-		Lo:    t.end(alpha, -1, t.atLeast),
-		Hi:    t.end(alpha, 1, t.atMost),
-		Level: level,
-	}, nil
+	return Interval{Lo: t.end(alpha, -1), Hi: t.end(alpha, 1), Level: level}, nil
 }
 
 // end returns the value, downwards or upwards of the estimate, that is just rejected.
-func (t *Tilted) end(alpha, direction float64, pValue func(lambda float64) float64) float64 {
+func (t *Tilted) end(alpha, direction float64) float64 {
 	lambda, ok := t.cross(direction, func(lambda float64) float64 {
 		// The logarithm is nearly a parabola, which a secant finds the root of in a few steps.
-		return math.Log(alpha) - math.Log(pValue(lambda))
+		return math.Log(alpha) - math.Log(t.probability(lambda, -direction))
 	})
 	if ok {
 		if value, ok := t.value(lambda); ok {
@@ -380,23 +366,15 @@ func (t *Tilted) value(lambda float64) (float64, bool) {
 	return t.statistic(tilted)
 }
 
-// atLeast returns the probability under the tilted cells of a statistic that is at least
-// as far above the hypothesis as the measured one.
-func (t *Tilted) atLeast(lambda float64) float64 {
-	return t.probability(lambda, lambda <= 0, 1)
-}
-
-// atMost returns the probability under the tilted cells of a statistic that is at least
-// as far below the hypothesis as the measured one.
-func (t *Tilted) atMost(lambda float64) float64 {
-	return t.probability(lambda, lambda >= 0, -1)
-}
-
-// probability adds up the weights that the draws of an event have under the tilted cells,
-// or those of its complement if the tilt is towards the event, because weights above 1
-// vary too much. Twice the standard error of the sum is added to the probability. An undefined
-// draw belongs to the event, and so counts against whatever is to be shown.
-func (t *Tilted) probability(lambda float64, away bool, direction float64) float64 {
+// probability returns the probability under the tilted cells of a statistic that is at
+// least as far above the hypothesis as the measured one, or below it in the direction -1.
+//
+// The probability is the sum of the weights that the draws have under the tilted cells. If
+// the tilt is towards the event, the draws of the complement are summed, because weights
+// above 1 vary too much. Twice the standard error of the sum is added. An undefined draw
+// belongs to the event, and so counts against whatever is to be shown.
+func (t *Tilted) probability(lambda, direction float64) float64 {
+	away := direction*lambda <= 0
 	hypothesis, ok := t.value(lambda)
 	if !ok {
 		return 1

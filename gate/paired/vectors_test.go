@@ -33,19 +33,10 @@ type vectors struct {
 		AUC, Variance        [2]float64
 		Covariance, Z, P     float64
 	}
-	SignFlips []struct {
-		Name        string
-		Differences []float64
-		Better      float64
-		TwoSided    float64 `json:"two_sided"`
-	} `json:"sign_flips"`
 	Student []struct {
 		Name                                                        string
 		Values                                                      []float64
 		Bound, Level, Mean, StdErr, Skewness, Greater, Less, Lo, Hi float64
-	}
-	Adjust struct {
-		P, BH, Bonferroni []float64
 	}
 }
 
@@ -165,49 +156,6 @@ func TestDeLong_PROC(t *testing.T) {
 	require.InDelta(t, -0.1+1.959964*math.Sqrt(0.006), ci.Hi, 1e-7)
 }
 
-// TestBCa_AllResamples has every one of the 3125 resamples of five numbers.
-func TestBCa_AllResamples(t *testing.T) {
-	t.Parallel()
-	x := []float64{1, 2, 4, 7, 11}
-	var draws, leftOut []float64
-	for i := range 3125 {
-		var sum float64
-		for k := i + 3125; k > 1; k /= 5 { // the digits of i, of which there are five
-			sum += x[k%5]
-		}
-		draws = append(draws, sum/5)
-	}
-	for _, v := range x {
-		leftOut = append(leftOut, (25-v)/4)
-	}
-	r, err := paired.BCa(5, draws, leftOut, 0.95)
-	require.NoError(t, err)
-	require.InDelta(t, -0.0196532308, r.Bias, 5e-11)
-	require.InDelta(t, 0.0410304970, r.Acceleration, 5e-11)
-	require.InDelta(t, 0.0321167301, r.LevelLo, 5e-11)
-	require.InDelta(t, 0.9816232129, r.LevelHi, 5e-11)
-	require.InDelta(t, 2.2, r.Lo, 1e-12)
-	require.InDelta(t, 8.6, r.Hi, 1e-12)
-	ci, err := paired.Percentile(draws, 0.95)
-	require.NoError(t, err)
-	require.InDelta(t, 2.0, ci.Lo, 1e-12)
-	require.InDelta(t, 8.4, ci.Hi, 1e-12)
-}
-
-func TestSignFlips_Vectors(t *testing.T) {
-	t.Parallel()
-	for _, v := range readVectors(t).SignFlips {
-		r, err := paired.SignFlips(v.Differences, 1<<12, 1)
-		require.NoError(t, err)
-		require.True(t, r.Exact)
-		require.InDelta(t, v.Better, r.Better, 1e-12, v.Name)
-		require.InDelta(t, v.TwoSided, r.TwoSided, 1e-12, v.Name)
-	}
-	r, err := paired.SignFlips([]float64{0.02, -0.01, 0.05, 0.03, -0.04, 0.06, 0.01, 0.02}, 256, 1)
-	require.NoError(t, err)
-	require.Equal(t, paired.SignFlipResult{Better: 0.09765625, TwoSided: 0.1953125, Exact: true}, r)
-}
-
 func TestMean_Vectors(t *testing.T) {
 	t.Parallel()
 	for _, v := range readVectors(t).Student {
@@ -226,34 +174,4 @@ func TestMean_Vectors(t *testing.T) {
 			require.InDelta(t, v.Hi, ci.Hi, tolerance)
 		})
 	}
-}
-
-func TestAdjust_Vectors(t *testing.T) {
-	t.Parallel()
-	v := readVectors(t).Adjust
-	for _, c := range []struct {
-		adjust func([]float64) ([]float64, error)
-		p      []float64
-		want   []float64
-	}{
-		{paired.BenjaminiHochberg, v.P, v.BH},
-		{paired.Bonferroni, v.P, v.Bonferroni},
-		{paired.Holm, []float64{0.01, 0.04, 0.03, 0.005}, []float64{0.03, 0.06, 0.06, 0.02}},
-		{paired.Bonferroni, []float64{0.01, 0.04, 0.03, 0.005}, []float64{0.04, 0.16, 0.12, 0.02}},
-		{paired.BenjaminiHochberg, []float64{0.01, 0.04, 0.03, 0.005}, []float64{0.02, 0.04, 0.04, 0.02}},
-	} {
-		have, err := c.adjust(c.p)
-		require.NoError(t, err)
-		require.InDeltaSlice(t, c.want, have, 1e-12)
-	}
-}
-
-// TestRowsNeeded computes the formula by hand: 2.4865 is z(0.95) + z(0.8).
-func TestRowsNeeded(t *testing.T) {
-	t.Parallel()
-	want := math.Ceil(2.486474860 * 2.486474860 * (0.2 - 0.0004) / 0.0009)
-	require.Equal(t, int(want), paired.RowsNeeded(0.2, 0.02, 0.01, 0.05, 0.8))
-	require.Zero(t, paired.RowsNeeded(0.2, -0.02, 0.01, 0.05, 0.8))
-	require.Zero(t, paired.RowsNeeded(0.2, 1e-9, 0, 0.05, 0.8))
-	require.Zero(t, paired.RowsNeeded(math.NaN(), 0.1, 0, 0.05, 0.8))
 }

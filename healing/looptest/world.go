@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/healing/internal/miniature"
 	"github.com/selfheal-ml/selfheal/labels"
@@ -62,7 +63,7 @@ func (w *world) loop(t testing.TB, s Stores, trainer healing.Trainer) *healing.L
 		Watch:   healing.WatchConfig{Period: 2 * day},
 		Policy: gate.Policy{
 			Name:     "looptest",
-			Criteria: []gate.Criterion{gate.MinSamples{Rows: 200}, gate.Improvement{Metric: gate.Primary, Relative: 0.02}},
+			Criteria: []gate.Criterion{gate.MinSamples{Rows: 200}, gate.Improvement{Metric: metrics.Primary, Relative: 0.02}},
 			First:    gate.Classic().First,
 		},
 		Lease: 5 * time.Second,

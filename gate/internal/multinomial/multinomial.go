@@ -4,6 +4,7 @@
 package multinomial
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
@@ -28,13 +29,7 @@ func New(n int, probabilities []float64, seed uint64) *Sampler {
 	}
 	// After the likeliest cells few trials are left for the others, which then cost little.
 	slices.SortStableFunc(s.order, func(a, b int) int {
-		switch {
-		case probabilities[a] > probabilities[b]:
-			return -1
-		case probabilities[a] < probabilities[b]:
-			return 1
-		}
-		return 0
+		return cmp.Compare(probabilities[b], probabilities[a])
 	})
 	s.shares = make([]float64, len(s.order))
 	// Adding up from the least likely is the most exact.

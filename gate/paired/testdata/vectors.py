@@ -71,13 +71,6 @@ def delong(name, n, digits):
     }
 
 
-def sign_flips(name, d):
-    def run(alternative):
-        return stats.permutation_test((d,), np.sum, permutation_type="samples", alternative=alternative,
-                                      n_resamples=np.inf).pvalue
-    return {"name": name, "differences": d.tolist(), "better": run("greater"), "two_sided": run("two-sided")}
-
-
 def student(name, x, bound, level):
     greater = stats.ttest_1samp(x, bound, alternative="greater")
     n = len(x)
@@ -96,18 +89,18 @@ def student(name, x, bound, level):
     }
 
 
-p_values = [0.01, 0.04, 0.03, 0.005, 0.5, 0.03, 0.9, 0.0001]
+mcnemar_vectors = [mcnemar(*c) for c in ((150, 86), (12, 3), (3, 12), (1, 0), (5, 5), (0, 20), (1200, 1100))]
+tango_vectors = [tango(*c) for c in ((40, 20, 160, 0.95), (12, 3, 200, 0.95), (5, 5, 50, 0.9), (1, 7, 40, 0.99))]
+delong_vectors = [delong("continuous", 60, 15), delong("ties", 60, 0), delong("more rows", 400, 1)]
+rng.normal(size=10)  # not used: the numbers after these stay what they were
 print(json.dumps({
     "numpy": np.__version__,
     "scipy": scipy.__version__,
     "seed": SEED,
-    "mcnemar": [mcnemar(*c) for c in ((150, 86), (12, 3), (3, 12), (1, 0), (5, 5), (0, 20), (1200, 1100))],
-    "tango": [tango(*c) for c in ((40, 20, 160, 0.95), (12, 3, 200, 0.95), (5, 5, 50, 0.9), (1, 7, 40, 0.99))],
-    "delong": [delong("continuous", 60, 15), delong("ties", 60, 0), delong("more rows", 400, 1)],
-    "sign_flips": [sign_flips("ten", rng.normal(0.3, 1, 10)), sign_flips("ties", np.array([1.0, 1, -1, 2, 0, 1]))],
+    "mcnemar": mcnemar_vectors,
+    "tango": tango_vectors,
+    "delong": delong_vectors,
     "student": [student("symmetric", rng.normal(0.1, 1, 40), 0.0, 0.9),
                 student("skewed", rng.exponential(1, 30), 0.9, 0.95),
                 student("skewed the other way", -rng.exponential(1, 30) ** 2, -1.0, 0.9)],
-    "adjust": {"p": p_values, "bh": stats.false_discovery_control(p_values).tolist(),
-               "bonferroni": np.minimum(1, np.array(p_values) * len(p_values)).tolist()},
 }, separators=(",", ":")))

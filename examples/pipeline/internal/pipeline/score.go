@@ -38,8 +38,8 @@ func (a *answers) score() (score, error) {
 	}
 	f1, errF1 := confusion.F1()
 	accuracy, errAccuracy := confusion.Accuracy()
-	auc, errAUC := metrics.ROCAUC(a.truth, a.probability, nil)
-	brier, errBrier := metrics.Brier(a.truth, a.probability, nil)
+	auc, errAUC := metrics.BinaryROCAUC(a.truth, a.probability, nil)
+	brier, errBrier := metrics.BinaryBrier(a.truth, a.probability, nil)
 	for _, err := range []error{errF1, errAccuracy, errAUC, errBrier} {
 		if err != nil {
 			return score{}, fmt.Errorf("score of %d rows: %w", len(a.truth), err)

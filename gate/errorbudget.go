@@ -1,0 +1,73 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// rounding is the share by which a sum of granted shares may exceed the whole.
+const rounding = 1e-9
+
+// ErrorBudget is the error rate that an error budget granted for one decision; package
+// budget makes it. The criterion is undecided if the grant is 0. The statistic is the grant.
+// A policy with an ErrorBudget is valid only if its MaxAlpha is at most the grant.
+type ErrorBudget struct {
+	// At is the time of the decision. The evidence must be of the same time.
+	At time.Time `json:"at"`
+	// Alpha is the grant, 0 if the budget is spent. Next is when the budget grants again.
+	Alpha float64   `json:"alpha"`
+	Next  time.Time `json:"next,omitzero"`
+	// Spent is the part of Total that was charged within the Horizon before At.
+	Spent   float64       `json:"spent"`
+	Total   float64       `json:"total"`
+	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
+}
+
+const errorBudgetName = "error budget"
+
+// validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
+// the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
+// not above 0, a Next before At where nothing is granted.
+func (c ErrorBudget) validate() error {
+	var f fields
+	f.want(c.Total > 0 && c.Total < 1, "Total", c.Total, "between 0 and 1")
+	f.want(finiteFrom(c.Spent, 0), "Spent", c.Spent, "0 or more")
+	f.want(c.Horizon > 0, "Horizon", c.Horizon, "above 0")
+	left := max(0, c.Total-c.Spent)
+	f.want(c.Alpha == 0 || c.Alpha >= minAlpha && c.Alpha <= left+c.Total*rounding, "Alpha", c.Alpha,
+		fmt.Sprintf("0, or %v to the %.3g that is left", minAlpha, left))
+	if c.Alpha == 0 {
+		f.want(!c.Next.Before(c.At), "Next", c.Next, "At or later")
+	}
+	return f.err()
+}
+
+// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
+// [ErrorBudget] among its criteria.
+func checkGrants(criteria []Criterion, maxAlpha float64) error {
+	for i, c := range criteria {
+		if p, ok := c.(*ErrorBudget); ok && p != nil {
+			c = *p
+		}
+		if b, ok := c.(ErrorBudget); ok && b.Alpha > 0 && !(maxAlpha > 0 && maxAlpha <= b.Alpha) {
+			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that", i+1, b.Alpha, maxAlpha)
+		}
+	}
+	return nil
+}
+
+// Check passes if something was granted for the time of the evidence.
+func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c ErrorBudget) check(v view) Check {
+	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: v.n}
+	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
+	switch {
+	case !v.at.Equal(c.At):
+		return check.with(Errored, "granted for a decision at %s, but the evidence is of %s", c.At.Format(time.RFC3339), v.at.UTC().Format(time.RFC3339))
+	case c.Alpha > 0:
+		return check.with(Pass, "this decision may err with a probability of %.3g; %s", c.Alpha, spent)
+	}
+	return check.with(Undecided, "%s, so nothing is promoted before %s", spent, c.Next.Format(time.RFC3339))
+}

@@ -1,0 +1,77 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
+)
+
+// document has a field of each form.
+type document struct {
+	Flag   bool                 `json:"flag"`
+	Name   string               `json:"name"`
+	At     time.Time            `json:"at"`
+	Span   wire.Duration        `json:"span"`
+	Number wire.Number          `json:"number"`
+	Counts []int                `json:"counts"`
+	Inner  map[string]*document `json:"inner,omitempty"`
+	Raw    json.RawMessage      `json:"raw,omitempty"`
+	Hidden int                  `json:"-"`
+}
+
+const full = `{"flag":true,"name":"a","at":"2025-03-01T00:00:00Z","span":"1h","number":null,"counts":null,"inner":{"b":null},"raw":[{"x":1}]}`
+
+func TestUnmarshal(t *testing.T) {
+	t.Parallel()
+	var d document
+	require.NoError(t, wire.Unmarshal([]byte(" "+full+"\n"), &d))
+	require.True(t, math.IsNaN(float64(d.Number)))
+	require.Equal(t, wire.Duration(time.Hour), d.Span)
+	require.Equal(t, map[string]*document{"b": nil}, d.Inner)
+	for data, want := range map[string]string{
+		``:                             "unexpected end of JSON input",
+		full + "x":                     "invalid character 'x' after top-level value",
+		`7`:                            "7 is not a JSON object",
+		`null`:                         "is null, want an object",
+		`{"Flag":true}`:                `unknown field "Flag", want one of ["flag" "name"`,
+		`{"Hidden":1}`:                 `unknown field "Hidden"`,
+		`{"flag":null}`:                "flag is null, want true or false",
+		`{"name":null}`:                "name is null, want a text",
+		`{"at":null}`:                  "at is null, want a time",
+		`{"span":null}`:                "span is null, want a text",
+		`{"span":"7d"}`:                `field "flag" is missing`,
+		`{"counts":[1,null]}`:          "counts[1] is null, want a number",
+		`{"inner":null}`:               "inner is null, want an object or no such field",
+		`{"inner":{"b":{}}}`:           `inner.b: field "flag" is missing`,
+		`{"inner":{"b":1}}`:            "inner.b: 1 is not a JSON object",
+		`{"raw":[{"x":1,"\u0078":2}]}`: `raw[0]: field "x" occurs twice`,
+		`{"name":7}`:                   `field "flag" is missing`,
+	} {
+		kept := document{Hidden: 7}
+		require.ErrorContains(t, wire.Unmarshal([]byte(data), &kept), want, data)
+		require.Equal(t, document{Hidden: 7}, kept, data)
+	}
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	type spans struct {
+		Least time.Duration `json:"least"`
+		Most  time.Duration `json:"most,omitzero"`
+		Rows  int           `json:"rows"`
+	}
+	data, err := wire.MarshalStruct(spans{Least: time.Hour, Rows: 3}, 0)
+	require.NoError(t, err)
+	require.Equal(t, `{"least":"1h0m0s","rows":3}`, string(data))
+	var read spans
+	require.NoError(t, wire.UnmarshalStruct(data, &read, 0))
+	require.Equal(t, spans{Least: time.Hour, Rows: 3}, read)
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"least":7,"rows":3}`), &read, 0), "cannot unmarshal number")
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"least":"7d","rows":3}`), &read, 0), `duration "7d", want one such as "168h"`)
+	require.Equal(t, spans{Least: time.Hour, Rows: 3}, read, "an error leaves the struct as it was")
+}

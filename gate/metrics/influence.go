@@ -1,0 +1,204 @@
+package metrics
+
+import (
+	"math"
+	"slices"
+
+	"github.com/selfheal-ml/selfheal/gate/paired"
+)
+
+// losses returns the loss of each row.
+type losses = func(*Rows) []float64
+
+// lossInfluence is that of the mean loss.
+func lossInfluence(of losses) influence {
+	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
+}
+
+// rootInfluence is that of the root of the mean square: d sqrt(mean) = d mean / (2
+// sqrt(mean)). A perfect model has no spread.
+func rootInfluence(r *Rows) ([]float64, float64, error) {
+	influence := squares(r)
+	if root := math.Sqrt(average(influence)); root > 0 {
+		for i := range influence {
+			influence[i] /= 2 * root
+		}
+	}
+	return influence, math.Inf(1), nil
+}
+
+// skillInfluence is that of 1 - mean(loss) / mean(base), base being the loss of the best
+// constant answer.
+func skillInfluence(of, constant losses) influence {
+	return func(r *Rows) ([]float64, float64, error) {
+		influence, bases := of(r), constant(r)
+		mean, base := average(influence), average(bases)
+		for i := range influence {
+			influence[i] = (mean/base*bases[i] - influence[i]) / base
+		}
+		return influence, math.Inf(1), nil
+	}
+}
+
+func average(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// rankInfluence takes the influences on a ranking of one class against the rest: of the
+// positive class if there are two, else their mean over the classes. The spread of a
+// ranking is no better known than the smallest of the classes allows.
+func (r *Rows) rankInfluence(of func(is []bool, p []float64) ([]float64, error)) (influence []float64, degrees float64, err error) {
+	counts := make([]int, len(r.answers.Probability))
+	for _, k := range r.truth.Class {
+		counts[k]++
+	}
+	smallest := slices.Min(counts)
+	first := 0
+	if len(counts) == 2 {
+		first = 1
+	}
+	influence = make([]float64, r.n())
+	for k := first; k < len(counts); k++ {
+		values, err := of(isClass(r.truth.Class, k), r.answers.Probability[k])
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, v := range values {
+			influence[i] += v / float64(len(counts)-first)
+		}
+	}
+	return influence, float64(max(smallest-1, 1)), nil
+}
+
+// areaInfluence returns the influences on the area under the ROC curve, scaled so that
+// their spread is that of the method of DeLong.
+func areaInfluence(is []bool, p []float64) ([]float64, error) {
+	placed, err := paired.Placements(is, p)
+	if err != nil {
+		return nil, err
+	}
+	var area, positives float64
+	for i, positive := range is {
+		if positive {
+			area += placed[i]
+			positives++
+		}
+	}
+	area /= positives
+	n := float64(len(is))
+	scale := func(rows float64) float64 { return math.Sqrt(n * (n - 1) / (rows * max(rows-1, 1))) }
+	scalePositive, scaleNegative := scale(positives), scale(n-positives)
+	for i, positive := range is {
+		if positive {
+			placed[i] = scalePositive * (placed[i] - area)
+		} else {
+			placed[i] = scaleNegative * (placed[i] - area)
+		}
+	}
+	return placed, nil
+}
+
+// calibrationInfluence is that of ECE: the distance of a row's bin from its diagonal grows
+// with the row's own distance, if that is on the same side.
+func (r *Rows) calibrationInfluence() ([]float64, float64, error) {
+	right, confidence := r.confidence()
+	influence := make([]float64, len(right))
+	var gaps [eceBins]float64
+	for i, p := range confidence {
+		influence[i] = p
+		if right[i] {
+			influence[i]--
+		}
+		gaps[eceBin(p)] += influence[i]
+	}
+	for i, p := range confidence {
+		if gaps[eceBin(p)] < 0 {
+			influence[i] = -influence[i]
+		}
+	}
+	return influence, math.Inf(1), nil
+}
+
+// brierLosses are those of [BinaryBrier] or [MulticlassBrier].
+func (r *Rows) brierLosses() []float64 { return squaredDistances(r.truth.Class, r.answers.Probability) }
+
+// squaredDistances are of the positive class if there are two, else summed over the
+// classes.
+func squaredDistances(truth []int, probability [][]float64) []float64 {
+	losses := make([]float64, len(truth))
+	for k, column := range probability {
+		if k == 0 && len(probability) == 2 {
+			continue
+		}
+		for i, p := range column {
+			d := p - indicator(truth[i] == k)
+			losses[i] += d * d
+		}
+	}
+	return losses
+}
+
+// shareLosses are those of Brier's score where every row is answered with the shares of
+// the classes.
+func (r *Rows) shareLosses() []float64 {
+	truth, classes := r.truth.Class, len(r.answers.Probability)
+	share := make([]float64, classes)
+	for _, k := range truth {
+		share[k] += 1 / float64(len(truth))
+	}
+	probability := make([][]float64, classes)
+	for k := range probability {
+		probability[k] = slices.Repeat(share[k:k+1], len(truth))
+	}
+	return squaredDistances(truth, probability)
+}
+
+// logLosses are those of [BinaryLogLoss] or [MulticlassLogLoss].
+func (r *Rows) logLosses() []float64 {
+	losses := make([]float64, r.truth.N())
+	p := r.answers.Probability
+	for i, k := range r.truth.Class {
+		if k == 0 && len(p) == 2 {
+			losses[i] = NegativeLog(1 - p[1][i])
+		} else {
+			losses[i] = NegativeLog(p[k][i])
+		}
+	}
+	return losses
+}
+
+// valueLosses returns the loss of each row of a regression, of the truth and of what the
+// answer misses it by.
+func valueLosses(loss func(y, d float64) float64) losses {
+	return func(r *Rows) []float64 {
+		losses := make([]float64, r.truth.N())
+		for i, y := range r.truth.Value {
+			losses[i] = loss(y, y-r.answers.Value[i])
+		}
+		return losses
+	}
+}
+
+var squares = valueLosses(func(y, d float64) float64 { return d * d })
+
+// constantLosses returns the squared error of each row for the best constant answer.
+func (r *Rows) constantLosses() []float64 {
+	// Distances from one of the truths are exact where truths are nearly equal. Their mean
+	// is not, and a little off all of equal truths.
+	truth := r.truth.Value
+	n, origin := float64(len(truth)), truth[0]
+	var center float64
+	for _, y := range truth {
+		center += (y - origin) / n
+	}
+	losses := make([]float64, len(truth))
+	for i, y := range truth {
+		d := y - origin - center
+		losses[i] = d * d
+	}
+	return losses
+}

@@ -1,0 +1,335 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// ErrNotMeasurable means that a metric cannot be measured on such answers, however many
+// rows there are: the metric belongs to another task, or the model gives no
+// probabilities. Where only these rows leave a metric without a value, the error is
+// [ErrUndefined].
+var ErrNotMeasurable = errors.New("metrics: metric cannot be measured")
+
+// notMeasurable returns an error that wraps [ErrNotMeasurable].
+func notMeasurable(format string, args ...any) error {
+	return &failure{what: fmt.Sprintf(format, args...), sentinel: ErrNotMeasurable}
+}
+
+// Metric is one measure of a model's answers: its name, its direction, its unit, the
+// targets it suits, and how it is computed. Package gate compares models by metrics.
+//
+// The metrics of this package are variables, such as [F1]; a host makes its own by
+// [OfCounts] or [OfRows]. A Metric is immutable and safe for concurrent use. Two Metrics
+// are equal if one call made both. The zero Metric measures nothing.
+type Metric struct{ definition *definition }
+
+// Info is what there is to know about a metric without measuring it.
+type Info struct {
+	// Name is the metric's name in JSON: small letters, digits and underscores, beginning
+	// with a letter, such as "log_loss".
+	Name string
+	// Title is the name in sentences, such as "log loss". Default Name.
+	Title string
+	// LowerIsBetter says that a better model has a lower value, as of a loss.
+	LowerIsBetter bool
+	// Unit is the unit of the values, such as "EUR". It is empty for a share or a score,
+	// and [TargetUnit] for the unit of the target.
+	Unit string
+	// Tasks are those of the targets that the metric suits. Default: for [OfCounts] all
+	// but regression, for [OfRows] all.
+	Tasks []predictlog.Task
+	// Probabilities says that the metric needs the probabilities of the classes.
+	Probabilities bool
+}
+
+// TargetUnit is the [Info.Unit] of a metric in the unit of the target, such as [MAE].
+const TargetUnit = "target"
+
+// definition is what a Metric holds.
+type definition struct {
+	Info
+	// counts measures a metric of classes, rows any other.
+	counts func(Counts) (float64, error)
+	rows   func(*Rows) (float64, error)
+	// influence is as [Metric.Influence] of a metric that is not of classes.
+	influence func(*Rows) ([]float64, float64, error)
+	// classifier and regression are what the metric stands for, zero if for itself.
+	classifier, regression Metric
+}
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// OfCounts makes a metric of the classes that a model answers: value returns the metric
+// of so many rows of each kind, or an error that wraps [ErrUndefined] where the metric
+// has no value on them. The counts need not be whole. value must depend on its argument
+// alone, must not keep it, and may be called by several goroutines at once.
+//
+// Package gate infers the gain in such a metric by a bootstrap over the cells of the
+// joint confusion matrix, and makes a decision again from the numbers of rows alone.
+//
+// A malformed Info, the name of a metric of this package and a nil value are an error.
+func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
+	if len(info.Tasks) == 0 {
+		info.Tasks = []predictlog.Task{predictlog.Binary, predictlog.Multiclass}
+	}
+	if value == nil {
+		return Metric{}, errors.New("metrics: nil value of a metric")
+	}
+	return own(definition{Info: info, counts: func(c Counts) (float64, error) {
+		v, err := value(c)
+		if err != nil {
+			return 0, err
+		}
+		return finite(info.Name, v)
+	}})
+}
+
+// Row is one row: what was true of it and what the model answered.
+type Row struct {
+	// Truth and Class are indices into the target's classes.
+	Truth, Class int
+	// Probability holds the probability of each class, nil if the model gives none. It is
+	// valid during the call only.
+	Probability []float64
+	// TruthValue and Value are those of a regression.
+	TruthValue, Value float64
+}
+
+// OfRows makes a metric that is the mean over the rows of what each row costs, or yields.
+// cost must depend on its argument alone, and may be called by several goroutines at
+// once. A cost that is not finite leaves the metric undefined on such rows.
+//
+// Package gate infers the gain in such a metric from the differences between the rows'
+// costs. A level holds for costs that have a bound, and for others as the criterion
+// gate.Superior says.
+//
+// A malformed Info, the name of a metric of this package and a nil cost are an error.
+func OfRows(info Info, cost func(Row) float64) (Metric, error) {
+	if cost == nil {
+		return Metric{}, errors.New("metrics: nil cost of a metric")
+	}
+	costs := func(r *Rows) ([]float64, error) { return r.each(info.Name, cost) }
+	return own(definition{
+		Info: info,
+		rows: func(r *Rows) (float64, error) {
+			values, err := costs(r)
+			if err != nil {
+				return 0, err
+			}
+			return mean(info.Name, len(values), nil, func(i int) float64 { return values[i] })
+		},
+		influence: func(r *Rows) ([]float64, float64, error) {
+			values, err := costs(r)
+			return values, math.Inf(1), err
+		},
+	})
+}
+
+// own returns the metric of a host.
+func own(d definition) (Metric, error) {
+	var errs []error
+	if !validName.MatchString(d.Name) {
+		errs = append(errs, fmt.Errorf("the Name is %q, want small letters, digits and underscores", d.Name))
+	} else if Named(d.Name).known() {
+		errs = append(errs, fmt.Errorf("the Name is %q, which is a metric of this package", d.Name))
+	}
+	for _, t := range d.Tasks {
+		if t > predictlog.Regression {
+			errs = append(errs, fmt.Errorf("an unknown task %d is among the Tasks", t))
+		}
+		if t == predictlog.Regression && (d.counts != nil || d.Probabilities) {
+			errs = append(errs, errors.New("regression is among the Tasks, which has no classes"))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Metric{}, fmt.Errorf("metrics: malformed metric: %w", err)
+	}
+	if d.Title == "" {
+		d.Title = d.Name
+	}
+	d.Tasks = slices.Clone(d.Tasks)
+	return Metric{&d}, nil
+}
+
+// All returns the metrics of this package in the order in which package gate lists them,
+// without those that stand for others.
+func All() []Metric { return slices.Clone(all) }
+
+// Named returns the metric of this package with such a name. If there is none, the result
+// has the name, but measures nothing: see [Metric.Validate].
+func Named(name string) Metric {
+	for _, m := range slices.Concat(all, []Metric{Primary, Secondary, Skill}) {
+		if m.String() == name {
+			return m
+		}
+	}
+	return Metric{&definition{Info: Info{Name: name, Title: name}}}
+}
+
+// Info returns what there is to know about the metric. The caller must not modify the
+// Tasks.
+func (m Metric) Info() Info {
+	if m.definition == nil {
+		return Info{}
+	}
+	return m.definition.Info
+}
+
+// String returns the name, such as "log_loss".
+func (m Metric) String() string { return m.Info().Name }
+
+// Title returns the name as it is written in sentences, such as "log loss".
+func (m Metric) Title() string { return m.Info().Title }
+
+// HigherIsBetter reports whether a better model has a higher value. A metric that stands
+// for others must be resolved by [Metric.For] first.
+func (m Metric) HigherIsBetter() bool { return !m.Info().LowerIsBetter }
+
+// Gain returns by how much shadow is better than production, whatever the direction of
+// the metric: positive is better.
+func (m Metric) Gain(production, shadow float64) float64 {
+	if m.HigherIsBetter() {
+		return shadow - production
+	}
+	return production - shadow
+}
+
+// MarshalText returns the name.
+func (m Metric) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads a name as [Named] does. A host's metric measures nothing until it is
+// put in place of the result.
+func (m *Metric) UnmarshalText(text []byte) error {
+	*m = Named(string(text))
+	return nil
+}
+
+// known reports whether there is something to measure.
+func (m Metric) known() bool {
+	d := m.definition
+	return d != nil && (d.counts != nil || d.rows != nil || d.classifier != Metric{})
+}
+
+// Validate returns an error that wraps [ErrNotMeasurable] if the metric is only a name.
+func (m Metric) Validate() error {
+	if !m.known() {
+		return notMeasurable("%q is not a metric", m)
+	}
+	return nil
+}
+
+// For returns the metric that m stands for on such a target: m itself unless it is
+// [Primary], [Secondary] or [Skill].
+func (m Metric) For(target predictlog.Target) Metric {
+	switch d := m.definition; {
+	case d == nil || d.classifier == Metric{}:
+		return m
+	case target.Task == predictlog.Regression:
+		return d.regression
+	default:
+		return d.classifier
+	}
+}
+
+// OfClasses reports whether the metric depends on the answered classes alone, so that
+// [Metric.MeasureCounts] measures it.
+func (m Metric) OfClasses() bool { return m.definition != nil && m.definition.counts != nil }
+
+// Suits returns an error that wraps [ErrNotMeasurable] if m cannot be measured on such a
+// target.
+func (m Metric) Suits(target predictlog.Target) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	m = m.For(target)
+	if tasks := m.Info().Tasks; len(tasks) > 0 && !slices.Contains(tasks, target.Task) {
+		return notMeasurable("%s is no metric of a %s target", m.Title(), target.Task)
+	}
+	return nil
+}
+
+// Measurable returns an error if m cannot be measured on so many rows of such a target,
+// by a model that gives probabilities or not: [ErrNotMeasurable], or [ErrUndefined] if
+// there are no rows.
+func (m Metric) Measurable(target predictlog.Target, rows int, probabilities bool) error {
+	if err := m.Suits(target); err != nil {
+		return err
+	}
+	m = m.For(target)
+	switch classes := Classes(target); {
+	case rows == 0:
+		return fmt.Errorf("%w: %s: no rows", ErrUndefined, m.Title())
+	case m.Info().Probabilities && !probabilities:
+		return notMeasurable("%s needs probabilities, and the model gives none", m.Title())
+	case m.OfClasses() && classes > MaxClasses:
+		return notMeasurable("%s is measured of at most %d classes, and there are %d", m.Title(), MaxClasses, classes)
+	}
+	return nil
+}
+
+// Measure returns the value of m on the rows. The error wraps [ErrUndefined] if m has no
+// value on these rows, [ErrNotMeasurable] if m has none on any rows of the kind, and
+// [ErrInput] if the answers are malformed.
+func (m Metric) Measure(r *Rows) (float64, error) {
+	m = m.For(r.target)
+	if err := m.Measurable(r.target, r.n(), r.answers.Probability != nil); err != nil {
+		return 0, err
+	}
+	v, ok := r.values[m.definition]
+	if ok {
+		return v, nil
+	}
+	v, err := m.measure(r)
+	if err == nil {
+		r.values[m.definition] = v
+	}
+	return v, err
+}
+
+// measure is Measure of a metric that suits the rows.
+func (m Metric) measure(r *Rows) (float64, error) {
+	if m.OfClasses() {
+		counts, err := r.counted()
+		if err != nil {
+			return 0, err
+		}
+		return m.MeasureCounts(counts)
+	}
+	if err := r.valid(); err != nil {
+		return 0, inMetric(m.String(), err)
+	}
+	return m.definition.rows(r)
+}
+
+// MeasureCounts returns the value of a metric of classes on so many rows of each kind. It
+// counts the TN of all classes first. The error is as that of [Metric.Measure].
+func (m Metric) MeasureCounts(c Counts) (float64, error) {
+	if !m.OfClasses() {
+		return 0, notMeasurable("%q is no metric of classes", m)
+	}
+	c.complete()
+	return m.definition.counts(c)
+}
+
+// Influence returns for each row by how much m changes, to first order, with the row's
+// weight: the spread of the mean of these numbers is that of m. They are defined up to a
+// constant. degrees bounds the degrees of freedom of that spread, and may be infinite.
+//
+// m must have a value on the rows. A metric of classes has no influence here, which is an
+// [ErrNotMeasurable].
+func (m Metric) Influence(r *Rows) (influence []float64, degrees float64, err error) {
+	m = m.For(r.target)
+	if _, err := m.Measure(r); err != nil {
+		return nil, 0, err
+	}
+	if m.OfClasses() {
+		return nil, 0, notMeasurable("%s has no influence of rows: it is inferred from classes", m.Title())
+	}
+	return m.definition.influence(r)
+}

@@ -1,0 +1,176 @@
+package metrics
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/selfheal-ml/selfheal/predictlog"
+)
+
+// Rows are what was true of rows of a target and what one model answered. Rows keep what
+// several metrics have in common, and are not safe for concurrent use.
+type Rows struct {
+	target         predictlog.Target
+	truth, answers Answers
+
+	values map[*definition]float64 // of the metrics that were measured
+	valid  func() error            // whether truth and answers are well formed
+	// Each of these is nil until it is needed.
+	counts   Counts
+	positive []bool    // whether a row is of the second of two classes
+	rankings []Ranking // of each class against the rest
+}
+
+// NewRows returns the rows, which share the columns with the arguments. Malformed answers
+// are an error of [Metric.Measure], not of NewRows.
+func NewRows(target predictlog.Target, truth, answers Answers) *Rows {
+	r := &Rows{target: target, truth: truth, answers: answers, values: map[*definition]float64{}}
+	r.valid = sync.OnceValue(func() error {
+		if err := truth.Validate(target, r.n()); err != nil {
+			return fmt.Errorf("truth: %w", err)
+		}
+		if err := answers.Validate(target, r.n()); err != nil {
+			return fmt.Errorf("answers: %w", err)
+		}
+		return nil
+	})
+	return r
+}
+
+// n returns the number of rows.
+func (r *Rows) n() int { return max(r.truth.N(), r.answers.N()) }
+
+// counted returns the counts of the answered classes.
+func (r *Rows) counted() (counts Counts, err error) {
+	if r.counts == nil {
+		r.counts, err = NewCounts(r.truth.Class, r.answers.Class, Classes(r.target), nil)
+	}
+	return r.counts, err
+}
+
+// each returns what each row of valid rows costs.
+func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
+	n := r.n()
+	var row Row
+	if r.answers.Probability != nil {
+		row.Probability = make([]float64, len(r.answers.Probability))
+	}
+	costs := make([]float64, n)
+	for i := range costs {
+		if r.target.Task == predictlog.Regression {
+			row.TruthValue, row.Value = r.truth.Value[i], r.answers.Value[i]
+		} else {
+			row.Truth, row.Class = r.truth.Class[i], r.answers.Class[i]
+		}
+		for k, p := range r.answers.Probability {
+			row.Probability[k] = p[i]
+		}
+		v, err := finite(metric, cost(row))
+		if err != nil {
+			return nil, undefined(metric, fmt.Sprintf("row %d has no finite cost", i))
+		}
+		costs[i] = v
+	}
+	return costs, nil
+}
+
+// binary reports whether there are two classes, and if so, finds the positive rows.
+func (r *Rows) binary() bool {
+	two := len(r.answers.Probability) == 2
+	if two && r.positive == nil {
+		r.positive = isClass(r.truth.Class, 1)
+	}
+	return two
+}
+
+// oneVsRest measures the ranking of the positive class of a binary target, and otherwise
+// the mean over the classes, each of which must occur.
+func (r *Rows) oneVsRest(area func(Ranking) (float64, error)) (sum float64, err error) {
+	if r.rankings == nil {
+		if r.binary() {
+			r.rankings = make([]Ranking, 1)
+			r.rankings[0], err = NewRanking(r.positive, r.answers.Probability[1], nil)
+		} else {
+			r.rankings, err = rankEach("ranking", r.truth.Class, r.answers.Probability, nil)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, ranking := range r.rankings {
+		v, err := area(ranking)
+		if err != nil {
+			return 0, err
+		}
+		sum += v
+	}
+	return sum / float64(len(r.rankings)), nil
+}
+
+func (r *Rows) logLoss() (float64, error) {
+	if r.binary() {
+		return BinaryLogLoss(r.positive, r.answers.Probability[1], nil)
+	}
+	return MulticlassLogLoss(r.truth.Class, r.answers.Probability, nil)
+}
+
+func (r *Rows) brierScore() (float64, error) {
+	if r.binary() {
+		return BinaryBrier(r.positive, r.answers.Probability[1], nil)
+	}
+	return MulticlassBrier(r.truth.Class, r.answers.Probability, nil)
+}
+
+func (r *Rows) brierSkill() (float64, error) {
+	score, err := Brier.Measure(r)
+	if err != nil {
+		return 0, err
+	}
+	base := baseBrier(r.truth.Class, len(r.answers.Probability))
+	if base == 0 {
+		return 0, fmt.Errorf("%w: Brier skill: all rows are of one class", ErrUndefined)
+	}
+	return 1 - score/base, nil
+}
+
+// baseBrier returns Brier's score of always answering the class shares of these rows.
+func baseBrier(truth []int, classes int) float64 {
+	counts := make([]float64, classes)
+	for _, k := range truth {
+		counts[k]++
+	}
+	n := float64(len(truth))
+	if classes == 2 {
+		return counts[0] / n * counts[1] / n
+	}
+	var base float64
+	for _, c := range counts {
+		base += c / n * (1 - c/n)
+	}
+	return base
+}
+
+func (r *Rows) calibration() (float64, error) {
+	right, confidence := r.confidence()
+	return BinaryECE(right, confidence, nil)
+}
+
+// confidence returns the probability whose calibration is judged, and whether what it is
+// given to was true: the positive class if there are two, else the class of the highest
+// probability, the first of equals.
+func (r *Rows) confidence() (right []bool, confidence []float64) {
+	if r.binary() {
+		return r.positive, r.answers.Probability[1]
+	}
+	right, confidence = make([]bool, len(r.truth.Class)), make([]float64, len(r.truth.Class))
+	for i, t := range r.truth.Class {
+		top := 0
+		for k, p := range r.answers.Probability {
+			if p[i] > r.answers.Probability[top][i] {
+				top = k
+			}
+		}
+		right[i], confidence[i] = top == t, r.answers.Probability[top][i]
+	}
+	return right, confidence
+}

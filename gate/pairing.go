@@ -1,0 +1,83 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/compare"
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
+
+// pairing says how to compare both models in a metric.
+type pairing struct{ compare.Pairing }
+
+func newPairing(m metric, relative bool, draws int, seed uint64) pairing {
+	return pairing{compare.Pairing{Metric: m.Metric, Relative: relative, Draws: cmp.Or(draws, defaultDraws), Seed: seed, Format: m.format}}
+}
+
+// compare infers the gain on a subset of the rows: of a metric of classes by a bootstrap
+// of the joint confusion matrix, of any other from the influence that each row has on it.
+func (p pairing) compare(v view, s subset) (compare.Inference, error) {
+	if err := p.check(v, s); err != nil {
+		return compare.Inference{}, err
+	}
+	if p.Metric.OfClasses() {
+		if s.segment == "" {
+			s.tallies = v.overall()
+		}
+		return p.Bootstrap(s.tallies, metrics.Classes(v.Target))
+	}
+	what := "gain"
+	if p.Relative {
+		what = "relative gain"
+	}
+	values, err := p.fact(v, s, what, 5, p.Studentize)
+	if err != nil {
+		return compare.Inference{}, err
+	}
+	return p.Studentized(values)
+}
+
+// measure returns the metric of both models on a segment.
+func (p pairing) measure(v view, s subset) (production, shadow float64, err error) {
+	if p.Metric.OfClasses() {
+		return p.MeasureTallies(s.tallies, metrics.Classes(v.Target))
+	}
+	values, err := p.fact(v, s, "values", 2, p.MeasureRows)
+	if err != nil {
+		return 0, 0, err
+	}
+	return values[0], values[1], nil
+}
+
+// fact returns so many numbers that are found of single rows.
+func (p pairing) fact(v view, s subset, what string, n int, find func(compare.Rows) ([]float64, error)) ([]float64, error) {
+	key := p.Metric.String() + " " + what
+	if s.key != "" {
+		key += " in " + s.key
+	}
+	return v.fact(key, n, func(e *Evidence) ([]float64, error) {
+		return find(compare.Rows{Target: e.Target, Truth: e.Truth, Production: *e.Production, Shadow: e.Shadow}.Pick(s.rows))
+	})
+}
+
+// check returns the error of [checkAnswers]. A segment is not checked: all rows were, and
+// to check all rows again for each segment would take the square of the time.
+func (p pairing) check(v view, s subset) error {
+	if s.segment != "" {
+		return nil
+	}
+	return checkAnswers(v, p.Metric)
+}
+
+// checkAnswers returns an error if the metric does not suit the target, or an answer is
+// missing or malformed.
+func checkAnswers(v view, m metrics.Metric) error {
+	if err := m.Suits(v.Target); err != nil {
+		return err
+	}
+	if classes := metrics.Classes(v.Target); m.OfClasses() && classes > metrics.MaxClasses {
+		return fmt.Errorf("gate: models of %s classes cannot be compared by %s, of at most %s they can", count(classes), m.Title(), count(metrics.MaxClasses))
+	}
+	return v.valid()
+}

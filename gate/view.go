@@ -1,0 +1,127 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/metrics"
+)
+
+// view is the evidence as the criteria of this package see it: the circumstances, and what
+// can be asked of the rows. [newView] makes it of the rows, [storedView] of what a decision
+// stores.
+type view struct {
+	*Basis // without the tallies and facts
+	first  bool
+	at     time.Time
+	n      int // the number of rows
+	source
+}
+
+// source answers what the criteria of this package ask of the rows.
+type source interface {
+	// valid returns an error if answers are missing or malformed.
+	valid() error
+	// truths returns the number of rows that are truly of each class.
+	truths() []int
+	// columns returns the segmenting columns in order.
+	columns() []string
+	// tallies counts the rows of each category of a column, or all rows under "".
+	tallies(by grouping) map[string][]metrics.Tally
+	// parts returns the rows of each category of a column, in the order of the categories.
+	// The rows are counted only if the metric is of classes.
+	parts(column string, m metrics.Metric) ([]subset, error)
+	// value returns the metric of the model so named on all rows.
+	value(model string, m metrics.Metric) (float64, error)
+	// values returns those of the metrics that have a value.
+	values(model string, of []metrics.Metric) map[string]float64
+	// fact returns the n numbers that find finds in the rows, or found when the decision
+	// was first made, in as many digits as they are known to. The key says what they are.
+	fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error)
+	// known returns the facts.
+	known() map[string]Fact
+	// ask asks a host's criterion.
+	ask(c Criterion) Check
+}
+
+// viewer is a criterion of this package.
+type viewer interface{ check(v view) Check }
+
+// newView returns the view of the rows. trusted says that the evidence is valid.
+func newView(e *Evidence, trusted bool) view {
+	b := &Basis{
+		Target:              e.Target,
+		LastPromotion:       instant(e.LastPromotion),
+		Coverage:            e.Coverage,
+		TrainingRows:        e.TrainingRows,
+		ProductionLatency:   e.ProductionLatency,
+		ShadowLatency:       e.ShadowLatency,
+		ShadowProbabilities: e.Shadow.Probability != nil,
+	}
+	if !e.First() {
+		b.ProductionProbabilities = e.Production.Probability != nil
+	}
+	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rowSource{
+		Evidence: e,
+		trusted:  trusted,
+		found:    facts{known: map[string]Fact{}},
+		counted:  map[grouping]map[string][]metrics.Tally{},
+	}}
+}
+
+// overall counts all rows.
+func (v view) overall() []metrics.Tally { return v.tallies(grouping{})[""] }
+
+// mature returns how many rows are of the age or older. The error is [ErrInvalidEvidence]
+// if there is not one time for each row, and another if the times are not known.
+func (v view) mature(age time.Duration) (int, error) {
+	values, err := v.fact("rows of "+age.String()+" or older", 1, func(e *Evidence) ([]float64, error) {
+		switch have, n := len(e.Times), e.N(); {
+		case have == 0 || e.At.IsZero():
+			return nil, errors.New("the times are not known")
+		case have != n:
+			return nil, fmt.Errorf("%w: there are %s times of %s rows", ErrInvalidEvidence, count(have), count(n))
+		}
+		mature, latest := 0, e.At.Add(-age)
+		for _, t := range e.Times {
+			if !t.After(latest) {
+				mature++
+			}
+		}
+		return []float64{float64(mature)}, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(values[0]), nil
+}
+
+// tallied returns the basis with the tallies, unless there are too many.
+func (v view) tallied() *Basis {
+	b := *v.Basis
+	if max(1, metrics.Classes(b.Target)) > metrics.MaxClasses {
+		return &b
+	}
+	all := v.overall()
+	n := len(all)
+	columns := v.columns()
+	segments := make(map[string]map[string][]metrics.Tally, len(columns))
+	for _, column := range columns {
+		segments[column] = v.tallies(grouping{column, true})
+		for _, t := range segments[column] {
+			n += len(t)
+		}
+	}
+	if n > maxTallies {
+		return &b
+	}
+	b.Tallies = all
+	if len(segments) > 0 {
+		b.Segments = segments
+	}
+	return &b
+}
+
+// metricOf returns what a metric stands for on the target of the evidence.
+func metricOf(m metrics.Metric, v view) metric { return metric{m.For(v.Target)} }
