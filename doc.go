@@ -7,9 +7,12 @@
 //   - labels keeps the truth, which arrives late, and joins it by that ID: labels.Handler,
 //     labels.Join, labels.Store
 //   - drift compares live data with a frozen reference: drift.KolmogorovSmirnov,
-//     drift.NewReference, drift.NewDetector
+//     drift.NewReference, drift.NewDetector; below it drift/reportpage shows a report,
+//     drift/proxy describes what a model answers, drift/twosample and drift/multivariate have
+//     further tests, and drift/evidently has Evidently's verdicts
 //   - gate decides whether a shadow model may replace production: gate.Replay,
-//     gate.Evaluate; below it gate/metrics measures and gate/paired compares
+//     gate.Evaluate; below it gate/metrics measures, gate/paired compares, gate/budget bounds
+//     false promotions, gate/audit chains decisions, and gate/sequential finds harm
 //   - registry keeps the versions of a model and which of them is in production:
 //     registry.Registry, registry.NewLive
 //   - healing drives all of it: healing.New, healing.Loop.Run, healing.Loop.Handler
