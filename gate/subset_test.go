@@ -123,6 +123,8 @@ func TestRecompute_PartOfTheRows(t *testing.T) {
 	require.NotEqual(t, d.Checks[0].Reason, d.Checks[1].Reason)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "recent_only"`)
+	_, err = gate.Recompute(d, gate.KindOf(func() recentOnly { return recentOnly{} }))
+	require.ErrorIs(t, err, gate.ErrNeedsRows, "a host's criterion judges rows")
 	again, err := gate.RecomputeFrom(d, e, gate.KindOf(func() recentOnly { return recentOnly{} }))
 	require.NoError(t, err)
 	require.Equal(t, hash(t, d), hash(t, again))
