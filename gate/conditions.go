@@ -90,9 +90,9 @@ func (c MinCoverage) check(v view) Check {
 		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
 	}
-	more := tell(share, c.Share, have.Share())
+	more := tell(shareText, c.Share, have.Share())
 	of := fmt.Sprintf("%s of %s predictions are labelled (%s), at least %s wanted",
-		count(have.Labelled), count(have.Predictions), share(have.Share(), more), share(c.Share, more))
+		count(have.Labelled), count(have.Predictions), shareText(have.Share(), more), shareText(c.Share, more))
 	if have.Share() >= c.Share && have.Predictions > 0 {
 		return check.with(Pass, "%s", of)
 	}

@@ -34,7 +34,7 @@ import (
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
 	d := Decision{
-		Policy: text(policy.Name),
+		Policy: validText(policy.Name),
 		First:  e.FirstDeployment,
 		At:     instant(e.At),
 		N:      e.N(),

@@ -46,9 +46,9 @@ func (c Maturity) check(v view) Check {
 	if n > 0 {
 		check.Statistic = float64(mature) / float64(n)
 	}
-	more := tell(share, c.Share, check.Statistic)
+	more := tell(shareText, c.Share, check.Statistic)
 	of := fmt.Sprintf("%s of %s rows are %s old or older (%s), at least %s wanted",
-		count(mature), count(n), days(c.Age), share(check.Statistic, more), share(c.Share, more))
+		count(mature), count(n), days(c.Age), shareText(check.Statistic, more), shareText(c.Share, more))
 	if n > 0 && check.Statistic >= c.Share {
 		return check.with(Pass, "%s", of)
 	}

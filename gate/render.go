@@ -158,7 +158,7 @@ func (d Decision) facts() []pageFact {
 	rows := pageFact{Name: "Rows", Value: count(d.N)}
 	if b := d.Basis; b != nil {
 		labelled := b.Coverage.Share()
-		rows.Note = fmt.Sprintf("%s of %s predictions are labelled", share(labelled, tell(share, labelled)), count(b.Coverage.Predictions))
+		rows.Note = fmt.Sprintf("%s of %s predictions are labelled", shareText(labelled, tell(shareText, labelled)), count(b.Coverage.Predictions))
 	}
 	facts = append(facts, rows)
 	if b := d.Basis; b != nil && b.TrainingRows > 0 {

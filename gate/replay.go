@@ -286,7 +286,7 @@ func segmentValues(examples []labels.Example, column int) []string {
 		if !ok {
 			category = missingSegment
 		}
-		values[i] = text(category)
+		values[i] = validText(category)
 	}
 	return values
 }

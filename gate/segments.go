@@ -163,7 +163,7 @@ func (c Segments) check(v view) Check {
 func (c Segments) sentence(m metric, worst SegmentResult) string {
 	more := tell(worst.writer(m), c.MaxDrop, worst.Drop)
 	write := func(drop float64) string { return worst.writer(m)(drop, more) }
-	change := write(math.Abs(worst.Drop)) + " " + direction(worst.Drop)
+	change := write(math.Abs(worst.Drop)) + " " + betterOrWorse(worst.Drop)
 	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
 		worst.Segment, m.movement(worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
@@ -183,7 +183,7 @@ func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	if s.Absolute {
 		return m.write
 	}
-	return share
+	return shareText
 }
 
 // tooSmall names the segments that were too small to tell.
