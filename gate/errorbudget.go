@@ -43,19 +43,8 @@ func (c ErrorBudget) validate() error {
 	return f.err()
 }
 
-// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
-// [ErrorBudget] among its criteria.
-func checkGrants(criteria []Criterion, maxAlpha float64) error {
-	for i, c := range criteria {
-		if p, ok := c.(*ErrorBudget); ok && p != nil {
-			c = *p
-		}
-		if b, ok := c.(ErrorBudget); ok && b.Alpha > 0 && !(maxAlpha > 0 && maxAlpha <= b.Alpha) {
-			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that", i+1, b.Alpha, maxAlpha)
-		}
-	}
-	return nil
-}
+// grant returns the error rate that the policy's MaxAlpha must not exceed.
+func (c ErrorBudget) grant() float64 { return c.Alpha }
 
 // Check passes if something was granted for the time of the evidence.
 func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }

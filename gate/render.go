@@ -137,13 +137,13 @@ func (d Decision) headline() string {
 func (d Decision) lead() string {
 	lead := d.tally() + "."
 	for _, reason := range d.Reasons() {
-		lead += " " + sentence(reason)
+		lead += " " + asSentence(reason)
 	}
 	return lead
 }
 
-// sentence begins with a capital and ends with a stop.
-func sentence(s string) string {
+// asSentence returns s so that it begins with a capital and ends with a stop.
+func asSentence(s string) string {
 	if r, size := utf8.DecodeRuneInString(s); unicode.IsLower(r) {
 		s = string(unicode.ToUpper(r)) + s[size:]
 	}
