@@ -248,13 +248,11 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 // readable returns the check of a criterion, which may be a host's, with texts that JSON
 // can hold.
 func (c Check) readable() Check {
-	c.Criterion, c.Proof, c.Metric, c.Reason = validText(c.Criterion), Proof(validText(string(c.Proof))), validText(c.Metric), validText(c.Reason)
-	c.Unit = Unit(validText(string(c.Unit)))
-	if slices.ContainsFunc(c.Segments, func(s SegmentResult) bool { return isNotText(s.Segment) }) {
-		c.Segments = slices.Clone(c.Segments)
-		for i := range c.Segments {
-			c.Segments[i].Segment = validText(c.Segments[i].Segment)
-		}
+	c.Criterion, c.Metric, c.Reason = validText(c.Criterion), validText(c.Metric), validText(c.Reason)
+	c.Proof, c.Unit = Proof(validText(string(c.Proof))), Unit(validText(string(c.Unit)))
+	c.Segments = slices.Clone(c.Segments) // which may be the host's
+	for i := range c.Segments {
+		c.Segments[i].Segment = validText(c.Segments[i].Segment)
 	}
 	return c
 }

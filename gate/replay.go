@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,9 +149,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	if err := cfg.validate(production, shadow, data.Schema); err != nil {
 		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
 	}
-	if cfg.BatchSize == 0 {
-		cfg.BatchSize = defaultBatchSize
-	}
+	cfg.BatchSize = cmp.Or(cfg.BatchSize, defaultBatchSize)
 	labelled := data.Labelled().Examples
 	e, err := cfg.evidence(data, labelled)
 	if err != nil {
@@ -259,7 +258,15 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	}
 	for _, name := range cfg.Segments {
 		column, _ := data.Schema.Index(name)
-		e.Segments[name] = segmentValues(labelled, column)
+		values := make([]string, len(labelled))
+		for i, x := range labelled {
+			category, ok := x.Record.Row[column].Category()
+			if !ok {
+				category = missingSegment
+			}
+			values[i] = validText(category)
+		}
+		e.Segments[name] = values
 	}
 	return e, nil
 }
@@ -276,19 +283,6 @@ func countLabels(data labels.Dataset) labels.Count {
 		}
 	}
 	return c
-}
-
-// segmentValues returns the category of each example in a column.
-func segmentValues(examples []labels.Example, column int) []string {
-	values := make([]string, len(examples))
-	for i, x := range examples {
-		category, ok := x.Record.Row[column].Category()
-		if !ok {
-			category = missingSegment
-		}
-		values[i] = validText(category)
-	}
-	return values
 }
 
 // checkTraining returns an error if examples are inside a model's training window.
@@ -375,13 +369,12 @@ func (r *modelRun) add(o predictlog.Output) (what string) {
 
 // latency sums up how long the batches took.
 func (r *modelRun) latency() Latency {
-	n := r.answers.N()
-	if n == 0 {
+	if len(r.perRow) == 0 {
 		return Latency{}
 	}
 	slices.Sort(r.perRow)
 	return Latency{
-		Mean: r.total / time.Duration(n),
+		Mean: r.total / time.Duration(r.answers.N()),
 		P95:  r.perRow[(len(r.perRow)*95+99)/100-1], // nearest rank
 	}
 }
