@@ -24,8 +24,6 @@ type ErrorBudget struct {
 	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
 }
 
-const errorBudgetName = "error budget"
-
 // validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
 // the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
 // not above 0, a Next before At where nothing is granted.
@@ -50,7 +48,10 @@ func (c ErrorBudget) grant() float64 { return c.Alpha }
 func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c ErrorBudget) check(v view) Check {
-	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: v.n}
+	check := Check{
+		Criterion: "error budget", Proof: Condition, Unit: UnitProbability,
+		Statistic: c.Alpha, Threshold: math.NaN(), N: v.n,
+	}
 	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
 	switch {
 	case !v.at.Equal(c.At):
