@@ -199,8 +199,7 @@ func (d Decision) Hash() (string, error) {
 // know of.
 const schemaVersion = 1
 
-// MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
-// null. A decision that says [Promote] although its checks do not is an error.
+// MarshalJSON writes the decision. A number that is not finite becomes null. A decision that says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	if err := d.checkOutcome(); err != nil {
 		return nil, err

@@ -133,10 +133,8 @@ type ReplayConfig struct {
 }
 
 // Replay asks both models for answers to the labelled rows of the data and returns the
-// evidence.
-// A nil production is an error unless the config says that this is a first deployment.
-// Examples without a label count for the coverage only. Without any labelled example the
-// evidence has no rows.
+// evidence. Examples without a label count for the coverage only. Without any labelled
+// example the evidence has no rows.
 //
 // The models are called at the same time, each in a goroutine of its own and with its
 // own copies of the same rows, one batch after the other. Nothing is called if the
@@ -153,7 +151,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	labelled := data.Labelled().Examples
 	e, err := cfg.evidence(data, labelled)
 	if err != nil {
-		return Evidence{}, err
+		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
 	}
 	if cfg.FirstDeployment {
 		cfg.ProductionTrained = Window{}
@@ -238,10 +236,10 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	for i, x := range labelled {
 		e.IDs[i], e.Times[i] = x.Record.ID, x.Record.Time
 		if x.Record.Time.IsZero() {
-			return Evidence{}, fmt.Errorf("gate: replay: row %q has no time", x.Record.ID)
+			return Evidence{}, fmt.Errorf("row %q has no time", x.Record.ID)
 		}
 		if have, want := len(x.Record.Row), data.Schema.Len(); have != want {
-			return Evidence{}, fmt.Errorf("gate: replay: row %q has %d values, want %d", x.Record.ID, have, want)
+			return Evidence{}, fmt.Errorf("row %q has %d values, want %d", x.Record.ID, have, want)
 		}
 		if e.Target.Task == predictlog.Regression {
 			e.Truth.Value = append(e.Truth.Value, x.Label.Value)
@@ -249,12 +247,12 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		}
 		class := slices.Index(e.Target.Classes, x.Label.Class)
 		if class < 0 {
-			return Evidence{}, fmt.Errorf("gate: replay: label of row %q is class %q, want one of %q", x.Record.ID, x.Label.Class, e.Target.Classes)
+			return Evidence{}, fmt.Errorf("label of row %q is class %q, want one of %q", x.Record.ID, x.Label.Class, e.Target.Classes)
 		}
 		e.Truth.Class = append(e.Truth.Class, class)
 	}
 	if err := checkIDs(e.IDs); err != nil {
-		return Evidence{}, fmt.Errorf("gate: replay: IDs: %w", err)
+		return Evidence{}, fmt.Errorf("IDs: %w", err)
 	}
 	for _, name := range cfg.Segments {
 		column, _ := data.Schema.Index(name)
