@@ -117,6 +117,7 @@ func convert(to, from reflect.Value) {
 			}
 		}
 	case from.IsNil():
+		to.SetZero()
 	case kind == reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))
 		convert(to.Elem(), from.Elem())
