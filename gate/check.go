@@ -122,7 +122,7 @@ type Check struct {
 	Reason string `json:"reason"`
 }
 
-// SegmentResult is what [Segments] found of one segment. A number that there is not is 0.
+// SegmentResult is what [SegmentVeto] found of one segment. A number that there is not is 0.
 type SegmentResult struct {
 	Segment string `json:"segment"` // such as "region=north"
 	Rows    int    `json:"rows"`

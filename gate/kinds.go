@@ -89,7 +89,7 @@ func ownKinds() []Kind {
 		ownKind[MinSamples]("min_samples"),
 		ownKind[NonInferior]("non_inferior"),
 		ownKind[NotWorse]("not_worse"),
-		ownKind[Segments]("segments"),
+		ownKind[SegmentVeto]("segments"),
 		ownKind[Superior]("superior"),
 	}
 }

@@ -16,7 +16,7 @@ type Policy struct {
 	First []Criterion
 	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the
 	// criteria: of [Superior] and [NonInferior], not the rate of false vetoes of
-	// [Segments]. Package budget sets it.
+	// [SegmentVeto]. Package budget sets it.
 	//
 	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that
 	// is in truth not better than production (by [Superior.Min]) in a metric in which a
