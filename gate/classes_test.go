@@ -65,7 +65,7 @@ func TestSegments_AsMatrix(t *testing.T) {
 			if errors.Is(errProduction, metrics.ErrNotMeasurable) {
 				continue
 			}
-			check := gate.Segments{Metric: m, MaxDrop: 0.05}.Check(&e)
+			check := gate.SegmentVeto{Metric: m, MaxDrop: 0.05}.Check(&e)
 			require.Len(t, check.Segments, 1)
 			s := check.Segments[0]
 			switch {
@@ -100,7 +100,7 @@ func TestNonInferior_ManyClasses(t *testing.T) { // alone, to see how long it ta
 func TestSuperior_TooManyClasses(t *testing.T) { // alone, to see what it allocates
 	e := classified(0, 300, 1001, 0.5, 0.6)
 	for _, c := range []gate.Criterion{
-		gate.Superior{Metric: metrics.F1}, gate.NonInferior{Metric: metrics.Accuracy, Relative: 0.1}, gate.Segments{Metric: metrics.MCC, MaxDrop: 0.1},
+		gate.Superior{Metric: metrics.F1}, gate.NonInferior{Metric: metrics.Accuracy, Relative: 0.1}, gate.SegmentVeto{Metric: metrics.MCC, MaxDrop: 0.1},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

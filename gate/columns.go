@@ -26,8 +26,7 @@ func FromScores(truth, production, shadow []float64) (Evidence, error) {
 	return fromScores(truth, production, shadow, false)
 }
 
-// FirstFromScores makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromScores].
+// FirstFromScores is [FromScores] for a first deployment: no model is in production yet.
 func FirstFromScores(truth, shadow []float64) (Evidence, error) {
 	return fromScores(truth, nil, shadow, true)
 }
@@ -40,8 +39,7 @@ func fromScores(truth, production, shadow []float64, first bool) (Evidence, erro
 		}
 		classes[i] = int(y)
 	}
-	target := predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}}
-	return fromColumns(target, metrics.Answers{Class: classes}, production, shadow, ofScores, first)
+	return fromColumns(predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}}, metrics.Answers{Class: classes}, production, shadow, ofScores, first)
 }
 
 // FromValues makes evidence of a regression from columns that a job already has: the
@@ -51,8 +49,7 @@ func FromValues(truth, production, shadow []float64) (Evidence, error) {
 	return fromColumns(predictlog.Target{Task: predictlog.Regression}, ofValues(truth), production, shadow, ofValues, false)
 }
 
-// FirstFromValues makes evidence of a first deployment, where no model is in production
-// yet. Everything else is as for [FromValues].
+// FirstFromValues is [FromValues] for a first deployment: no model is in production yet.
 func FirstFromValues(truth, shadow []float64) (Evidence, error) {
 	return fromColumns(predictlog.Target{Task: predictlog.Regression}, ofValues(truth), nil, shadow, ofValues, true)
 }
@@ -68,8 +65,8 @@ func FromClassScores(classes []string, truth []int, production, shadow [][]float
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, production, shadow, ofClassScores, false)
 }
 
-// FirstFromClassScores makes evidence of a first deployment, where no model is in
-// production yet. Everything else is as for [FromClassScores].
+// FirstFromClassScores is [FromClassScores] for a first deployment: no model is in
+// production yet.
 func FirstFromClassScores(classes []string, truth []int, shadow [][]float64) (Evidence, error) {
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, nil, shadow, ofClassScores, true)
 }

@@ -69,7 +69,7 @@ func TestPolicy_MaxAlpha(t *testing.T) {
 	t.Parallel()
 	policy := gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{
 		gate.Superior{Metric: metrics.F1}, gate.Superior{Metric: metrics.F1, Alpha: 0.001, Draws: 20_000}, gate.NonInferior{Metric: metrics.Brier, Margin: 0.1, Alpha: 0.2},
-		gate.Segments{Metric: metrics.F1, Alpha: 0.05},
+		gate.SegmentVeto{Metric: metrics.F1, Alpha: 0.05},
 	}}
 	d := gate.Evaluate(policy, better(t))
 	require.InDelta(t, 0.98, d.Checks[0].CI.Level, 1e-12)

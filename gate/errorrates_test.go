@@ -504,8 +504,8 @@ func TestSegmentErrorRates(t *testing.T) {
 	t.Parallel()
 	runs, full := simulations(t, 20)
 	const alpha, segments = 0.05, 20
-	proven := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
-	point := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30}
+	proven := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
+	point := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30}
 	draws := 2000
 	if !full {
 		draws = 300

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,13 @@ type Latency struct {
 	// longer per row. A latency that was not measured is 0. In JSON both are nanoseconds.
 	Mean time.Duration `json:"mean"`
 	P95  time.Duration `json:"p95"`
+}
+
+func (l Latency) validate() error {
+	if l.Mean < 0 || l.P95 < 0 {
+		return fmt.Errorf("a mean of %s and 95 %% of %s, want 0 or more", l.Mean, l.P95)
+	}
+	return nil
 }
 
 // Evidence is all that a decision rests on: what was true and what both models answered,
@@ -64,16 +72,6 @@ func (e *Evidence) N() int { return len(e.IDs) }
 // FirstDeployment says the same.
 func (e *Evidence) First() bool { return e.Production == nil }
 
-// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
-// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
-// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
-// the rows hold is in [Evidence.Hash].
-func (e *Evidence) RowSet() string {
-	h := newHasher()
-	h.texts(e.IDs...)
-	return h.sum()
-}
-
 // UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
 // or occurs twice is an error. So is a null in a column, which would become a 0. An error
 // names the column and the row, and leaves e as it was.
@@ -85,38 +83,6 @@ func (e *Evidence) UnmarshalJSON(data []byte) error {
 	}
 	*e = Evidence(read)
 	return nil
-}
-
-// Hash returns the SHA-256, in hexadecimal, over all of the evidence: two pieces with the
-// same hash lead to the same decisions. It does not depend on how the evidence came
-// about, but on the order of the rows.
-func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
-
-func (e *Evidence) hash(rowSet string) string {
-	h := newHasher()
-	h.texts(e.Target.Task.String())
-	h.column(e.Target.Classes)
-	h.flag(e.FirstDeployment)
-	h.time(e.At)
-	h.time(e.LastPromotion)
-	h.integers(e.Coverage.Predictions, e.Coverage.Labelled, e.Coverage.Misfits, e.TrainingRows)
-	for _, l := range []Latency{e.ProductionLatency, e.ShadowLatency} {
-		h.integers(int(l.Mean), int(l.P95))
-	}
-	h.texts(rowSet)
-	h.integers(len(e.Times))
-	for _, t := range e.Times {
-		h.time(t)
-	}
-	h.answers(&e.Truth)
-	h.answers(e.Production)
-	h.answers(&e.Shadow)
-	h.integers(len(e.Segments))
-	for _, column := range sortedKeys(e.Segments) {
-		h.texts(column)
-		h.column(e.Segments[column])
-	}
-	return h.sum()
 }
 
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
@@ -168,14 +134,8 @@ func (e *Evidence) Validate() error {
 	if c := e.Coverage; c.Labelled < n || c.Misfits < 0 || c.Predictions < c.Labelled || c.Misfits > c.Predictions-c.Labelled {
 		add("coverage", fmt.Errorf("%d of %d predictions labelled and %d labels unusable, want at least the %d rows and at most all", c.Labelled, c.Predictions, c.Misfits, n))
 	}
-	for _, l := range []struct {
-		name string
-		Latency
-	}{{"production latency", e.ProductionLatency}, {"shadow latency", e.ShadowLatency}} {
-		if l.Mean < 0 || l.P95 < 0 {
-			add(l.name, fmt.Errorf("a mean of %s and 95 %% of %s, want 0 or more", l.Mean, l.P95))
-		}
-	}
+	add("production latency", e.ProductionLatency.validate())
+	add("shadow latency", e.ShadowLatency.validate())
 	add("at", checkTime(e.At))
 	add("last promotion", checkTime(e.LastPromotion))
 	if e.FirstDeployment && !e.LastPromotion.IsZero() {
@@ -192,10 +152,10 @@ func (e *Evidence) Validate() error {
 
 func checkTimes(times []time.Time, n int) error {
 	if len(times) != n {
-		return fmt.Errorf("%s has %d values, want %d", "Times", len(times), n)
+		return fmt.Errorf("Times has %d values, want %d", len(times), n)
 	}
 	if i := slices.IndexFunc(times, time.Time.IsZero); i >= 0 {
-		return fmt.Errorf("%s[%d] is %v, want a time", "Times", i, times[i])
+		return fmt.Errorf("Times[%d] is %v, want a time", i, times[i])
 	}
 	return nil
 }
@@ -225,13 +185,13 @@ func isNotText(s string) bool { return !utf8.ValidString(s) }
 func checkIDs(ids []string) error {
 	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
-		if id == "" {
+		seen[id] = struct{}{}
+		switch {
+		case id == "":
 			return fmt.Errorf("row %d has none", i)
-		}
-		if isNotText(id) {
+		case isNotText(id):
 			return fmt.Errorf("%q of row %d is not UTF-8", id, i)
-		}
-		if seen[id] = struct{}{}; len(seen) <= i {
+		case len(seen) <= i:
 			return fmt.Errorf("%q occurs twice", id)
 		}
 	}
@@ -251,14 +211,7 @@ func checkTime(t time.Time) error {
 }
 
 // sortedKeys returns the keys in order, so that results do not depend on map order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // valid returns the evidence, or what is wrong with it.
 func (e Evidence) valid() (Evidence, error) {

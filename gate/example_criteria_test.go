@@ -55,7 +55,7 @@ func ExampleAlphaCapper() {
 }
 
 // A shadow that is better over all, but worse in a region.
-func ExampleSegments() {
+func ExampleSegmentVeto() {
 	truth, production, shadow := columns()
 	evidence, err := gate.FromScores(truth, production, shadow)
 	if err != nil {
@@ -70,7 +70,7 @@ func ExampleSegments() {
 		}
 	}
 	evidence.Segments = map[string][]string{"region": regions}
-	veto := gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
+	veto := gate.SegmentVeto{Metric: metrics.Accuracy, MaxDrop: 0.05, MinRows: 200, Alpha: 0.05, Columns: []string{"region"}}
 	decision := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{veto}}, evidence)
 	fmt.Println(decision.Outcome)
 	for _, s := range decision.Checks[0].Segments {

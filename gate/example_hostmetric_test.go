@@ -31,7 +31,7 @@ func ExampleKindOfMetric() {
 	}
 	decision := gate.Evaluate(gate.Policy{Name: "money", Criteria: []gate.Criterion{
 		gate.Superior{Metric: cost},
-		gate.Segments{Metric: cost, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		gate.SegmentVeto{Metric: cost, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
 	}}, evidence)
 	fmt.Println(decision.Outcome)
 	for _, c := range decision.Checks {

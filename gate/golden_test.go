@@ -99,7 +99,7 @@ func TestEvaluate_Golden(t *testing.T) {
 	policies := []gate.Policy{gate.Standard(), {Name: "more", Criteria: []gate.Criterion{
 		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.F1, Relative: 0.03}, gate.NonInferior{Metric: metrics.Secondary, Relative: 0.03},
 		gate.NonInferior{Metric: metrics.ROCAUC, Margin: 0.01}, gate.Superior{Metric: metrics.PRAUC}, gate.Superior{Metric: metrics.ECE},
-		gate.Segments{Metric: metrics.Secondary, MaxDrop: 0.03, MinRows: 30, Alpha: 0.05}, gate.Superior{Metric: metrics.MAE}, gate.NonInferior{Metric: metrics.RMSE, Margin: 0.01},
+		gate.SegmentVeto{Metric: metrics.Secondary, MaxDrop: 0.03, MinRows: 30, Alpha: 0.05}, gate.Superior{Metric: metrics.MAE}, gate.NonInferior{Metric: metrics.RMSE, Margin: 0.01},
 	}}}
 	var decisions []gate.Decision
 	for _, e := range []gate.Evidence{exact(1, 1500, 2), exact(2, 700, 4), exact(3, 600, 0), exact(4, 90, 2)} {

@@ -64,7 +64,7 @@ func TestHostMetric_Twins(t *testing.T) {
 		return []gate.Criterion{
 			gate.Superior{Metric: m, Alpha: 0.02}, gate.NonInferior{Metric: m, Margin: 0.01}, gate.NonInferior{Metric: m, Relative: 0.03},
 			gate.Improvement{Metric: m, Relative: 0.02}, gate.NotWorse{Metric: m, Margin: 0.01}, gate.Floor{Metric: m, Bound: 0.5},
-			gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 30},
+			gate.SegmentVeto{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, gate.SegmentVeto{Metric: m, MaxDrop: 0.05, MinRows: 30},
 		}
 	}
 	for ours, host := range twins(t) {
@@ -209,7 +209,7 @@ func TestHostErrorRates(t *testing.T) {
 					c.Metric = l.metric
 					policy.Criteria[k] = c
 				}
-			case gate.Segments:
+			case gate.SegmentVeto:
 				c.Metric = l.metric
 				policy.Criteria[k] = c
 			}

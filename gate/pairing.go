@@ -15,12 +15,9 @@ func newPairing(m metric, relative bool, draws int, seed uint64) pairing {
 	return pairing{compare.Pairing{Metric: m.Metric, Relative: relative, Draws: cmp.Or(draws, defaultDraws), Seed: seed, Format: m.format}}
 }
 
-// compare infers the gain on a subset of the rows: of a metric of classes by a bootstrap
+// compare infers the gain on a subset of the rows, after [checkAnswers]: of a metric of classes by a bootstrap
 // of the joint confusion matrix, of any other from the influence that each row has on it.
 func (p pairing) compare(v view, s subset) (compare.Inference, error) {
-	if err := p.check(v, s); err != nil {
-		return compare.Inference{}, err
-	}
 	if p.Metric.OfClasses() {
 		if s.segment == "" {
 			s.tallies = v.overall()
@@ -59,15 +56,6 @@ func (p pairing) fact(v view, s subset, what string, n int, find func(compare.Ro
 	return v.fact(key, n, func(e *Evidence) ([]float64, error) {
 		return find(compare.Rows{Target: e.Target, Truth: e.Truth, Production: *e.Production, Shadow: e.Shadow}.Pick(s.rows))
 	})
-}
-
-// check returns the error of [checkAnswers]. A segment is not checked: all rows were, and
-// to check all rows again for each segment would take the square of the time.
-func (p pairing) check(v view, s subset) error {
-	if s.segment != "" {
-		return nil
-	}
-	return checkAnswers(v, p.Metric)
 }
 
 // checkAnswers returns an error if the metric does not suit the target, or an answer is

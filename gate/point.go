@@ -48,32 +48,29 @@ func (c Improvement) check(v view) Check {
 	}
 	gain := compare.Gain(m.Metric, production, shadow)
 	relative, isRelative := compare.RelativeGain(m.Metric, production, shadow)
-	verdict := Fail
+	var passes bool
 	var more int
 	var wanted, change string
 	if c.Relative > 0 && isRelative {
 		check.Unit, check.Statistic = UnitRelativeGain, relative
-		more = tell(share, c.Relative, relative)
-		wanted = plus(share(c.Relative, more))
-		if relative >= c.Relative {
-			verdict = Pass
-		}
+		more = tell(shareText, c.Relative, relative)
+		wanted = plus(shareText(c.Relative, more))
+		passes = relative >= c.Relative
 	} else {
 		least := max(c.Relative, c.Absolute)
 		check.Unit, check.Statistic = UnitGain, gain
 		more = m.tell(least, gain)
 		wanted = m.write(least, more)
-		if gain > 0 && gain >= least {
-			verdict = Pass
-		}
+		passes = gain > 0 && gain >= least
 	}
 	if isRelative {
-		change = fmt.Sprintf(" (%s)", plus(share((shadow-production)/math.Abs(production), more)))
+		change = fmt.Sprintf(" (%s)", plus(shareText((shadow-production)/math.Abs(production), more)))
 	}
 	if !m.HigherIsBetter() {
 		wanted += " as a reduction"
 	}
-	return check.with(verdict, "%s%s, at least %s wanted, on %s rows", m.movement(production, shadow, more), change, wanted, count(v.n))
+	return check.with(passIf(passes), "%s%s, at least %s wanted, on %s rows",
+		m.movement(production, shadow, more), change, wanted, count(v.n))
 }
 
 // NotWorse wants the shadow's metric to be worse than production's by no more than a
@@ -104,16 +101,13 @@ func (c NotWorse) check(v view) Check {
 		return check
 	}
 	check.Statistic = compare.Gain(m.Metric, production, shadow)
-	verdict := Fail
-	if check.Statistic >= -c.Margin {
-		verdict = Pass
-	}
 	direction := "lower"
 	if !m.HigherIsBetter() {
 		direction = "higher"
 	}
 	more := m.tell(-c.Margin, check.Statistic)
-	return check.with(verdict, "%s, at most %s %s wanted, on %s rows", m.movement(production, shadow, more), m.write(c.Margin, more), direction, count(v.n))
+	return check.with(passIf(check.Statistic >= -c.Margin), "%s, at most %s %s wanted, on %s rows",
+		m.movement(production, shadow, more), m.write(c.Margin, more), direction, count(v.n))
 }
 
 // Floor wants the shadow's metric to be at least as good as a bound, whatever
@@ -145,15 +139,20 @@ func (c Floor) check(v view) Check {
 		return check.unmeasured(err)
 	}
 	check.Statistic = value
-	verdict, bound := Fail, "least"
-	if m.Gain(check.Threshold, value) >= 0 {
-		verdict = Pass
-	}
+	bound := "least"
 	if !m.HigherIsBetter() {
 		bound = "most"
 	}
 	more := m.tell(c.Bound, value)
-	return check.with(verdict, "%s is %s, at %s %s wanted, on %s rows", m.Title(), m.write(value, more), bound, m.write(c.Bound, more), count(v.n))
+	return check.with(passIf(m.Gain(check.Threshold, value) >= 0), "%s is %s, at %s %s wanted, on %s rows",
+		m.Title(), m.write(value, more), bound, m.write(c.Bound, more), count(v.n))
+}
+
+func passIf(ok bool) Verdict {
+	if ok {
+		return Pass
+	}
+	return Fail
 }
 
 // measureBoth measures both models. If it cannot, the check says why and ok is false.

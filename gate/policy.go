@@ -16,7 +16,7 @@ type Policy struct {
 	First []Criterion
 	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the
 	// criteria: of [Superior] and [NonInferior], not the rate of false vetoes of
-	// [Segments]. Package budget sets it.
+	// [SegmentVeto]. Package budget sets it.
 	//
 	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that
 	// is in truth not better than production (by [Superior.Min]) in a metric in which a
@@ -64,6 +64,22 @@ func (p Policy) CapAlpha(alpha float64) (Policy, error) {
 		p.MaxAlpha = alpha
 	}
 	return p, nil
+}
+
+// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
+// [ErrorBudget] among its criteria.
+func checkGrants(criteria []Criterion, maxAlpha float64) error {
+	for i, c := range criteria {
+		b, ok := c.(interface{ grant() float64 })
+		if !ok || isNil(c) || b.grant() == 0 {
+			continue
+		}
+		if !(maxAlpha > 0 && maxAlpha <= b.grant()) { // also true of NaN
+			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that",
+				i+1, b.grant(), maxAlpha)
+		}
+	}
+	return nil
 }
 
 // capped returns the criteria with MaxAlpha in effect.

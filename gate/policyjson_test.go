@@ -31,7 +31,7 @@ var everyKind = gate.Policy{
 		gate.NotWorse{Metric: metrics.LogLoss, Margin: 0.1},
 	},
 	First: []gate.Criterion{
-		gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
+		gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 10, Alpha: 0.01, Draws: 4000, Seed: 2, Columns: []string{"region"}},
 		gate.Superior{Metric: metrics.Primary, Min: 0.01, Alpha: 0.02, Draws: 5000, Seed: math.MaxUint64},
 	},
 }
@@ -311,7 +311,7 @@ func TestPolicy_Texts(t *testing.T) {
 	} {
 		for _, p := range []gate.Policy{
 			{Name: name},
-			{Criteria: []gate.Criterion{gate.Segments{Metric: metrics.F1, Columns: []string{name}}}},
+			{Criteria: []gate.Criterion{gate.SegmentVeto{Metric: metrics.F1, Columns: []string{name}}}},
 		} {
 			data, err := json.Marshal(p)
 			if !ok {

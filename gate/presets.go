@@ -50,7 +50,7 @@ func Standard() Policy {
 			Superior{Metric: metrics.Primary, Alpha: 0.05},
 			NonInferior{Metric: metrics.Secondary, Margin: 0.01, Alpha: 0.05},
 			NonInferior{Metric: metrics.Primary, Relative: 0.03, Alpha: 0.01},
-			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+			SegmentVeto{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
 			Floor{Metric: metrics.Skill, Bound: 0},
 			MaxLatency{Relative: 2, Absolute: 10 * time.Millisecond, Optional: true},
 		},
@@ -76,7 +76,7 @@ func Classic() Policy {
 			Cooldown{Period: week},
 			Improvement{Metric: metrics.Primary, Relative: 0.02},
 			NotWorse{Metric: metrics.Secondary, Margin: 0.01},
-			Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30},
+			SegmentVeto{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30},
 		},
 		First: firstCriteria(),
 	}

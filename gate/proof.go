@@ -38,10 +38,9 @@ import (
 // if twenty are, and 15 to 50 % if five or fewer are. Where such errors matter, have more
 // rows, or give the loss a bound in a metric of the host's own.
 //
-// In a metric of classes the time grows with the draws, and with the square of the number
-// of kinds of rows (a truth and both answers), not with the rows: milliseconds for two or
-// three classes, half a second for 2,000 rows of 200 classes. More than 1,000 classes make
-// the check [Errored].
+// In a metric of classes the time grows with the draws and the square of the number of
+// kinds of rows (a truth and both answers): milliseconds for two or three classes, half a
+// second for 2,000 rows of 200 classes. More than 1,000 classes make the check [Errored].
 //
 // A gain that these rows do not prove is Undecided, and Needed says how many rows would
 // prove a gain as large as the measured gain with a power of 80 %. A gain that is ruled out,
@@ -163,6 +162,9 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	if v.first {
 		return check.noProduction()
 	}
+	if err := checkAnswers(v, m.Metric); err != nil {
+		return check.unmeasured(err)
+	}
 	r, err := h.compare(v, subset{})
 	if err != nil {
 		return check.unmeasured(err)
@@ -174,7 +176,8 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	check.Statistic, check.CI = r.Gain, &Interval{Lo: ci.Lo, Hi: ci.Hi, Level: ci.Level}
 	more := tell(h.write, h.bound, r.Gain, ci.Lo, ci.Hi)
 	found := fmt.Sprintf("%s (gain %s, %.4g %% CI %s to %s) on %s rows",
-		m.movement(r.Production, r.Shadow, more), h.signed(r.Gain, more), 100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
+		m.movement(r.Production, r.Shadow, more), h.signed(r.Gain, more),
+		100*ci.Level, h.signed(ci.Lo, more), h.signed(ci.Hi, more), count(check.N))
 	claim := h.claim(func(v float64) string { return h.write(v, more) })
 	switch {
 	case r.Differ == 0 && h.bound >= 0:
@@ -184,17 +187,17 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	case ci.Hi <= h.bound:
 		return check.with(Fail, "%s: %s %s", found, claim, h.refuted)
 	}
-	check.Needed = r.Needed(check.N, h.bound, h.alpha)
-	if check.Needed == 0 {
-		return check.with(Undecided, "%s: %s %s", found, claim, h.unproven)
+	needed := ""
+	if check.Needed = r.Needed(check.N, h.bound, h.alpha); check.Needed > 0 {
+		needed = fmt.Sprintf("; about %s rows like these would decide", count(check.Needed))
 	}
-	return check.with(Undecided, "%s: %s %s; about %s rows like these would decide", found, claim, h.unproven, count(check.Needed))
+	return check.with(Undecided, "%s: %s %s%s", found, claim, h.unproven, needed)
 }
 
 // write writes an amount of a gain in its unit.
 func (p pairing) write(v float64, more int) string {
 	if p.Relative {
-		return share(v, more)
+		return shareText(v, more)
 	}
 	return metric{p.Metric}.write(v, more)
 }
@@ -202,7 +205,7 @@ func (p pairing) write(v float64, more int) string {
 // signed writes a gain in its unit.
 func (p pairing) signed(gain float64, more int) string {
 	if p.Relative && digits.IsFinite(gain) {
-		return plus(share(gain, more))
+		return plus(shareText(gain, more))
 	}
 	return metric{p.Metric}.difference(gain, more)
 }

@@ -267,7 +267,7 @@ func TestProof_Validate(t *testing.T) {
 	require.ErrorContains(t, validate(gate.Superior{Metric: metrics.F1, Draws: -1}), "Draws is -1")
 	for alpha, ok := range map[float64]bool{0: true, 1e-5: true, 0.499: true, 1e-12: false, 9.9e-6: false, 5e-324: false, -1e-4: false} {
 		for _, c := range []gate.Criterion{
-			gate.Superior{Metric: metrics.F1, Alpha: alpha}, gate.NonInferior{Metric: metrics.F1, Margin: 0.1, Alpha: alpha}, gate.Segments{Metric: metrics.F1, Alpha: alpha},
+			gate.Superior{Metric: metrics.F1, Alpha: alpha}, gate.NonInferior{Metric: metrics.F1, Margin: 0.1, Alpha: alpha}, gate.SegmentVeto{Metric: metrics.F1, Alpha: alpha},
 		} {
 			if ok {
 				require.NoError(t, validate(c), "%T %v", c, alpha)

@@ -26,19 +26,16 @@ var (
 	ErrRounding = fmt.Errorf("%w in the last digits only, as between processors", ErrDiffers)
 )
 
-// Recompute makes a decision again from what it stores: its rules and its basis. It
-// returns the result, which has the same bytes as JSON unless the error is
-// [ErrDiffers]. What was measured of single rows is rounded and stored, and all else
-// computed from that, so that another processor or build seldom leads to another digit;
-// where it does, the error is [ErrRounding], which is an [ErrDiffers] too.
+// Recompute makes a decision again from what it stores: its rules and its basis. The
+// result has the same bytes as JSON unless the error is [ErrDiffers].
 //
-// The criteria of this package need nothing else, but the host's own metrics that they
-// name: see [KindOfMetric]. The error is [ErrNeedsRows] if a criterion is a host's own, if no
-// rules are stored because a host's criterion is not [Kinded], if no tallies are stored
-// because there were too many, or if there are more than ten million rows.
+// Give the [KindOfMetric] of each metric of the host's own. The error is [ErrNeedsRows] if a
+// criterion is a host's own, if no rules are stored because a host's criterion is not
+// [Kinded], if no tallies are stored because there were too many, or if there are more
+// than ten million rows.
 //
-// What was measured of single rows, such as Brier's score, is taken from the decision as
-// it is: whether that is what the rows say, [RecomputeFrom] tells.
+// What was measured of single rows, such as Brier's score, is taken from the decision.
+// [RecomputeFrom] tells whether the rows say so.
 func Recompute(d Decision, host ...Kind) (Decision, error) {
 	if d.Rules == nil || d.Basis == nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
@@ -61,10 +58,10 @@ func Recompute(d Decision, host ...Kind) (Decision, error) {
 	return again, again.same(d)
 }
 
-// RecomputeFrom makes a decision again from its rules and the evidence it was made from,
-// and returns the result, which has the same bytes as JSON unless the error is
-// [ErrDiffers]. Criteria and metrics of the host's own are read as by [ParsePolicy]. Other evidence,
-// or a decision that stores no rules, is an error.
+// RecomputeFrom makes a decision again from its rules and the evidence it was made from.
+// The result has the same bytes as JSON unless the error is [ErrDiffers]. Criteria and
+// metrics of the host's own are read as by [ParsePolicy]. Other evidence, or a decision that
+// stores no rules, is an error.
 func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if hash := e.Hash(); hash != d.Evidence {
 		return Decision{}, fmt.Errorf("gate: recompute: the evidence has the hash %q, want %q", hash, d.Evidence)
@@ -167,15 +164,7 @@ func near(is, was any, rounded bool, scale float64) bool {
 		return true
 	case []any:
 		was, ok := was.([]any)
-		if !ok || len(is) != len(was) {
-			return false
-		}
-		for i := range is {
-			if !near(is[i], was[i], rounded, scale) {
-				return false
-			}
-		}
-		return true
+		return ok && slices.EqualFunc(is, was, func(a, b any) bool { return near(a, b, rounded, scale) })
 	case json.Number:
 		other, ok := was.(json.Number)
 		if !ok || !rounded {

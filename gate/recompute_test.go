@@ -35,8 +35,8 @@ func TestRecompute(t *testing.T) {
 	worse := better(t)
 	worse.Production, worse.Shadow = &worse.Shadow, *worse.Production
 	classes := gate.Policy{Name: "classes", Criteria: []gate.Criterion{
-		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.Recall, Margin: 0.1}, gate.Segments{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
-		gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.1, MinRows: 20},
+		gate.Superior{Metric: metrics.MCC, Alpha: 0.01}, gate.NonInferior{Metric: metrics.Recall, Margin: 0.1}, gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.1, MinRows: 20, Alpha: 0.1},
+		gate.SegmentVeto{Metric: metrics.Accuracy, MaxDrop: 0.1, MinRows: 20},
 	}, First: []gate.Criterion{gate.Floor{Metric: metrics.PRAUC, Bound: 0.4}}}
 	budgeted, err := budget.Budget{}.Apply(gate.Standard(), day0)
 	require.NoError(t, err)

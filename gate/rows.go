@@ -19,18 +19,39 @@ const (
 type rowSource struct {
 	*Evidence
 	trusted bool // the evidence is valid
+	models  map[string]*answersOf
 	found   facts
 	mu      sync.Mutex
 	counted map[grouping]map[string][]metrics.Tally // guarded by mu
+}
+
+// answersOf holds the answers of one model.
+type answersOf struct {
+	mu   sync.Mutex
+	rows *metrics.Rows // guarded by mu
+}
+
+func newRowSource(e *Evidence, trusted bool) *rowSource {
+	r := &rowSource{
+		Evidence: e,
+		trusted:  trusted,
+		models:   map[string]*answersOf{shadowName: {rows: metrics.NewRows(e.Target, e.Truth, e.Shadow)}},
+		found:    facts{known: map[string]Fact{}},
+		counted:  map[grouping]map[string][]metrics.Tally{},
+	}
+	if !e.First() {
+		r.models[productionName] = &answersOf{rows: metrics.NewRows(e.Target, e.Truth, *e.Production)}
+	}
+	return r
 }
 
 func (r *rowSource) valid() error {
 	if r.trusted {
 		return nil
 	}
-	answers := map[string]*metrics.Answers{"truth": &r.Truth, productionName: r.Production, shadowName: &r.Shadow}
-	for _, name := range sortedKeys(answers) {
-		if err := answers[name].Validate(r.Target, r.N()); err != nil {
+	answers := []*metrics.Answers{r.Production, &r.Shadow, &r.Truth}
+	for i, name := range []string{productionName, shadowName, "truth"} {
+		if err := answers[i].Validate(r.Target, r.N()); err != nil {
 			return fmt.Errorf("%w: %s: %w", metrics.ErrInput, name, err)
 		}
 	}
@@ -82,32 +103,16 @@ func (r *rowSource) parts(column string, m metrics.Metric) ([]subset, error) {
 	return parts, nil
 }
 
-func (r *rowSource) of(model string) *metrics.Rows {
-	if model == productionName {
-		return metrics.NewRows(r.Target, r.Truth, *r.Production)
-	}
-	return metrics.NewRows(r.Target, r.Truth, r.Shadow)
-}
-
 func (r *rowSource) value(model string, m metrics.Metric) (float64, error) {
-	v, err := m.Measure(r.of(model))
-	return digits.Settle(v), err
-}
-
-func (r *rowSource) values(model string, of []metrics.Metric) map[string]float64 {
-	values := make(map[string]float64)
-	answers := r.of(model)
-	for _, m := range of {
-		v, err := m.Measure(answers)
-		switch {
-		case err == nil:
-			values[m.String()] = digits.Settle(v)
-		case !m.OfClasses() && !errors.Is(err, metrics.ErrNotMeasurable):
-			// Without the rows nobody could tell why there is none.
-			r.found.note(model+" "+m.String(), nil, err)
-		}
+	answers := r.models[model]
+	answers.mu.Lock()
+	v, err := m.Measure(answers.rows)
+	answers.mu.Unlock()
+	if err != nil && !m.OfClasses() && !errors.Is(err, metrics.ErrNotMeasurable) {
+		// Without the rows nobody could tell why there is no value.
+		r.found.note(model+" "+m.String(), nil, err)
 	}
-	return values
+	return digits.Settle(v), err
 }
 
 func (r *rowSource) fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error) {

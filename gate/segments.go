@@ -19,7 +19,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// Segments vetoes a shadow that gets worse for some segment of the rows, however good it
+// SegmentVeto vetoes a shadow that gets worse for some segment of the rows, however good it
 // is overall: every category of every segmenting column of the evidence is compared by
 // itself. A segment is worse if its metric is worse by more than MaxDrop of production's
 // value there. Where production's value is too near to zero for a share of it to mean
@@ -49,7 +49,7 @@ import (
 // The statistic is the worst drop, positive if worse: a share of production's value unless
 // the drop is absolute. N is the number of rows of the worst segment. [Check.Segments] holds
 // at most a thousand segments that were not compared.
-type Segments struct {
+type SegmentVeto struct {
 	Metric metrics.Metric `json:"metric"`
 	// MaxDrop is the drop that is accepted: 0.05 is 5 %.
 	MaxDrop float64 `json:"max_drop"`
@@ -69,7 +69,7 @@ type Segments struct {
 // validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
 // negative MinRows, an Alpha that is not from 1e-5 to below 0.5, Draws that are not from
 // 100 to 1,000,000.
-func (c Segments) validate() error {
+func (c SegmentVeto) validate() error {
 	var f fields
 	f.metric(c.Metric)
 	f.want(finiteFrom(c.MaxDrop, 0), "MaxDrop", c.MaxDrop, "0 or more")
@@ -82,11 +82,11 @@ func (c Segments) validate() error {
 const maxUncompared = 1000
 
 // Check passes if no segment gets worse.
-func (c Segments) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+func (c SegmentVeto) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
-func (c Segments) metric() metrics.Metric { return c.Metric }
+func (c SegmentVeto) metric() metrics.Metric { return c.Metric }
 
-func (c Segments) check(v view) Check {
+func (c SegmentVeto) check(v view) Check {
 	m := metricOf(c.Metric, v)
 	check := Check{Criterion: m.String() + " by segment", Proof: PointEstimate, Metric: m.String(), Unit: UnitRelativeDrop, Threshold: c.MaxDrop, AtMost: true}
 	if c.Alpha > 0 {
@@ -160,10 +160,10 @@ func (c Segments) check(v view) Check {
 }
 
 // sentence describes the worst segment.
-func (c Segments) sentence(m metric, worst SegmentResult) string {
+func (c SegmentVeto) sentence(m metric, worst SegmentResult) string {
 	more := tell(worst.writer(m), c.MaxDrop, worst.Drop)
 	write := func(drop float64) string { return worst.writer(m)(drop, more) }
-	change := write(math.Abs(worst.Drop)) + " " + direction(worst.Drop)
+	change := write(math.Abs(worst.Drop)) + " " + betterOrWorse(worst.Drop)
 	s := fmt.Sprintf("worst in %s: %s (%s, at most %s worse allowed) on %s rows",
 		worst.Segment, m.movement(worst.Production, worst.Shadow, more), change, write(c.MaxDrop), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
@@ -183,7 +183,7 @@ func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	if s.Absolute {
 		return m.write
 	}
-	return share
+	return shareText
 }
 
 // tooSmall names the segments that were too small to tell.
@@ -225,7 +225,7 @@ type comparedSegment struct {
 }
 
 // compare judges every segment, on all processors.
-func (c Segments) compare(v view, m metric) ([]comparedSegment, error) {
+func (c SegmentVeto) compare(v view, m metric) ([]comparedSegment, error) {
 	if err := checkAnswers(v, m.Metric); err != nil {
 		return nil, err
 	}
@@ -294,7 +294,7 @@ func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 }
 
 // judge fills the verdicts, and what they rest on.
-func (c Segments) judge(all []comparedSegment) error {
+func (c SegmentVeto) judge(all []comparedSegment) error {
 	var compared []*comparedSegment
 	var p []float64
 	for i := range all {

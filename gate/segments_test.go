@@ -31,7 +31,7 @@ func spoilSegment(e *gate.Evidence, region string, every int) {
 
 func TestSegments(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]gate.Segments{
+	for name, c := range map[string]gate.SegmentVeto{
 		"point":  {Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30},
 		"proven": {Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
 	} {
@@ -62,8 +62,8 @@ func TestSegments_ChanceIsNoVetoWithAlpha(t *testing.T) {
 	for i := range 200 {
 		e.Segments["k"][i] = string(rune('a' + i%5))
 	}
-	verdict(t, gate.Fail, gate.Segments{Metric: metrics.F1, MaxDrop: 0.01, MinRows: 30}, e)
-	check := verdict(t, gate.Pass, gate.Segments{Metric: metrics.F1, MaxDrop: 0.01, MinRows: 30, Alpha: 0.05}, e)
+	verdict(t, gate.Fail, gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.01, MinRows: 30}, e)
+	check := verdict(t, gate.Pass, gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.01, MinRows: 30, Alpha: 0.05}, e)
 	require.Equal(t, gate.VetoIfWorse, check.Proof)
 	require.Contains(t, check.Reason, ", p = 1; ")
 	require.Contains(t, check.Reason, "0 of 5 segments proven worse")
@@ -71,7 +71,7 @@ func TestSegments_ChanceIsNoVetoWithAlpha(t *testing.T) {
 
 func TestSegments_TooSmall(t *testing.T) {
 	t.Parallel()
-	c := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 700}
+	c := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 700}
 	e := better(t)
 	check := verdict(t, gate.Skipped, c, e)
 	require.Equal(t, "no segment can be compared; too small to tell: region=east (666 rows), region=north (667 rows), region=south (667 rows)", check.Reason)
@@ -91,7 +91,7 @@ func TestSegments_TooSmall(t *testing.T) {
 	for i := range many.Segments["region"] {
 		many.Segments["region"][i] = string(rune('a' + i%20))
 	}
-	check = verdict(t, gate.Skipped, gate.Segments{Metric: metrics.F1, MinRows: 101}, many)
+	check = verdict(t, gate.Skipped, gate.SegmentVeto{Metric: metrics.F1, MinRows: 101}, many)
 	require.Contains(t, check.Reason, "region=e (100 rows) and 15 more")
 }
 
@@ -117,7 +117,7 @@ func TestSegments_Results(t *testing.T) {
 		e.Segments["region"][i] = region
 	}
 	spoilSegment(&e, "south", 2)
-	c := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
+	c := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
 	check := verdict(t, gate.Fail, c, e)
 	require.Len(t, check.Segments, 4)
 	north, small, south, tiny := check.Segments[0], check.Segments[1], check.Segments[2], check.Segments[3]
@@ -159,7 +159,7 @@ func TestSegments_Detectable(t *testing.T) {
 	t.Parallel()
 	const runs, rows = 150, 800
 	p := population{positive: 1.0 / 3, rho: 0.8, production: 1.5, shadow: 1.5}
-	c := gate.Segments{Metric: metrics.F1, MaxDrop: 0.02, MinRows: 30, Alpha: 0.05, Draws: 300}
+	c := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.02, MinRows: 30, Alpha: 0.05, Draws: 300}
 	draw := func(p population, seed uint64) gate.SegmentResult {
 		var s segmented
 		counts := make([]float64, 8)
@@ -190,7 +190,7 @@ func TestSegments_OtherMetrics(t *testing.T) {
 	worse.Production, worse.Shadow = &e.Shadow, *e.Production
 	for _, m := range []metrics.Metric{metrics.Brier, metrics.LogLoss, metrics.ROCAUC, metrics.PRAUC} {
 		for _, alpha := range []float64{0, 0.05} {
-			c := gate.Segments{Metric: m, MaxDrop: 0.02, MinRows: 30, Alpha: alpha}
+			c := gate.SegmentVeto{Metric: m, MaxDrop: 0.02, MinRows: 30, Alpha: alpha}
 			check := verdict(t, gate.Pass, c, e)
 			require.Len(t, check.Segments, 3)
 			check = verdict(t, gate.Fail, c, worse)
@@ -202,7 +202,7 @@ func TestSegments_OtherMetrics(t *testing.T) {
 	for i := range numbers.N() {
 		numbers.Segments["k"][i] = string(rune('a' + i%3))
 	}
-	verdict(t, gate.Fail, gate.Segments{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, numbers)
+	verdict(t, gate.Fail, gate.SegmentVeto{Metric: metrics.Primary, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, numbers)
 }
 
 // A shadow that answers a single class in a segment has no MCC there, which must not be
@@ -217,7 +217,7 @@ func TestSegments_OneClassAnswered(t *testing.T) {
 	}
 	for _, m := range []metrics.Metric{metrics.MCC, metrics.Precision} {
 		for _, alpha := range []float64{0, 0.05} {
-			c := gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
+			c := gate.SegmentVeto{Metric: m, MaxDrop: 0.05, MinRows: 30, Alpha: alpha}
 			check := verdict(t, gate.Undecided, c, e)
 			require.Contains(t, check.Reason, m.Title()+" has no value for the shadow in region=south (667 rows), where production's is 0.")
 			require.Contains(t, check.Reason, "it never answers a class that occurs there")
@@ -227,7 +227,7 @@ func TestSegments_OneClassAnswered(t *testing.T) {
 			verdict(t, gate.Skipped, c, e)
 		}
 	}
-	verdict(t, gate.Fail, gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, e)
+	verdict(t, gate.Fail, gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}, e)
 }
 
 // Segments that spell alike are not taken for each other.
@@ -242,7 +242,7 @@ func TestSegments_SpelledAlike(t *testing.T) {
 			e.Shadow.Value[i] += 3
 		}
 	}
-	policy := gate.Policy{Criteria: []gate.Criterion{gate.Segments{Metric: metrics.RMSE, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}}}
+	policy := gate.Policy{Criteria: []gate.Criterion{gate.SegmentVeto{Metric: metrics.RMSE, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}}}
 	first := gate.Evaluate(policy, e)
 	require.Equal(t, gate.Reject, first.Outcome)
 	for range 20 {
@@ -263,7 +263,7 @@ func TestSegments_Omitted(t *testing.T) {
 	for i := range 40 {
 		e.Segments["id"][i] = "many"
 	}
-	check := verdict(t, gate.Pass, gate.Segments{Metric: metrics.RMSE, MinRows: 30}, e)
+	check := verdict(t, gate.Pass, gate.SegmentVeto{Metric: metrics.RMSE, MinRows: 30}, e)
 	require.Len(t, check.Segments, 1001)
 	require.Equal(t, n-40-1000, check.Omitted)
 	require.Contains(t, check.Reason, " and 2955 more")
@@ -281,7 +281,7 @@ func TestSegments_TooFewForInference(t *testing.T) {
 				e.Segments["region"][i] = "small"
 			}
 		}
-		c := gate.Segments{Metric: m, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}
+		c := gate.SegmentVeto{Metric: m, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}
 		d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
 		require.Len(t, d.Checks[0].Segments, 2)
 		small := d.Checks[0].Segments[1]
@@ -310,7 +310,7 @@ func TestSegments_DetectableBeyondNumbers(t *testing.T) {
 	e, err := gate.FromValues(truth, production, shadow)
 	require.NoError(t, err)
 	e.Segments = map[string][]string{"k": make([]string, 300)}
-	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Segments{Metric: metrics.MAE, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}}}, e)
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.SegmentVeto{Metric: metrics.MAE, MaxDrop: 0.05, MinRows: 10, Alpha: 0.05}}}, e)
 	checkDecision(t, e, d)
 	require.Len(t, d.Checks[0].Segments, 1, d.Checks[0].Reason)
 	require.Zero(t, d.Checks[0].Segments[0].Detectable)
@@ -320,7 +320,7 @@ func TestSegments_DetectableBeyondNumbers(t *testing.T) {
 func TestSegments_Repeatable(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	c := gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
+	c := gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05}
 	first := c.Check(&e)
 	for range 10 {
 		require.Equal(t, first, c.Check(&e), "whatever processor a segment is compared on")
@@ -330,20 +330,20 @@ func TestSegments_Repeatable(t *testing.T) {
 func TestSegments_Columns(t *testing.T) {
 	t.Parallel()
 	e := better(t)
-	check := verdict(t, gate.Errored, gate.Segments{Metric: metrics.F1, Columns: []string{"region", "age"}}, e)
+	check := verdict(t, gate.Errored, gate.SegmentVeto{Metric: metrics.F1, Columns: []string{"region", "age"}}, e)
 	require.Equal(t, `the evidence has no segments by "age"`, check.Reason)
 	e.Segments = nil
-	check = verdict(t, gate.Skipped, gate.Segments{Metric: metrics.F1}, e)
+	check = verdict(t, gate.Skipped, gate.SegmentVeto{Metric: metrics.F1}, e)
 	require.Equal(t, "the evidence has no segments", check.Reason)
 	e = alone(e)
-	verdict(t, gate.Errored, gate.Segments{Metric: metrics.F1}, e)
+	verdict(t, gate.Errored, gate.SegmentVeto{Metric: metrics.F1}, e)
 }
 
 func TestSegments_NotMeasurable(t *testing.T) {
 	t.Parallel()
 	e := better(t)
 	e.Shadow.Probability = nil
-	check := verdict(t, gate.Errored, gate.Segments{Metric: metrics.Brier}, e)
+	check := verdict(t, gate.Errored, gate.SegmentVeto{Metric: metrics.Brier}, e)
 	require.Contains(t, check.Reason, "segment region=east: ")
 }
 
@@ -351,14 +351,14 @@ func TestSegments_ZeroIncumbent(t *testing.T) {
 	t.Parallel()
 	e := tiny(t, []float64{1, 1, 0, 0}, []float64{0, 0, 0, 0}, []float64{1, 0, 0, 0})
 	e.Segments = map[string][]string{"k": {"a", "a", "a", "a"}}
-	check := verdict(t, gate.Pass, gate.Segments{Metric: metrics.F1, MaxDrop: 0.05}, e)
+	check := verdict(t, gate.Pass, gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05}, e)
 	require.Contains(t, check.Reason, "(0.667 better, at most 0.050 worse allowed)")
 }
 
 func TestSegments_Validate(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, validate(gate.Segments{Metric: metrics.Primary}))
-	err := validate(gate.Segments{Metric: metrics.Named("x"), MaxDrop: nan, MinRows: -1, Alpha: 0.6, Draws: 1})
+	require.NoError(t, validate(gate.SegmentVeto{Metric: metrics.Primary}))
+	err := validate(gate.SegmentVeto{Metric: metrics.Named("x"), MaxDrop: nan, MinRows: -1, Alpha: 0.6, Draws: 1})
 	for _, want := range []string{"Metric", "MaxDrop is NaN", "MinRows is -1", "Alpha is 0.6", "Draws is 1"} {
 		require.ErrorContains(t, err, want)
 	}
@@ -377,7 +377,7 @@ func TestSegments_NoPositives(t *testing.T) {
 		e.Production.Class[0] = 1
 		d := gate.Evaluate(gate.Standard(), e)
 		require.Equal(t, gate.Promote, d.Outcome, d.Reasons())
-		for _, c := range []gate.Segments{
+		for _, c := range []gate.SegmentVeto{
 			{Metric: metrics.F1, MaxDrop: 0.05}, {Metric: metrics.F1, MaxDrop: 0.05, Alpha: 0.05},
 			{Metric: metrics.Precision, MaxDrop: 0.05}, {Metric: metrics.Precision, MaxDrop: 0.05, Alpha: 0.05},
 		} {
@@ -399,7 +399,7 @@ func TestSegments_FewRowsNeverHold(t *testing.T) {
 				e.Segments["region"][i] = "few"
 				e.Truth.Class[i], e.Production.Class[i], e.Shadow.Class[i] = i%2, i%2, 0
 			}
-			c := gate.Segments{Metric: m, MaxDrop: 0.05, Alpha: 0.05}
+			c := gate.SegmentVeto{Metric: m, MaxDrop: 0.05, Alpha: 0.05}
 			d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{c}}, e)
 			check := d.Checks[0]
 			require.Equal(t, rows == 30, check.Segments[1].Undefined)
@@ -426,7 +426,7 @@ func TestSegments_ManyOfBareEvidence(t *testing.T) { // alone, to see how long i
 	for i := range e.N() {
 		e.Segments["pair"][i] = fmt.Sprint(i / 2)
 	}
-	c := gate.Segments{Metric: metrics.Brier, MaxDrop: 0.05}
+	c := gate.SegmentVeto{Metric: metrics.Brier, MaxDrop: 0.05}
 	lowest := func(do func()) time.Duration { // a busy machine may hold up one of them
 		least := time.Duration(math.MaxInt64)
 		for range 3 {

@@ -108,16 +108,6 @@ func (s *storedSource) value(model string, m metrics.Metric) (float64, error) {
 	return 0, s.found.miss(key)
 }
 
-func (s *storedSource) values(model string, of []metrics.Metric) map[string]float64 {
-	values := make(map[string]float64)
-	for _, m := range of {
-		if v, err := s.value(model, m); err == nil {
-			values[m.String()] = v
-		}
-	}
-	return values
-}
-
 func (s *storedSource) fact(key string, n int, _ func(e *Evidence) ([]float64, error)) ([]float64, error) {
 	f, ok := s.found.get(key)
 	if !ok || f.Error == "" && len(f.Values) != n {

@@ -109,7 +109,7 @@ func TestStrictJSON_EveryMember(t *testing.T) {
 	spent := budget.Budget{Charges: []budget.Charge{{At: day0.Add(-2 * day), Alpha: 0.001}}}
 	budgeted, err := spent.Apply(gate.Standard(), day0)
 	require.NoError(t, err)
-	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: metrics.LogLoss}, gate.Segments{Metric: metrics.F1, Alpha: 0.01})
+	budgeted.Criteria = append(budgeted.Criteria, gate.Superior{Metric: metrics.LogLoss}, gate.SegmentVeto{Metric: metrics.F1, Alpha: 0.01})
 	betting, err := sequential.NewBetting(sequential.BettingConfig{})
 	require.NoError(t, err)
 	require.NoError(t, betting.Add(0.7))

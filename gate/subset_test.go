@@ -65,8 +65,8 @@ func TestEvaluate_PartOfTheRows(t *testing.T) {
 		"floor":         gate.Floor{Metric: metrics.F1, Bound: 0.5},
 		"samples":       gate.MinSamples{Rows: 600},
 		"maturity":      gate.Maturity{Age: 240 * 3_600_000_000_000, Share: 0.9},
-		"segments":      gate.Segments{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
-		"brier segment": gate.Segments{Metric: metrics.Brier, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		"segments":      gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
+		"brier segment": gate.SegmentVeto{Metric: metrics.Brier, MaxDrop: 0.05, MinRows: 30, Alpha: 0.05},
 	} {
 		for how, part := range map[string]func(testing.TB, *gate.Evidence) gate.Evidence{"by hand": byHand, "subset": recentHalf} {
 			e := shifted(t)
@@ -134,8 +134,8 @@ func TestRecompute_PartOfTheRows(t *testing.T) {
 func TestEvaluate_CopyOfUnequalColumns(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]gate.Criterion{
-		"f1 segments":    gate.Segments{Metric: metrics.F1, MaxDrop: 0.05},
-		"brier segments": gate.Segments{Metric: metrics.Brier, MaxDrop: 0.05},
+		"f1 segments":    gate.SegmentVeto{Metric: metrics.F1, MaxDrop: 0.05},
+		"brier segments": gate.SegmentVeto{Metric: metrics.Brier, MaxDrop: 0.05},
 		"maturity":       gate.Maturity{Age: 3_600_000_000_000, Share: 0.9},
 	} {
 		host := gate.CriterionFunc(func(e *gate.Evidence) gate.Check {

@@ -106,7 +106,7 @@ func TestCheck_Digits(t *testing.T) {
 		{near, gate.NotWorse{Metric: metrics.Accuracy, Margin: 0.0002}, "accuracy falls from 0.9998 to 0.9997, at most 0.0002 lower wanted", "gain -0.0001", "≥ -0.0002"},
 		{near, gate.Improvement{Metric: metrics.Accuracy, Absolute: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least 0.0002 wanted", "gain -0.0001", "≥ +0.0002"},
 		{near, gate.Improvement{Metric: metrics.Accuracy, Relative: 0.0002}, "accuracy falls from 0.9998 to 0.9997 (-0.01 %), at least +0.02 % wanted", "gain -0.01 %", "≥ +0.02 %"},
-		{near, gate.Segments{Metric: metrics.Accuracy, MaxDrop: 0.00005}, "accuracy falls from 0.99980 to 0.99970 (0.010 % worse, at most 0.005 % worse allowed)", "worst segment 0.010 % worse", "≤ 0.005 % worse"},
+		{near, gate.SegmentVeto{Metric: metrics.Accuracy, MaxDrop: 0.00005}, "accuracy falls from 0.99980 to 0.99970 (0.010 % worse, at most 0.005 % worse allowed)", "worst segment 0.010 % worse", "≤ 0.005 % worse"},
 		{near, gate.MinCoverage{Share: 0.5}, "10,000 of 20,010 predictions are labelled (49.98 %), at least 50.00 % wanted", "49.98 %", "≥ 50.00 %"},
 		{near, gate.Maturity{Age: time.Second, Share: 0.9999}, "(99.99 %), at least 99.99 % wanted", "99.99 %", "≥ 99.99 %"},
 		{numbers, gate.Floor{Metric: metrics.RMSE, Bound: 1000.2}, "RMSE is 1,000.25, at most 1,000.2 wanted", "1,000.25", "≤ 1,000.2"},

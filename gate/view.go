@@ -34,8 +34,6 @@ type source interface {
 	parts(column string, m metrics.Metric) ([]subset, error)
 	// value returns the metric of the model so named on all rows.
 	value(model string, m metrics.Metric) (float64, error)
-	// values returns those of the metrics that have a value.
-	values(model string, of []metrics.Metric) map[string]float64
 	// fact returns the n numbers that find finds in the rows, or found when the decision
 	// was first made, in as many digits as they are known to. The key says what they are.
 	fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error)
@@ -62,12 +60,18 @@ func newView(e *Evidence, trusted bool) view {
 	if !e.First() {
 		b.ProductionProbabilities = e.Production.Probability != nil
 	}
-	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: &rowSource{
-		Evidence: e,
-		trusted:  trusted,
-		found:    facts{known: map[string]Fact{}},
-		counted:  map[grouping]map[string][]metrics.Tally{},
-	}}
+	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: newRowSource(e, trusted)}
+}
+
+// values returns those of the metrics that have a value.
+func (v view) values(model string, of []metrics.Metric) map[string]float64 {
+	values := make(map[string]float64)
+	for _, m := range of {
+		if value, err := v.value(model, m); err == nil {
+			values[m.String()] = value
+		}
+	}
+	return values
 }
 
 // overall counts all rows.

@@ -92,15 +92,15 @@ func checkAbsent(name string, n int, why string) error {
 
 // Pick returns the answers to the given rows, in the order given.
 func (a Answers) Pick(rows []int) Answers {
-	picked := Answers{Class: pick(a.Class, rows), Value: pick(a.Value, rows)}
+	picked := Answers{Class: Pick(a.Class, rows), Value: Pick(a.Value, rows)}
 	for _, p := range a.Probability {
-		picked.Probability = append(picked.Probability, pick(p, rows))
+		picked.Probability = append(picked.Probability, Pick(p, rows))
 	}
 	return picked
 }
 
-// pick returns the given rows of a column, nil if there is no such column.
-func pick[T any](column []T, rows []int) []T {
+// Pick returns the given rows of a column, nil if the column is empty.
+func Pick[T any](column []T, rows []int) []T {
 	if len(column) == 0 {
 		return nil
 	}

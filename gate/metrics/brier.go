@@ -7,16 +7,9 @@ func BinaryBrier(truth []bool, probability, weights []float64) (float64, error) 
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
 		return 0, err
 	}
-	all, err := total(name, len(truth), weights)
-	if err != nil {
-		return 0, err
-	}
-	var sum float64
-	for i, p := range probability {
-		d := p - indicator(truth[i])
-		sum += weight(weights, i) * (d * d)
-	}
-	return finite(name, sum/all)
+	return mean(name, len(truth), weights, func(i int) float64 {
+		return square(probability[i] - indicator(truth[i]))
+	})
 }
 
 // MulticlassBrier returns Brier's score of several classes: the mean over the rows of
@@ -30,11 +23,7 @@ func MulticlassBrier(truth []int, probability [][]float64, weights []float64) (f
 	return mean(name, len(truth), weights, func(i int) float64 {
 		var sum float64
 		for k, column := range probability {
-			d := column[i]
-			if truth[i] == k {
-				d--
-			}
-			sum += d * d
+			sum += square(column[i] - indicator(truth[i] == k))
 		}
 		return sum
 	})

@@ -10,6 +10,13 @@ import (
 // losses returns the loss of each row.
 type losses = func(*Rows) []float64
 
+// meanLoss measures the mean loss.
+func meanLoss(metric string, of losses) measure {
+	return func(r *Rows) (float64, error) {
+		return finite(metric, average(of(r)))
+	}
+}
+
 // lossInfluence is that of the mean loss.
 func lossInfluence(of losses) influence {
 	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
@@ -56,11 +63,7 @@ func (r *Rows) rankInfluence(of func(is []bool, p []float64) ([]float64, error))
 	for _, k := range r.truth.Class {
 		counts[k]++
 	}
-	smallest := slices.Min(counts)
-	first := 0
-	if len(counts) == 2 {
-		first = 1
-	}
+	smallest, first := slices.Min(counts), r.ranked()
 	influence = make([]float64, r.n())
 	for k := first; k < len(counts); k++ {
 		values, err := of(isClass(r.truth.Class, k), r.answers.Probability[k])

@@ -26,8 +26,8 @@ var (
 	PRAUC = ofProbabilities("pr_auc", "PR AUC", higher,
 		func(r *Rows) (float64, error) { return r.oneVsRest(Ranking.PRAUC) },
 		func(r *Rows) ([]float64, float64, error) { return r.rankInfluence(paired.AveragePrecisionInfluence) })
-	LogLoss = ofProbabilities("log_loss", "log loss", lower, (*Rows).logLoss, lossInfluence((*Rows).logLosses))
-	Brier   = ofProbabilities("brier", "Brier", lower, (*Rows).brierScore, lossInfluence((*Rows).brierLosses))
+	LogLoss = ofProbabilities("log_loss", "log loss", lower, meanLoss("log_loss", (*Rows).logLosses), lossInfluence((*Rows).logLosses))
+	Brier   = ofProbabilities("brier", "Brier", lower, meanLoss("brier", (*Rows).brierLosses), lossInfluence((*Rows).brierLosses))
 	// BrierSkill is 1 - Brier / (Brier of always answering the class shares of these
 	// rows): 0 is no better than that constant, 1 is perfect.
 	BrierSkill = ofProbabilities("brier_skill", "Brier skill", higher, (*Rows).brierSkill, skillInfluence((*Rows).brierLosses, (*Rows).shareLosses))

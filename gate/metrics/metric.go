@@ -122,7 +122,7 @@ func OfRows(info Info, cost func(Row) float64) (Metric, error) {
 			if err != nil {
 				return 0, err
 			}
-			return mean(info.Name, len(values), nil, func(i int) float64 { return values[i] })
+			return finite(info.Name, average(values))
 		},
 		influence: func(r *Rows) ([]float64, float64, error) {
 			values, err := costs(r)

@@ -34,12 +34,12 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 		}
 		return area(r)
 	}
-	rankings, err := rankEach(metric, truth, probability, weights)
-	if err != nil {
-		return 0, err
-	}
 	var sum, total float64
-	for k, r := range rankings {
+	for k, score := range probability {
+		r, err := rank(metric, isClass(truth, k), score, weights)
+		if err != nil {
+			return 0, err
+		}
 		v, err := area(r)
 		if err != nil {
 			return 0, fmt.Errorf("class %d: %w", k, err)
@@ -52,18 +52,6 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 		total += w
 	}
 	return ratio(metric, sum, total, "no classes")
-}
-
-// rankEach ranks the rows by the probability of each class.
-func rankEach(metric string, truth []int, probability [][]float64, weights []float64) ([]Ranking, error) {
-	rankings := make([]Ranking, len(probability))
-	for k, score := range probability {
-		var err error
-		if rankings[k], err = rank(metric, isClass(truth, k), score, weights); err != nil {
-			return nil, err
-		}
-	}
-	return rankings, nil
 }
 
 // isClass reports of each row whether it is of class k.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -45,24 +46,13 @@ func rank(metric string, truth []bool, score, weights []float64) (Ranking, error
 	type row struct{ score, weight float64 } // the weight of a negative row is below 0
 	rows := make([]row, len(truth))
 	for i, positive := range truth {
-		weight := 1.0
-		if weights != nil {
-			weight = weights[i]
-		}
+		w := weight(weights, i)
 		if !positive {
-			weight = -weight
+			w = -w
 		}
-		rows[i] = row{score[i], weight}
+		rows[i] = row{score[i], w}
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(b.score, a.score) })
 	var r Ranking
 	for from := 0; from < len(rows); {
 		var positive, negative float64 // the weights that share this score

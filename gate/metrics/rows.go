@@ -17,8 +17,7 @@ type Rows struct {
 	valid  func() error            // whether truth and answers are well formed
 	// Each of these is nil until it is needed.
 	counts   Counts
-	positive []bool    // whether a row is of the second of two classes
-	rankings []Ranking // of each class against the rest
+	rankings []Ranking // of each ranked class against the rest
 }
 
 // NewRows returns the rows, which share the columns with the arguments. Malformed answers
@@ -74,28 +73,24 @@ func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
 	return costs, nil
 }
 
-// binary reports whether there are two classes, and if so, finds the positive rows.
-func (r *Rows) binary() bool {
-	two := len(r.answers.Probability) == 2
-	if two && r.positive == nil {
-		r.positive = isClass(r.truth.Class, 1)
+// ranked returns the first of the classes that are ranked against the rest: the positive
+// class if there are two, else all of them are.
+func (r *Rows) ranked() int {
+	if len(r.answers.Probability) == 2 {
+		return 1
 	}
-	return two
+	return 0
 }
 
-// oneVsRest measures the ranking of the positive class of a binary target, and otherwise
-// the mean over the classes, each of which must occur.
+// oneVsRest returns the mean area over the ranked classes, each of which must occur.
 func (r *Rows) oneVsRest(area func(Ranking) (float64, error)) (sum float64, err error) {
-	if r.rankings == nil {
-		if r.binary() {
-			r.rankings = make([]Ranking, 1)
-			r.rankings[0], err = NewRanking(r.positive, r.answers.Probability[1], nil)
-		} else {
-			r.rankings, err = rankEach("ranking", r.truth.Class, r.answers.Probability, nil)
-		}
+	first, p := r.ranked(), r.answers.Probability
+	for k := first + len(r.rankings); k < len(p); k++ {
+		ranking, err := NewRanking(isClass(r.truth.Class, k), p[k], nil)
 		if err != nil {
 			return 0, err
 		}
+		r.rankings = append(r.rankings, ranking)
 	}
 	for _, ranking := range r.rankings {
 		v, err := area(ranking)
@@ -105,20 +100,6 @@ func (r *Rows) oneVsRest(area func(Ranking) (float64, error)) (sum float64, err 
 		sum += v
 	}
 	return sum / float64(len(r.rankings)), nil
-}
-
-func (r *Rows) logLoss() (float64, error) {
-	if r.binary() {
-		return BinaryLogLoss(r.positive, r.answers.Probability[1], nil)
-	}
-	return MulticlassLogLoss(r.truth.Class, r.answers.Probability, nil)
-}
-
-func (r *Rows) brierScore() (float64, error) {
-	if r.binary() {
-		return BinaryBrier(r.positive, r.answers.Probability[1], nil)
-	}
-	return MulticlassBrier(r.truth.Class, r.answers.Probability, nil)
 }
 
 func (r *Rows) brierSkill() (float64, error) {
@@ -159,8 +140,8 @@ func (r *Rows) calibration() (float64, error) {
 // given to was true: the positive class if there are two, else the class of the highest
 // probability, the first of equals.
 func (r *Rows) confidence() (right []bool, confidence []float64) {
-	if r.binary() {
-		return r.positive, r.answers.Probability[1]
+	if r.ranked() == 1 {
+		return isClass(r.truth.Class, 1), r.answers.Probability[1]
 	}
 	right, confidence = make([]bool, len(r.truth.Class)), make([]float64, len(r.truth.Class))
 	for i, t := range r.truth.Class {

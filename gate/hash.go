@@ -12,6 +12,52 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
+// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order: two pieces of
+// evidence with the same RowSet are about rows of the same IDs. The RowSet of IDs that are
+// just numbers, as [FromScores] gives them, says no more than how many rows there are. What
+// the rows hold is in [Evidence.Hash].
+func (e *Evidence) RowSet() string {
+	h := newHasher()
+	h.texts(e.IDs...)
+	return h.sum()
+}
+
+// Hash returns the SHA-256, in hexadecimal, over all of the evidence: two pieces with the
+// same hash lead to the same decisions. It does not depend on how the evidence came
+// about, but on the order of the rows.
+func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
+
+func (e *Evidence) hash(rowSet string) string {
+	h := newHasher()
+	h.texts(e.Target.Task.String())
+	h.column(e.Target.Classes)
+	first := 0
+	if e.FirstDeployment {
+		first = 1
+	}
+	h.integers(first)
+	h.time(e.At)
+	h.time(e.LastPromotion)
+	h.integers(e.Coverage.Predictions, e.Coverage.Labelled, e.Coverage.Misfits, e.TrainingRows)
+	for _, l := range []Latency{e.ProductionLatency, e.ShadowLatency} {
+		h.integers(int(l.Mean), int(l.P95))
+	}
+	h.texts(rowSet)
+	h.integers(len(e.Times))
+	for _, t := range e.Times {
+		h.time(t)
+	}
+	h.answers(&e.Truth)
+	h.answers(e.Production)
+	h.answers(&e.Shadow)
+	h.integers(len(e.Segments))
+	for _, column := range sortedKeys(e.Segments) {
+		h.texts(column)
+		h.column(e.Segments[column])
+	}
+	return h.sum()
+}
+
 // hasher writes values to a SHA-256 so that different sequences of values are different
 // sequences of bytes.
 type hasher struct {
@@ -44,14 +90,6 @@ func (h *hasher) integers(values ...int) {
 	for _, v := range values {
 		h.scratch = binary.AppendVarint(h.scratch[:0], int64(v))
 		h.w.Write(h.scratch)
-	}
-}
-
-func (h *hasher) flag(v bool) {
-	if v {
-		h.integers(1)
-	} else {
-		h.integers(0)
 	}
 }
 
