@@ -146,10 +146,7 @@ func compare(p pairs.Pair) (ColumnReport, error) {
 		if err != nil {
 			return ColumnReport{}, err
 		}
-		var moments counting.Moments
-		for _, x := range r {
-			moments.Add(x)
-		}
+		moments := counting.MomentsOf(r)
 		c.Method, c.Threshold = MethodWasserstein, 0.1
 		c.Score = min(result.Statistic/max(moments.Std(), 0.001), math.MaxFloat64)
 	case t.n > small:
@@ -186,17 +183,11 @@ func compare(p pairs.Pair) (ColumnReport, error) {
 
 // finite returns the finite values.
 func finite(values []float64) []float64 {
-	var kept []float64
-	for _, x := range values {
-		if !math.IsNaN(x) && !math.IsInf(x, 0) {
-			kept = append(kept, x)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }
 
-func frequencies[K comparable](values []K) map[K]int {
-	counts := make(map[K]int)
+func frequencies(values []float64) map[float64]int {
+	counts := make(map[float64]int)
 	for _, v := range values {
 		counts[v]++
 	}

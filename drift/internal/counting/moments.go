@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+
+	"golang.org/x/exp/constraints"
 )
 
 // Moments holds the number of finite values, their extremes, and the exact sums of their
@@ -18,6 +20,14 @@ type Moments struct {
 	Squares Sum     `json:"squares"`
 	// Centre is decided before values are added.
 	Centre float64 `json:"-"`
+}
+
+// MomentsOf returns the moments of finite values, without any rounding.
+func MomentsOf[F constraints.Float](values []F) (m Moments) {
+	for _, value := range values {
+		m.Add(float64(value))
+	}
+	return m
 }
 
 // Add counts x without any rounding. x must be finite and Centre must be 0.
