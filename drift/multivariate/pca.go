@@ -2,9 +2,9 @@ package multivariate
 
 import (
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -105,17 +105,16 @@ func newResidual(x, components *mat.Dense) residual {
 	var reduced, restored mat.Dense
 	reduced.Mul(x, components)
 	restored.Mul(&reduced, components.T())
+	restored.Sub(x, &restored)
 	rows, features := x.Dims()
 	r := residual{errors: make([]float64, rows), byFeature: make([]float64, features)}
-	for i := range rows {
-		square := 0.0
-		for j := range features {
-			d := x.At(i, j) - restored.At(i, j)
-			square += d * d
-			r.byFeature[j] += d * d / float64(rows)
-		}
-		r.errors[i] = math.Sqrt(square)
-		r.mean += r.errors[i] / float64(rows)
+	for i := range r.errors {
+		r.errors[i] = mat.Norm(restored.RowView(i), 2)
 	}
+	for j := range r.byFeature {
+		column := restored.ColView(j)
+		r.byFeature[j] = mat.Dot(column, column) / float64(rows)
+	}
+	r.mean = stat.Mean(r.errors, nil)
 	return r
 }
