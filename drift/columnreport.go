@@ -18,9 +18,9 @@ type ColumnReport struct {
 	// 0 if no number would, because the reference has too few.
 	NeededRows int `json:"needed_rows,omitempty"`
 	// Detectable is the smallest observed D, or total variation, that is certain to be
-	// significant at these numbers of rows; 1 if there is none.
+	// significant at these numbers of rows; 1 if no change is certain to be.
 	Detectable float64 `json:"detectable"`
-	// Tests are those that were made, that of the distribution first. A rate that is 0 on
+	// Tests are the tests that were made, the test of the values first. A rate that is 0 on
 	// both sides is not tested.
 	Tests []Test `json:"tests,omitempty"`
 	// Reference and Current describe the two sides.
@@ -41,25 +41,26 @@ type Test struct {
 	// AdjustedPValue is the p-value after Bonferroni's correction over the tests of the
 	// column and Config.Correction over the columns.
 	AdjustedPValue float64 `json:"adjusted_p_value"`
-	// EffectSize is an estimate of the true D, total variation, distance that the name says,
-	// or absolute difference of the rates: what is compared with the floor. Observed is the
-	// same measure of the observed shares, which noise makes larger, the more so the fewer
-	// the rows and the more the levels. EffectSize is without that: it is about 0 if nothing
-	// changed, whatever the numbers of rows and levels, and Observed if there are many rows.
-	// In between it rather says too little than too much. The total variation and the
-	// Wasserstein distance are cross-validated (one part of the rows says which levels gained,
-	// the other how much, on average over all divisions); of PSI, and of the squares of D and
-	// of the other distances, the mean without any change is subtracted. Rates need none of
-	// it.
+	// Observed is the effect in the observed shares: D, the total variation, the distance
+	// that Name says, or the absolute difference of the rates. Noise makes Observed larger,
+	// the more so the fewer the rows and the more the levels.
+	//
+	// EffectSize is an estimate of the true effect, and is compared with the floor. EffectSize
+	// is about 0 if nothing changed, whatever the numbers of rows and levels. With many rows
+	// EffectSize is about Observed, and with few rows rather too small than too large. The
+	// total variation and the Wasserstein distance are cross-validated: one part of the rows
+	// says which levels gained, the other how much, on average over all divisions. From a PSI,
+	// and from the squares of D and of the other distances, the mean without any change is
+	// subtracted. A difference of rates is taken as it is.
 	EffectSize float64 `json:"effect_size"`
 	Observed   float64 `json:"observed"`
 	// CI is an interval of the true effect at the level 1-Config.Alpha, without correction
-	// for the number of columns; it holds EffectSize. Lo is 0 if the p-value, also without
-	// correction, is above Alpha. Hi is the largest float64 if nothing bounds a PSI from
-	// above, because levels are rare.
+	// for the number of columns. CI contains EffectSize. Lo is 0 if PValue, without correction
+	// too, is above Alpha. Hi is the largest float64 if levels are so rare that nothing bounds a
+	// PSI from above.
 	//
-	// The comments of the methods say where their intervals are from. That of a rate is by
-	// Newcombe's method 10.
+	// The comment of each [Method] says how its interval is computed. The interval of a rate is
+	// Newcombe's (method 10).
 	CI         CI      `json:"ci"`
 	Floor      float64 `json:"floor"` // the smallest effect that is called drift
 	NReference int     `json:"n_reference"`
@@ -73,13 +74,14 @@ type Test struct {
 type Side struct {
 	Rows   int `json:"rows"`
 	Values int `json:"values"` // rows that are not missing
-	// MissingRate is the share of the rows, the others that of the values; 0 if there are
-	// none.
+	// MissingRate is a share of the rows; the other rates are shares of the values. A rate is
+	// 0 if there are no rows or values.
 	MissingRate  float64 `json:"missing_rate"`
 	InfiniteRate float64 `json:"infinite_rate"`
-	// UnseenRate is the share of values that the reference does not have. That of the
-	// reference itself is the share of levels that occur once, each unseen by the rest: the
-	// rate to expect without any change (Good, 1953).
+	// UnseenRate is the share of values that the reference does not have. On the side of the
+	// reference, UnseenRate is the share of values whose level occurs once. This is the rate to
+	// expect without any change, because each of these values is unseen by the rest (Good,
+	// 1953).
 	UnseenRate float64 `json:"unseen_rate"`
 	// OutOfRangeRate is the share of finite values below the smallest or above the
 	// largest of the reference.
@@ -87,9 +89,8 @@ type Side struct {
 	Numbers        *Numbers `json:"numbers,omitempty"` // nil without finite values
 }
 
-// Numbers summarises finite values. Min and Max are exact. Mean and Std are of values that
-// are rounded to a unit of about 2^-47 of the reference's spread, which is all the error they
-// have beside their own rounding. The quantiles are interpolated within cells, so they lie in
+// Numbers summarises finite values. Min and Max are exact. Mean and Std are computed from values
+// that are rounded to a unit of about 2^-47 of the reference's spread. The quantiles are interpolated within cells, so they lie in
 // the right cell.
 type Numbers struct {
 	Mean float64 `json:"mean"`
@@ -119,7 +120,7 @@ type Distances struct {
 type Bin struct {
 	Label string `json:"label"`
 	// Lo and Hi bound the values x of the bin, Lo < x <= Hi, or are both the only value;
-	// nil on a side without bound, and both nil if the bin is no interval.
+	// Lo or Hi is nil if the bin has no such bound, and both are nil if the bin is no interval.
 	Lo *float64 `json:"lo,omitempty"`
 	Hi *float64 `json:"hi,omitempty"`
 	// Levels is the number of levels that the bin sums up; 0 if it is a single one, or

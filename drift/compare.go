@@ -84,8 +84,8 @@ func (k *comparison) withinColumn(p float64) float64 {
 	return min(p*float64(len(k.report.Tests)), 1)
 }
 
-// judge fills in the adjusted p-values and the verdict. The family holds the p-values of
-// all columns that are not invalid, sorted.
+// judge fills in the adjusted p-values and the verdict. The family holds the sorted p-values
+// of all columns that are not invalid.
 func (k *comparison) judge(family []float64) {
 	r := &k.report
 	for i := range r.Tests {
@@ -117,8 +117,8 @@ func (k *comparison) judge(family []float64) {
 	}
 }
 
-// mostTests is the number of tests of the column, or of those to come with more rows, and of
-// one more that a change of the values would bring about: of unseen or of infinite ones.
+// mostTests is the largest number of tests of the column: those that were made, or that more
+// rows will bring, and one more if a change of the values would bring unseen or infinite values.
 func (k *comparison) mostTests() int {
 	n := len(k.report.Tests)
 	if n == 0 {
@@ -145,7 +145,8 @@ func (k *comparison) detectable(level float64) float64 {
 }
 
 // neededRows returns about how many current rows make the wanted effect detectable, if the
-// share of missing values stays; 0 if the reference is too small for any number.
+// share of missing values stays. It returns 0 if the reference is too small for any number of
+// current rows.
 func (k *comparison) neededRows(level, wanted float64) int {
 	least := float64(k.cfg.MinRows)
 	if k.n == 0 {

@@ -16,9 +16,9 @@ const (
 	// Alpha, and the chance of any alarm by Alpha if nothing drifted (Benjamini and
 	// Hochberg, "Controlling the false discovery rate", 1995). It is the default. The bound
 	// is proven for columns that are independent or rise together (Benjamini and Yekutieli,
-	// "The control of the false discovery rate in multiple testing under dependency", 2001);
-	// under any dependence whatever it is larger by a factor of at most 1 + 1/2 + ... + 1/m
-	// for m columns.
+	// "The control of the false discovery rate in multiple testing under dependency", 2001).
+	// Under any other dependence the bound is larger by a factor of at most
+	// 1 + 1/2 + ... + 1/m for m columns.
 	BenjaminiHochberg Correction = "bh"
 	// NoCorrection tests every column at Alpha, so that the more columns there are, the
 	// likelier is a false alarm.
@@ -52,17 +52,17 @@ type Config struct {
 	// two percentage points.
 	RateEffect float64 `json:"rate_effect"`
 	// Detectable is the observed D, or total variation, that must be certain to be
-	// significant before a column is called stable; with fewer rows it is insufficient. A column
-	// whose own floor on that scale is larger uses that. Default 0.2.
+	// significant before a column is called stable. A column with too few rows for that is
+	// insufficient. A floor on the same scale that is larger replaces Detectable. Default 0.2.
 	Detectable float64 `json:"detectable"`
 	// MinRows is the number of rows below which no column is judged, however clear the
 	// change. Default 30.
 	MinRows int `json:"min_rows"`
 	// DriftShare is the share of drifted columns from which the data set is called
-	// drifted. Default 0.3. Of ten columns or more so many hardly ever drift by chance (in
-	// less than 0.1 % of passes, if they are independent); of one to three columns a single
-	// one is enough, and then a false alarm of the column, in up to Alpha of the passes, is
-	// one of the data set.
+	// drifted. Default 0.3. Three of ten independent columns drift by chance in less than
+	// 0.1 % of passes. With one to three columns a single drifted column is enough, so a
+	// false alarm of a column, in up to Alpha of the passes, is a false alarm of the data
+	// set.
 	DriftShare float64 `json:"drift_share"`
 	// Columns overrides settings of single columns, by name.
 	Columns map[string]ColumnConfig `json:"columns,omitempty"`
@@ -212,9 +212,10 @@ func (c Config) rateFloor(column *cells) float64 {
 }
 
 // adjust returns the p-value of a test after correction for the columns, given the sorted
-// p-values of all columns. For Benjamini and Hochberg that is the smallest m p(j)/j over
-// the j-th smallest of m p-values from this one on. A test that is not the strongest of its
-// column is adjusted as if it were, which rejects no column that its strongest would not.
+// p-values of all columns. For Benjamini and Hochberg the result is the smallest m p(j)/j,
+// where p(j) is the j-th smallest of m p-values and at least p. A test that is not the
+// strongest of its column is adjusted as if it were. This rejects no column that the strongest
+// test would not reject.
 func (c Correction) adjust(p float64, family []float64) float64 {
 	if c == NoCorrection {
 		return p

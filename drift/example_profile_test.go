@@ -3,6 +3,7 @@ package drift_test
 import (
 	"fmt"
 	"log"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -56,4 +57,38 @@ func ExampleProfile_MarshalBinary() {
 	fmt.Println(here.Rows(), "rows in", len(data), "bytes")
 	// Output:
 	// 2 rows in 140 bytes
+}
+
+func ExampleProfile_Counts() {
+	reference, err := drift.NewReference([]drift.Column{drift.Categorical("region", []string{"north", "south"})}, drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	profile := reference.NewProfile()
+	if err := profile.Add([]drift.Column{drift.Categorical("region", []string{"north", "north", "west"})}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	counts, err := profile.Counts("region")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(reference.Layout()[0].Levels, counts.Cells, "unseen:", counts.Unseen)
+	// Output: [north south] [2 0] unseen: 1
+}
+
+func ExampleMethods() {
+	for _, m := range drift.Methods() {
+		if slices.Contains(m.Kinds, drift.KindCategorical) {
+			fmt.Printf("%s: %s, floor %v\n", m.Name, m.Title, m.Floor)
+		}
+	}
+	// Output:
+	// chi_square: Chi-square, floor 0.1
+	// psi: PSI, floor 0.1
+	// jensen_shannon: Jensen-Shannon, floor 0.1
+	// hellinger: Hellinger, floor 0.1
+	// g_test: G-test, floor 0.1
 }

@@ -75,8 +75,8 @@ func (l ColumnLayout) Near() (lo, hi float64) {
 }
 
 // Units returns by how many units of the layout x differs from the centre, rounded to an
-// integer, ties to even. A difference beyond the largest double counts as this. It is nil
-// if x is not finite.
+// integer, ties to even. A difference beyond the largest double counts as the largest double.
+// The result is nil if x is not finite.
 func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }

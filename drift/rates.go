@@ -27,56 +27,46 @@ const (
 	MethodOutOfRange Method = "out_of_range_rate"
 )
 
-const rateEffect = "The effect is the difference of the rates, and the interval Newcombe’s (method 10)."
+// rateMethod returns the method of a rate of marked rows, which is said to be of such values.
+func rateMethod(name Method, values string, rate func(*Side) float64, sentence string, measure func(*sides, float64) (Test, bool)) method {
+	return method{
+		MethodInfo: MethodInfo{
+			Name: name, Title: strings.ToUpper(values[:1]) + values[1:] + " rate", Rate: rate,
+			Effect: "The effect is the difference of the rates, and the interval Newcombe’s (method 10).",
+		},
+		measure: measure,
+		changed: func(s *sides, _ Test) string {
+			from, to := text.PercentsApart(rate(&s.reference), rate(&s.current))
+			return fmt.Sprintf(sentence, from, to)
+		},
+		bounded: func(_ *sides, t Test) string {
+			points := strings.TrimPrefix(strings.TrimSuffix(text.Percent(t.CI.Hi), " %"), "< ")
+			return "the rate of " + values + " values changed by at most " + points + " percentage points"
+		},
+	}
+}
 
-var missingMethod = method{
-	MethodInfo: MethodInfo{
-		Name: MethodMissing, Title: "Missing rate", Effect: rateEffect,
-		Rate: func(s *Side) float64 { return s.MissingRate },
-	},
-	measure: func(s *sides, alpha float64) (Test, bool) {
+var missingMethod = rateMethod(MethodMissing, "missing", func(s *Side) float64 { return s.MissingRate },
+	"Missing values went from %s to %s of the rows",
+	func(s *sides, alpha float64) (Test, bool) {
 		return testRate([2]int64{s.ref.Missing, s.cur.Missing}, [2]int{s.reference.Rows, s.current.Rows}, alpha)
-	},
-	changed: func(s *sides, _ Test) string {
-		from, to := text.PercentsApart(s.reference.MissingRate, s.current.MissingRate)
-		return fmt.Sprintf("Missing values went from %s to %s of the rows", from, to)
-	},
-	bounded: boundedRate("missing"),
-}
+	})
 
-var infiniteMethod = method{
-	MethodInfo: MethodInfo{
-		Name: MethodInfinite, Title: "Infinite rate", Effect: rateEffect,
-		Rate: func(s *Side) float64 { return s.InfiniteRate },
-	},
-	measure: func(s *sides, alpha float64) (Test, bool) {
+var infiniteMethod = rateMethod(MethodInfinite, "infinite", func(s *Side) float64 { return s.InfiniteRate },
+	"Infinite values went from %s to %s",
+	func(s *sides, alpha float64) (Test, bool) {
 		return testRate([2]int64{s.ref.infinite(), s.cur.infinite()}, [2]int{s.n, s.m}, alpha)
-	},
-	changed: func(s *sides, _ Test) string {
-		from, to := text.PercentsApart(s.reference.InfiniteRate, s.current.InfiniteRate)
-		return fmt.Sprintf("Infinite values went from %s to %s", from, to)
-	},
-	bounded: boundedRate("infinite"),
-}
+	})
 
-var unseenMethod = method{
-	MethodInfo: MethodInfo{
-		Name: MethodUnseen, Title: "Unseen rate", Effect: rateEffect,
-		Rate: func(s *Side) float64 { return s.UnseenRate },
-	},
-	measure: func(s *sides, alpha float64) (Test, bool) {
+var unseenMethod = rateMethod(MethodUnseen, "unseen", func(s *Side) float64 { return s.UnseenRate },
+	"Values unseen in the reference went from %s to %s",
+	func(s *sides, alpha float64) (Test, bool) {
 		t, ok := testRate([2]int64{expectedUnseen(s.cells, s.ref), s.cur.Unseen}, [2]int{s.n, s.m}, alpha)
 		if ok {
 			t.PValue = max(t.PValue, surprise(s, t.Statistic))
 		}
 		return t, ok
-	},
-	changed: func(s *sides, _ Test) string {
-		from, to := text.PercentsApart(s.reference.UnseenRate, s.current.UnseenRate)
-		return fmt.Sprintf("Values unseen in the reference went from %s to %s", from, to)
-	},
-	bounded: boundedRate("unseen"),
-}
+	})
 
 var outOfRangeMethod = method{
 	MethodInfo: MethodInfo{
@@ -92,14 +82,6 @@ var outOfRangeMethod = method{
 	bounded: func(_ *sides, t Test) string {
 		return "at most " + text.Percent(t.CI.Hi) + " of the finite values are outside of the reference's range"
 	},
-}
-
-// boundedRate returns the sentence of a bound on the change of a rate.
-func boundedRate(values string) func(*sides, Test) string {
-	return func(_ *sides, t Test) string {
-		points := strings.TrimPrefix(strings.TrimSuffix(text.Percent(t.CI.Hi), " %"), "< ")
-		return "the rate of " + values + " values changed by at most " + points + " percentage points"
-	}
 }
 
 // testRate tests the rates of marked rows. Where there are none on both sides, or no rows

@@ -87,10 +87,10 @@ func (t *table) whole() countPair {
 	}
 }
 
-// poolMissable adds to the last cell, of unseen values, the levels of so few rows on both
-// sides together that without any change all of them could be current ones. The unseen ones
-// on their own are levels chosen for having no row in the reference, and look like a change
-// where there is none.
+// poolMissable adds rare levels to the last cell, which counts the unseen values. A level is
+// rare if it has so few rows on both sides together that without any change all of these rows
+// could be current. Unseen values alone are levels that were chosen for having no row in the
+// reference, so they look like a change where there is none.
 func (p countPair) poolMissable() countPair {
 	const chance = 0.05
 	most := math.Log(chance) / math.Log(p.m/(p.n+p.m))
@@ -108,9 +108,9 @@ func (p countPair) poolMissable() countPair {
 	return pooled
 }
 
-// expectedSplit returns the share of the reference that countPair.splitRare is to pool, in
-// so many cells, and the number of cells that it is to keep, if so many current values have
-// the reference's shares. The share is one that chance seldom exceeds.
+// expectedSplit tells what countPair.splitRare does to m current values with the shares of the
+// reference: rare is the expected number of cells in the pool, kept that of the other cells,
+// and share is the share of the values in the pool, which chance seldom makes larger.
 func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) {
 	for _, count := range reference {
 		r := float64(count)
@@ -208,10 +208,11 @@ func (p countPair) detectable(level float64) float64 {
 	return chiSquareDetectable(level, p.n/(p.n+p.m)*p.m/p.williams(), len(p.r)-1)
 }
 
-// fisherDetectable returns the difference from which on the share of the second of two cells,
-// or of one of which the reference has none, is significantly another in current. No share
-// rises above 1 or falls below 0, which may be less. The reference is taken as it is: a
-// change of current would change the sum of both.
+// fisherDetectable returns the smallest difference that is certain to be significant, between
+// the shares that the second of two cells has on both sides. With one cell, the second is a
+// cell of which the reference has nothing. A share cannot rise above 1 or fall below 0, which
+// bounds the result. The reference is taken as it is, because a change of current would change
+// the sum of both sides.
 func (p countPair) fisherDetectable(level float64) float64 {
 	n, m, r := int(p.n), int(p.m), 0
 	if len(p.r) > 1 {
@@ -232,8 +233,8 @@ func (p countPair) fisherDetectable(level float64) float64 {
 	return max(rise, fall)
 }
 
-// outwards returns the first integer from one to another, both included, of which something
-// holds that holds of all further on, trying it some strides away first.
+// outwards returns the first integer between from and to, both included, for which holds is
+// true. Holds is true for all integers beyond that one too. The search begins a stride away.
 func outwards(from, to, stride int, holds func(x int) bool) (first int, ok bool) {
 	step := 1
 	if stride < 0 {
@@ -281,10 +282,10 @@ func (t *table) variationCI(observed, effect, alpha float64) CI {
 
 func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
 
-// splitRare returns the cells whose expected count is at least 5, and those below pooled
-// into one, with the last cell if pooled says so. Which cells are pooled for their count
-// depends on the two samples' sum alone, so a test of either part stays valid. The total
-// variation within the pool, which only its sum remains of, is at most hidden.
+// splitRare returns the cells whose expected count is at least 5, and a pool of all other
+// cells. If lastPooled is set, the last cell is in the pool whatever its count. Which cells are
+// pooled for their count depends on the sum of the two samples alone, so a test of either part
+// stays valid. Pooling hides the total variation within the pool, which is at most hidden.
 func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
 	var r, c float64
 	cells := 0

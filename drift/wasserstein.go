@@ -175,9 +175,9 @@ func area(height, from, to float64) float64 {
 	return 2 * (height * (to/2 - from/2))
 }
 
-// wassersteinBounds returns the least and the largest distance that the rows may have.
-// Inside a cell the difference of the distribution functions stays between that of having
-// all values of the one side first, and that of having all of the other first.
+// wassersteinBounds returns the least and the largest distance that the rows may have. Inside a
+// cell the difference of the distribution functions is smallest if all values of one side come
+// first, and largest if all values of the other side do.
 func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	lo := min(ref.Moments.Min, cur.Moments.Min)
 	hi := max(ref.Moments.Max, cur.Moments.Max)
@@ -204,9 +204,10 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 const farthest = 1e100
 
 // scaledWasserstein returns the Wasserstein distance of the finite values in standard
-// deviations of the reference (if that is constant, of both sides together), as it is found
-// and cross-validated, and its standard deviation: the distance is a mean of the potential
-// whose slope is the sign of F-G, so it varies as that mean does.
+// deviations of the reference, or of both sides together if the reference is constant: the
+// observed distance, the cross-validated one, and the standard deviation of the observed one.
+// The distance is the difference of the means of a potential whose slope is the sign of F-G, so
+// the distance varies as these means do.
 func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation float64) {
 	if ref.Moments.N == 0 || cur.Moments.N == 0 {
 		return 0, 0, 0
@@ -247,9 +248,10 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 	return observed, min(max(effect, 0), observed), deviation
 }
 
-// wassersteinScale returns the standard deviation that a distance between two sides, not all
-// of one value, is measured in. It is above 0: of values that differ by less than the unit of
-// the moments, which they are equal in, it is half their range, above which no deviation is.
+// wassersteinScale returns the standard deviation in which the distance between two sides is
+// measured, for sides that are not all of one value. The result is above 0: if the values
+// differ by less than the unit of the moments, it is half the range of the values, which no
+// standard deviation exceeds.
 func wassersteinScale(ref, cur *counting.Moments) float64 {
 	if scale := ref.Std(); scale > 0 {
 		return scale

@@ -287,24 +287,10 @@ func (a *answers) summarise() *ScoreSummary {
 	for i := 1; i < entropyBins; i++ {
 		bounds = append(bounds, math.Nextafter(lo+(hi-lo)*float64(i)/entropyBins, math.Inf(-1)))
 	}
-	entropy := 0.0
-	for _, share := range a.spread(bounds...) {
-		entropy += entropyTerm(share)
-	}
 	outside := a.spread(math.Nextafter(lo, math.Inf(-1)), hi)
 	m := &a.scores.moments
 	quantile := func(q float64) float64 { return a.columns.axis.Quantile(a.scores.cells, m, q) }
-	return &ScoreSummary{
-		Mean:           m.Mean(),
-		Std:            m.Std(),
-		Min:            m.Min,
-		P25:            quantile(0.25),
-		Median:         quantile(0.5),
-		P75:            quantile(0.75),
-		Max:            m.Max,
-		Entropy:        max(entropy, 0), // not -0
-		OutOfRangeRate: outside[0] + outside[2],
-	}
+	return newSummary(m, quantile, a.spread(bounds...), outside[0]+outside[2])
 }
 
 // bucketTrend returns the trend over the buckets that lie in the window.
@@ -326,17 +312,11 @@ func bucketTrend(buckets []Bucket, counted []*answers, l *layout, end time.Time,
 			rates.add(at, *positive, float64(known))
 		}
 	}
-	t := Trend{
-		Hours:                     hours,
-		N:                         total.rows,
-		VolumePerHour:             float64(total.rows) / float64(hours),
-		ScoreChangePerHour:        scores.slope(),
-		PositiveRateChangePerHour: rates.slope(),
-	}
-	t.PositiveRate, _ = total.positiveRate()
+	var mean *float64
 	if total.scored() {
-		mean := total.scores.moments.Mean()
-		t.MeanScore = &mean
+		of := total.scores.moments.Mean()
+		mean = &of
 	}
-	return t
+	rate, _ := total.positiveRate()
+	return newTrend(hours, total.rows, mean, rate, &scores, &rates)
 }

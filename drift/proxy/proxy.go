@@ -235,33 +235,37 @@ func (s *Sample) summarise() *ScoreSummary {
 		}
 	}
 	n := float64(len(sorted))
+	shares := make([]float64, len(counts))
+	for i, c := range counts {
+		shares[i] = float64(c) / n
+	}
+	return newSummary(&m, func(q float64) float64 { return sampleQuantile(sorted, q) }, shares, float64(outside)/n)
+}
+
+// newSummary describes scores with these moments, quantiles, shares of the bins of the entropy,
+// and share of scores outside.
+func newSummary(m *counting.Moments, quantile func(q float64) float64, bins []float64, outside float64) *ScoreSummary {
 	entropy := 0.0
-	for _, c := range counts {
-		entropy += entropyTerm(float64(c) / n)
+	for _, share := range bins {
+		if share > 0 {
+			entropy -= share * math.Log2(share)
+		}
 	}
 	return &ScoreSummary{
 		Mean:           m.Mean(),
 		Std:            m.Std(),
 		Min:            m.Min,
-		P25:            sampleQuantile(sorted, 0.25),
-		Median:         sampleQuantile(sorted, 0.5),
-		P75:            sampleQuantile(sorted, 0.75),
+		P25:            quantile(0.25),
+		Median:         quantile(0.5),
+		P75:            quantile(0.75),
 		Max:            m.Max,
-		Entropy:        max(entropy, 0), // not -0
-		OutOfRangeRate: float64(outside) / n,
+		Entropy:        max(entropy, 0), // the shares sum to 1 but for rounding
+		OutOfRangeRate: outside,
 	}
 }
 
 // entropyBins is the number of bins that the entropy is taken over.
 const entropyBins = 10
-
-// entropyTerm is what a bin with that share adds to the entropy, in bits.
-func entropyTerm(share float64) float64 {
-	if share <= 0 {
-		return 0
-	}
-	return -share * math.Log2(share)
-}
 
 func sampleQuantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
@@ -306,12 +310,17 @@ func (s *Sample) trend(hours int, positive []float64) Trend {
 			rates.add(at, positive[i], 1)
 		}
 	}
+	return newTrend(hours, n, meanOf(scores.y), meanOf(rates.y), &scores, &rates)
+}
+
+// newTrend returns the trend of n answers, with their means and how these changed.
+func newTrend(hours, n int, score, rate *float64, scores, rates *points) Trend {
 	return Trend{
 		Hours:                     hours,
 		N:                         n,
 		VolumePerHour:             float64(n) / float64(hours),
-		MeanScore:                 meanOf(scores.y),
-		PositiveRate:              meanOf(rates.y),
+		MeanScore:                 score,
+		PositiveRate:              rate,
 		ScoreChangePerHour:        scores.slope(),
 		PositiveRateChangePerHour: rates.slope(),
 	}

@@ -98,8 +98,9 @@ type levelRow struct {
 	Rest, ReferenceCut, CurrentCut                          bool
 }
 
-// bar shows an effect and its interval in units of its floor, which is at a quarter of its
-// length. All numbers are in percent of that; what goes beyond is cut.
+// bar shows an effect and its interval in units of the floor of the effect. The floor is at a
+// quarter of the bar. All numbers are in percent of the length of the bar, at which they are
+// cut.
 type bar struct {
 	Width, From, To  string
 	Drifted          bool
