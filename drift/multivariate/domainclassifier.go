@@ -53,7 +53,7 @@ func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResu
 	}
 	all := [2]int{len(f.rows[0]), len(f.rows[1])}
 	features := withProducts(f.encode(all), all)
-	parts := make([]float64, len(f.pairs))
+	parts := make([]float64, len(f.columns[0]))
 	result := DomainResult{Result: drift.Result{Statistic: 0.5, PValue: 1}}
 	if len(features) == 0 {
 		result.Result.NReference, result.Result.NCurrent = all[0], all[1]

@@ -53,7 +53,7 @@ func PCAReconstruction(reference, current []drift.Column, cfg Config) (Reconstru
 	before := newResidual(matrix(features, 0, half, len(f.rows[0])), components)
 	after := newResidual(matrix(features, 1, 0, len(f.rows[1])), components)
 
-	parts := make([]float64, len(f.pairs))
+	parts := make([]float64, len(f.columns[0]))
 	for j, feature := range features {
 		parts[feature.columns[0]] += after.byFeature[j] - before.byFeature[j]
 	}
