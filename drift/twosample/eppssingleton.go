@@ -54,15 +54,15 @@ var (
 // The chi-square limit is reached slowly. Where the sizes differ, W takes the covariance of the
 // smaller sample for far too well known: 50 normal values against 500 give 26 % false alarms at
 // 5 %. So PValue has another definition if d²/min(n, m) is above 1/4000, with d = (n-m)/(n+m), or
-// if a sample of fewer than 50 values is not corrected. PValue then is that of the same distance
-// in terms of the covariance matrix of both samples together. The mean and the variance of this
-// distance over all regroupings of the values are known exactly, and PValue comes from the gamma
-// distribution with this mean and variance. [EppsSingletonSciPy] returns SciPy's p-value. Below
-// ten values in a sample there is a warning, because the distribution then has a heavier tail.
+// if a sample of fewer than 50 values is not corrected: it is that of the same distance in terms
+// of the covariance matrix of both samples together, from the gamma distribution with the exact
+// mean and variance of this distance over all regroupings of the values. Below ten values in a
+// sample there is a warning, because the distribution then has a heavier tail.
+// [EppsSingletonSciPy] returns SciPy's p-value.
 //
 // If the interquartile range is 0, it is derived from the standard deviation as for a normal
-// distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an infinity or a sample of
-// fewer than five values is an [*drift.InputError].
+// distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an
+// infinity or a sample of fewer than five values is an [*drift.InputError].
 func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, error) {
 	e, err := newEppsComparison(reference, current)
 	if err != nil || e.rank == 0 {
