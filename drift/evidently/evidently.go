@@ -11,6 +11,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 	"github.com/selfheal-ml/selfheal/drift/internal/pairs"
+	"github.com/selfheal-ml/selfheal/drift/twosample"
 )
 
 // Config tunes [Preset]. The zero Config is valid.
@@ -155,7 +156,8 @@ func compare(p pairs.Pair) (ColumnReport, error) {
 	case distinct > 2:
 		c.Method, c.Score = MethodChiSquare, t.goodnessOfFit()
 	default:
-		c.Method, c.Score = MethodZ, t.twoProportions()
+		result, err = t.twoProportions()
+		c.Method, c.Score = MethodZ, result.PValue
 	}
 	c.Threshold = 0.05
 	switch c.Method {
@@ -230,14 +232,11 @@ func (t table) goodnessOfFit() float64 {
 	return nulldist.ChiSquare(x2, len(t.reference)-1)
 }
 
-// twoProportions is the p-value of the pooled z test on the share of the second of two
-// values.
-func (t table) twoProportions() float64 {
-	if len(t.reference) < 2 {
-		return 1
+// twoProportions is the test of the share of the second of two values.
+func (t table) twoProportions() (drift.Result, error) {
+	var r, c [2]int
+	for i := range t.reference {
+		r[i], c[i] = int(t.reference[i]), int(t.current[i])
 	}
-	a, b := t.reference[1]/t.n, t.current[1]/t.m
-	pooled := (t.reference[1] + t.current[1]) / (t.n + t.m)
-	z := (a - b) / math.Sqrt(pooled*(1-pooled)*(1/t.n+1/t.m))
-	return nulldist.NormalTwoSided(z)
+	return twosample.TwoProportionZ(r, c)
 }

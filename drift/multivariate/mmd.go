@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
@@ -174,11 +175,7 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 		}
 	}
 	slices.Sort(distances)
-	middle := len(distances) / 2
-	if median := distances[middle]; median > 0 {
-		if len(distances)%2 == 0 {
-			median = median/2 + distances[middle-1]/2
-		}
+	if median := counting.QuantileOf(distances, 0.5); median > 0 {
 		return median
 	}
 	mean := 0.0

@@ -220,8 +220,8 @@ func eppsUnit[F constraints.Float](r, c []F) (centre, scale float64, err error) 
 		pooled = append(pooled, float64(x))
 	}
 	slices.Sort(pooled)
-	centre = quantileOfSorted(pooled, 0.5)
-	scale = quantileOfSorted(pooled, 0.75)/2 - quantileOfSorted(pooled, 0.25)/2
+	centre = counting.QuantileOf(pooled, 0.5)
+	scale = counting.QuantileOf(pooled, 0.75)/2 - counting.QuantileOf(pooled, 0.25)/2
 	if scale > 0 {
 		return centre, scale, nil
 	}
@@ -230,13 +230,6 @@ func eppsUnit[F constraints.Float](r, c []F) (centre, scale float64, err error) 
 		err = errEppsScale
 	}
 	return centre, scale, err
-}
-
-// quantileOfSorted interpolates linearly between the values next to q(n-1).
-func quantileOfSorted(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	return counting.Between(sorted[i], sorted[min(i+1, len(sorted)-1)], at-float64(i))
 }
 
 // eppsWaves returns the real and imaginary parts of exp(itx) at both points t.
