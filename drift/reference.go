@@ -191,7 +191,7 @@ func (r *Reference) content() referenceContent {
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
-		read.axis, read.unit = counting.NewAxis(c.Numbers.Edges), c.Numbers.Unit
+		read.axis, read.unit = counting.Axis{Edges: c.Numbers.Edges}, c.Numbers.Unit
 		read.locator = counting.NewLocator(c.Numbers.Edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/selfheal-ml/selfheal/drift"
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
@@ -38,13 +40,6 @@ const (
 	// are tied.
 	mmdRounding = 1e-12
 )
-
-func (c MMDConfig) withDefaults() MMDConfig {
-	if c.Permutations == 0 {
-		c.Permutations = defaultPermutations
-	}
-	return c
-}
 
 // validate reports every violation, joined.
 func (c MMDConfig) validate() error {
@@ -82,7 +77,9 @@ func (c MMDConfig) validate() error {
 // different lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose
 // Index is that of the row. An invalid MMDConfig is an error that names each field.
 func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
-	cfg = cfg.withDefaults()
+	if cfg.Permutations == 0 {
+		cfg.Permutations = defaultPermutations
+	}
 	if err := cfg.validate(); err != nil {
 		return drift.Result{}, fmt.Errorf("multivariate: invalid MMDConfig: %w", err)
 	}
@@ -133,14 +130,11 @@ func newPointSet(reference, current [][]float64) (*pointSet, error) {
 	if p.columns == 0 {
 		return nil, &drift.InputError{Sample: "reference", Index: 0, What: "has no columns, want at least one"}
 	}
-	p.values = make([]float64, 0, p.rows*p.columns)
-	if err := p.add("reference", reference); err != nil {
-		return nil, err
+	err := p.add("reference", reference)
+	if err == nil {
+		err = p.add("current", current)
 	}
-	if err := p.add("current", current); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, err
 }
 
 func (p *pointSet) add(name string, rows [][]float64) error {
@@ -195,21 +189,7 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 }
 
 // distance is the Euclidean distance, at most the largest float64.
-func distance(a, b []float64) float64 {
-	sum := 0.0
-	for i, x := range a {
-		d := x - b[i]
-		sum += d * d
-	}
-	if sum > 0 && !math.IsInf(sum, 1) {
-		return math.Sqrt(sum)
-	}
-	exact := 0.0
-	for i, x := range a {
-		exact = math.Hypot(exact, x/2-b[i]/2)
-	}
-	return min(2*exact, math.MaxFloat64)
-}
+func distance(a, b []float64) float64 { return min(floats.Distance(a, b, 2), math.MaxFloat64) }
 
 // groups are ways to divide the rows into two samples of the given sizes, the first of them
 // the observed one. Only the rows of the smaller sample are noted.
@@ -300,7 +280,7 @@ func (p *pointSet) kernelSums(g *groups) mmdSums {
 	return s
 }
 
-// featureSums does the same for the kernel that is the mean of cos(w·(x-y)) over random w.
+// featureSums returns the sums for the kernel that is the mean of cos(w·(x-y)) over random w.
 // The sum over all pairs of a sample is then a squared length, that of the sum of its rows'
 // features, less the share of each row with itself.
 func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums {
@@ -324,13 +304,8 @@ func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums 
 			sin, cos := math.Sincos(dot(frequency, p.row(i)))
 			allCos += cos
 			allSin += sin
-			for word, in := range g.of(i) {
-				for ; in != 0; in &= in - 1 {
-					way := word*64 + bits.TrailingZeros64(in)
-					cosines[way] += cos
-					sines[way] += sin
-				}
-			}
+			addTo(cosines, g.of(i), g.of(i), cos)
+			addTo(sines, g.of(i), g.of(i), sin)
 		}
 		for way, cos := range cosines {
 			sin := sines[way]
@@ -344,10 +319,7 @@ func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums 
 
 // dot is the product of two vectors, kept finite so that it has a sine.
 func dot(a, b []float64) float64 {
-	sum := 0.0
-	for i, x := range a {
-		sum += x * b[i]
-	}
+	sum := floats.Dot(a, b)
 	if math.IsNaN(sum) {
 		return math.MaxFloat64
 	}

@@ -141,7 +141,7 @@ func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) 
 		return nil
 	}
 	if l.score = find("Score", columns.Score, drift.KindNumeric); l.score != nil {
-		l.axis = counting.NewAxis(l.score.Edges)
+		l.axis = counting.Axis{Edges: l.score.Edges}
 	}
 	if l.class = find("Class", columns.Class, drift.KindCategorical); l.class != nil && columns.Positive != "" {
 		if l.positive = slices.Index(l.class.Levels, columns.Positive); l.positive < 0 {

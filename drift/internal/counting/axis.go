@@ -3,27 +3,16 @@ package counting
 import "math"
 
 // Axis holds the cells of the finite numbers: cell 0 holds x <= Edges[0], cell i holds
-// Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges. An Axis is
-// immutable.
+// Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
 type Axis struct {
 	Edges []float64 // ascending
-	// begins holds where each cell but the last begins: at the edge below, or at the value if
-	// the cell has a single value.
-	begins []float64
 }
-
-// NewAxis returns the axis with the edges, which it keeps.
-func NewAxis(edges []float64) Axis { return Axis{Edges: edges, begins: begins(edges)} }
 
 // Bounds returns the interval of a cell, open below and closed above, as far as it lies
 // within [lo, hi]. A cell of a single value v has the bounds v and v.
 func (a *Axis) Bounds(cell int, lo, hi float64) (float64, float64) {
 	if cell < len(a.Edges) {
-		from, to := a.begins[cell], a.Edges[cell]
-		if lo <= from && to <= hi {
-			return from, to
-		}
-		hi = min(hi, to)
+		hi = min(hi, a.Edges[cell])
 	}
 	if cell > 0 {
 		lo = max(lo, a.Edges[cell-1])
@@ -32,20 +21,6 @@ func (a *Axis) Bounds(cell int, lo, hi float64) (float64, float64) {
 		lo = hi
 	}
 	return min(lo, hi), hi
-}
-
-// begins returns where the cells begin that end at the edges.
-func begins(edges []float64) []float64 {
-	from := make([]float64, len(edges))
-	below := math.Inf(-1)
-	for i, e := range edges {
-		from[i] = below
-		if Neighbours(below, e) {
-			from[i] = e
-		}
-		below = e
-	}
-	return from
 }
 
 // Neighbours reports whether hi is the next number above lo.

@@ -112,6 +112,6 @@ func (m *Moments) addFar(u Unit, x float64) {
 	if t := math.Ldexp(z, -u.Exponent); math.Abs(t) < 4*countable {
 		z = math.Ldexp(math.RoundToEven(t), u.Exponent)
 	}
-	m.Sum.add(z)
+	m.Sum.add(z, 1)
 	m.Squares.addSquare(z)
 }
