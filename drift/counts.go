@@ -39,6 +39,15 @@ func newCountPair[C Count](reference, current []C) (countPair, error) {
 	return pairCounts(reference, current), nil
 }
 
+// compareCounts is a method on two count vectors.
+func compareCounts[C Count](reference, current []C, method func(countPair) Result) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	return method(p), nil
+}
+
 // pairCounts returns the pair of two vectors that are known to be valid.
 func pairCounts[C Count](reference, current []C) countPair {
 	var p countPair
@@ -98,18 +107,16 @@ func (p countPair) totalVariation() float64 {
 	return min(sum/2, 1)
 }
 
-func (p countPair) chiSquare() (x2, pValue float64) {
-	if len(p.r) < 2 {
-		return 0, 1
-	}
+// chiSquare returns X².
+func (p countPair) chiSquare() float64 {
+	x2 := 0.0
 	for i := range p.r {
 		d := shareDifference(p.c[i], p.m, p.r[i], p.n)
 		if pooled := (p.r[i] + p.c[i]) / (p.n + p.m); pooled > 0 { // else a weight of next to nothing
 			x2 += d * d / pooled
 		}
 	}
-	x2 *= p.n / (p.n + p.m) * p.m
-	return x2, nulldist.ChiSquare(x2, len(p.r)-1)
+	return x2 * (p.n / (p.n + p.m) * p.m)
 }
 
 // expected is the smaller of a cell's two expected counts.
@@ -145,12 +152,18 @@ func logLikelihoodTerm(count, excess float64) float64 {
 	return count * math.Log1p(max(excess, -1))
 }
 
-// smallCounts returns a warning if an expected count is too small for the chi-square limit.
-func (p countPair) smallCounts(test string) []error {
-	if low := p.lowestExpected(); low < minExpected && len(p.r) > 1 {
-		return []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
+// chiSquareLimit returns the Result of a statistic whose limit is the chi-square distribution.
+// It has a warning if an expected count is too small for the limit.
+func (p countPair) chiSquareLimit(test string, statistic float64) Result {
+	result := p.result(statistic)
+	result.PValue = 1
+	if degrees := len(p.r) - 1; degrees > 0 {
+		result.PValue = nulldist.ChiSquare(statistic, degrees)
+		if low := p.lowestExpected(); low < minExpected {
+			result.Warnings = []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
+		}
 	}
-	return nil
+	return result
 }
 
 // filledShares yields the shares of each cell after the zero rule of [PSI].
