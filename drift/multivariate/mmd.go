@@ -98,13 +98,13 @@ func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
 	}
 	points.divide(cfg.Width)
 	groups := newGroups(len(reference), len(current), cfg.Permutations, rng)
-	var sums mmdSums
+	sums := mmdSums{within: make([]float64, groups.ways), rows: make([]float64, groups.ways)}
 	if cfg.Features == 0 {
-		sums = points.kernelSums(groups)
+		sums.addKernel(points, groups)
 	} else {
-		sums = points.featureSums(groups, cfg.Features, rng)
+		sums.addFeatures(points, groups, cfg.Features, rng)
 	}
-	estimates := groups.estimates(sums)
+	estimates := groups.estimates(&sums)
 	result.Statistic = estimates[0]
 	result.EffectSize = math.Sqrt(max(estimates[0], 0) / 2)
 	asLarge := 0
@@ -231,7 +231,7 @@ type mmdSums struct {
 }
 
 // estimates returns the unbiased estimate of MMD² for each way.
-func (g *groups) estimates(s mmdSums) []float64 {
+func (g *groups) estimates(s *mmdSums) []float64 {
 	n, m := float64(g.first), float64(g.second)
 	estimates := make([]float64, g.ways)
 	for way := range estimates {
@@ -252,9 +252,8 @@ func addTo(sums []float64, a, b []uint64, x float64) {
 	}
 }
 
-// kernelSums takes each pair of rows once and adds its kernel to all ways at the same time.
-func (p *pointSet) kernelSums(g *groups) mmdSums {
-	s := mmdSums{within: make([]float64, g.ways), rows: make([]float64, g.ways)}
+// addKernel takes each pair of rows once and adds its kernel to all ways at the same time.
+func (s *mmdSums) addKernel(p *pointSet, g *groups) {
 	rowSums := make([]float64, p.rows)
 	for i := range p.rows {
 		a, inA := p.row(i), g.of(i)
@@ -274,14 +273,12 @@ func (p *pointSet) kernelSums(g *groups) mmdSums {
 		s.total += sum / 2
 		addTo(s.rows, g.of(i), g.of(i), sum)
 	}
-	return s
 }
 
-// featureSums returns the sums for the kernel that is the mean of cos(w·(x-y)) over random w.
-// The sum over all pairs of a sample is then a squared length, that of the sum of its rows'
-// features, less the share of each row with itself.
-func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums {
-	s := mmdSums{within: make([]float64, g.ways), rows: make([]float64, g.ways)}
+// addFeatures adds the kernel that is the mean of cos(w·(x-y)) over random w. The sum over all
+// pairs of a sample is then a squared length, that of the sum of its rows' features, less the
+// share of each row with itself.
+func (s *mmdSums) addFeatures(p *pointSet, g *groups, features int, rng *rand.Rand) {
 	n := float64(g.first)
 	for way := range g.ways {
 		s.within[way], s.rows[way] = -n/2, -n
@@ -311,7 +308,6 @@ func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums 
 		}
 		s.total += weight * (allCos*allCos + allSin*allSin) / 2
 	}
-	return s
 }
 
 // dot is the product of two vectors, kept finite so that it has a sine.

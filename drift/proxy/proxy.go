@@ -232,7 +232,7 @@ func (s *Sample) summarise() *ScoreSummary {
 	for i, c := range counts {
 		shares[i] = float64(c) / n
 	}
-	return newSummary(&m, func(q float64) float64 { return sampleQuantile(sorted, q) }, shares, float64(outside)/n)
+	return newSummary(&m, func(q float64) float64 { return counting.QuantileOf(sorted, q) }, shares, float64(outside)/n)
 }
 
 // newSummary describes scores with these moments, quantiles, shares of the bins of the entropy,
@@ -271,15 +271,6 @@ func scale(lo, hi float64) (float64, float64) {
 		return 0, 1
 	}
 	return lo, hi
-}
-
-func sampleQuantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i == len(sorted)-1 {
-		return sorted[i]
-	}
-	return counting.Between(sorted[i], sorted[i+1], at-float64(i))
 }
 
 // meanOf returns the mean; nil of nothing.
