@@ -27,8 +27,7 @@ type countPair struct {
 // finite and not negative, and between 1 and 2^53 observations on either side.
 func newCountPair[C Count](reference, current []C) (countPair, error) {
 	if len(reference) != len(current) {
-		return countPair{}, &InputError{Sample: "current", Index: -1,
-			What: fmt.Sprintf("has %d cells, want %d as in reference", len(current), len(reference))}
+		return countPair{}, invalid("current", "has %d cells, want %d as in reference", len(current), len(reference))
 	}
 	if err := checkCounts("reference", reference); err != nil {
 		return countPair{}, err
@@ -72,7 +71,7 @@ func checkCounts[C Count](name string, counts []C) error {
 		sum += x
 	}
 	if sum < 1 || sum > maxRows {
-		return &InputError{Sample: name, Index: -1, What: fmt.Sprintf("counts sum to %v, want 1 to 2^53", sum)}
+		return invalid(name, "counts sum to %v, want 1 to 2^53", sum)
 	}
 	return nil
 }

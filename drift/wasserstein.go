@@ -59,7 +59,7 @@ var wassersteinMethod = method{
 		n, m := s.finite()
 		for name, values := range map[string]int64{"reference": n, "current": m} {
 			if values == 0 {
-				return ProfileResult{}, &InputError{Sample: name, Index: -1, What: fmt.Sprintf("has no finite values of %q", s.cells.name)}
+				return ProfileResult{}, invalid(name, "has no finite values of %q", s.cells.name)
 			}
 		}
 		w := cellWasserstein(s.cells, s.ref, s.cur)
