@@ -33,16 +33,15 @@ const (
 // go together, which no test of single columns can see.
 //
 // The classifier is a linear discriminant with a ridge. Its features are the normal scores of
-// numbers, whether a value is missing, and the 20 most frequent levels of each category. If there
-// are few features, their squares and products are features too, up to 120 in all. The rows are
-// divided into ten blocks in random order. The classifier learns from block after block, and
-// scores each block from the fifth on before it learns from the block.
+// numbers, whether a value is missing, and the 20 most frequent levels of each category, with
+// their squares and products if these are at most 120 in all. The rows are divided into ten
+// blocks in random order. The classifier learns from block after block, and scores each block
+// from the fifth on before it learns from the block.
 //
 // PValue is one-sided, from the sum of the Mann-Whitney statistics of the scored blocks. If
 // nothing changed, each statistic has mean 0 and variance 1 given the blocks before, so the sum
 // is close to normal whatever the classifier (a martingale; Dawid, "The prequential approach",
-// 1984). No permutations are needed, so p-values can be very small. NReference and NCurrent count
-// the rows scored.
+// 1984). PValue can be very small. NReference and NCurrent count the rows scored.
 //
 // Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
 // than 40 rows on a side are an [*drift.InputError]. Columns that do not vary play no part.

@@ -64,11 +64,8 @@ func andersonDarling[F constraints.Float](reference, current []F) (result drift.
 		i, j = i+inR, j+inC
 	})
 	return drift.Result{
-		Statistic:  (a2 - 1) / math.Sqrt(andersonVariance(float64(n), float64(m))),
-		PValue:     1,
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: (a2 - 1) / math.Sqrt(andersonVariance(float64(n), float64(m))), PValue: 1,
+		EffectSize: samples.D(r, c), NReference: n, NCurrent: m,
 	}, a2, groups, nil
 }
 

@@ -57,11 +57,8 @@ func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, 
 		pValue = cvmAsymptotic(t, float64(n), float64(m), groups)
 	}
 	return drift.Result{
-		Statistic:  t,
-		PValue:     pValue,
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: t, PValue: pValue, EffectSize: samples.D(r, c),
+		NReference: n, NCurrent: m,
 	}, nil
 }
 

@@ -76,10 +76,8 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	u := cvmRanks(r, c)
 	k, size := float64(n)*float64(m), float64(n+m)
 	result := drift.Result{
-		Statistic:  u/(k*size) - (4*k-1)/(6*size),
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: u/(k*size) - (4*k-1)/(6*size), EffectSize: samples.D(r, c),
+		NReference: n, NCurrent: m,
 	}
 	if max(n, m) <= cvmExactSize {
 		lcm := float64(n / gcd(n, m) * m)

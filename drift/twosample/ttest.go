@@ -74,10 +74,8 @@ func tTest[F constraints.Float](reference, current []F, least int, errorOf func(
 	r, c := spreadOf(reference), spreadOf(current)
 	difference := c.mean - r.mean
 	result := drift.Result{
-		PValue:     1,
-		EffectSize: samples.Relative(math.Abs(difference), r.std),
-		NReference: len(reference),
-		NCurrent:   len(current),
+		PValue: 1, EffectSize: samples.Relative(math.Abs(difference), r.std),
+		NReference: len(reference), NCurrent: len(current),
 	}
 	if difference == 0 {
 		return result, nil
