@@ -54,7 +54,12 @@ const (
 // edges. A quantile cell ends where a cell of the grid ends, so that the grid alone decides the
 // cell of a number.
 func NewFit(values []float64, k int) Fit {
-	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return !isFinite(x) })
+	var sorted []float64
+	for _, x := range values {
+		if isFinite(x) {
+			sorted = append(sorted, UnsignedZero(x)) // 0 and -0 have no order
+		}
+	}
 	slices.Sort(sorted)
 	if len(sorted) == 0 {
 		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
