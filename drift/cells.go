@@ -49,28 +49,19 @@ func newTally(c *cells) tally {
 	return tally{Cells: make([]int64, c.size()), Moments: counting.Moments{Centre: c.unit.Centre}}
 }
 
-// count adds the rows of the column, which must have been checked. It uses counts, one for
-// each level, if they are coded, and returns it for the next batch.
-func (t *tally) count(c *cells, column Column, counts []int64) []int64 {
-	switch {
-	case column.kind == KindNumeric:
+// count adds the rows of the column, which must have been checked.
+func (t *tally) count(c *cells, column Column) {
+	if column.kind == KindNumeric {
 		other := c.locator.Count(t.Cells, &t.Moments, c.unit, column.numbers)
 		t.Missing += other.NaN
 		t.NegInf += other.NegInf
 		t.PosInf += other.PosInf
-	case column.coded():
-		return t.countCodes(c, column, counts)
-	default:
-		for _, text := range column.texts {
-			t.countLevel(c, text, 1)
-		}
+		return
 	}
-	return counts
-}
-
-func (t *tally) countCodes(c *cells, column Column, counts []int64) []int64 {
-	counts = slices.Grow(counts[:0], len(column.levels))[:len(column.levels)]
-	clear(counts)
+	for _, text := range column.texts {
+		t.countLevel(c, text, 1)
+	}
+	counts := make([]int64, len(column.levels))
 	for _, code := range column.codes {
 		if code < 0 {
 			t.Missing++
@@ -81,7 +72,6 @@ func (t *tally) countCodes(c *cells, column Column, counts []int64) []int64 {
 	for i, n := range counts {
 		t.countLevel(c, column.levels[i], n)
 	}
-	return counts
 }
 
 func (t *tally) countLevel(c *cells, level string, n int64) {

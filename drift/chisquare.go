@@ -16,7 +16,7 @@ package drift
 const MethodChiSquare Method = "chi_square"
 
 var chiSquareMethod = tableMethod{
-	statistic: func(p countPair) float64 { x2, _ := p.chiSquare(); return x2 },
+	statistic: countPair.chiSquare,
 	effect:    (*table).variation,
 	function:  countPair.chiSquareResult,
 	amount:    "%s in total variation", bound: "the total variation",
@@ -44,17 +44,9 @@ const variationEffect = "The effect is the total variation: the share of rows th
 // Vectors of different length, a negative or non-finite count, or a sum outside [1, 2^53]
 // is an [*InputError].
 func ChiSquare[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.chiSquareResult(), nil
+	return compareCounts(reference, current, countPair.chiSquareResult)
 }
 
 func (p countPair) chiSquareResult() Result {
-	x2, pValue := p.chiSquare()
-	result := p.result(x2)
-	result.PValue = pValue
-	result.Warnings = p.smallCounts("chi-square")
-	return result
+	return p.chiSquareLimit("chi-square", p.chiSquare())
 }

@@ -27,8 +27,7 @@ type countPair struct {
 // finite and not negative, and between 1 and 2^53 observations on either side.
 func newCountPair[C Count](reference, current []C) (countPair, error) {
 	if len(reference) != len(current) {
-		return countPair{}, &InputError{Sample: "current", Index: -1,
-			What: fmt.Sprintf("has %d cells, want %d as in reference", len(current), len(reference))}
+		return countPair{}, invalid("current", "has %d cells, want %d as in reference", len(current), len(reference))
 	}
 	if err := checkCounts("reference", reference); err != nil {
 		return countPair{}, err
@@ -37,6 +36,15 @@ func newCountPair[C Count](reference, current []C) (countPair, error) {
 		return countPair{}, err
 	}
 	return pairCounts(reference, current), nil
+}
+
+// compareCounts is a method on two count vectors.
+func compareCounts[C Count](reference, current []C, method func(countPair) Result) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	return method(p), nil
 }
 
 // pairCounts returns the pair of two vectors that are known to be valid.
@@ -63,7 +71,7 @@ func checkCounts[C Count](name string, counts []C) error {
 		sum += x
 	}
 	if sum < 1 || sum > maxRows {
-		return &InputError{Sample: name, Index: -1, What: fmt.Sprintf("counts sum to %v, want 1 to 2^53", sum)}
+		return invalid(name, "counts sum to %v, want 1 to 2^53", sum)
 	}
 	return nil
 }
@@ -98,18 +106,16 @@ func (p countPair) totalVariation() float64 {
 	return min(sum/2, 1)
 }
 
-func (p countPair) chiSquare() (x2, pValue float64) {
-	if len(p.r) < 2 {
-		return 0, 1
-	}
+// chiSquare returns X².
+func (p countPair) chiSquare() float64 {
+	x2 := 0.0
 	for i := range p.r {
 		d := shareDifference(p.c[i], p.m, p.r[i], p.n)
 		if pooled := (p.r[i] + p.c[i]) / (p.n + p.m); pooled > 0 { // else a weight of next to nothing
 			x2 += d * d / pooled
 		}
 	}
-	x2 *= p.n / (p.n + p.m) * p.m
-	return x2, nulldist.ChiSquare(x2, len(p.r)-1)
+	return x2 * (p.n / (p.n + p.m) * p.m)
 }
 
 // expected is the smaller of a cell's two expected counts.
@@ -145,12 +151,18 @@ func logLikelihoodTerm(count, excess float64) float64 {
 	return count * math.Log1p(max(excess, -1))
 }
 
-// smallCounts returns a warning if an expected count is too small for the chi-square limit.
-func (p countPair) smallCounts(test string) []error {
-	if low := p.lowestExpected(); low < minExpected && len(p.r) > 1 {
-		return []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
+// chiSquareLimit returns the Result of a statistic whose limit is the chi-square distribution.
+// It has a warning if an expected count is too small for the limit.
+func (p countPair) chiSquareLimit(test string, statistic float64) Result {
+	result := p.result(statistic)
+	result.PValue = 1
+	if degrees := len(p.r) - 1; degrees > 0 {
+		result.PValue = nulldist.ChiSquare(statistic, degrees)
+		if low := p.lowestExpected(); low < minExpected {
+			result.Warnings = []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
+		}
 	}
-	return nil
+	return result
 }
 
 // filledShares yields the shares of each cell after the zero rule of [PSI].

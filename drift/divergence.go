@@ -30,7 +30,7 @@ const divergenceEffect = "The effect is this measure of the change, less what no
 func (d divergence) method(function func(countPair) Result, name string, m method) method {
 	m.Effect = divergenceEffect
 	return tableMethod{
-		statistic: func(p countPair) float64 { x2, _ := p.chiSquare(); return x2 },
+		statistic: countPair.chiSquare,
 		effect: func(t *table, alpha float64) (observed, effect float64, ci CI) {
 			effect, ci = d.effect(t.pair, t.fair, alpha)
 			return function(t.pair).Statistic, effect, ci

@@ -1,9 +1,5 @@
 package drift
 
-import (
-	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
-)
-
 // MethodG has G for its statistic, and the p-value and the effect of [MethodChiSquare].
 const MethodG Method = "g_test"
 
@@ -31,19 +27,9 @@ var gMethod = tableMethod{
 // a warning. A cell that is empty on both sides is left out. Vectors of different length, a
 // negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func GTest[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.gResult(), nil
+	return compareCounts(reference, current, countPair.gResult)
 }
 
 func (p countPair) gResult() Result {
-	result := p.result(p.logLikelihoodRatio())
-	result.PValue = 1
-	if degrees := len(p.r) - 1; degrees > 0 {
-		result.PValue = nulldist.ChiSquare(result.Statistic, degrees)
-	}
-	result.Warnings = p.smallCounts("G-test")
-	return result
+	return p.chiSquareLimit("G-test", p.logLikelihoodRatio())
 }

@@ -27,11 +27,7 @@ var hellingerMethod = divergence{
 // Empty cells need no rule here. Vectors of different length, a negative or non-finite
 // count, or a sum outside [1, 2^53] is an [*InputError].
 func Hellinger[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.hellingerResult(), nil
+	return compareCounts(reference, current, countPair.hellingerResult)
 }
 
 func (p countPair) hellingerResult() Result {

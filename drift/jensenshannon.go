@@ -30,11 +30,7 @@ var jensenShannonMethod = divergence{
 // An empty cell contributes 0 to the side on which it is empty. Vectors of different
 // length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func JensenShannon[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.jensenShannonResult(), nil
+	return compareCounts(reference, current, countPair.jensenShannonResult)
 }
 
 func (p countPair) jensenShannonResult() Result {

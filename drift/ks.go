@@ -22,35 +22,21 @@ import (
 // p-value from the smaller distance is the larger, so it errs to the side of no drift.
 const MethodKS Method = "kolmogorov_smirnov"
 
-var ksMethod = method{
-	MethodInfo: MethodInfo{
-		Name: MethodKS, Title: "Kolmogorov-Smirnov", Kinds: []Kind{KindNumeric}, Floor: 0.1,
-		Effect: "D is the largest difference between the shares of values up to any one point, from 0 to 1. " +
-			"Its interval is the observed D and, on either side, the limit of the largest error of two empirical distribution functions.",
-	},
-	certain: true,
-	measure: func(s *sides, alpha float64) (Test, bool) {
-		d := cellDistance(s)
-		return Test{
-			Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m),
-			Observed: d, EffectSize: distanceWithoutNoise(s, d), CI: distanceBand(s, d, alpha),
-		}, true
-	},
-	detectable:   ksDetectable,
-	detectableAt: ksDetectableAt,
-	changed: func(s *sides, t Test) string {
-		return movedValues(s) + ": a distance D of " + text.Number(t.Observed)
-	},
-	bounded: func(_ *sides, t Test) string { return "D is at most " + text.Number(t.CI.Hi) },
-	compare: func(s *sides) (ProfileResult, error) {
-		d := cellDistance(s)
-		return ProfileResult{
-			Result: Result{Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m), EffectSize: d, NReference: s.n, NCurrent: s.m},
-			Lo:     d,
-			Hi:     max(d, largestDistance(s)),
-		}, nil
-	},
-}
+var ksMethod = gapMethod{
+	statistic: func(above, below float64) float64 { return max(above, below) },
+	pValue:    nulldist.KSQuick,
+	// The difference of the two empirical processes is no larger than one Brownian bridge scaled
+	// to the effective size, whatever the distributions: it and an independent normal process
+	// make up that bridge. So the bound on D under no change is a bound on the error of D under any.
+	detectable: nulldist.KSDetectable,
+	noise:      math.Pi * math.Pi / 12, // of the Kolmogorov distribution
+	symbol:     "D",
+	changed:    ": a distance D of ",
+}.method(MethodInfo{
+	Name: MethodKS, Title: "Kolmogorov-Smirnov",
+	Effect: "D is the largest difference between the shares of values up to any one point, from 0 to 1. " +
+		"Its interval is the observed D and, on either side, the limit of the largest error of two empirical distribution functions.",
+})
 
 // KolmogorovSmirnov compares two samples of numbers by the two-sided two-sample
 // Kolmogorov-Smirnov test. The test sees any difference between continuous distributions: of
@@ -80,56 +66,6 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 	h := samples.LargestDistance(r, c)
 	d := float64(h) / (float64(n) * float64(m))
 	return Result{Statistic: d, PValue: nulldist.KS(h, n, m), EffectSize: d, NReference: n, NCurrent: m}, nil
-}
-
-// cellDistance returns D on the cells. The distribution functions are compared at every
-// edge, and on either side of the infinities.
-func cellDistance(s *sides) float64 {
-	d := 0.0
-	for r, c := range s.upTo() {
-		d = max(d, math.Abs(shareDifference(float64(c), float64(s.m), float64(r), float64(s.n))))
-	}
-	return d
-}
-
-// largestDistance returns the largest D that the rows may have: in each cell all values of
-// one side may come before those of the other. A cell of one value has no inside.
-func largestDistance(s *sides) float64 {
-	n, m := float64(s.n), float64(s.m)
-	most := 0.0
-	r, k := float64(s.ref.NegInf), float64(s.cur.NegInf)
-	for i := range s.ref.Cells {
-		nextR, nextK := r+float64(s.ref.Cells[i]), k+float64(s.cur.Cells[i])
-		if !s.cells.axis.Single(i) {
-			most = max(most, shareDifference(nextR, n, k, m), shareDifference(nextK, m, r, n))
-		}
-		r, k = nextR, nextK
-	}
-	return most
-}
-
-// distanceWithoutNoise returns an estimate of the true D. Without any change the mean square
-// of D is π²/12 over the effective size (that of the Kolmogorov distribution), which is taken
-// from its square.
-func distanceWithoutNoise(s *sides, d float64) float64 {
-	return math.Sqrt(withoutNoise(d*d, math.Pi*math.Pi/12/s.effective()))
-}
-
-// distanceBand returns the interval of D. The difference of the two empirical processes is no
-// larger than one Brownian bridge scaled to the effective size, whatever the distributions:
-// it and an independent normal process make up that bridge. So the bound on D under no
-// change is a bound on the error of D under any.
-func distanceBand(s *sides, d, alpha float64) CI {
-	h := ksDetectable(s, alpha)
-	return CI{Lo: max(d-h, 0), Hi: min(d+h, 1), Level: 1 - alpha}
-}
-
-func ksDetectable(s *sides, level float64) float64 {
-	return nulldist.KSDetectable(level, s.effective())
-}
-
-func ksDetectableAt(s *sides, values, level float64) float64 {
-	return nulldist.KSDetectable(level, s.effectiveAt(values))
 }
 
 // movedValues says in words what D and the medians show.

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
-	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // MethodKuiper is Kuiper's test on the cells of a numeric column. Infinities count as values.
@@ -18,40 +17,18 @@ import (
 // cell. A p-value from the smaller V is the larger, so it errs to the side of no drift.
 const MethodKuiper Method = "kuiper"
 
-var kuiperMethod = method{
-	MethodInfo: MethodInfo{
-		Name: MethodKuiper, Title: "Kuiper", Kinds: []Kind{KindNumeric}, Floor: 0.1,
-		Effect: "V is the largest difference between the shares of values in any one interval, from 0 to 1. " +
-			"Its interval is the observed V and, on either side, the limit of its largest error.",
-	},
-	certain: true,
-	measure: func(s *sides, alpha float64) (Test, bool) {
-		v := cellKuiper(s)
-		const mean = math.Pi * math.Pi / 6 // of the square of the limit of V, without any change
-		h := kuiperDetectable(alpha, s.effective())
-		return Test{
-			Statistic: v, PValue: kuiperPValue(v, s.n, s.m, kuiperQuickSteps),
-			Observed: v, EffectSize: math.Sqrt(withoutNoise(v*v, mean/s.effective())),
-			CI: CI{Lo: max(v-h, 0), Hi: min(v+h, 1), Level: 1 - alpha},
-		}, true
-	},
-	detectable: func(s *sides, level float64) float64 { return kuiperDetectable(level, s.effective()) },
-	detectableAt: func(s *sides, values, level float64) float64 {
-		return kuiperDetectable(level, s.effectiveAt(values))
-	},
-	changed: func(s *sides, t Test) string {
-		return movedValues(s) + ": Kuiper's V is " + text.Number(t.Observed)
-	},
-	bounded: func(_ *sides, t Test) string { return "V is at most " + text.Number(t.CI.Hi) },
-	compare: func(s *sides) (ProfileResult, error) {
-		v := cellKuiper(s)
-		return ProfileResult{
-			Result: Result{Statistic: v, PValue: kuiperPValue(v, s.n, s.m, kuiperQuickSteps), EffectSize: v, NReference: s.n, NCurrent: s.m},
-			Lo:     v,
-			Hi:     max(v, largestKuiper(s)),
-		}, nil
-	},
-}
+var kuiperMethod = gapMethod{
+	statistic:  func(above, below float64) float64 { return above + below },
+	pValue:     func(v float64, n, m int) float64 { return kuiperPValue(v, n, m, kuiperQuickSteps) },
+	detectable: kuiperDetectable,
+	noise:      math.Pi * math.Pi / 6,
+	symbol:     "V",
+	changed:    ": Kuiper's V is ",
+}.method(MethodInfo{
+	Name: MethodKuiper, Title: "Kuiper",
+	Effect: "V is the largest difference between the shares of values in any one interval, from 0 to 1. " +
+		"Its interval is the observed V and, on either side, the limit of its largest error.",
+})
 
 // Kuiper compares two samples of numbers by Kuiper's two-sample test ("Tests concerning random
 // points on a circle", 1960). The test is the counterpart of [KolmogorovSmirnov] that sees a
@@ -83,34 +60,6 @@ func Kuiper[F constraints.Float](reference, current []F) (Result, error) {
 	})
 	v := float64(above+below) / (float64(n) * float64(m))
 	return Result{Statistic: v, PValue: kuiperPValue(v, n, m, kuiperSteps), EffectSize: v, NReference: n, NCurrent: m}, nil
-}
-
-// cellKuiper returns V on the cells.
-func cellKuiper(s *sides) float64 {
-	above, below := 0.0, 0.0
-	for r, c := range s.upTo() {
-		d := shareDifference(float64(c), float64(s.m), float64(r), float64(s.n))
-		above, below = max(above, d), max(below, -d)
-	}
-	return above + below
-}
-
-// largestKuiper returns the largest V that the rows may have: in each cell all values of one
-// side may come before those of the other. A cell of one value has no inside.
-func largestKuiper(s *sides) float64 {
-	n, m := float64(s.n), float64(s.m)
-	above, below := 0.0, 0.0
-	r, c := float64(s.ref.NegInf), float64(s.cur.NegInf)
-	for i := range s.ref.Cells {
-		nextR, nextC := r+float64(s.ref.Cells[i]), c+float64(s.cur.Cells[i])
-		if !s.cells.axis.Single(i) {
-			above, below = max(above, shareDifference(nextC, m, r, n)), max(below, shareDifference(nextR, n, c, m))
-		}
-		r, c = nextR, nextC
-		d := shareDifference(c, m, r, n)
-		above, below = max(above, d), max(below, -d)
-	}
-	return min(above+below, 1)
 }
 
 // How many steps an exact p-value may take: about 5 ms for two samples, and 100 µs for two

@@ -13,15 +13,13 @@ import "math"
 // of cells and shrinks with the sample sizes even if nothing changed. Vectors of different
 // length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func KullbackLeibler[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	sum := 0.0
-	for r, c := range p.filledShares() {
-		if r != c {
-			sum += r * (math.Log(r) - math.Log(c))
+	return compareCounts(reference, current, func(p countPair) Result {
+		sum := 0.0
+		for r, c := range p.filledShares() {
+			if r != c {
+				sum += r * (math.Log(r) - math.Log(c))
+			}
 		}
-	}
-	return p.result(max(sum, 0)), nil
+		return p.result(max(sum, 0))
+	})
 }

@@ -111,37 +111,34 @@ type ColumnCounts struct {
 // between the extremes have. A batch without rows is not a mistake.
 func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	if p.ref == nil {
-		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+		return invalid("profile", "is not made by Reference.NewProfile")
 	}
 	if rows < 0 || rows > maxRows-p.rows {
-		return &InputError{Sample: "profile", Index: -1,
-			What: fmt.Sprintf("is given %d rows, want 0 to %d", rows, maxRows-p.rows)}
+		return invalid("profile", "is given %d rows, want 0 to %d", rows, maxRows-p.rows)
 	}
 	tallies := make([]tally, len(p.ref.cells))
 	given := make([]bool, len(tallies))
 	var errs []error
 	for i := range columns {
-		wrong := func(what string) {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", columns[i].Name), Index: -1, What: what})
-		}
-		at, known := p.ref.index[columns[i].Name]
+		name := columns[i].Name
+		at, known := p.ref.index[name]
 		switch {
 		case !known:
-			wrong(fmt.Sprintf("is none of the reference, which has %q", p.ref.Names()))
+			errs = append(errs, invalidColumn(name, "is none of the reference, which has %q", p.ref.Names()))
 			continue
 		case given[at]:
-			wrong("is given twice")
+			errs = append(errs, invalidColumn(name, "is given twice"))
 			continue
 		}
 		given[at] = true
 		var err error
 		if tallies[at], err = columns[i].tally(&p.ref.cells[at], rows); err != nil {
-			wrong(err.Error())
+			errs = append(errs, invalidColumn(name, "%v", err))
 		}
 	}
 	for at, ok := range given {
 		if !ok {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", p.ref.cells[at].name), Index: -1, What: "is missing"})
+			errs = append(errs, invalidColumn(p.ref.cells[at].name, "is missing"))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -158,12 +155,9 @@ func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 // from it, or another profile take it by [Profile.AddCounts]. The result is a copy. An unknown
 // column is an [*InputError].
 func (p *Profile) Counts(column string) (ColumnCounts, error) {
-	if p.ref == nil {
-		return ColumnCounts{}, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
-	}
-	at, known := p.ref.index[column]
-	if !known {
-		return ColumnCounts{}, unknownColumn(column, p.ref)
+	at, err := p.column(column)
+	if err != nil {
+		return ColumnCounts{}, err
 	}
 	t, unit := &p.tallies[at], p.ref.cells[at].unit
 	return ColumnCounts{

@@ -19,15 +19,11 @@ type Profile struct {
 	ref     *Reference
 	rows    int64
 	tallies []tally
-	batch   []Column // of the reference, in its order, during Add
-	// counts is of the levels of each coded column, used again from batch to batch.
-	counts [][]int64
 }
 
 // NewProfile returns a profile without rows on the cells of this reference.
 func (r *Reference) NewProfile() *Profile {
-	n := len(r.cells)
-	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
+	p := &Profile{ref: r, tallies: make([]tally, len(r.cells))}
 	for i := range r.cells {
 		p.tallies[i] = newTally(&r.cells[i])
 	}
@@ -42,87 +38,36 @@ func (r *Reference) NewProfile() *Profile {
 // reference that is not given or is of the other kind, and what [NewReference] refuses in
 // columns. A batch without rows is not a mistake.
 func (p *Profile) Add(columns []Column) error {
-	rows, ok := p.match(columns)
-	if !ok {
-		return p.explain(columns)
-	}
-	if len(p.tallies) == 1 || rows*len(p.tallies) < parallel.Worthwhile { // without a closure, which would be allocated
-		for i := range p.tallies {
-			p.count(i)
-		}
-	} else {
-		parallel.Do(len(p.tallies), rows*len(p.tallies), p.count)
-	}
-	p.rows += int64(rows)
-	clear(p.batch)
-	return nil
-}
-
-// count counts column i of the batch.
-func (p *Profile) count(i int) {
-	p.counts[i] = p.tallies[i].count(&p.ref.cells[i], p.batch[i], p.counts[i])
-}
-
-// match puts the columns of the reference into the batch and returns their number of rows.
-// It reports false if anything is wrong with the columns.
-func (p *Profile) match(columns []Column) (rows int, ok bool) {
-	if p.ref == nil || len(columns) < len(p.batch) {
-		return 0, false
-	}
-	clear(p.batch)
-	found := 0
-	for i, column := range columns {
-		at, known := p.ref.index[column.name]
-		switch {
-		case i > 0 && column.Len() != rows,
-			known && (p.batch[at].name != "" || column.kind != p.ref.cells[at].kind):
-			return 0, false
-		case known:
-			p.batch[at] = column
-			found++
-		}
-		rows = column.Len()
-		// Only these have more that could be wrong.
-		if (column.coded() || !known) && column.check() != nil {
-			return 0, false
-		}
-	}
-	if found < len(columns) { // names that the reference does not have may be given twice
-		if _, err := CheckColumns(columns); err != nil {
-			return 0, false
-		}
-	}
-	return rows, found == len(p.batch) && p.rows+int64(rows) <= maxRows
-}
-
-// explain returns what is wrong with columns that do not match.
-func (p *Profile) explain(columns []Column) error {
 	rows, err := CheckColumns(columns)
-	errs := []error{err}
 	if p.ref == nil {
-		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
-		return errors.Join(errs...)
+		return errors.Join(err, invalid("profile", "is not made by Reference.NewProfile"))
 	}
-	byName := make(map[string]Column, len(columns))
+	errs := []error{err}
+	given := make(map[string]Column, len(columns))
 	for _, column := range columns {
-		byName[column.name] = column
+		given[column.name] = column
 	}
+	batch := make([]Column, len(p.tallies))
 	for i := range p.ref.cells {
 		c := &p.ref.cells[i]
-		column, given := byName[c.name]
+		column, ok := given[c.name]
 		switch {
-		case !given:
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("is missing; the reference has %q, the batch has %q", p.ref.Names(), names(columns))})
+		case !ok:
+			errs = append(errs, invalidColumn(c.name, "is missing; the reference has %q, the batch has %q", p.ref.Names(), names(columns)))
 		case column.kind != c.kind:
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("is %v, want %v as in the reference", column.kind, c.kind)})
+			errs = append(errs, invalidColumn(c.name, "is %v, want %v as in the reference", column.kind, c.kind))
 		}
+		batch[i] = column
 	}
 	if p.rows+int64(rows) > maxRows {
-		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)})
+		errs = append(errs, invalid("profile", "would have more than %d rows", maxRows))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	parallel.Do(len(batch), rows*len(batch), func(i int) { p.tallies[i].count(&p.ref.cells[i], batch[i]) })
+	p.rows += int64(rows)
+	return nil
 }
 
 func names(columns []Column) []string {
@@ -154,29 +99,38 @@ func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
 	}
 	m, err := methodNamed(name, s.cells.kind)
 	if err != nil {
-		return ProfileResult{}, &InputError{Sample: "method", Index: -1, What: err.Error()}
+		return ProfileResult{}, invalid("method", "%v", err)
 	}
 	return m.compare(s)
 }
 
 // sides returns both sides of a column, which have values.
 func (p *Profile) sides(column string) (*sides, error) {
-	if p.ref == nil {
-		return nil, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
-	}
-	i, known := p.ref.index[column]
-	if !known {
-		return nil, unknownColumn(column, p.ref)
+	i, err := p.column(column)
+	if err != nil {
+		return nil, err
 	}
 	s := &sides{cells: &p.ref.cells[i], ref: &p.ref.tallies[i], cur: &p.tallies[i]}
 	s.n, s.m = int(s.ref.values()), int(s.cur.values())
 	switch {
 	case s.n == 0:
-		return nil, &InputError{Sample: "reference", Index: -1, What: fmt.Sprintf("has no values of %q", column)}
+		return nil, invalid("reference", "has no values of %q", column)
 	case s.m == 0:
-		return nil, &InputError{Sample: "current", Index: -1, What: fmt.Sprintf("has no values of %q", column)}
+		return nil, invalid("current", "has no values of %q", column)
 	}
 	return s, nil
+}
+
+// column returns the position of a column.
+func (p *Profile) column(name string) (int, error) {
+	if p.ref == nil {
+		return 0, invalid("profile", "is not made by Reference.NewProfile")
+	}
+	i, known := p.ref.index[name]
+	if !known {
+		return 0, invalidColumn(name, "is unknown; the reference has %q", p.ref.Names())
+	}
+	return i, nil
 }
 
 // Merge adds the rows that the other profile has counted, which stays as it is. The result
@@ -184,13 +138,13 @@ func (p *Profile) sides(column string) (*sides, error) {
 // reference with another fingerprint is [ErrReferenceMismatch].
 func (p *Profile) Merge(other *Profile) error {
 	if p.ref == nil || other == nil || other.ref == nil {
-		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+		return invalid("profile", "is not made by Reference.NewProfile")
 	}
 	if err := sameReference(p.ref, other.ref); err != nil {
 		return err
 	}
 	if p.rows+other.rows > maxRows {
-		return &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)}
+		return invalid("profile", "would have more than %d rows", maxRows)
 	}
 	for i := range p.tallies {
 		p.tallies[i].merge(&other.tallies[i])

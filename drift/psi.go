@@ -32,11 +32,7 @@ var psiMethod = divergence{
 // nothing changed: compare values only between like tables. Vectors of different length, a
 // negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
 func PSI[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.psiResult(), nil
+	return compareCounts(reference, current, countPair.psiResult)
 }
 
 func (p countPair) psiResult() Result { return p.result(p.psi()) }

@@ -60,14 +60,13 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 		}
 	}
 	if cfg.Cells < minCells || cfg.Cells > maxCells {
-		errs = append(errs, &InputError{Sample: "ReferenceConfig.Cells", Index: -1,
-			What: fmt.Sprintf("is %d, want %d to %d", cfg.Cells, minCells, maxCells)})
+		errs = append(errs, invalid("ReferenceConfig.Cells", "is %d, want %d to %d", cfg.Cells, minCells, maxCells))
 	}
 	switch {
 	case len(columns) == 0:
-		errs = append(errs, &InputError{Sample: "reference", Index: -1, What: "has no columns"})
+		errs = append(errs, invalid("reference", "has no columns"))
 	case rows == 0:
-		errs = append(errs, &InputError{Sample: "reference", Index: -1, What: "has no rows"})
+		errs = append(errs, invalid("reference", "has no rows"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -87,7 +86,7 @@ func fitColumn(column Column, k int) columnContent {
 	}
 	c := fitted.cells()
 	fitted.Counts = newTally(&c)
-	fitted.Counts.count(&c, column, nil)
+	fitted.Counts.count(&c, column)
 	return fitted
 }
 
@@ -101,12 +100,6 @@ func (r *Reference) Names() []string {
 		names[i] = r.cells[i].name
 	}
 	return names
-}
-
-// unknownColumn returns the error for a column that the reference does not have.
-func unknownColumn(name string, r *Reference) error {
-	return &InputError{Sample: fmt.Sprintf("column %q", name), Index: -1,
-		What: fmt.Sprintf("is unknown; the reference has %q", r.Names())}
 }
 
 // Fingerprint returns the SHA-256, in hexadecimal, over all that the reference holds. Two
@@ -191,7 +184,7 @@ func (r *Reference) content() referenceContent {
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
-		read.axis, read.unit = counting.NewAxis(c.Numbers.Edges), c.Numbers.Unit
+		read.axis, read.unit = counting.Axis{Edges: c.Numbers.Edges}, c.Numbers.Unit
 		read.locator = counting.NewLocator(c.Numbers.Edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))

@@ -32,6 +32,16 @@ func (e *InputError) Error() string {
 // Unwrap returns [ErrInvalidInput].
 func (e *InputError) Unwrap() error { return ErrInvalidInput }
 
+// invalid returns an [*InputError] about a sample as a whole.
+func invalid(sample, format string, args ...any) error {
+	return &InputError{Sample: sample, Index: -1, What: fmt.Sprintf(format, args...)}
+}
+
+// invalidColumn is invalid for the column of this name.
+func invalidColumn(name, format string, args ...any) error {
+	return invalid(fmt.Sprintf("column %q", name), format, args...)
+}
+
 // Result is the outcome of comparing a current sample with a reference sample.
 type Result struct {
 	// Statistic is the method's own number, in the units that the method names.

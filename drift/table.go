@@ -159,8 +159,8 @@ func (p countPair) homogeneity() float64 {
 	if p.exact() {
 		return p.fisher()
 	}
-	_, pValue := p.chiSquare()
-	return max(pValue, nulldist.ChiSquare(p.logLikelihoodRatio()/p.williams(), len(p.r)-1))
+	smaller := min(p.chiSquare(), p.logLikelihoodRatio()/p.williams())
+	return nulldist.ChiSquare(smaller, len(p.r)-1)
 }
 
 // exact says that Fisher's test takes the place of the limit.

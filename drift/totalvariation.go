@@ -8,9 +8,5 @@ package drift
 // Empty cells need no rule here. Vectors of different length, a negative or non-finite
 // count, or a sum outside [1, 2^53] is an [*InputError].
 func TotalVariation[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.result(p.totalVariation()), nil
+	return compareCounts(reference, current, func(p countPair) Result { return p.result(p.totalVariation()) })
 }

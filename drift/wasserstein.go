@@ -32,7 +32,7 @@ var wassersteinMethod = method{
 	},
 	unbounded: true,
 	measure: func(s *sides, alpha float64) (Test, bool) {
-		d := cellDistance(s)
+		d := max(s.gaps())
 		observed, effect, deviation := scaledWasserstein(s.cells, s.ref, s.cur)
 		t := Test{
 			Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m),
@@ -41,8 +41,8 @@ var wassersteinMethod = method{
 		t.CI.Lo = min(t.CI.Lo, effect)
 		return t, true
 	},
-	detectable:   ksDetectable,
-	detectableAt: ksDetectableAt,
+	detectable:   ksMethod.detectable,
+	detectableAt: ksMethod.detectableAt,
 	changed: func(s *sides, t Test) string {
 		moved := fmt.Sprintf("The values moved by %s standard deviations", text.Number(t.Observed))
 		// Means that differ by less than a millionth of the deviation stayed, but for rounding.
@@ -59,7 +59,7 @@ var wassersteinMethod = method{
 		n, m := s.finite()
 		for name, values := range map[string]int64{"reference": n, "current": m} {
 			if values == 0 {
-				return ProfileResult{}, &InputError{Sample: name, Index: -1, What: fmt.Sprintf("has no finite values of %q", s.cells.name)}
+				return ProfileResult{}, invalid(name, "has no finite values of %q", s.cells.name)
 			}
 		}
 		w := cellWasserstein(s.cells, s.ref, s.cur)

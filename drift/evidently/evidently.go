@@ -11,6 +11,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 	"github.com/selfheal-ml/selfheal/drift/internal/pairs"
+	"github.com/selfheal-ml/selfheal/drift/twosample"
 )
 
 // Config tunes [Preset]. The zero Config is valid.
@@ -139,64 +140,45 @@ func compare(p pairs.Pair) (ColumnReport, error) {
 		c.Reason = fmt.Sprintf("There are %v values in the reference and %v now.", t.n, t.m)
 		return c, nil
 	}
-	distinct := len(t.reference)
-	switch {
+	var result drift.Result
+	var err error
+	switch distinct := len(t.reference); {
 	case t.n > small && numeric && distinct > few:
-		result, err := drift.Wasserstein1(r, k)
-		if err != nil {
-			return ColumnReport{}, err
-		}
-		var moments counting.Moments
-		for _, x := range r {
-			moments.Add(x)
-		}
-		c.Method, c.Threshold = MethodWasserstein, 0.1
-		c.Score = min(result.Statistic/max(moments.Std(), 0.001), math.MaxFloat64)
+		moments := counting.MomentsOf(r)
+		result, err = drift.Wasserstein1(r, k)
+		c.Method, c.Score = MethodWasserstein, min(result.Statistic/max(moments.Std(), 0.001), math.MaxFloat64)
 	case t.n > small:
-		result, err := drift.JensenShannon(t.reference, t.current)
-		if err != nil {
-			return ColumnReport{}, err
-		}
-		c.Method, c.Threshold = MethodJensenShannon, 0.1
-		c.Score = result.Statistic * math.Sqrt(math.Ln2) // from base 2 to base e
+		result, err = drift.JensenShannon(t.reference, t.current)
+		c.Method, c.Score = MethodJensenShannon, result.Statistic*math.Sqrt(math.Ln2) // from base 2 to base e
 	case numeric && distinct > few:
-		result, err := drift.KolmogorovSmirnov(r, k)
-		if err != nil {
-			return ColumnReport{}, err
-		}
-		c.Method, c.Threshold = MethodKS, 0.05
-		c.Score = result.PValue
+		result, err = drift.KolmogorovSmirnov(r, k)
+		c.Method, c.Score = MethodKS, result.PValue
 	case distinct > 2:
-		c.Method, c.Threshold = MethodChiSquare, 0.05
-		c.Score = t.goodnessOfFit()
+		c.Method, c.Score = MethodChiSquare, t.goodnessOfFit()
 	default:
-		c.Method, c.Threshold = MethodZ, 0.05
-		c.Score = t.twoProportions()
+		result, err = t.twoProportions()
+		c.Method, c.Score = MethodZ, result.PValue
 	}
+	c.Threshold = 0.05
 	switch c.Method {
 	case MethodWasserstein, MethodJensenShannon:
+		c.Threshold = 0.1
 		c.Drifted = c.Score >= c.Threshold
 	case MethodKS:
 		c.Drifted = c.Score <= c.Threshold
 	default:
 		c.Drifted = c.Score < c.Threshold
 	}
-	return c, nil
+	return c, err
 }
 
 // finite returns the finite values.
 func finite(values []float64) []float64 {
-	var kept []float64
-	for _, x := range values {
-		if !math.IsNaN(x) && !math.IsInf(x, 0) {
-			kept = append(kept, x)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }
 
-func frequencies[K comparable](values []K) map[K]int {
-	counts := make(map[K]int)
+func frequencies(values []float64) map[float64]int {
+	counts := make(map[float64]int)
 	for _, v := range values {
 		counts[v]++
 	}
@@ -250,14 +232,11 @@ func (t table) goodnessOfFit() float64 {
 	return nulldist.ChiSquare(x2, len(t.reference)-1)
 }
 
-// twoProportions is the p-value of the pooled z test on the share of the second of two
-// values.
-func (t table) twoProportions() float64 {
-	if len(t.reference) < 2 {
-		return 1
+// twoProportions is the test of the share of the second of two values.
+func (t table) twoProportions() (drift.Result, error) {
+	var r, c [2]int
+	for i := range t.reference {
+		r[i], c[i] = int(t.reference[i]), int(t.current[i])
 	}
-	a, b := t.reference[1]/t.n, t.current[1]/t.m
-	pooled := (t.reference[1] + t.current[1]) / (t.n + t.m)
-	z := (a - b) / math.Sqrt(pooled*(1-pooled)*(1/t.n+1/t.m))
-	return nulldist.NormalTwoSided(z)
+	return twosample.TwoProportionZ(r, c)
 }

@@ -33,16 +33,15 @@ const (
 // go together, which no test of single columns can see.
 //
 // The classifier is a linear discriminant with a ridge. Its features are the normal scores of
-// numbers, whether a value is missing, and the 20 most frequent levels of each category. If there
-// are few features, their squares and products are features too, up to 120 in all. The rows are
-// divided into ten blocks in random order. The classifier learns from block after block, and
-// scores each block from the fifth on before it learns from the block.
+// numbers, whether a value is missing, and the 20 most frequent levels of each category, with
+// their squares and products if these are at most 120 in all. The rows are divided into ten
+// blocks in random order. The classifier learns from block after block, and scores each block
+// from the fifth on before it learns from the block.
 //
 // PValue is one-sided, from the sum of the Mann-Whitney statistics of the scored blocks. If
 // nothing changed, each statistic has mean 0 and variance 1 given the blocks before, so the sum
 // is close to normal whatever the classifier (a martingale; Dawid, "The prequential approach",
-// 1984). No permutations are needed, so p-values can be very small. NReference and NCurrent count
-// the rows scored.
+// 1984). PValue can be very small. NReference and NCurrent count the rows scored.
 //
 // Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
 // than 40 rows on a side are an [*drift.InputError]. Columns that do not vary play no part.
@@ -53,7 +52,7 @@ func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResu
 	}
 	all := [2]int{len(f.rows[0]), len(f.rows[1])}
 	features := withProducts(f.encode(all), all)
-	parts := make([]float64, len(f.pairs))
+	parts := make([]float64, len(f.columns[0]))
 	result := DomainResult{Result: drift.Result{Statistic: 0.5, PValue: 1}}
 	if len(features) == 0 {
 		result.Result.NReference, result.Result.NCurrent = all[0], all[1]
@@ -69,12 +68,7 @@ func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResu
 		}
 		if block >= domainFirstTest {
 			weights := d.weights()
-			var sorted [2][]float64
-			for side := range sorted {
-				sorted[side] = scores(x[side], weights)
-				slices.Sort(sorted[side])
-			}
-			u := samples.NewRanks(sorted[0], sorted[1])
+			u := samples.NewRanks(sortedScores(x[0], weights), sortedScores(x[1], weights))
 			if variance := u.Variance(); variance > 0 {
 				z += (u.Wins - u.N*u.M/2) / math.Sqrt(variance)
 			}
@@ -137,33 +131,27 @@ func (d *discriminant) learn(x [2]*mat.Dense) {
 func (d *discriminant) weights() *mat.VecDense {
 	n := d.gram.SymmetricDim()
 	total := d.rows[0] + d.rows[1]
-	difference := mat.NewVecDense(n, nil)
-	mean := mat.NewVecDense(n, nil)
-	for j := range n {
-		difference.SetVec(j, d.sums[1].AtVec(j)/d.rows[1]-d.sums[0].AtVec(j)/d.rows[0])
-		mean.SetVec(j, (d.sums[0].AtVec(j)+d.sums[1].AtVec(j))/total)
-	}
+	var mean, difference, weights mat.VecDense
+	mean.AddVec(d.sums[0], d.sums[1])
+	mean.ScaleVec(1/total, &mean)
+	difference.ScaleVec(1/d.rows[1], d.sums[1])
+	difference.AddScaledVec(&difference, -1/d.rows[0], d.sums[0])
 	covariance := mat.NewSymDense(n, nil)
 	covariance.ScaleSym(1/total, d.gram)
-	covariance.SymRankOne(covariance, -1, mean)
+	covariance.SymRankOne(covariance, -1, &mean)
 	for j := range n {
 		covariance.SetSym(j, j, covariance.At(j, j)+domainRidge)
 	}
 	var factor mat.Cholesky
-	weights := mat.NewVecDense(n, nil)
-	if !factor.Factorize(covariance) || factor.SolveVecTo(weights, difference) != nil {
-		return difference // not so sharp, but as valid
+	if !factor.Factorize(covariance) || factor.SolveVecTo(&weights, &difference) != nil {
+		return &difference // not so sharp, but as valid
 	}
-	return weights
+	return &weights
 }
 
-func scores(x *mat.Dense, weights *mat.VecDense) []float64 {
-	rows, _ := x.Dims()
+// sortedScores returns the scores of rows in ascending order.
+func sortedScores(x *mat.Dense, weights *mat.VecDense) []float64 {
 	var s mat.VecDense
 	s.MulVec(x, weights)
-	list := make([]float64, rows)
-	for i := range list {
-		list[i] = s.AtVec(i)
-	}
-	return list
+	return slices.Sorted(slices.Values(s.RawVector().Data))
 }

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
 
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/selfheal-ml/selfheal/drift"
@@ -50,9 +52,8 @@ const (
 
 // frame holds the rows of both sides as vectors of features, in random order.
 type frame struct {
-	names []string
-	pairs []pairs.Pair
-	rows  [2][]int // the rows taken of either side
+	columns [2][]drift.Column // of either side, in the order of the reference
+	rows    [2][]int          // the rows taken of either side
 }
 
 // newFrame checks the columns and draws the rows.
@@ -77,14 +78,15 @@ func newFrame(reference, current []drift.Column, cfg Config) (frame, Config, err
 		return frame{}, cfg, &drift.InputError{Sample: "reference", Index: -1,
 			What: fmt.Sprintf("has %d columns, want at most %d", len(matched), maxEncoded)}
 	}
-	f := frame{pairs: matched, names: pairs.Names(reference)}
+	var f frame
+	for _, pair := range matched {
+		f.columns[0] = append(f.columns[0], pair.Reference)
+		f.columns[1] = append(f.columns[1], pair.Current)
+	}
 	most := max(min(cfg.MaxRows, maxEntries/f.featuresAtMost()), minMultivariateRows)
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0x6d756c7469))
 	for side, columns := range [2][]drift.Column{reference, current} {
-		n := matched[0].Reference.Len()
-		if side == 1 {
-			n = matched[0].Current.Len()
-		}
+		n := columns[0].Len()
 		if n < minMultivariateRows {
 			return frame{}, cfg, &drift.InputError{Sample: [2]string{"reference", "current"}[side], Index: -1,
 				What: fmt.Sprintf("has %d rows in %d columns, want at least %d", n, len(columns), minMultivariateRows)}
@@ -97,8 +99,8 @@ func newFrame(reference, current []drift.Column, cfg Config) (frame, Config, err
 // featuresAtMost bounds the number of features, with products.
 func (f *frame) featuresAtMost() int {
 	n := 0
-	for _, pair := range f.pairs {
-		if pair.Reference.Kind() == drift.KindNumeric {
+	for _, c := range f.columns[0] {
+		if c.Kind() == drift.KindNumeric {
 			n += 2
 		} else {
 			n += maxEncodedLevels + 1
@@ -136,7 +138,7 @@ func (f *frame) encode(base [2]int) []feature {
 		x := feature{columns: [2]int{candidate.column, candidate.column}}
 		for side := range f.rows {
 			x.values[side] = make([]float64, len(f.rows[side]))
-			c := f.side(candidate.column, side)
+			c := f.columns[side][candidate.column]
 			for i, row := range f.rows[side] {
 				x.values[side][i] = candidate.value(c, row)
 			}
@@ -150,12 +152,13 @@ func (f *frame) encode(base [2]int) []feature {
 
 func (f *frame) candidates(base [2]int) []candidate {
 	var list []candidate
-	for i := range f.pairs {
+	for i, c := range f.columns[0] {
 		indicate := func(is func(c drift.Column, row int) bool) {
 			share := f.share(i, base, is)
-			list = append(list, candidate{i, share * (1 - share), func(c drift.Column, row int) float64 { return indicator(is(c, row)) }})
+			value := func(c drift.Column, row int) float64 { return indicator(is(c, row)) }
+			list = append(list, candidate{i, share * (1 - share), value})
 		}
-		if f.pairs[i].Reference.Kind() == drift.KindNumeric {
+		if c.Kind() == drift.KindNumeric {
 			score := f.normalScore(i, base)
 			list = append(list, candidate{i, 1, func(c drift.Column, row int) float64 { return score(c.Numbers()[row]) }})
 			indicate(func(c drift.Column, row int) bool { return math.IsNaN(c.Numbers()[row]) })
@@ -179,20 +182,13 @@ func (f *frame) candidates(base [2]int) []candidate {
 func (f *frame) share(column int, base [2]int, is func(c drift.Column, row int) bool) float64 {
 	var so, all float64
 	for side, n := range base {
-		c := f.side(column, side)
+		c := f.columns[side][column]
 		for _, row := range f.rows[side][:n] {
 			so += indicator(is(c, row))
 			all++
 		}
 	}
 	return so / all
-}
-
-func (f *frame) side(column, side int) drift.Column {
-	if side == 0 {
-		return f.pairs[column].Reference
-	}
-	return f.pairs[column].Current
 }
 
 func indicator(is bool) float64 {
@@ -207,7 +203,7 @@ func indicator(is bool) float64 {
 func (f *frame) normalScore(column int, base [2]int) func(float64) float64 {
 	var sorted []float64
 	for side, n := range base {
-		numbers := f.side(column, side).Numbers()
+		numbers := f.columns[side][column].Numbers()
 		for _, row := range f.rows[side][:n] {
 			if !math.IsNaN(numbers[row]) {
 				sorted = append(sorted, numbers[row])
@@ -229,18 +225,14 @@ func (f *frame) normalScore(column int, base [2]int) func(float64) float64 {
 func (f *frame) frequentLevels(column int, base [2]int) []string {
 	counts := make(map[string]int)
 	for side, n := range base {
-		c := f.side(column, side)
+		c := f.columns[side][column]
 		for _, row := range f.rows[side][:n] {
 			if name, present := c.Level(row); present {
 				counts[name]++
 			}
 		}
 	}
-	levels := make([]string, 0, len(counts))
-	for name := range counts {
-		levels = append(levels, name)
-	}
-	slices.SortFunc(levels, func(a, b string) int {
+	levels := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	return levels[:min(len(levels), maxEncodedLevels)]
@@ -249,16 +241,7 @@ func (f *frame) frequentLevels(column int, base [2]int) []string {
 // standardise gives the feature the mean 0 and the standard deviation 1 on the base, and
 // reports whether it varies there at all.
 func (x *feature) standardise(base [2]int) bool {
-	var n, mean, square float64
-	for side := range x.values {
-		for _, v := range x.values[side][:base[side]] {
-			n++
-			d := v - mean
-			mean += d / n
-			square += d * (v - mean)
-		}
-	}
-	std := math.Sqrt(square / n)
+	mean, std := stat.PopMeanStdDev(slices.Concat(x.values[0][:base[0]], x.values[1][:base[1]]), nil)
 	if !(std > 1e-9) {
 		return false
 	}
@@ -315,7 +298,7 @@ func (f *frame) contributions(parts []float64) []Contribution {
 	}
 	list := make([]Contribution, len(parts))
 	for i, part := range parts {
-		list[i].Column = f.names[i]
+		list[i].Column = f.columns[0][i].Name()
 		if sum > 0 {
 			list[i].Share = max(part, 0) / sum
 		}

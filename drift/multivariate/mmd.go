@@ -8,7 +8,10 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
@@ -38,13 +41,6 @@ const (
 	// are tied.
 	mmdRounding = 1e-12
 )
-
-func (c MMDConfig) withDefaults() MMDConfig {
-	if c.Permutations == 0 {
-		c.Permutations = defaultPermutations
-	}
-	return c
-}
 
 // validate reports every violation, joined.
 func (c MMDConfig) validate() error {
@@ -82,7 +78,9 @@ func (c MMDConfig) validate() error {
 // different lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose
 // Index is that of the row. An invalid MMDConfig is an error that names each field.
 func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
-	cfg = cfg.withDefaults()
+	if cfg.Permutations == 0 {
+		cfg.Permutations = defaultPermutations
+	}
 	if err := cfg.validate(); err != nil {
 		return drift.Result{}, fmt.Errorf("multivariate: invalid MMDConfig: %w", err)
 	}
@@ -100,13 +98,13 @@ func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
 	}
 	points.divide(cfg.Width)
 	groups := newGroups(len(reference), len(current), cfg.Permutations, rng)
-	var sums mmdSums
+	sums := mmdSums{within: make([]float64, groups.ways), rows: make([]float64, groups.ways)}
 	if cfg.Features == 0 {
-		sums = points.kernelSums(groups)
+		sums.addKernel(points, groups)
 	} else {
-		sums = points.featureSums(groups, cfg.Features, rng)
+		sums.addFeatures(points, groups, cfg.Features, rng)
 	}
-	estimates := groups.estimates(sums)
+	estimates := groups.estimates(&sums)
 	result.Statistic = estimates[0]
 	result.EffectSize = math.Sqrt(max(estimates[0], 0) / 2)
 	asLarge := 0
@@ -133,14 +131,11 @@ func newPointSet(reference, current [][]float64) (*pointSet, error) {
 	if p.columns == 0 {
 		return nil, &drift.InputError{Sample: "reference", Index: 0, What: "has no columns, want at least one"}
 	}
-	p.values = make([]float64, 0, p.rows*p.columns)
-	if err := p.add("reference", reference); err != nil {
-		return nil, err
+	err := p.add("reference", reference)
+	if err == nil {
+		err = p.add("current", current)
 	}
-	if err := p.add("current", current); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, err
 }
 
 func (p *pointSet) add(name string, rows [][]float64) error {
@@ -180,11 +175,7 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 		}
 	}
 	slices.Sort(distances)
-	middle := len(distances) / 2
-	if median := distances[middle]; median > 0 {
-		if len(distances)%2 == 0 {
-			median = median/2 + distances[middle-1]/2
-		}
+	if median := counting.QuantileOf(distances, 0.5); median > 0 {
 		return median
 	}
 	mean := 0.0
@@ -195,21 +186,7 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 }
 
 // distance is the Euclidean distance, at most the largest float64.
-func distance(a, b []float64) float64 {
-	sum := 0.0
-	for i, x := range a {
-		d := x - b[i]
-		sum += d * d
-	}
-	if sum > 0 && !math.IsInf(sum, 1) {
-		return math.Sqrt(sum)
-	}
-	exact := 0.0
-	for i, x := range a {
-		exact = math.Hypot(exact, x/2-b[i]/2)
-	}
-	return min(2*exact, math.MaxFloat64)
-}
+func distance(a, b []float64) float64 { return min(floats.Distance(a, b, 2), math.MaxFloat64) }
 
 // groups are ways to divide the rows into two samples of the given sizes, the first of them
 // the observed one. Only the rows of the smaller sample are noted.
@@ -254,7 +231,7 @@ type mmdSums struct {
 }
 
 // estimates returns the unbiased estimate of MMD² for each way.
-func (g *groups) estimates(s mmdSums) []float64 {
+func (g *groups) estimates(s *mmdSums) []float64 {
 	n, m := float64(g.first), float64(g.second)
 	estimates := make([]float64, g.ways)
 	for way := range estimates {
@@ -275,9 +252,8 @@ func addTo(sums []float64, a, b []uint64, x float64) {
 	}
 }
 
-// kernelSums takes each pair of rows once and adds its kernel to all ways at the same time.
-func (p *pointSet) kernelSums(g *groups) mmdSums {
-	s := mmdSums{within: make([]float64, g.ways), rows: make([]float64, g.ways)}
+// addKernel takes each pair of rows once and adds its kernel to all ways at the same time.
+func (s *mmdSums) addKernel(p *pointSet, g *groups) {
 	rowSums := make([]float64, p.rows)
 	for i := range p.rows {
 		a, inA := p.row(i), g.of(i)
@@ -297,14 +273,12 @@ func (p *pointSet) kernelSums(g *groups) mmdSums {
 		s.total += sum / 2
 		addTo(s.rows, g.of(i), g.of(i), sum)
 	}
-	return s
 }
 
-// featureSums does the same for the kernel that is the mean of cos(w·(x-y)) over random w.
-// The sum over all pairs of a sample is then a squared length, that of the sum of its rows'
-// features, less the share of each row with itself.
-func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums {
-	s := mmdSums{within: make([]float64, g.ways), rows: make([]float64, g.ways)}
+// addFeatures adds the kernel that is the mean of cos(w·(x-y)) over random w. The sum over all
+// pairs of a sample is then a squared length, that of the sum of its rows' features, less the
+// share of each row with itself.
+func (s *mmdSums) addFeatures(p *pointSet, g *groups, features int, rng *rand.Rand) {
 	n := float64(g.first)
 	for way := range g.ways {
 		s.within[way], s.rows[way] = -n/2, -n
@@ -324,13 +298,8 @@ func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums 
 			sin, cos := math.Sincos(dot(frequency, p.row(i)))
 			allCos += cos
 			allSin += sin
-			for word, in := range g.of(i) {
-				for ; in != 0; in &= in - 1 {
-					way := word*64 + bits.TrailingZeros64(in)
-					cosines[way] += cos
-					sines[way] += sin
-				}
-			}
+			addTo(cosines, g.of(i), g.of(i), cos)
+			addTo(sines, g.of(i), g.of(i), sin)
 		}
 		for way, cos := range cosines {
 			sin := sines[way]
@@ -339,15 +308,11 @@ func (p *pointSet) featureSums(g *groups, features int, rng *rand.Rand) mmdSums 
 		}
 		s.total += weight * (allCos*allCos + allSin*allSin) / 2
 	}
-	return s
 }
 
 // dot is the product of two vectors, kept finite so that it has a sine.
 func dot(a, b []float64) float64 {
-	sum := 0.0
-	for i, x := range a {
-		sum += x * b[i]
-	}
+	sum := floats.Dot(a, b)
 	if math.IsNaN(sum) {
 		return math.MaxFloat64
 	}

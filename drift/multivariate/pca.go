@@ -2,9 +2,9 @@ package multivariate
 
 import (
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -53,7 +53,7 @@ func PCAReconstruction(reference, current []drift.Column, cfg Config) (Reconstru
 	before := newResidual(matrix(features, 0, half, len(f.rows[0])), components)
 	after := newResidual(matrix(features, 1, 0, len(f.rows[1])), components)
 
-	parts := make([]float64, len(f.pairs))
+	parts := make([]float64, len(f.columns[0]))
 	for j, feature := range features {
 		parts[feature.columns[0]] += after.byFeature[j] - before.byFeature[j]
 	}
@@ -105,17 +105,16 @@ func newResidual(x, components *mat.Dense) residual {
 	var reduced, restored mat.Dense
 	reduced.Mul(x, components)
 	restored.Mul(&reduced, components.T())
+	restored.Sub(x, &restored)
 	rows, features := x.Dims()
 	r := residual{errors: make([]float64, rows), byFeature: make([]float64, features)}
-	for i := range rows {
-		square := 0.0
-		for j := range features {
-			d := x.At(i, j) - restored.At(i, j)
-			square += d * d
-			r.byFeature[j] += d * d / float64(rows)
-		}
-		r.errors[i] = math.Sqrt(square)
-		r.mean += r.errors[i] / float64(rows)
+	for i := range r.errors {
+		r.errors[i] = mat.Norm(restored.RowView(i), 2)
 	}
+	for j := range r.byFeature {
+		column := restored.ColView(j)
+		r.byFeature[j] = mat.Dot(column, column) / float64(rows)
+	}
+	r.mean = stat.Mean(r.errors, nil)
 	return r
 }

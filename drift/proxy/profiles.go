@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -54,27 +55,22 @@ func MeasureProfiles(buckets []Bucket, columns Columns) (Metrics, error) {
 	ref, errs := checkBuckets(buckets)
 	errs = append(errs, columns.check()...)
 	l, wrong := newLayout(ref, columns)
-	if err := errors.Join(append(errs, wrong...)...); err != nil {
+	if err := errors.Join(append(errs, wrong...)...); err != nil || len(buckets) == 0 {
 		return Metrics{}, err
 	}
-	counted, err := answersOf(buckets, l)
-	if err != nil {
+	total, err := merged(buckets, l)
+	if err != nil || total.rows == 0 {
 		return Metrics{}, err
 	}
-	total := answers{columns: l}
-	for _, a := range counted {
-		total.merge(a)
-	}
-	p := Metrics{Volume: total.rows}
-	if p.Volume == 0 {
-		return p, nil
-	}
+	p := Metrics{Volume: total.rows, Classes: total.classShares(), Scores: total.summarise()}
 	p.PositiveRate, _ = total.positiveRate()
-	p.Classes = total.classShares()
-	p.Scores = total.summarise()
 	end := slices.MaxFunc(buckets, func(x, y Bucket) int { return x.To.Compare(y.To) }).To
-	for _, hours := range []int{1, 6, 24} {
-		p.Trends = append(p.Trends, bucketTrend(buckets, counted, l, end, hours))
+	for _, hours := range trendHours {
+		trend, err := bucketTrend(buckets, l, end, hours)
+		if err != nil {
+			return Metrics{}, err
+		}
+		p.Trends = append(p.Trends, trend)
 	}
 	return p, nil
 }
@@ -112,17 +108,10 @@ func (c Columns) check() []error {
 	return errs
 }
 
-// answers are those that profiles counted, added up.
-type answers struct {
-	columns *layout
-	rows    int
-	scores  counts
-	classes counts
-}
-
 // layout says how the columns of the answers are counted.
 type layout struct {
 	Columns
+	ref          *drift.Reference
 	score, class *drift.ColumnLayout // nil without
 	axis         counting.Axis       // of the scores
 	positive     int                 // cell of the positive class, -1 without
@@ -131,7 +120,7 @@ type layout struct {
 // newLayout finds the columns in the reference, if there is one. It returns what is wrong with
 // their names.
 func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) {
-	l = &layout{Columns: columns, positive: -1}
+	l = &layout{Columns: columns, ref: ref, positive: -1}
 	if ref == nil {
 		return l, nil
 	}
@@ -152,7 +141,7 @@ func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) 
 		return nil
 	}
 	if l.score = find("Score", columns.Score, drift.KindNumeric); l.score != nil {
-		l.axis = counting.NewAxis(l.score.Edges)
+		l.axis = counting.Axis{Edges: l.score.Edges}
 	}
 	if l.class = find("Class", columns.Class, drift.KindCategorical); l.class != nil && columns.Positive != "" {
 		if l.positive = slices.Index(l.class.Levels, columns.Positive); l.positive < 0 {
@@ -163,112 +152,83 @@ func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) 
 	return l, errs
 }
 
-// counts are those of one column.
-type counts struct {
-	cells                  []int64
-	negInf, posInf, unseen int64
-	moments                counting.Moments
+// answers are those that a profile counted.
+type answers struct {
+	*layout
+	rows            int
+	scores, classes drift.ColumnCounts // without a column nothing is counted
+	moments         counting.Moments   // of the finite scores
 }
 
-// countsOf returns the counts of a column in a profile; none without a column.
-func countsOf(p *drift.Profile, column *drift.ColumnLayout) (counts, error) {
-	if column == nil {
-		return counts{}, nil
-	}
-	c, err := p.Counts(column.Name)
-	k := counts{cells: c.Cells, negInf: c.NegInf, posInf: c.PosInf, unseen: c.Unseen}
-	if err == nil && column.Kind == drift.KindNumeric {
-		k.moments = counting.Moments{Min: c.Min, Max: c.Max, Centre: column.Centre}
-		for _, n := range c.Cells {
-			k.moments.N += n
-		}
-		k.moments.Sum.SetUnits(c.Sum, column.Exponent)
-		k.moments.Squares.SetUnits(c.Squares, 2*column.Exponent)
-	}
-	return k, err
-}
-
-func (c *counts) merge(other *counts) {
-	if c.cells == nil {
-		c.cells = make([]int64, len(other.cells))
-	}
-	for i, n := range other.cells {
-		c.cells[i] += n
-	}
-	c.negInf, c.posInf, c.unseen = c.negInf+other.negInf, c.posInf+other.posInf, c.unseen+other.unseen
-	c.moments.Merge(&other.moments)
-}
-
-// values returns the number of answers that are not missing.
-func (c *counts) values() int64 {
-	n := c.negInf + c.posInf + c.unseen
-	for _, count := range c.cells {
-		n += count
-	}
-	return n
-}
-
-// answersOf returns the answers that each of the buckets counted.
-func answersOf(buckets []Bucket, l *layout) ([]*answers, error) {
-	all := make([]*answers, len(buckets))
-	for i, b := range buckets {
-		scores, err := countsOf(b.Profile, l.score)
-		if err != nil {
+// merged returns the answers of all buckets.
+func merged(buckets []Bucket, l *layout) (*answers, error) {
+	total := l.ref.NewProfile()
+	for _, b := range buckets {
+		if err := total.Merge(b.Profile); err != nil {
 			return nil, err
 		}
-		classes, err := countsOf(b.Profile, l.class)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = &answers{columns: l, rows: b.Profile.Rows(), scores: scores, classes: classes}
 	}
-	return all, nil
+	return answersOf(total, l)
 }
 
-func (a *answers) merge(other *answers) {
-	a.rows += other.rows
-	a.scores.merge(&other.scores)
-	a.classes.merge(&other.classes)
+func answersOf(p *drift.Profile, l *layout) (*answers, error) {
+	a := &answers{layout: l, rows: p.Rows()}
+	var err error
+	if l.class != nil {
+		if a.classes, err = p.Counts(l.class.Name); err != nil {
+			return nil, err
+		}
+	}
+	if l.score == nil {
+		return a, nil
+	}
+	if a.scores, err = p.Counts(l.score.Name); err != nil {
+		return nil, err
+	}
+	c := &a.scores
+	a.moments = counting.Moments{N: a.values(c) - c.NegInf - c.PosInf, Min: c.Min, Max: c.Max, Centre: l.score.Centre}
+	a.moments.Sum.SetUnits(c.Sum, l.score.Exponent)
+	a.moments.Squares.SetUnits(c.Squares, 2*l.score.Exponent)
+	return a, nil
 }
+
+// values returns the number of answers that are not missing in a column.
+func (a *answers) values(of *drift.ColumnCounts) int64 { return int64(a.rows) - of.Missing }
 
 // scored reports whether there are finite scores.
-func (a *answers) scored() bool { return a.scores.moments.N > 0 }
+func (a *answers) scored() bool { return a.moments.N > 0 }
 
 // spread returns the shares of the scores on the intervals that the bounds divide.
 func (a *answers) spread(at ...float64) []float64 {
 	s := &a.scores
-	return a.columns.axis.Spread(s.cells, s.negInf, s.posInf, &s.moments, at)
+	return a.axis.Spread(s.Cells, s.NegInf, s.PosInf, &a.moments, at)
 }
 
 // positiveRate returns the rate, nil if it is not known, and the number of answers that it is
 // a share of.
 func (a *answers) positiveRate() (share *float64, known int64) {
-	l := a.columns
 	switch {
-	case l.positive >= 0 && a.classes.values() > 0:
-		known = a.classes.values()
-		rate := float64(a.classes.cells[l.positive]) / float64(known)
+	case a.positive >= 0 && a.values(&a.classes) > 0:
+		known = a.values(&a.classes)
+		rate := float64(a.classes.Cells[a.positive]) / float64(known)
 		return &rate, known
-	case l.class == nil && l.Lo == 0 && l.Hi == 0 && a.scored():
-		threshold := l.Threshold
-		if threshold == 0 {
-			threshold = 0.5
-		}
+	case a.class == nil && a.Lo == 0 && a.Hi == 0 && a.scored():
 		// A threshold belongs to what is above it, an edge to what is below.
-		return &a.spread(math.Nextafter(threshold, math.Inf(-1)))[1], a.scores.values()
+		threshold := cmp.Or(a.Threshold, defaultThreshold)
+		return &a.spread(math.Nextafter(threshold, math.Inf(-1)))[1], a.values(&a.scores)
 	}
 	return nil, 0
 }
 
 func (a *answers) classShares() []ClassShare {
-	n := float64(a.classes.values())
+	n := float64(a.values(&a.classes))
 	var shares []ClassShare
-	if unseen := a.classes.unseen; unseen > 0 {
+	if unseen := a.classes.Unseen; unseen > 0 {
 		shares = append(shares, ClassShare{Share: float64(unseen) / n})
 	}
-	for i, count := range a.classes.cells {
+	for i, count := range a.classes.Cells {
 		if count > 0 {
-			shares = append(shares, ClassShare{Class: a.columns.class.Levels[i], Share: float64(count) / n})
+			shares = append(shares, ClassShare{Class: a.class.Levels[i], Share: float64(count) / n})
 		}
 	}
 	return shares
@@ -279,44 +239,47 @@ func (a *answers) summarise() *ScoreSummary {
 	if !a.scored() {
 		return nil
 	}
-	lo, hi := a.columns.Lo, a.columns.Hi
-	if lo == 0 && hi == 0 {
-		hi = 1
-	}
+	lo, hi := scale(a.Lo, a.Hi)
 	var bounds []float64
 	for i := 1; i < entropyBins; i++ {
 		bounds = append(bounds, math.Nextafter(lo+(hi-lo)*float64(i)/entropyBins, math.Inf(-1)))
 	}
 	outside := a.spread(math.Nextafter(lo, math.Inf(-1)), hi)
-	m := &a.scores.moments
-	quantile := func(q float64) float64 { return a.columns.axis.Quantile(a.scores.cells, m, q) }
-	return newSummary(m, quantile, a.spread(bounds...), outside[0]+outside[2])
+	quantile := func(q float64) float64 { return a.axis.Quantile(a.scores.Cells, &a.moments, q) }
+	return newSummary(&a.moments, quantile, a.spread(bounds...), outside[0]+outside[2])
 }
 
 // bucketTrend returns the trend over the buckets that lie in the window.
-func bucketTrend(buckets []Bucket, counted []*answers, l *layout, end time.Time, hours int) Trend {
+func bucketTrend(buckets []Bucket, l *layout, end time.Time, hours int) (Trend, error) {
 	begin := end.Add(-time.Duration(hours) * time.Hour)
-	total := answers{columns: l}
+	var inside []Bucket
 	var scores, rates points
-	for i, b := range buckets {
+	for _, b := range buckets {
 		if b.From.Before(begin) {
 			continue
 		}
-		one := counted[i]
-		total.merge(one)
+		inside = append(inside, b)
+		one, err := answersOf(b.Profile, l)
+		if err != nil {
+			return Trend{}, err
+		}
 		at := b.From.Add(b.To.Sub(b.From) / 2).Sub(end).Hours()
 		if one.scored() {
-			scores.add(at, one.scores.moments.Mean(), float64(one.scores.moments.N))
+			scores.add(at, one.moments.Mean(), float64(one.moments.N))
 		}
 		if positive, known := one.positiveRate(); positive != nil {
 			rates.add(at, *positive, float64(known))
 		}
 	}
+	total, err := merged(inside, l)
+	if err != nil {
+		return Trend{}, err
+	}
 	var mean *float64
 	if total.scored() {
-		of := total.scores.moments.Mean()
+		of := total.moments.Mean()
 		mean = &of
 	}
 	rate, _ := total.positiveRate()
-	return newTrend(hours, total.rows, mean, rate, &scores, &rates)
+	return newTrend(hours, total.rows, mean, rate, &scores, &rates), nil
 }

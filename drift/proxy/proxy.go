@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -119,7 +120,7 @@ func Measure(sample Sample) (Metrics, error) {
 		p.Scores = sample.summarise()
 	}
 	if len(sample.Times) > 0 {
-		for _, hours := range []int{1, 6, 24} {
+		for _, hours := range trendHours {
 			p.Trends = append(p.Trends, sample.trend(hours, positive))
 		}
 	}
@@ -182,26 +183,21 @@ func checkScale(owner string, lo, hi, threshold float64) []error {
 // positives returns 1 for each positive answer and 0 for the others; nil if that is not
 // known.
 func (s *Sample) positives() []float64 {
-	threshold := s.Threshold
-	if threshold == 0 {
-		threshold = 0.5
-	}
-	positive := make([]float64, s.volume())
+	var isPositive func(i int) bool
 	switch {
 	case len(s.Classes) > 0 && s.Positive != "":
-		for i, class := range s.Classes {
-			if class == s.Positive {
-				positive[i] = 1
-			}
-		}
+		isPositive = func(i int) bool { return s.Classes[i] == s.Positive }
 	case len(s.Classes) == 0 && len(s.Scores) > 0 && s.probabilities():
-		for i, score := range s.Scores {
-			if score >= threshold {
-				positive[i] = 1
-			}
-		}
+		threshold := cmp.Or(s.Threshold, defaultThreshold)
+		isPositive = func(i int) bool { return s.Scores[i] >= threshold }
 	default:
 		return nil
+	}
+	positive := make([]float64, s.volume())
+	for i := range positive {
+		if isPositive(i) {
+			positive[i] = 1
+		}
 	}
 	return positive
 }
@@ -219,10 +215,7 @@ func classShares(classes []string) []ClassShare {
 }
 
 func (s *Sample) summarise() *ScoreSummary {
-	lo, hi := s.Lo, s.Hi
-	if s.probabilities() {
-		hi = 1
-	}
+	lo, hi := scale(s.Lo, s.Hi)
 	sorted := slices.Sorted(slices.Values(s.Scores))
 	var m counting.Moments
 	var counts [entropyBins]int
@@ -239,7 +232,7 @@ func (s *Sample) summarise() *ScoreSummary {
 	for i, c := range counts {
 		shares[i] = float64(c) / n
 	}
-	return newSummary(&m, func(q float64) float64 { return sampleQuantile(sorted, q) }, shares, float64(outside)/n)
+	return newSummary(&m, func(q float64) float64 { return counting.QuantileOf(sorted, q) }, shares, float64(outside)/n)
 }
 
 // newSummary describes scores with these moments, quantiles, shares of the bins of the entropy,
@@ -264,16 +257,20 @@ func newSummary(m *counting.Moments, quantile func(q float64) float64, bins []fl
 	}
 }
 
-// entropyBins is the number of bins that the entropy is taken over.
-const entropyBins = 10
+const (
+	defaultThreshold = 0.5
+	entropyBins      = 10 // that the entropy is taken over
+)
 
-func sampleQuantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i == len(sorted)-1 {
-		return sorted[i]
+// trendHours are the lengths of the trends' windows.
+var trendHours = []int{1, 6, 24}
+
+// scale returns the range of the scores; 0 and 0 stand for that of probabilities.
+func scale(lo, hi float64) (float64, float64) {
+	if lo == 0 && hi == 0 {
+		return 0, 1
 	}
-	return counting.Between(sorted[i], sorted[i+1], at-float64(i))
+	return lo, hi
 }
 
 // meanOf returns the mean; nil of nothing.

@@ -12,14 +12,14 @@ import (
 )
 
 // plot is the picture of a numeric column: the reference as bars, the current values as a
-// line of steps over them. One bin is plotUnit wide; the height is plotHeight.
+// line of steps over them. One bin is plotUnit wide.
 type plot struct {
-	Width, Height int
-	Bars, Steps   string // SVG paths
-	Grid          string // an SVG path, of the lines that Shares label
-	Slots         []slot
-	Ticks         []tick
-	Shares        []tick
+	Width       int
+	Bars, Steps string // SVG paths
+	Grid        string // an SVG path, of the lines that Shares label
+	Slots       []slot
+	Ticks       []tick
+	Shares      []tick
 }
 
 // slot is the whole height of a bin, with its numbers.
@@ -47,7 +47,7 @@ const (
 )
 
 func newPlot(bins []drift.Bin) *plot {
-	p := &plot{Height: plotHeight}
+	p := new(plot)
 	highest := highestShare(bins)
 	y := func(share float64) string { return text.Decimals(plotHeight-(plotHeight-plotTop)*share/highest, 1) }
 	var bars, steps, grid strings.Builder

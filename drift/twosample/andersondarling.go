@@ -12,37 +12,34 @@ import (
 
 // AndersonDarling compares two samples of numbers by the k-sample Anderson-Darling test of
 // Scholz and Stephens ("K-sample Anderson-Darling tests", 1987), for k = 2. The test sees any
-// difference between the distributions. It sees differences in the tails better than
-// [drift.KolmogorovSmirnov] and [CramerVonMises] do.
+// difference between the distributions, and differences in the tails better than
+// [drift.KolmogorovSmirnov] and [CramerVonMises].
 //
 // Statistic is (A² - 1)/σ, where A² is the midrank form for tied values (equation 7) and σ its
-// standard deviation at these sizes (equation 4). PValue is P(A² >= a²) over all regroupings of
-// the values. PValue is exact if the regroupings can be counted in some milliseconds: for up to
-// 30 values in all, and for more if many values are equal or one sample is very small. Otherwise
-// PValue comes from the limit distribution of A², scaled to the variance at these sizes and
-// ties. EffectSize is D, as of [drift.KolmogorovSmirnov].
+// standard deviation at these sizes (equation 4), as of SciPy's anderson_ksamp with midranks.
+// EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is P(A² >= a²) over all regroupings of
+// the values. It is exact if the regroupings can be counted in some milliseconds: for up to 30
+// values in all, and for more if many values are equal or one sample is very small. Otherwise it
+// comes from the limit distribution of A², scaled to the variance at these sizes and ties.
 //
 // At 31 to 40 values without ties and down to 0.01, the limit is within 12 % of the exact p-value,
 // mostly below it, and within 7 % if neither sample is more than twice as large as the other. At
 // 0.001 the limit is up to 25 % above the exact p-value, and further above for smaller p-values.
 // With a sample of a few values the limit stays that far off, however large the other sample is.
 //
-// Statistic is that of SciPy's anderson_ksamp with midranks. The exact p-value is that of SciPy's
-// permutation method over all regroupings. SciPy's default p-value is different: it interpolates
-// between seven critical values, is cut at 0.001 and 0.25, and takes no account of ties.
-// [AndersonDarlingSciPy] returns it.
+// SciPy's default p-value interpolates between seven critical values, is cut at 0.001 and 0.25,
+// and takes no account of ties. [AndersonDarlingSciPy] returns it.
 //
-// Samples that share one constant give a p-value of 1. Infinities are values like others,
-// -0 equals 0. A NaN, an empty sample, or fewer than four values in all is an
-// [*drift.InputError].
+// Samples that share one constant give a p-value of 1. Infinities are values like others, -0
+// equals 0. A NaN, an empty sample, or fewer than four values in all is an [*drift.InputError].
 func AndersonDarling[F constraints.Float](reference, current []F) (drift.Result, error) {
 	result, a2, groups, err := andersonDarling(reference, current)
 	if err != nil || len(groups) == 1 {
 		return result, err
 	}
-	if p, ok := andersonExact(a2, min(result.NReference, result.NCurrent), max(result.NReference, result.NCurrent), groups); ok {
-		result.PValue = p
-	} else {
+	n, m := min(result.NReference, result.NCurrent), max(result.NReference, result.NCurrent)
+	var exact bool
+	if result.PValue, exact = andersonExact(a2, n, m, groups); !exact {
 		result.PValue = andersonLimit(result.Statistic, groups)
 	}
 	return result, nil
@@ -67,11 +64,8 @@ func andersonDarling[F constraints.Float](reference, current []F) (result drift.
 		i, j = i+inR, j+inC
 	})
 	return drift.Result{
-		Statistic:  (a2 - 1) / math.Sqrt(andersonVariance(float64(n), float64(m))),
-		PValue:     1,
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: (a2 - 1) / math.Sqrt(andersonVariance(float64(n), float64(m))), PValue: 1,
+		EffectSize: samples.D(r, c), NReference: n, NCurrent: m,
 	}, a2, groups, nil
 }
 

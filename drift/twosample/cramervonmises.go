@@ -18,19 +18,17 @@ const cvmExactSize = 20
 // test sees any difference between the distributions. It adds up the distance over all values,
 // so it finds shifts more often than [drift.KolmogorovSmirnov] does.
 //
-// Statistic is Anderson's T, nm/(n+m)² times the sum of (F-G)² over all values of both
-// samples, F and G being the empirical distribution functions ("On the distribution of the
-// two-sample Cramér-von Mises criterion", 1962). PValue is P(T >= t) over all regroupings
-// of the values. PValue is exact, also with ties, if both samples have at most 20 values.
+// Statistic is Anderson's T, nm/(n+m)² times the sum of (F-G)² over all values of both samples,
+// where F and G are the empirical distribution functions ("On the distribution of the two-sample
+// Cramér-von Mises criterion", 1962). EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is
+// P(T >= t) over all regroupings of the values, exact if both samples have at most 20 values.
 // Otherwise PValue comes from the limit distribution, after T is scaled from its mean and
-// variance at these sizes and ties to the mean and variance of the limit. EffectSize is D, as of
-// [drift.KolmogorovSmirnov].
+// variance at these sizes and ties to those of the limit.
 //
 // Without ties the numbers are SciPy's, except p-values below 1e-7, where SciPy loses digits to
-// a subtraction from 1. With ties neither T nor the p-value is SciPy's, on purpose. SciPy's
-// midranks make T grow with unequal sizes although nothing changed, and its p-value takes no
-// account of ties. Here T is 0 for equal distributions, and the p-value is that of the ties.
-// [CramerVonMisesSciPy] returns SciPy's numbers.
+// a subtraction from 1. With ties the numbers differ on purpose: SciPy's midranks make T grow
+// with unequal sizes although nothing changed, and its p-value takes no account of ties. Here T
+// is 0 for equal distributions. [CramerVonMisesSciPy] returns SciPy's numbers.
 //
 // Equal or constant samples give a p-value of 1. Infinities are values like others, -0
 // equals 0. A NaN or a sample of fewer than two values is an [*drift.InputError].
@@ -59,11 +57,8 @@ func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, 
 		pValue = cvmAsymptotic(t, float64(n), float64(m), groups)
 	}
 	return drift.Result{
-		Statistic:  t,
-		PValue:     pValue,
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: t, PValue: pValue, EffectSize: samples.D(r, c),
+		NReference: n, NCurrent: m,
 	}, nil
 }
 

@@ -46,10 +46,7 @@ func EnergyDistance[F constraints.Float](reference, current []F) (drift.Result, 
 		effect = min(squared/across, 1)
 	}
 	return drift.Result{
-		Statistic:  2 * math.Sqrt(squared),
-		PValue:     math.NaN(),
-		EffectSize: effect,
-		NReference: len(r),
-		NCurrent:   len(c),
+		Statistic: 2 * math.Sqrt(squared), PValue: math.NaN(), EffectSize: effect,
+		NReference: len(r), NCurrent: len(c),
 	}, nil
 }

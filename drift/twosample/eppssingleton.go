@@ -9,8 +9,10 @@ import (
 	"golang.org/x/exp/constraints"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
@@ -52,20 +54,21 @@ var (
 // The chi-square limit is reached slowly. Where the sizes differ, W takes the covariance of the
 // smaller sample for far too well known: 50 normal values against 500 give 26 % false alarms at
 // 5 %. So PValue has another definition if d²/min(n, m) is above 1/4000, with d = (n-m)/(n+m), or
-// if a sample of fewer than 50 values is not corrected. PValue then is that of the same distance
-// in terms of the covariance matrix of both samples together. The mean and the variance of this
-// distance over all regroupings of the values are known exactly, and PValue comes from the gamma
-// distribution with this mean and variance. [EppsSingletonSciPy] returns SciPy's p-value. Below
-// ten values in a sample there is a warning, because the distribution then has a heavier tail.
+// if a sample of fewer than 50 values is not corrected: it is that of the same distance in terms
+// of the covariance matrix of both samples together, from the gamma distribution with the exact
+// mean and variance of this distance over all regroupings of the values. Below ten values in a
+// sample there is a warning, because the distribution then has a heavier tail.
+// [EppsSingletonSciPy] returns SciPy's p-value.
 //
 // If the interquartile range is 0, it is derived from the standard deviation as for a normal
-// distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an infinity or a sample of fewer than five values is an [*drift.InputError].
+// distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an
+// infinity or a sample of fewer than five values is an [*drift.InputError].
 func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, error) {
 	e, err := newEppsComparison(reference, current)
 	if err != nil || e.rank == 0 {
 		return e.result, err
 	}
-	n, m := float64(len(e.reference)), float64(len(e.current))
+	n, m := float64(e.result.NReference), float64(e.result.NCurrent)
 	imbalance := (n - m) / (n + m)
 	if imbalance*imbalance/min(n, m) > eppsImbalance || !e.corrected && min(n, m) < eppsUncorrectedLeast {
 		var ok bool
@@ -79,9 +82,9 @@ func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, e
 // eppsComparison is the test with the limit of W, and what it takes to do without that.
 type eppsComparison struct {
 	result             drift.Result
-	reference, current [][4]float64 // waves
-	difference         [4]float64   // of their means
-	rank               int          // of the covariance matrix; 0 if all values are equal
+	reference, current *mat.Dense    // waves, one row for each value
+	difference         *mat.VecDense // of their means
+	rank               int           // of the covariance matrix; 0 if all values are equal
 	corrected          bool
 }
 
@@ -98,24 +101,22 @@ func newEppsComparison[F constraints.Float](reference, current []F) (eppsCompari
 	if min(n, m) < eppsReliable {
 		e.warn(fmt.Errorf("twosample: Epps-Singleton: a sample of %v values is small for the p-value", min(n, m)))
 	}
-	unit, err := eppsUnitOf(r, c)
+	centre, scale, err := eppsUnit(r, c)
 	if err != nil {
 		e.warn(err)
 	}
-	if unit.scale == 0 {
+	if scale == 0 {
 		return e, nil
 	}
-	e.reference, e.current = eppsWaves(r, unit), eppsWaves(c, unit)
-	meanR, covR := eppsMoments(e.reference)
-	meanC, covC := eppsMoments(e.current)
-	var covariance [4][4]float64
-	for a := range 4 {
-		e.difference[a] = meanR[a] - meanC[a]
-		for b := a; b < 4; b++ {
-			covariance[a][b] = (n + m) * (covR[a][b]/n + covC[a][b]/m)
-		}
-	}
-	metric, ok := newEppsMetric(covariance)
+	e.reference, e.current = eppsWaves(r, centre, scale), eppsWaves(c, centre, scale)
+	meanR, covarianceR := eppsMoments(e.reference)
+	meanC, covarianceC := eppsMoments(e.current)
+	meanR.SubVec(meanR, meanC)
+	e.difference = meanR
+	covarianceR.ScaleSym((n+m)/n*(n-1)/n, covarianceR)
+	covarianceC.ScaleSym((n+m)/m*(m-1)/m, covarianceC)
+	covarianceR.AddSym(covarianceR, covarianceC)
+	metric, rank, ok := newEppsMetric(covarianceR)
 	if !ok {
 		return eppsComparison{}, errEppsEigen
 	}
@@ -125,11 +126,10 @@ func newEppsComparison[F constraints.Float](reference, current []F) (eppsCompari
 		w /= 1 + math.Pow(n+m, -0.45) + 10.1*(math.Pow(n, -1.7)+math.Pow(m, -1.7))
 	}
 	e.result.Statistic = w
-	e.rank = len(metric)
-	if e.rank > 0 {
-		e.result.PValue = nulldist.ChiSquare(w, e.rank)
+	if e.rank = rank; rank > 0 {
+		e.result.PValue = nulldist.ChiSquare(w, rank)
 	}
-	if e.rank < 4 {
+	if rank < 4 {
 		e.warn(errEppsRank)
 	}
 	return e, nil
@@ -137,51 +137,37 @@ func newEppsComparison[F constraints.Float](reference, current []F) (eppsCompari
 
 func (e *eppsComparison) warn(err error) { e.result.Warnings = append(e.result.Warnings, err) }
 
-// eppsMetric holds the directions of a covariance matrix that vary, each divided by its
-// standard deviation.
-type eppsMetric [][4]float64
+// eppsMetric maps a vector to its lengths along the directions of a covariance matrix, in
+// standard deviations. The length along a direction that does not vary is 0.
+type eppsMetric struct{ mat.Dense }
 
-// newEppsMetric takes the upper triangle of a covariance matrix. It reports false if the
-// eigenvalues do not converge.
-func newEppsMetric(covariance [4][4]float64) (eppsMetric, bool) {
-	sym := mat.NewSymDense(4, nil)
-	for a := range 4 {
-		for b := a; b < 4; b++ {
-			sym.SetSym(a, b, covariance[a][b])
-		}
-	}
+// newEppsMetric also returns how many directions vary. It reports false if the eigenvalues do
+// not converge.
+func newEppsMetric(covariance *mat.SymDense) (metric *eppsMetric, rank int, ok bool) {
 	var eigen mat.EigenSym
-	if !eigen.Factorize(sym, true) {
-		return nil, false
+	if !eigen.Factorize(covariance, true) {
+		return nil, 0, false
+	}
+	values := eigen.Values(nil) // ascending
+	inverses := make([]float64, len(values))
+	for k, value := range values {
+		if value > eppsRankTolerance*values[len(values)-1] {
+			inverses[k] = 1 / math.Sqrt(value)
+			rank++
+		}
 	}
 	var vectors mat.Dense
 	eigen.VectorsTo(&vectors)
-	values := eigen.Values(nil) // ascending
-	var metric eppsMetric
-	for k, value := range values {
-		if value <= eppsRankTolerance*values[3] {
-			continue
-		}
-		var direction [4]float64
-		for a := range direction {
-			direction[a] = vectors.At(a, k) / math.Sqrt(value)
-		}
-		metric = append(metric, direction)
-	}
-	return metric, true
+	metric = new(eppsMetric)
+	metric.Mul(mat.NewDiagDense(len(inverses), inverses), vectors.T())
+	return metric, rank, true
 }
 
 // square returns the squared length of d in terms of the covariance matrix.
-func (e eppsMetric) square(d [4]float64) float64 {
-	sum := 0.0
-	for _, direction := range e {
-		along := 0.0
-		for a, x := range d {
-			along += direction[a] * x
-		}
-		sum += along * along
-	}
-	return sum
+func (e *eppsMetric) square(d mat.Vector) float64 {
+	var along mat.VecDense
+	along.MulVec(e, d)
+	return mat.Dot(&along, &along)
 }
 
 // eppsRegrouped returns the p-value of the difference of the mean waves in terms of the
@@ -192,26 +178,22 @@ func (e eppsMetric) square(d [4]float64) float64 {
 // squared distance is N/(nm) times that of 0 to the sum of the y of one sample. Over all
 // regroupings its mean is k, and its variance follows from Σ |y|⁴ alone, as Σ y is 0 and
 // Σ yyᵀ is N-1 times the identity.
-func eppsRegrouped(r, c [][4]float64, difference [4]float64) (pValue float64, ok bool) {
-	n, m := float64(len(r)), float64(len(c))
-	size := n + m
-	waves := slices.Concat(r, c)
-	mean, covariance := eppsMoments(waves)
-	for a := range 4 {
-		for b := range 4 {
-			covariance[a][b] *= size / (size - 1)
-		}
-	}
-	metric, ok := newEppsMetric(covariance)
-	if !ok || len(metric) == 0 {
+func eppsRegrouped(r, c *mat.Dense, difference mat.Vector) (pValue float64, ok bool) {
+	var waves mat.Dense
+	waves.Stack(r, c)
+	rows, _ := waves.Dims()
+	rowsR, _ := r.Dims()
+	n, m, size := float64(rowsR), float64(rows-rowsR), float64(rows)
+	mean, covariance := eppsMoments(&waves)
+	metric, rank, ok := newEppsMetric(covariance)
+	if !ok || rank == 0 {
 		return 1, ok
 	}
 	fourth := 0.0 // Σ |y|⁴
-	for _, wave := range waves {
-		for a := range wave {
-			wave[a] -= mean[a]
-		}
-		square := metric.square(wave)
+	var y mat.VecDense
+	for i := range rows {
+		y.SubVec(waves.RowView(i), mean)
+		square := metric.square(&y)
 		fourth += square * square
 	}
 	// The chances that one, two, three and four given values are in the first sample.
@@ -219,7 +201,7 @@ func eppsRegrouped(r, c [][4]float64, difference [4]float64) (pValue float64, ok
 	p2 := p1 * (n - 1) / (size - 1)
 	p3 := p2 * (n - 2) / (size - 2)
 	p4 := p3 * (n - 3) / (size - 3)
-	k := float64(len(metric))
+	k := float64(rank)
 	pairs := (k*k + 2*k) * (size - 1) * (size - 1) // (Σ |y|²)² + 2 Σ (y·y')² over all pairs
 	square := fourth*(p1-7*p2+12*p3-6*p4) + pairs*(p2-2*p3+p4)
 	variance := math.Pow(size/(n*m), 2)*square - k*k
@@ -230,72 +212,47 @@ func eppsRegrouped(r, c [][4]float64, difference [4]float64) (pValue float64, ok
 	return mathext.GammaIncRegComp(k*k/variance, t*k/variance), true
 }
 
-// eppsUnit makes values free of their unit. W does not depend on the centre, but its
-// rounding errors do.
-type eppsUnit struct{ centre, scale float64 }
-
-func (u eppsUnit) of(x float64) float64 {
-	v := (x/2 - u.centre/2) / u.scale * 2
-	return min(max(v, -math.MaxFloat64), math.MaxFloat64)
-}
-
-// eppsUnitOf returns the median and half the interquartile range of both samples together.
-// The error is a warning.
-func eppsUnitOf[F constraints.Float](r, c []F) (eppsUnit, error) {
+// eppsUnit returns the median and half the interquartile range of both samples together. The
+// error is a warning. W does not depend on the centre, but its rounding errors do.
+func eppsUnit[F constraints.Float](r, c []F) (centre, scale float64, err error) {
 	pooled := make([]float64, 0, len(r)+len(c))
-	samples.EachValue(r, c, func(x F, inR, inC int) {
-		for range inR + inC {
-			pooled = append(pooled, float64(x))
-		}
-	})
-	unit := eppsUnit{
-		centre: quantileOfSorted(pooled, 0.5),
-		scale:  quantileOfSorted(pooled, 0.75)/2 - quantileOfSorted(pooled, 0.25)/2,
+	for _, x := range slices.Concat(r, c) {
+		pooled = append(pooled, float64(x))
 	}
-	if unit.scale > 0 {
-		return unit, nil
+	slices.Sort(pooled)
+	centre = counting.QuantileOf(pooled, 0.5)
+	scale = counting.QuantileOf(pooled, 0.75)/2 - counting.QuantileOf(pooled, 0.25)/2
+	if scale > 0 {
+		return centre, scale, nil
 	}
 	const normal = 0.6744897501960817 // half the interquartile range of the standard normal
-	unit.scale = normal * spreadOf(pooled).std
-	if unit.scale == 0 {
-		return unit, nil
+	if scale = normal * spreadOf(pooled).std; scale > 0 {
+		err = errEppsScale
 	}
-	return unit, errEppsScale
-}
-
-// quantileOfSorted interpolates linearly between the values next to q(n-1).
-func quantileOfSorted(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	low, high := sorted[i], sorted[min(i+1, len(sorted)-1)]
-	return low + 2*((at-float64(i))*(high/2-low/2)) // the whole gap may overflow
+	return centre, scale, err
 }
 
 // eppsWaves returns the real and imaginary parts of exp(itx) at both points t.
-func eppsWaves[F constraints.Float](values []F, unit eppsUnit) [][4]float64 {
-	waves := make([][4]float64, len(values))
+func eppsWaves[F constraints.Float](values []F, centre, scale float64) *mat.Dense {
+	waves := mat.NewDense(len(values), 4, nil)
 	for i, x := range values {
-		v := unit.of(float64(x))
-		waves[i][2], waves[i][0] = math.Sincos(0.4 * v)
-		waves[i][3], waves[i][1] = math.Sincos(0.8 * v)
+		v := (float64(x)/2 - centre/2) / scale * 2
+		v = min(max(v, -math.MaxFloat64), math.MaxFloat64)
+		sin1, cos1 := math.Sincos(0.4 * v)
+		sin2, cos2 := math.Sincos(0.8 * v)
+		waves.SetRow(i, []float64{cos1, cos2, sin1, sin2})
 	}
 	return waves
 }
 
-// eppsMoments returns the mean and the upper triangle of the covariance matrix (divisor n).
-func eppsMoments(waves [][4]float64) (mean [4]float64, cov [4][4]float64) {
-	n := float64(len(waves))
-	for _, wave := range waves {
-		for a := range 4 {
-			mean[a] += wave[a] / n
-		}
+// eppsMoments returns the mean and the covariance matrix (divisor n-1).
+func eppsMoments(waves *mat.Dense) (mean *mat.VecDense, covariance *mat.SymDense) {
+	rows, columns := waves.Dims()
+	mean = mat.NewVecDense(columns, nil)
+	for a := range columns {
+		mean.SetVec(a, mat.Sum(waves.ColView(a))/float64(rows))
 	}
-	for _, wave := range waves {
-		for a := range 4 {
-			for b := a; b < 4; b++ {
-				cov[a][b] += (wave[a] - mean[a]) * (wave[b] - mean[b]) / n
-			}
-		}
-	}
-	return mean, cov
+	covariance = mat.NewSymDense(columns, nil)
+	stat.CovarianceMatrix(covariance, waves, nil)
+	return mean, covariance
 }

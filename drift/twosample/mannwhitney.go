@@ -47,11 +47,8 @@ func MannWhitney[F constraints.Float](reference, current []F) (drift.Result, err
 		pValue = ranksPValue(u)
 	}
 	return drift.Result{
-		Statistic:  u.Wins,
-		PValue:     pValue,
-		EffectSize: math.Abs(2*u.Wins/pairs - 1),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: u.Wins, PValue: pValue, EffectSize: math.Abs(2*u.Wins/pairs - 1),
+		NReference: n, NCurrent: m,
 	}, nil
 }
 

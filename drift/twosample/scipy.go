@@ -59,16 +59,12 @@ func andersonInterpolated(statistic float64) float64 {
 //
 // These are known faults of that procedure, kept on purpose:
 //
-//   - The formula in ranks holds without ties only. With them T is no longer the distance of
-//     the two distribution functions, and grows with the difference of the sizes although
-//     nothing changed: 30 and 7 copies of one number have a p-value of 3e-11.
+//   - The formula in ranks holds without ties only. With them T grows with the difference of the
+//     sizes although nothing changed: 30 and 7 copies of one number have a p-value of 3e-11.
 //   - The p-value takes no account of ties.
-//   - The limit is 1 less a series that ends with the first term below 1e-7. The terms that are
-//     left out count as p-value. So a p-value below 1e-6 means nothing: two samples of 4000
-//     values each that do not overlap have a p-value of 2e-7.
-//
-// The difference from 1 has some 14 decimals in SciPy, so p-values below 1e-8 agree with SciPy's
-// to these decimals only.
+//   - The limit is 1 less a series that ends with the first term below 1e-7, so a p-value below
+//     1e-6 means nothing: two samples of 4000 values each that do not overlap have a p-value of
+//     2e-7. SciPy's difference has some 14 decimals; p-values below 1e-8 agree to these only.
 //
 // Errors are those of [CramerVonMises].
 func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
@@ -80,10 +76,8 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	u := cvmRanks(r, c)
 	k, size := float64(n)*float64(m), float64(n+m)
 	result := drift.Result{
-		Statistic:  u/(k*size) - (4*k-1)/(6*size),
-		EffectSize: samples.D(r, c),
-		NReference: n,
-		NCurrent:   m,
+		Statistic: u/(k*size) - (4*k-1)/(6*size), EffectSize: samples.D(r, c),
+		NReference: n, NCurrent: m,
 	}
 	if max(n, m) <= cvmExactSize {
 		lcm := float64(n / gcd(n, m) * m)
@@ -96,10 +90,10 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	return result, nil
 }
 
-// cvmRanks returns Anderson's U (1962, equation 10). A value has a rank in both samples together
-// and a rank in its own sample. U is n times the sum, over the first sample, of the squared
-// difference of the two ranks, and m times the same sum over the second sample. Equal values have
-// their mean rank in both samples together, but successive ranks in their own sample.
+// cvmRanks returns Anderson's U (1962, equation 10): n times the sum, over the first sample, of
+// the squared difference of the rank in both samples together and the rank in the own sample,
+// and m times the same sum over the second sample. Equal values have their mean rank in both
+// samples together, but successive ranks in their own sample.
 func cvmRanks[F constraints.Float](r, c []F) float64 {
 	n, m := float64(len(r)), float64(len(c))
 	inR, inC := 0.0, 0.0 // sums of squares

@@ -1,7 +1,6 @@
 package twosample
 
 import (
-	"iter"
 	"slices"
 
 	"golang.org/x/exp/constraints"
@@ -25,9 +24,9 @@ func sortedOf[F constraints.Float](reference, current []F, least int) (r, c []F,
 // in the group. The squared covariance of a group j with a later group k is before(j)·after(k).
 // square is the squared variance of the group.
 func tiedVariance(groups []int, of func(end, size float64) (before, after, square float64)) float64 {
-	variance := func(sizes iter.Seq[int]) float64 {
+	variance := func(sizes []int) float64 {
 		sum, earlier, end := 0.0, 0.0, 0.0
-		for size := range sizes {
+		for _, size := range sizes {
 			s := float64(size)
 			end += s
 			before, after, square := of(end, s)
@@ -43,11 +42,5 @@ func tiedVariance(groups []int, of func(end, size float64) (before, after, squar
 	if total == len(groups) {
 		return 1
 	}
-	return variance(slices.Values(groups)) / variance(func(yield func(int) bool) {
-		for range total {
-			if !yield(1) {
-				return
-			}
-		}
-	})
+	return variance(groups) / variance(slices.Repeat([]int{1}, total))
 }

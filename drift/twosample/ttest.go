@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"golang.org/x/exp/constraints"
-	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/selfheal-ml/selfheal/drift"
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
@@ -68,29 +68,21 @@ func tTest[F constraints.Float](reference, current []F, least int, errorOf func(
 	if total := len(reference) + len(current); total < 3 {
 		return drift.Result{}, (*drift.InputError)(samples.TooFew("reference and current", total, 3))
 	}
-	if fault := samples.Finite("reference", reference); fault != nil {
-		return drift.Result{}, (*drift.InputError)(fault)
-	}
-	if fault := samples.Finite("current", current); fault != nil {
+	if fault := samples.Finite(reference, current); fault != nil {
 		return drift.Result{}, (*drift.InputError)(fault)
 	}
 	r, c := spreadOf(reference), spreadOf(current)
 	difference := c.mean - r.mean
 	result := drift.Result{
-		PValue:     1,
-		EffectSize: samples.Relative(math.Abs(difference), r.std),
-		NReference: len(reference),
-		NCurrent:   len(current),
+		PValue: 1, EffectSize: samples.Relative(math.Abs(difference), r.std),
+		NReference: len(reference), NCurrent: len(current),
 	}
 	if difference == 0 {
 		return result, nil
 	}
 	unit := max(r.std, c.std) // in which nothing overflows or vanishes
 	if unit == 0 {
-		result.Statistic = math.Inf(1)
-		if difference < 0 {
-			result.Statistic = math.Inf(-1)
-		}
+		result.Statistic = math.Copysign(math.Inf(1), difference)
 		result.PValue = 0
 		result.Warnings = []error{errConstantSamples}
 		return result, nil
@@ -103,25 +95,12 @@ func tTest[F constraints.Float](reference, current []F, least int, errorOf func(
 	c.std /= unit
 	errR, errC, degrees := errorOf(r, c)
 	result.Statistic = difference / math.Hypot(errR, errC)
-	result.PValue = tTwoSided(result.Statistic, degrees)
+	result.PValue = 2 * distuv.StudentsT{Sigma: 1, Nu: degrees}.CDF(-math.Abs(result.Statistic))
 	return result, nil
 }
 
 // spreadOf returns the spread of finite values.
 func spreadOf[F constraints.Float](values []F) spread {
-	var m counting.Moments
-	for _, x := range values {
-		m.Add(float64(x))
-	}
+	m := counting.MomentsOf(values)
 	return spread{n: float64(len(values)), mean: m.Mean(), std: m.Std()}
-}
-
-// tTwoSided returns P(|T| >= |t|) for Student's distribution.
-func tTwoSided(t, degrees float64) float64 {
-	square := t * t
-	if square < degrees {
-		// Near t = 0 the other form would depend on the last bits of its argument.
-		return 1 - mathext.RegIncBeta(0.5, degrees/2, square/(degrees+square))
-	}
-	return mathext.RegIncBeta(degrees/2, 0.5, degrees/(degrees+square))
 }

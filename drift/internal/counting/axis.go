@@ -1,29 +1,21 @@
 package counting
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // Axis holds the cells of the finite numbers: cell 0 holds x <= Edges[0], cell i holds
-// Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges. An Axis is
-// immutable.
+// Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
 type Axis struct {
 	Edges []float64 // ascending
-	// begins holds where each cell but the last begins: at the edge below, or at the value if
-	// the cell has a single value.
-	begins []float64
 }
-
-// NewAxis returns the axis with the edges, which it keeps.
-func NewAxis(edges []float64) Axis { return Axis{Edges: edges, begins: begins(edges)} }
 
 // Bounds returns the interval of a cell, open below and closed above, as far as it lies
 // within [lo, hi]. A cell of a single value v has the bounds v and v.
 func (a *Axis) Bounds(cell int, lo, hi float64) (float64, float64) {
 	if cell < len(a.Edges) {
-		from, to := a.begins[cell], a.Edges[cell]
-		if lo <= from && to <= hi {
-			return from, to
-		}
-		hi = min(hi, to)
+		hi = min(hi, a.Edges[cell])
 	}
 	if cell > 0 {
 		lo = max(lo, a.Edges[cell-1])
@@ -32,20 +24,6 @@ func (a *Axis) Bounds(cell int, lo, hi float64) (float64, float64) {
 		lo = hi
 	}
 	return min(lo, hi), hi
-}
-
-// begins returns where the cells begin that end at the edges.
-func begins(edges []float64) []float64 {
-	from := make([]float64, len(edges))
-	below := math.Inf(-1)
-	for i, e := range edges {
-		from[i] = below
-		if Neighbours(below, e) {
-			from[i] = e
-		}
-		below = e
-	}
-	return from
 }
 
 // Neighbours reports whether hi is the next number above lo.
@@ -79,6 +57,13 @@ func Between(lo, hi, f float64) float64 {
 	return min(max(lo*(1-f)+hi*f, lo), hi)
 }
 
+// QuantileOf interpolates linearly between the values next to q(n-1), for n sorted values.
+func QuantileOf(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	return Between(sorted[i], sorted[min(i+1, len(sorted)-1)], at-float64(i))
+}
+
 // Spread returns the shares of the values at most at[0], of those above at[i-1] and at most
 // at[i], and of those above the last. The values of a cell are spread evenly over it, as far
 // as the smallest and the largest value reach.
@@ -91,24 +76,14 @@ func (a *Axis) Spread(cells []int64, negInf, posInf int64, m *Moments, at []floa
 	n := float64(values)
 	shares[0] += float64(negInf) / n
 	shares[len(at)] += float64(posInf) / n
-	first, last := 0, 0 // the intervals that the ends of a cell fall into, which ascend
 	for i, count := range cells {
 		if count == 0 {
 			continue
 		}
 		share := float64(count) / n
 		lo, hi := a.Bounds(i, m.Min, m.Max)
-		for last < len(at) && at[last] < hi {
-			last++
-		}
-		if lo == hi {
-			shares[last] += share
-			continue
-		}
-		for first < len(at) && at[first] <= lo {
-			first++
-		}
-		if first == last {
+		first, last := sort.SearchFloat64s(at, lo), sort.SearchFloat64s(at, hi)
+		if lo == hi || first == last {
 			shares[last] += share
 			continue
 		}

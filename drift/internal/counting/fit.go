@@ -54,7 +54,12 @@ const (
 // edges. A quantile cell ends where a cell of the grid ends, so that the grid alone decides the
 // cell of a number.
 func NewFit(values []float64, k int) Fit {
-	sorted := slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return !isFinite(x) })
+	var sorted []float64
+	for _, x := range values {
+		if isFinite(x) {
+			sorted = append(sorted, UnsignedZero(x)) // 0 and -0 have no order
+		}
+	}
 	slices.Sort(sorted)
 	if len(sorted) == 0 {
 		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
@@ -87,7 +92,7 @@ func (f *Fit) fitQuantiles(sorted []float64, k int) {
 		first := sort.SearchFloat64s(sorted, v)
 		return first+share <= n && sorted[first+share-1] == v
 	}
-	rest := withoutAtoms(sorted, share)
+	rest := slices.DeleteFunc(slices.Clone(sorted), atom)
 	if len(rest) == 0 {
 		rest = sorted
 	}
@@ -151,20 +156,4 @@ func (f *Fit) snap(sorted []float64, i, cell int, atom func(v float64) bool) flo
 		}
 	}
 	return lo
-}
-
-// withoutAtoms returns the sorted values without the values that occur share times or more.
-func withoutAtoms(sorted []float64, share int) []float64 {
-	var rest []float64
-	for from := 0; from < len(sorted); {
-		to := from + 1
-		for to < len(sorted) && sorted[to] == sorted[from] {
-			to++
-		}
-		if to-from < share {
-			rest = append(rest, sorted[from:to]...)
-		}
-		from = to
-	}
-	return rest
 }

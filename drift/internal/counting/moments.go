@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+
+	"golang.org/x/exp/constraints"
 )
 
 // Moments holds the number of finite values, their extremes, and the exact sums of their
@@ -20,11 +22,19 @@ type Moments struct {
 	Centre float64 `json:"-"`
 }
 
+// MomentsOf returns the moments of finite values, without any rounding.
+func MomentsOf[F constraints.Float](values []F) (m Moments) {
+	for _, value := range values {
+		m.Add(float64(value))
+	}
+	return m
+}
+
 // Add counts x without any rounding. x must be finite and Centre must be 0.
 func (m *Moments) Add(x float64) {
 	m.extend(x, x)
 	m.N++
-	m.Sum.add(x)
+	m.Sum.add(x, 1)
 	m.Squares.addSquare(x)
 }
 
@@ -69,9 +79,8 @@ func (m *Moments) Mean() float64 {
 		return math.NaN()
 	}
 	sum := m.Sum
-	sum.addTimes(m.Centre, uint64(m.N))
-	integer, exponent := sum.integer()
-	return quotient(new(big.Float).SetInt(integer), m.N, exponent)
+	sum.add(m.Centre, uint64(m.N))
+	return quotient(new(big.Float).SetInt(sum.integer()), m.N, sumUnit)
 }
 
 // Std returns the standard deviation, with divisor n, rounded once, or NaN if there are no
@@ -81,31 +90,26 @@ func (m *Moments) Std() float64 {
 	if m.N == 0 {
 		return math.NaN()
 	}
-	d, exponent := m.scatter()
-	root := new(big.Float).SetPrec(precision).SetInt(d)
-	return quotient(root.Sqrt(root), m.N, exponent/2)
+	root := new(big.Float).SetPrec(precision).SetInt(m.scatter())
+	return quotient(root.Sqrt(root), m.N, sumUnit)
 }
 
-// scatter returns n² times the variance, as d times 2^exponent: n times the sum of squares less
-// the square of the sum. The exponent is even.
-func (m *Moments) scatter() (d *big.Int, exponent int) {
-	sum, unit := m.Sum.integer()
-	d, exponent = m.Squares.integer()
-	common := min(2*unit, exponent) &^ 1
-	d.Mul(d, big.NewInt(m.N))
-	d.Lsh(d, uint(exponent-common))
-	sum.Mul(sum, sum)
-	return d.Sub(d, sum.Lsh(sum, uint(2*unit-common))), common
+// scatter returns n² times the variance in units of 2^(2 sumUnit): n times the sum of squares
+// less the square of the sum.
+func (m *Moments) scatter() *big.Int {
+	squares, sum := m.Squares.integer(), m.Sum.integer()
+	squares.Mul(squares, big.NewInt(m.N))
+	return squares.Sub(squares.Lsh(squares, -sumUnit), sum.Mul(sum, sum))
 }
 
 // Check returns an error if no finite values have these moments.
 func (m *Moments) Check() error {
-	switch d, _ := m.scatter(); {
+	switch {
 	case !(m.Min <= m.Max) || m.Min < -math.MaxFloat64 || m.Max > math.MaxFloat64:
 		return fmt.Errorf("has minimum %v and maximum %v", m.Min, m.Max)
 	case m.N == 0 && *m != Moments{Centre: m.Centre}:
 		return errors.New("has moments of no values that are not 0")
-	case d.Sign() < 0:
+	case m.scatter().Sign() < 0:
 		return errors.New("has a negative variance")
 	}
 	return nil
@@ -125,7 +129,7 @@ func (m *Moments) CheckRange(u Unit) error {
 	var lo, hi Moments
 	lo.addBlock(u, []float64{m.Min})
 	hi.addBlock(u, []float64{m.Max})
-	least, most, sum := units(&lo.Sum), units(&hi.Sum), units(&m.Sum)
+	least, most, sum := lo.Sum.integer(), hi.Sum.integer(), m.Sum.integer()
 	one := new(big.Int).Lsh(big.NewInt(1), uint(u.Exponent-sumUnit))
 	least.Sub(least, one)
 	most.Add(most, one)
@@ -135,23 +139,12 @@ func (m *Moments) CheckRange(u Unit) error {
 		return fmt.Errorf("has a mean that is not between its minimum %v and maximum %v", m.Min, m.Max)
 	}
 	// n² times the variance is at most (n·width/2)².
-	scatter, exponent := m.scatter()
-	scatter.Lsh(scatter, uint(exponent-2*sumUnit+2))
+	scatter := m.scatter()
+	scatter.Lsh(scatter, 2)
 	if width.Mul(width, n); scatter.Cmp(width.Mul(width, width)) > 0 {
 		return fmt.Errorf("has a standard deviation above half of the range from %v to %v", m.Min, m.Max)
 	}
 	return nil
-}
-
-// units returns the sum in units of 2^sumUnit.
-func units(s *Sum) *big.Int {
-	sum, exponent := s.integer()
-	return sum.Lsh(sum, uint(exponent-sumUnit))
-}
-
-// Units returns the sum in units of 2^exponent, rounded down.
-func (s *Sum) Units(exponent int) *big.Int {
-	return new(big.Int).Rsh(units(s), uint(exponent-sumUnit))
 }
 
 // quotient returns x/n times 2^exponent.

@@ -5,15 +5,15 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Sums of finite float64 values are kept without rounding, so that addition is associative. The
 // mean and the variance then depend on the values alone, not on their order or on how they were
-// split (Kulisch and Miranker, "The arithmetic of the
-// digital computer", 1986; Neal, "Fast exact summation using small and large
-// superaccumulators", 2015).
+// split (Kulisch and Miranker, "The arithmetic of the digital computer", 1986; Neal, "Fast exact
+// summation using small and large superaccumulators", 2015).
 const (
 	// sumUnit is the exponent of the unit of a Sum: the square of the smallest float64,
 	// 2^-1074.
@@ -44,10 +44,11 @@ func decompose(x float64) (mantissa uint64, exponent int) {
 	return mantissa | 1<<52, exponent - 1075
 }
 
-// add adds x, which must be finite.
-func (s *Sum) add(x float64) {
+// add adds n times x, which must be finite.
+func (s *Sum) add(x float64, n uint64) {
 	mantissa, exponent := decompose(x)
-	s.addBits(0, mantissa, exponent-sumUnit, math.Signbit(x))
+	hi, lo := bits.Mul64(mantissa, n)
+	s.addBits(hi, lo, exponent-sumUnit, math.Signbit(x))
 }
 
 // addSquare adds the square of x, which must be finite.
@@ -97,29 +98,19 @@ func (s *Sum) Merge(other *Sum) {
 	s.carry()
 }
 
-// addTimes adds n times x, which must be finite.
-func (s *Sum) addTimes(x float64, n uint64) {
-	mantissa, exponent := decompose(x)
-	hi, lo := bits.Mul64(mantissa, n)
-	s.addBits(hi, lo, exponent-sumUnit, math.Signbit(x))
+// integer returns the sum in units of 2^sumUnit.
+func (s *Sum) integer() *big.Int {
+	sum, limb := new(big.Int), new(big.Int)
+	for _, part := range slices.Backward(s.limbs[:]) {
+		sum.Lsh(sum, limbBits)
+		sum.Add(sum, limb.SetInt64(part))
+	}
+	return sum
 }
 
-// integer returns the sum in units of 2^exponent, without most of its trailing zeros.
-func (s *Sum) integer() (sum *big.Int, exponent int) {
-	low, high := 0, sumLimbs-1
-	for low < high && s.limbs[low] == 0 {
-		low++
-	}
-	for high > low && s.limbs[high] == 0 {
-		high--
-	}
-	sum = new(big.Int)
-	limb := new(big.Int)
-	for i := high; i >= low; i-- {
-		sum.Lsh(sum, limbBits)
-		sum.Add(sum, limb.SetInt64(s.limbs[i]))
-	}
-	return sum, low*limbBits + sumUnit
+// Units returns the sum in units of 2^exponent, rounded down.
+func (s *Sum) Units(exponent int) *big.Int {
+	return new(big.Int).Rsh(s.integer(), uint(exponent-sumUnit))
 }
 
 // MarshalText returns what String does.
@@ -128,13 +119,13 @@ func (s *Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // String returns the sum in hexadecimal as mantissa, "p", and a binary exponent, with an odd
 // mantissa: "-3p-1" is -1.5. Zero is "0p0".
 func (s *Sum) String() string {
-	sum, exponent := s.integer()
+	sum := s.integer()
 	if sum.Sign() == 0 {
 		return "0p0"
 	}
 	zeros := sum.TrailingZeroBits()
 	sum.Rsh(sum, zeros)
-	return fmt.Sprintf("%xp%d", sum, int(zeros)+exponent)
+	return fmt.Sprintf("%xp%d", sum, int(zeros)+sumUnit)
 }
 
 // UnmarshalText reads what String returned, and nothing else.
@@ -147,10 +138,7 @@ func (s *Sum) UnmarshalText(text []byte) error {
 		return invalid
 	}
 	sum, ok := new(big.Int).SetString(digits, 16)
-	if !ok {
-		return invalid
-	}
-	if !s.SetUnits(sum, exponent) || s.String() != string(text) {
+	if !ok || !s.SetUnits(sum, exponent) || s.String() != string(text) {
 		return invalid
 	}
 	return nil

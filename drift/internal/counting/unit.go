@@ -1,6 +1,7 @@
 package counting
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"math/bits"
@@ -37,16 +38,7 @@ func newUnit(sorted []float64) Unit {
 		u.Centre = 0 // no distance overflows
 	}
 	distance := func(i int) float64 { return max(u.Centre-sorted[i], sorted[n-1-i]-u.Centre) }
-	spread := distance(n / 1000)
-	if spread == 0 {
-		spread = distance(0)
-	}
-	if spread == 0 {
-		spread = math.Abs(u.Centre)
-	}
-	if spread == 0 {
-		spread = 1
-	}
+	spread := cmp.Or(distance(n/1000), distance(0), math.Abs(u.Centre), 1)
 	u.Exponent = min(max(math.Ilogb(min(spread, math.MaxFloat64))-unitBits, minUnit), maxUnit)
 	return u
 }
@@ -112,6 +104,6 @@ func (m *Moments) addFar(u Unit, x float64) {
 	if t := math.Ldexp(z, -u.Exponent); math.Abs(t) < 4*countable {
 		z = math.Ldexp(math.RoundToEven(t), u.Exponent)
 	}
-	m.Sum.add(z)
+	m.Sum.add(z, 1)
 	m.Squares.addSquare(z)
 }

@@ -48,17 +48,14 @@ func KSEqual(h, n float64) float64 {
 	// The terms fall like exp(-(kh)²/n). A term of exp(-41) times the first term is negligible.
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
-		// The ratio of the terms k+1 and k. A product of four factors does not overflow. A factor
-		// of 0 comes before any negative factor.
-		ratio, over, under := 1.0, n-k*h, n+k*h+1
-		j := h
-		for ; j >= 4 && ratio > 0; j -= 4 {
-			ratio *= over * (over - 1) * (over - 2) * (over - 3) / (under * (under + 1) * (under + 2) * (under + 3))
-			over, under = over-4, under+4
-		}
-		for ; j > 0 && ratio > 0; j-- {
-			ratio *= over / under
-			over, under = over-1, under+1
+		// The ratio of the terms k+1 and k. A factor of 0 comes before any negative factor. Numbers
+		// below the smallest normal number would be rounded up again and again.
+		ratio := 1.0
+		for j := 0.0; j < h && ratio > 0; j++ {
+			ratio *= (n - k*h - j) / (n + k*h + 1 + j)
+			if ratio < 0x1p-1022 {
+				ratio = 0
+			}
 		}
 		p = ratio * (1 - p)
 	}

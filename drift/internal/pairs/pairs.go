@@ -32,7 +32,7 @@ func Match(reference, current []drift.Column) ([]Pair, error) {
 		}
 		switch {
 		case !given:
-			wrong(fmt.Sprintf("is missing; the reference has %q, current has %q", Names(reference), Names(current)))
+			wrong(fmt.Sprintf("is missing; the reference has %q, current has %q", names(reference), names(current)))
 		case r.Kind() != c.Kind():
 			wrong(fmt.Sprintf("is %v, want %v as in the reference", c.Kind(), r.Kind()))
 		}
@@ -41,8 +41,8 @@ func Match(reference, current []drift.Column) ([]Pair, error) {
 	return pairs, errors.Join(errs...)
 }
 
-// Names returns the names of the columns.
-func Names(columns []drift.Column) []string {
+// names returns the names of the columns.
+func names(columns []drift.Column) []string {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name()

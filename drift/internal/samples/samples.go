@@ -4,13 +4,11 @@ package samples
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"golang.org/x/exp/constraints"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
-	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
 // Fault says why a sample cannot be used. It has the fields of a drift.InputError, into which
@@ -24,60 +22,47 @@ type Fault struct {
 // Sorted returns both samples in ascending order and leaves the arguments alone. An empty
 // sample or a NaN is a fault. Large samples are sorted on two processors.
 func Sorted[F constraints.Float](reference, current []F) (r, c []F, fault *Fault) {
-	if fault = check("reference", reference); fault != nil {
-		return nil, nil, fault
+	if fault = Sizes(len(reference), len(current), 1); fault == nil {
+		fault = first(reference, current, "want a number", func(x F) bool { return x != x })
 	}
-	if fault = check("current", current); fault != nil {
+	if fault != nil {
 		return nil, nil, fault
 	}
 	sorted := [2][]F{slices.Clone(reference), slices.Clone(current)}
-	parallel.Do(2, len(reference)+len(current), func(i int) { radix.Sort(sorted[i]) })
+	parallel.Do(2, len(reference)+len(current), func(i int) { slices.Sort(sorted[i]) })
 	return sorted[0], sorted[1], nil
-}
-
-// check returns a fault if there are no values or one is NaN.
-func check[F constraints.Float](name string, values []F) *Fault {
-	if len(values) == 0 {
-		return &Fault{Sample: name, Index: -1, What: "is empty, want at least one value"}
-	}
-	for i, x := range values {
-		if x != x {
-			return &Fault{Sample: name, Index: i, What: "is NaN, want a number"}
-		}
-	}
-	return nil
 }
 
 // SortedFinite is [Sorted] for methods that cannot use infinities.
 func SortedFinite[F constraints.Float](reference, current []F) (r, c []F, fault *Fault) {
-	if r, c, fault = Sorted(reference, current); fault != nil {
-		return nil, nil, fault
+	if r, c, fault = Sorted(reference, current); fault == nil {
+		fault = Finite(reference, current)
 	}
-	if fault = Finite("reference", reference); fault != nil {
-		return nil, nil, fault
-	}
-	if fault = Finite("current", current); fault != nil {
-		return nil, nil, fault
-	}
-	return r, c, nil
+	return r, c, fault
 }
 
 // Finite returns a fault for the first value that is NaN or infinite.
-func Finite[F constraints.Float](name string, values []F) *Fault {
-	for i, x := range values {
-		if math.IsInf(float64(x), 0) || math.IsNaN(float64(x)) {
-			return &Fault{Sample: name, Index: i, What: fmt.Sprintf("is %v, want a finite number", x)}
-		}
+func Finite[F constraints.Float](reference, current []F) *Fault {
+	return first(reference, current, "want a finite number", func(x F) bool { return x-x != 0 })
+}
+
+// first returns a fault for the first value that is wrong.
+func first[F constraints.Float](reference, current []F, want string, wrong func(F) bool) *Fault {
+	if i := slices.IndexFunc(reference, wrong); i >= 0 {
+		return &Fault{Sample: "reference", Index: i, What: fmt.Sprintf("is %v, %s", reference[i], want)}
+	}
+	if i := slices.IndexFunc(current, wrong); i >= 0 {
+		return &Fault{Sample: "current", Index: i, What: fmt.Sprintf("is %v, %s", current[i], want)}
 	}
 	return nil
 }
 
 // Sizes returns a fault if a sample has fewer than least values.
 func Sizes(n, m, least int) *Fault {
-	if n < least {
+	switch {
+	case n < least:
 		return TooFew("reference", n, least)
-	}
-	if m < least {
+	case m < least:
 		return TooFew("current", m, least)
 	}
 	return nil
@@ -85,7 +70,11 @@ func Sizes(n, m, least int) *Fault {
 
 // TooFew is the fault of a sample of n values where least are wanted.
 func TooFew(name string, n, least int) *Fault {
-	return &Fault{Sample: name, Index: -1, What: fmt.Sprintf("has %d values, want at least %d", n, least)}
+	what := fmt.Sprintf("has %d values, want at least %d", n, least)
+	if n == 0 && least == 1 {
+		what = "is empty, want at least one value"
+	}
+	return &Fault{Sample: name, Index: -1, What: what}
 }
 
 // EachValue visits the distinct values of two sorted samples in ascending order, and tells how
@@ -117,20 +106,11 @@ func EachValue[F constraints.Float](r, c []F, visit func(x F, inR, inC int)) {
 // distance of their distribution functions. nmD is an integer, so there is no rounding.
 func LargestDistance[F constraints.Float](r, c []F) int64 {
 	n, m := int64(len(r)), int64(len(c))
-	var i, j, most int64
-	for len(r) > 0 && len(c) > 0 {
-		x := min(r[0], c[0])
-		for len(r) > 0 && r[0] == x {
-			r = r[1:]
-			i++
-		}
-		for len(c) > 0 && c[0] == x {
-			c = c[1:]
-			j++
-		}
-		d := i*m - j*n
-		most = max(most, d, -d)
-	}
+	var distance, most int64
+	EachValue(r, c, func(_ F, inR, inC int) {
+		distance += int64(inR)*m - int64(inC)*n
+		most = max(most, distance, -distance)
+	})
 	return most
 }
 
