@@ -36,6 +36,9 @@ const (
 	maxBase = 1 << 62
 )
 
+// tooFar is a number of cells above any grid that does not overflow.
+const tooFar = 1 << 62
+
 func (g *Grid) linear() bool { return g.Shift == 0 }
 
 // aside keeps quantiles away from the ends of cells, where the rounding of a unit would move a
@@ -59,7 +62,7 @@ func newLogGrid(tails int, centre, scale, lo, hi float64, size int) Grid {
 	return g
 }
 
-// check returns an error if index could go wrong on the grid.
+// check returns an error if locate could go wrong on the grid.
 func (g *Grid) check() error {
 	switch {
 	case g.Size < 1 || g.Size > maxGrid:
@@ -93,19 +96,60 @@ func (g *Grid) key(x float64) int64 {
 	return (k ^ sign) - sign
 }
 
-// index returns the cell of x, which may be infinite but not NaN.
-func (g *Grid) index(x float64) int {
-	if g.linear() {
-		return int(min(max(float64((x-g.Centre)*g.Rate)+1, 0), float64(g.Size)+1))
+// locate writes the cell of each value, of which there are at most blockSize and which are
+// finite. A larger value has no lower cell.
+func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
+	values = values[:min(len(values), blockSize)]
+	if !g.linear() {
+		g.locateLog(cells, values)
+		return
 	}
-	return int(min(max(g.key(x)>>(g.Shift&63)-g.Base, 0), int64(g.Size)+1))
+	lo, rate, last := g.Centre, g.Rate, int64(g.Size)+1
+	for i, x := range values {
+		t := float64((x-lo)*rate) + 1
+		if t > tooFar {
+			t = tooFar
+		}
+		// The integer of what overflows below is negative too.
+		cells[i] = uint32(min(max(int64(t), 0), last))
+	}
+}
+
+// locateLog is locate for a logarithmic grid. It has the code of key written out, because key is
+// too long to be inlined.
+func (g *Grid) locateLog(cells *[blockSize]uint32, values []float64) {
+	values = values[:min(len(values), blockSize)]
+	centre, rate := g.Centre, g.Rate
+	shift, base, last := g.Shift&63, g.Base, int64(g.Size)+1
+	if g.Tails == 1 {
+		for i, x := range values {
+			k := max(int64(math.Float64bits((x-centre)*rate)), 0)
+			cells[i] = uint32(min(max(k>>shift-base, 0), last))
+		}
+		return
+	}
+	for i, x := range values {
+		t := float64((x - centre) * rate)
+		k := int64(math.Float64bits(math.Abs(t)+1)) - one
+		sign := int64(math.Float64bits(t)) >> 63
+		cells[i] = uint32(min(max(((k^sign)-sign)>>shift-base, 0), last))
+	}
+}
+
+// index returns the cell of x as locate does. x may be infinite but not NaN.
+func (g *Grid) index(x float64) int {
+	if !g.linear() {
+		return int(min(max(g.key(x)>>(g.Shift&63)-g.Base, 0), int64(g.Size)+1))
+	}
+	t := min(float64((x-g.Centre)*g.Rate)+1, tooFar)
+	return int(min(max(int64(t), 0), int64(g.Size)+1))
 }
 
 // fitGrid returns a grid of at most size cells that divides the values most evenly, and the
 // share of the values in the fullest cell. The values must be sorted and finite, and there must
 // be at least one. The k-th part of the values on either side may be outside the grid.
 func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
-	tail := (len(sorted) - 1) / k
+	tail := int(float64(len(sorted)-1) / float64(k))
 	lo, hi := sorted[tail], sorted[len(sorted)-1-tail]
 	q := func(share float64) float64 { return sorted[int(share*float64(len(sorted)-1))] }
 	median := q(0.5)
@@ -146,14 +190,23 @@ func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 func (g *Grid) fullest(sorted []float64, k int) float64 {
 	step := max(len(sorted)/(8*k), 1)
 	var most, run, looked, last int
-	for i := 0; i < len(sorted); i += step {
-		looked++
-		if cell := g.index(sorted[i]); cell != last {
-			run, last = 0, cell
+	var cells [blockSize]uint32
+	var block [blockSize]float64
+	for i := 0; i < len(sorted); {
+		n := 0
+		for ; n < blockSize && i < len(sorted); n, i = n+1, i+step {
+			block[n] = sorted[i]
 		}
-		run++
-		if last > 0 && last <= g.Size {
-			most = max(most, run)
+		g.locate(&cells, block[:n])
+		looked += n
+		for _, c := range cells[:n] {
+			if int(c) != last {
+				run, last = 0, int(c)
+			}
+			run++
+			if last > 0 && last <= g.Size {
+				most = max(most, run)
+			}
 		}
 	}
 	return float64(most) / float64(looked)

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
-	"slices"
 )
 
 // Unit is the unit of the moments of a column: a value counts as its distance from Centre in
@@ -69,12 +68,8 @@ func (u Unit) Units(x float64) *big.Int {
 	return units
 }
 
-// addBlock counts finite values, at most blockSize values.
+// addBlock counts finite values between the extremes, at most blockSize values.
 func (m *Moments) addBlock(u Unit, values []float64) {
-	if len(values) == 0 {
-		return
-	}
-	m.extend(slices.Min(values), slices.Max(values))
 	m.N += int64(len(values))
 	inverse := math.Ldexp(1, -u.Exponent)
 	var sum int64

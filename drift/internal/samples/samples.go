@@ -9,6 +9,7 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
+	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
 // Fault says why a sample cannot be used. It has the fields of a drift.InputError, into which
@@ -29,7 +30,7 @@ func Sorted[F constraints.Float](reference, current []F) (r, c []F, fault *Fault
 		return nil, nil, fault
 	}
 	sorted := [2][]F{slices.Clone(reference), slices.Clone(current)}
-	parallel.Do(2, len(reference)+len(current), func(i int) { slices.Sort(sorted[i]) })
+	parallel.Do(2, len(reference)+len(current), func(i int) { radix.Sort(sorted[i]) })
 	return sorted[0], sorted[1], nil
 }
 
