@@ -3,6 +3,7 @@ package drift
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,9 +54,8 @@ func (r *Reference) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, referenceKind, err)
 	}
-	again, err := read.AppendBinary(make([]byte, 0, len(data)))
-	if err != nil || !bytes.Equal(again, data) {
-		return f.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(read, data); err != nil {
+		return err
 	}
 	*r = *read
 	return nil
@@ -108,8 +108,8 @@ func (p *Profile) UnmarshalBinary(data []byte) error {
 		return f.corrupt("%w", err)
 	}
 	read := Profile{ref: p.ref, rows: content.Rows, tallies: content.Columns}
-	if again, err := read.AppendBinary(make([]byte, 0, len(data))); err != nil || !bytes.Equal(again, data) {
-		return f.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(&read, data); err != nil {
+		return err
 	}
 	p.take(content)
 	return nil
@@ -171,6 +171,15 @@ func (f *form) finish() error {
 		f.fail("something follows the content")
 	}
 	return f.err
+}
+
+// rewritten returns an error if what was read would be written in another way, as an integer of
+// more bytes than it needs.
+func (f *form) rewritten(read encoding.BinaryMarshaler, data []byte) error {
+	if again, err := read.MarshalBinary(); err != nil || !bytes.Equal(again, data) {
+		return f.corrupt("content is not in the form in which it is written")
+	}
+	return nil
 }
 
 func (f *form) integer(n *int64) {
