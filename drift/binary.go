@@ -30,7 +30,7 @@ func (r *Reference) AppendBinary(data []byte) ([]byte, error) {
 		return data, errors.New("drift: the zero Reference holds nothing to write")
 	}
 	f := writtenForm(data, referenceMagic)
-	content := r.content()
+	content := r.content
 	f.content(&content)
 	return f.seal(len(data)), nil
 }
@@ -199,7 +199,9 @@ func (f *form) integer(n *int64) {
 func formInteger[T ~int | ~uint | ~uint8](f *form, n *T) {
 	wide := int64(*n)
 	f.integer(&wide)
-	*n = T(wide)
+	if f.reading { // what is written is shared by all who write it
+		*n = T(wide)
+	}
 }
 
 // length returns n, or a number read, of things that take at least size bytes each.
