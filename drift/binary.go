@@ -3,6 +3,7 @@ package drift
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (r *Reference) AppendBinary(data []byte) ([]byte, error) {
 		return data, errors.New("drift: the zero Reference holds nothing to write")
 	}
 	f := writtenForm(data, referenceMagic)
-	content := r.content()
+	content := r.content
 	f.content(&content)
 	return f.seal(len(data)), nil
 }
@@ -53,9 +54,8 @@ func (r *Reference) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, referenceKind, err)
 	}
-	again, err := read.AppendBinary(make([]byte, 0, len(data)))
-	if err != nil || !bytes.Equal(again, data) {
-		return f.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(read, data); err != nil {
+		return err
 	}
 	*r = *read
 	return nil
@@ -108,8 +108,8 @@ func (p *Profile) UnmarshalBinary(data []byte) error {
 		return f.corrupt("%w", err)
 	}
 	read := Profile{ref: p.ref, rows: content.Rows, tallies: content.Columns}
-	if again, err := read.AppendBinary(make([]byte, 0, len(data))); err != nil || !bytes.Equal(again, data) {
-		return f.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(&read, data); err != nil {
+		return err
 	}
 	p.take(content)
 	return nil
@@ -173,6 +173,15 @@ func (f *form) finish() error {
 	return f.err
 }
 
+// rewritten returns an error if what was read would be written in another way, as an integer of
+// more bytes than it needs.
+func (f *form) rewritten(read encoding.BinaryMarshaler, data []byte) error {
+	if again, err := read.MarshalBinary(); err != nil || !bytes.Equal(again, data) {
+		return f.corrupt("content is not in the form in which it is written")
+	}
+	return nil
+}
+
 func (f *form) integer(n *int64) {
 	if !f.reading {
 		f.data = binary.AppendVarint(f.data, *n)
@@ -190,7 +199,9 @@ func (f *form) integer(n *int64) {
 func formInteger[T ~int | ~uint | ~uint8](f *form, n *T) {
 	wide := int64(*n)
 	f.integer(&wide)
-	*n = T(wide)
+	if f.reading { // what is written is shared by all who write it
+		*n = T(wide)
+	}
 }
 
 // length returns n, or a number read, of things that take at least size bytes each.

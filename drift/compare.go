@@ -3,6 +3,7 @@ package drift
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
@@ -74,9 +75,9 @@ func (k *comparison) test(m *method, floor float64) {
 func (k *comparison) pValue() float64 {
 	smallest := 1.0
 	for _, t := range k.report.Tests {
-		smallest = min(smallest, k.withinColumn(t.PValue))
+		smallest = min(smallest, t.PValue)
 	}
-	return smallest
+	return k.withinColumn(smallest)
 }
 
 // withinColumn is Bonferroni's correction for the number of tests of the column.
@@ -127,12 +128,10 @@ func (k *comparison) mostTests() int {
 			n = 2 // that of the range too
 		}
 	}
-	for _, t := range k.report.Tests {
-		if t.Name == MethodUnseen || t.Name == MethodInfinite {
-			return n
-		}
+	if !slices.ContainsFunc(k.report.Tests, func(t Test) bool { return t.Name == MethodUnseen || t.Name == MethodInfinite }) {
+		n++
 	}
-	return n + 1
+	return n
 }
 
 // detectable returns the effect of the distribution test that is certain to be significant
@@ -189,17 +188,16 @@ func roundUp(x float64) int {
 
 func (k *comparison) driftReason() string {
 	leading := k.report.Leading().Name
-	var first string
-	var others []string
+	var sentences []string
 	for i, t := range k.report.Tests {
 		switch {
 		case t.Name == leading:
-			first = k.sentence(i)
+			sentences = slices.Insert(sentences, 0, k.sentence(i))
 		case t.Drifted:
-			others = append(others, k.sentence(i))
+			sentences = append(sentences, k.sentence(i))
 		}
 	}
-	return strings.Join(append([]string{first}, others...), " ")
+	return strings.Join(sentences, " ")
 }
 
 // sentence says what a test found.
@@ -230,24 +228,20 @@ func (k *comparison) stableReason() string {
 
 func (k *comparison) insufficientReason() string {
 	r := &k.report
-	var have string
-	switch {
-	case r.Current.Values < r.Current.Rows:
-		have = fmt.Sprintf("%s in %s are too few to tell", text.Counted(r.Current.Values, "value"), text.Counted(r.Current.Rows, "row"))
-		if r.Current.Values == 1 {
-			have = fmt.Sprintf("1 value in %s is too few to tell", text.Counted(r.Current.Rows, "row"))
-		}
-	case r.Current.Rows == 1:
-		have = "1 row is too few to tell"
-	default:
-		have = fmt.Sprintf("%d rows are too few to tell", r.Current.Rows)
-	}
 	if r.NeededRows == 0 {
-		have = text.Counted(k.n, "value")
+		have := text.Counted(k.n, "value")
 		if k.cells.kind == KindCategorical {
 			have += " of " + text.Counted(len(k.cells.levels), "level")
 		}
 		return fmt.Sprintf("The reference has only %s, too few to tell whatever the number of current rows.", have)
 	}
-	return fmt.Sprintf("%s; about %d would do.", have, r.NeededRows)
+	n, have := r.Current.Rows, text.Counted(r.Current.Rows, "row")
+	if r.Current.Values < n {
+		n, have = r.Current.Values, text.Counted(r.Current.Values, "value")+" in "+have
+	}
+	verb := "are"
+	if n == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s %s too few to tell; about %d would do.", have, verb, r.NeededRows)
 }

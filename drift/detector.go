@@ -21,7 +21,7 @@ type Detector struct {
 // reported, joined: a number outside its range, an unknown correction, a column that the
 // reference does not have.
 func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
-	if ref == nil || ref.rows == 0 {
+	if ref == nil || ref.content.Rows == 0 {
 		return nil, errors.New("drift: NewDetector needs a Reference made by NewReference")
 	}
 	cfg = cfg.withDefaults()

@@ -24,8 +24,7 @@ var gMethod = tableMethod{
 // and PValue 1. EffectSize is the total variation of the shares.
 //
 // With small counts G is too often large, more so than X²: an expected count below 5 gives
-// a warning. A cell that is empty on both sides is left out. Vectors of different length, a
-// negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// a warning. A cell that is empty on both sides is left out. Errors are as in [ChiSquare].
 func GTest[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.gResult)
 }

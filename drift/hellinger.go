@@ -24,8 +24,7 @@ var hellingerMethod = divergence{
 // 1 if no cell is used by both (Hellinger, "Neue Begründung der Theorie quadratischer
 // Formen", 1909). It is a metric. Statistic and EffectSize are that distance; PValue is NaN.
 //
-// Empty cells need no rule here. Vectors of different length, a negative or non-finite
-// count, or a sum outside [1, 2^53] is an [*InputError].
+// Empty cells need no rule here. Errors are as in [ChiSquare].
 func Hellinger[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.hellingerResult)
 }

@@ -27,8 +27,7 @@ var jensenShannonMethod = divergence{
 // used by both, and the square root is already taken. Statistic and EffectSize are that
 // distance; PValue is NaN.
 //
-// An empty cell contributes 0 to the side on which it is empty. Vectors of different
-// length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// An empty cell contributes 0 to the side on which it is empty. Errors are as in [ChiSquare].
 func JensenShannon[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.jensenShannonResult)
 }

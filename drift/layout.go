@@ -37,12 +37,12 @@ type ColumnLayout struct {
 	// holds Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
 	// Without edges, which is how a reference without finite numbers counts, cell 0 holds all.
 	Edges []float64
-	// Centre and Exponent are of the unit in which sums are kept: how many times 2^Exponent
-	// a value is above Centre, rounded to an integer.
+	// Centre and Exponent say in which unit sums are kept. The units of a value are the number of
+	// times 2^Exponent by which the value is above Centre, rounded to an integer.
 	Centre   float64
 	Exponent int
 	// Levels are the categories, in ascending order: cell i holds what equals Levels[i], byte
-	// by byte. Every other value is unseen. A missing value is none of either.
+	// by byte. Every other value is unseen. A missing value is neither in a cell nor unseen.
 	Levels []string
 }
 
@@ -69,7 +69,7 @@ func (l ColumnLayout) Cells() int {
 }
 
 // Near returns the range of the numbers, both ends included, that are less than 2^51 units away
-// from the centre, or the most of it that doubles can tell.
+// from the centre, as far as doubles can represent the range.
 func (l ColumnLayout) Near() (lo, hi float64) {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Near()
 }
@@ -81,8 +81,7 @@ func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }
 
-// ColumnCounts is how many rows of one column of a batch fell where, on the [ColumnLayout] of
-// that name.
+// ColumnCounts are the counts of one column of a batch on the [ColumnLayout] of that name.
 type ColumnCounts struct {
 	Name string
 	// Cells has a count for each cell of the layout.
@@ -99,10 +98,9 @@ type ColumnCounts struct {
 	Sum, Squares *big.Int
 }
 
-// AddCounts counts a batch of rows that was counted elsewhere on the layout of the reference.
-// The profile then is exactly, to the byte when written, what [Profile.Add] of these rows
-// makes of it. The batch is taken as a whole or, with an error, not at all. The counts are
-// not kept or modified.
+// AddCounts adds a batch of rows that was counted elsewhere on the layout of the reference. The
+// profile and its written bytes are those that [Profile.Add] of these rows gives. With an error
+// nothing is added. The arguments are not kept or modified.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
 // reference that is not given, or twice, or one that it does not have; a wrong number of

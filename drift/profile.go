@@ -30,13 +30,13 @@ func (r *Reference) NewProfile() *Profile {
 	return p
 }
 
-// Add counts a batch of rows. Columns are matched by name, and those that the reference
-// does not have are ignored. The batch is counted as a whole or, with an error, not at all.
-// A batch of many values is counted on two processors; Add returns when both are done.
+// Add counts a batch of rows. Columns are matched by name, and columns that the reference does
+// not have are ignored. With an error nothing is counted. A batch of many values is counted on
+// two processors; Add returns when both are done.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
-// reference that is not given or is of the other kind, and what [NewReference] refuses in
-// columns. A batch without rows is not a mistake.
+// reference that is missing or is of the other kind, and what [CheckColumns] refuses. A batch
+// without rows is not a mistake.
 func (p *Profile) Add(columns []Column) error {
 	rows, err := CheckColumns(columns)
 	if p.ref == nil {
@@ -133,9 +133,9 @@ func (p *Profile) column(name string) (int, error) {
 	return i, nil
 }
 
-// Merge adds the rows that the other profile has counted, which stays as it is. The result
-// is exactly that of having added all rows to one profile, in any order. A profile of a
-// reference with another fingerprint is [ErrReferenceMismatch].
+// Merge adds the rows of the other profile, which is not changed. The result is exactly that of
+// adding all rows to one profile, in any order. A profile of a reference with another
+// fingerprint is [ErrReferenceMismatch].
 func (p *Profile) Merge(other *Profile) error {
 	if p.ref == nil || other == nil || other.ref == nil {
 		return invalid("profile", "is not made by Reference.NewProfile")

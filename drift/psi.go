@@ -29,8 +29,7 @@ var psiMethod = divergence{
 // so increased. Equal shares therefore give exactly 0, and no result is infinite.
 //
 // The index grows with the number of cells and shrinks with the sample sizes even if
-// nothing changed: compare values only between like tables. Vectors of different length, a
-// negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// nothing changed: compare values only between like tables. Errors are as in [ChiSquare].
 func PSI[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.psiResult)
 }

@@ -33,10 +33,9 @@ type ReferenceConfig struct {
 // number of cells and levels alone. A Reference is immutable and safe for concurrent use.
 // The zero Reference is only good for UnmarshalJSON.
 type Reference struct {
-	rows        int64
-	cells       []cells
-	fits        []*counting.Fit // of numeric columns, in the order of cells
-	tallies     []tally         // the reference's own counts, in the order of cells
+	content     referenceContent
+	cells       []cells // in the order of the columns
+	tallies     []tally // the reference's own counts
 	index       map[string]int
 	fingerprint string
 	sealed      []byte // the JSON form
@@ -91,7 +90,7 @@ func fitColumn(column Column, k int) columnContent {
 }
 
 // Rows returns the number of rows.
-func (r *Reference) Rows() int { return int(r.rows) }
+func (r *Reference) Rows() int { return int(r.content.Rows) }
 
 // Names returns the names of the columns, in order.
 func (r *Reference) Names() []string {
@@ -156,27 +155,14 @@ func newReference(content referenceContent) (*Reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reference{rows: content.Rows, fingerprint: sum, sealed: sealed, index: make(map[string]int)}
+	r := &Reference{content: content, fingerprint: sum, sealed: sealed, index: make(map[string]int)}
 	for i, column := range content.Columns {
 		r.cells = append(r.cells, column.cells())
-		r.fits = append(r.fits, column.Numbers)
 		column.Counts.Moments.Centre = r.cells[i].unit.Centre
 		r.tallies = append(r.tallies, column.Counts)
 		r.index[column.Name] = i
 	}
 	return r, nil
-}
-
-// content is what newReference took over.
-func (r *Reference) content() referenceContent {
-	content := referenceContent{Rows: r.rows}
-	for i := range r.cells {
-		c := &r.cells[i]
-		content.Columns = append(content.Columns, columnContent{
-			Name: c.name, Kind: c.kind, Numbers: r.fits[i], Levels: c.levels, Counts: r.tallies[i],
-		})
-	}
-	return content
 }
 
 // cells returns what the column is counted on. The column must have been checked, but may

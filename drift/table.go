@@ -221,40 +221,30 @@ func (p countPair) fisherDetectable(level float64) float64 {
 	significant := func(x int) bool { return nulldist.Fisher(x, m, r+x, n+m) <= level }
 	rate := float64(r) / p.n
 	middle := min(int(math.Round(rate*p.m)), m)
-	z := normalQuantile(level)
-	stride := int(z*z/2+z*math.Sqrt(rate*p.m*(1+p.m/p.n))) + 1
 	rise, fall := 1-rate, rate
-	if x, ok := outwards(middle, m, stride, significant); ok {
+	if x, ok := outwards(middle, m, significant); ok {
 		rise = float64(x)/p.m - rate
 	}
-	if x, ok := outwards(middle, 0, -stride, significant); ok {
+	if x, ok := outwards(middle, 0, significant); ok {
 		fall = rate - float64(x)/p.m
 	}
 	return max(rise, fall)
 }
 
-// outwards returns the first integer between from and to, both included, for which holds is
-// true. Holds is true for all integers beyond that one too. The search begins a stride away.
-func outwards(from, to, stride int, holds func(x int) bool) (first int, ok bool) {
-	step := 1
-	if stride < 0 {
-		step = -1
+// outwards returns the first integer on the way from one end to the other, both included, for
+// which holds is true. Holds is true for all integers beyond that one too.
+func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
+	distance, sign := to-from, 1
+	if distance < 0 {
+		distance, sign = -distance, -1
 	}
-	inner, outer := from-step, from+stride // it does not hold of inner
-	for {
-		if (to-outer)*step <= 0 {
-			outer = to
-		}
-		if holds(outer) {
-			break
-		}
-		if outer == to {
-			return 0, false
-		}
-		inner, outer = outer, outer+2*(outer-inner)
+	reach := 1 // doubled, because far away holds takes long
+	for reach < distance && !holds(from+sign*reach) {
+		reach *= 2
 	}
-	k := sort.Search((outer-inner)*step-1, func(k int) bool { return holds(inner + step*(k+1)) })
-	return inner + step*(k+1), true
+	reach = min(reach, distance)
+	k := sort.Search(reach+1, func(k int) bool { return holds(from + sign*k) })
+	return from + sign*k, k <= reach
 }
 
 // variation returns the total variation as it is found, an estimate of the true one, and an

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
@@ -73,12 +72,12 @@ func movedLevels(s *sides) string {
 		return ""
 	}
 	from, to := text.PercentsApart(bins[0].Reference, bins[0].Current)
-	named := []string{fmt.Sprintf("%q went from %s to %s", text.Shorten(bins[0].Label, text.LongestName), from, to)}
+	moved := fmt.Sprintf("%q went from %s to %s", text.Shorten(bins[0].Label), from, to)
 	if len(bins) > 1 && bins[1].change() >= bins[0].change()/2 {
 		from, to = text.PercentsApart(bins[1].Reference, bins[1].Current)
-		named = append(named, fmt.Sprintf("%q from %s to %s", text.Shorten(bins[1].Label, text.LongestName), from, to))
+		moved += fmt.Sprintf(" and %q from %s to %s", text.Shorten(bins[1].Label), from, to)
 	}
-	return strings.Join(named, " and ")
+	return moved
 }
 
 // tableDetectableAt is about what table.detectable is at a number of current values.

@@ -5,8 +5,7 @@ package drift
 // probability that any set of cells shows. Statistic and EffectSize are that distance, 0
 // for equal shares and 1 if no cell is used by both. PValue is NaN.
 //
-// Empty cells need no rule here. Vectors of different length, a negative or non-finite
-// count, or a sum outside [1, 2^53] is an [*InputError].
+// Empty cells need no rule here. Errors are as in [ChiSquare].
 func TotalVariation[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, func(p countPair) Result { return p.result(p.totalVariation()) })
 }

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"iter"
 	"math"
 
 	"golang.org/x/exp/constraints"
@@ -111,30 +112,14 @@ func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
 
 func wasserstein1[F constraints.Float](r, c []F) float64 {
 	n, m := float64(len(r)), float64(len(c))
-	var area float64
 	var i, j int
-	at := float64(min(r[0], c[0]))
-	for i < len(r) || j < len(c) {
-		var next float64
-		switch {
-		case i == len(r):
-			next = float64(c[j])
-		case j == len(c):
-			next = float64(r[i])
-		default:
-			next = float64(min(r[i], c[j]))
-		}
+	area, at := 0.0, 0.0
+	samples.EachValue(r, c, func(value F, inR, inC int) {
+		next := float64(value)
 		// Halves, because next-at alone may overflow.
-		weight := math.Abs(float64(i)/n - float64(j)/m)
-		area += 2 * (weight * (next/2 - at/2))
-		at = next
-		for i < len(r) && float64(r[i]) == at {
-			i++
-		}
-		for j < len(c) && float64(c[j]) == at {
-			j++
-		}
-	}
+		area += 2 * (math.Abs(float64(i)/n-float64(j)/m) * (next/2 - at/2))
+		at, i, j = next, i+inR, j+inC
+	})
 	return min(area, math.MaxFloat64)
 }
 
@@ -142,21 +127,33 @@ func wasserstein1[F constraints.Float](r, c []F) float64 {
 // within their cells: in each cell the difference of the distribution functions is linear. A
 // cell of one value begins after the one before it ends, by the least that numbers can differ.
 func cellWasserstein(c *cells, ref, cur *tally) float64 {
-	lo := min(ref.Moments.Min, cur.Moments.Min)
-	hi := max(ref.Moments.Max, cur.Moments.Max)
-	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var sum, before float64
-	var r, k int64
-	end := lo
-	for i := range ref.Cells {
-		r += ref.Cells[i]
-		k += cur.Cells[i]
-		after := float64(r)/n - float64(k)/m
-		from, to := c.axis.Bounds(i, lo, hi)
-		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
-		before, end = after, to
+	sum := 0.0
+	for p := range c.pieces(ref, cur) {
+		sum += area(math.Abs(p.f-p.g), p.end, p.from) + area(meanSize(p.f-p.g, p.nextF-p.nextG), p.from, p.to)
 	}
 	return min(sum, math.MaxFloat64)
+}
+
+// piece is one cell on the way along the axis: its ends, and where the cell before it ends. F
+// and g are the shares of finite values up to the cell, nextF and nextG up to its end.
+type piece struct{ end, from, to, f, g, nextF, nextG float64 }
+
+// pieces yields the cells of two sides that both have finite values.
+func (c *cells) pieces(ref, cur *tally) iter.Seq[piece] {
+	lo, hi := min(ref.Moments.Min, cur.Moments.Min), max(ref.Moments.Max, cur.Moments.Max)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	return func(yield func(piece) bool) {
+		p := piece{to: lo}
+		var r, k int64
+		for i := range ref.Cells {
+			r, k = r+ref.Cells[i], k+cur.Cells[i]
+			p.end, p.f, p.g = p.to, p.nextF, p.nextG
+			p.nextF, p.nextG = float64(r)/n, float64(k)/m
+			if p.from, p.to = c.axis.Bounds(i, lo, hi); !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // meanSize returns the mean size of what goes from one value to another linearly.
@@ -179,20 +176,13 @@ func area(height, from, to float64) float64 {
 // cell the difference of the distribution functions is smallest if all values of one side come
 // first, and largest if all values of the other side do.
 func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
-	lo := min(ref.Moments.Min, cur.Moments.Min)
-	hi := max(ref.Moments.Max, cur.Moments.Max)
-	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var r, k float64
-	end := lo
-	for i := range ref.Cells {
-		nextR, nextK := r+float64(ref.Cells[i]), k+float64(cur.Cells[i])
-		highest, lowest := nextR/n-k/m, r/n-nextK/m
-		from, to := c.axis.Bounds(i, lo, hi)
-		between := area(math.Abs(r/n-k/m), end, from)
-		most += between + area(max(highest, -lowest), from, to)
-		least += between + area(max(lowest, -highest, 0), from, to)
-		r, k, end = nextR, nextK, to
+	for p := range c.pieces(ref, cur) {
+		between := area(math.Abs(p.f-p.g), p.end, p.from)
+		highest, lowest := p.nextF-p.g, p.f-p.nextG
+		most += between + area(max(highest, -lowest), p.from, p.to)
+		least += between + area(max(lowest, -highest, 0), p.from, p.to)
 	}
+	lo, hi := min(ref.Moments.Min, cur.Moments.Min), max(ref.Moments.Max, cur.Moments.Max)
 	means := math.Abs(ref.Moments.Mean() - cur.Moments.Mean())
 	// The means are of values rounded to the unit.
 	means -= math.Ldexp(2, c.unit.Exponent) + 1e-15*max(math.Abs(lo), math.Abs(hi))
@@ -212,25 +202,18 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 	if ref.Moments.N == 0 || cur.Moments.N == 0 {
 		return 0, 0, 0
 	}
-	lo := min(ref.Moments.Min, cur.Moments.Min)
-	hi := max(ref.Moments.Max, cur.Moments.Max)
-	if lo == hi {
+	if min(ref.Moments.Min, cur.Moments.Min) == max(ref.Moments.Max, cur.Moments.Max) {
 		return 0, 0, 0
 	}
 	scale := wassersteinScale(&ref.Moments, &cur.Moments)
 	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var meanR, meanC, squareR, squareC, potential, before, crossedBefore float64
-	var r, k int64
-	end := lo
-	for i := range ref.Cells {
-		r += ref.Cells[i]
-		k += cur.Cells[i]
-		f, g := float64(r)/n, float64(k)/m
-		after := f - g
-		from, to := c.axis.Bounds(i, lo, hi)
-		gap, step := scaledStep(end, from, scale), scaledStep(from, to, scale)
+	var meanR, meanC, squareR, squareC, potential, crossedBefore float64
+	i := 0
+	for p := range c.pieces(ref, cur) {
+		before, after := p.f-p.g, p.nextF-p.nextG
+		gap, step := scaledStep(p.end, p.from, scale), scaledStep(p.from, p.to, scale)
 		observed += math.Abs(before)*gap + meanSize(before, after)*step
-		crossedAfter := crossed(after, f*(1-f)/n+g*(1-g)/m)
+		crossedAfter := crossed(after, p.nextF*(1-p.nextF)/n+p.nextG*(1-p.nextG)/m)
 		effect += crossedBefore*gap + (crossedBefore+crossedAfter)/2*step
 		crossedBefore = crossedAfter
 		potential += math.Copysign(gap, before)
@@ -238,11 +221,11 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 			step = -step
 		}
 		at := potential + step/2
-		p, q := float64(ref.Cells[i])/n, float64(cur.Cells[i])/m
-		meanR, squareR = meanR+p*at, squareR+p*at*at
-		meanC, squareC = meanC+q*at, squareC+q*at*at
+		r, k := float64(ref.Cells[i])/n, float64(cur.Cells[i])/m
+		meanR, squareR = meanR+r*at, squareR+r*at*at
+		meanC, squareC = meanC+k*at, squareC+k*at*at
 		potential += step
-		before, end = after, to
+		i++
 	}
 	deviation = math.Sqrt(max(squareR-meanR*meanR, 0)/n + max(squareC-meanC*meanC, 0)/m)
 	return observed, min(max(effect, 0), observed), deviation

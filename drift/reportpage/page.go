@@ -30,7 +30,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"percent":   text.Percent,
 	"percents":  percents,
 	"quantity":  text.Quantity,
-	"shorten":   shorten,
+	"shorten":   text.Shorten,
 	"thousands": text.Thousands,
 	"title":     func(name drift.Method) string { return infoOf(name).Title },
 	"unbroken":  unbroken.Replace,
@@ -123,7 +123,7 @@ func enumerate(sections []*section) []link {
 	}
 	var links []link
 	for _, s := range sections[:shown] {
-		links = append(links, link{Before: ", ", ID: s.ID, Name: shorten(s.Name)})
+		links = append(links, link{Before: ", ", ID: s.ID, Name: text.Shorten(s.Name)})
 	}
 	if more := len(sections) - shown; more > 0 {
 		links = append(links, link{ID: "columns", Name: fmt.Sprintf("%d more", more)})
@@ -250,7 +250,7 @@ func whatChanged(c *drift.ColumnReport, leading drift.MethodInfo) string {
 	if moved.Label == "" {
 		return "no level moved"
 	}
-	return shorten(moved.Label) + ": " + change(moved.Reference, moved.Current)
+	return text.Shorten(moved.Label) + ": " + change(moved.Reference, moved.Current)
 }
 
 // movedNumber shows the mean for a test of distances, else the median, unless another quantile
@@ -291,8 +291,6 @@ func percents(reference, current float64) [2]string {
 	r, c := text.CellPercentsApart(reference, current)
 	return [2]string{r, c}
 }
-
-func shorten(name string) string { return text.Shorten(name, text.LongestName) }
 
 // arrow shows a text of both sides, or once if it is the same. Texts of values that differ
 // must differ.

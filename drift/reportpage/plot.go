@@ -2,6 +2,7 @@ package reportpage
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ func newPlot(bins []drift.Bin) *plot {
 	for i, b := range bins {
 		if i == 0 || !adjacent(bins[i-1], b) {
 			if i > 0 {
+				fmt.Fprintf(&steps, "V%d", plotHeight)
 				x += plotApart
 			}
 			fmt.Fprintf(&steps, "M%d %d", x, plotHeight)
@@ -64,10 +66,8 @@ func newPlot(bins []drift.Bin) *plot {
 		fmt.Fprintf(&bars, "M%d %dV%sH%dV%dZ", x+plotGap, plotHeight, y(b.Reference), x+plotUnit-plotGap, plotHeight)
 		x += plotUnit
 		fmt.Fprintf(&steps, "V%sH%d", y(b.Current), x)
-		if i == len(bins)-1 || !adjacent(b, bins[i+1]) {
-			fmt.Fprintf(&steps, "V%d", plotHeight)
-		}
 	}
+	fmt.Fprintf(&steps, "V%d", plotHeight)
 	step := roundStep(highest, plotShares)
 	for i := 1; float64(i)*step <= highest; i++ {
 		share := float64(i) * step
@@ -81,15 +81,15 @@ func newPlot(bins []drift.Bin) *plot {
 
 // writtenEnds returns the ends of all bins as they are written, so that they look different.
 func writtenEnds(bins []drift.Bin) map[float64]string {
-	var ends []float64
+	written := make(map[float64]string)
 	for _, b := range bins {
 		for _, end := range []*float64{b.Lo, b.Hi} {
-			if end != nil && !slices.Contains(ends, *end) {
-				ends = append(ends, *end)
+			if end != nil {
+				written[*end] = ""
 			}
 		}
 	}
-	written := make(map[float64]string)
+	ends := slices.Sorted(maps.Keys(written))
 	for i, text := range text.Quantities(ends...) {
 		written[ends[i]] = text
 	}
@@ -168,10 +168,9 @@ func (p *plot) tick(bins []drift.Bin, written map[float64]string) {
 		switch {
 		case b.Lo == nil && b.Hi == nil:
 			add(middle(i), "other", false)
-		case b.Lo == nil || b.Hi == nil:
-		case !isInterval(b):
+		case isValue(b):
 			add(middle(i), written[*b.Lo], false)
-		default:
+		case isInterval(b):
 			if isMultiple(*b.Lo, step) {
 				add(float64(p.Slots[i].X), written[*b.Lo], false)
 			}

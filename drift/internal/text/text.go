@@ -43,7 +43,7 @@ func Percent(share float64) string {
 }
 
 // PercentsApart is [Percent] for two shares that are read against each other. Shares that
-// differ look different: they have as many Decimals as that takes.
+// differ look different: they have as many decimals as that takes.
 func PercentsApart(a, b float64) (string, string) { return tellApart(Percent, a, b) }
 
 // CellPercentsApart is PercentsApart for a table.
@@ -191,18 +191,16 @@ func LowerFirst(s string) string {
 	return string(unicode.ToLower(r)) + s[size:]
 }
 
-// LongestName is the number of letters of a name in a sentence.
-const LongestName = 60
-
-// Shorten cuts a text that has more than so many letters.
-func Shorten(s string, most int) string {
-	if letters := []rune(s); len(letters) > most {
+// Shorten cuts a name that has more than 60 letters.
+func Shorten(name string) string {
+	const most = 60
+	if letters := []rune(name); len(letters) > most {
 		return string(letters[:most-1]) + "…"
 	}
-	return s
+	return name
 }
 
-// Decimals returns a number with so many Decimals.
+// Decimals returns a number with so many decimals.
 func Decimals(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
 
 // Value returns a value of a column with at most six significant digits.
