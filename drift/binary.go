@@ -3,10 +3,14 @@ package drift
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
 )
 
 // The binary form of a Reference or a Profile is a magic word of eight bytes, the version
@@ -25,9 +29,10 @@ func (r *Reference) AppendBinary(data []byte) ([]byte, error) {
 	if r.sealed == nil {
 		return data, errors.New("drift: the zero Reference holds nothing to write")
 	}
-	w := newEncoder(data, referenceMagic)
-	w.content(r.content())
-	return w.finish(), nil
+	f := writtenForm(data, referenceMagic)
+	content := r.content
+	f.content(&content)
+	return f.seal(len(data)), nil
 }
 
 // MarshalBinary returns what [Reference.AppendBinary] appends.
@@ -36,21 +41,21 @@ func (r *Reference) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil)
 // UnmarshalBinary reads what [Reference.AppendBinary] wrote. Any change is an error that
 // unwraps to [ErrCorrupt]. It must not be called on a reference that is in use.
 func (r *Reference) UnmarshalBinary(data []byte) error {
-	d, err := newDecoder(referenceKind, referenceMagic, data)
+	f, err := readForm(referenceKind, referenceMagic, data)
 	if err != nil {
 		return err
 	}
-	content := d.content()
-	if err := d.finish(); err != nil {
+	var content referenceContent
+	f.content(&content)
+	if err := f.finish(); err != nil {
 		return err
 	}
 	read, err := newReference(content)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, referenceKind, err)
 	}
-	again, err := read.AppendBinary(make([]byte, 0, len(data)))
-	if err != nil || !bytes.Equal(again, data) {
-		return d.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(read, data); err != nil {
+		return err
 	}
 	*r = *read
 	return nil
@@ -63,13 +68,14 @@ func (p *Profile) AppendBinary(data []byte) ([]byte, error) {
 	if p.ref == nil {
 		return data, errors.New("drift: the zero Profile holds nothing to write")
 	}
-	w := newEncoder(data, profileMagic)
-	w.text(p.ref.fingerprint)
-	w.integer(p.rows)
+	f := writtenForm(data, profileMagic)
+	print, rows := p.ref.fingerprint, p.rows
+	f.text(&print)
+	f.integer(&rows)
 	for i := range p.tallies {
-		w.tally(&p.tallies[i])
+		f.tally(&p.tallies[i])
 	}
-	return w.finish(), nil
+	return f.seal(len(data)), nil
 }
 
 // MarshalBinary returns what [Profile.AppendBinary] appends.
@@ -82,231 +88,212 @@ func (p *Profile) UnmarshalBinary(data []byte) error {
 	if p.ref == nil {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
 	}
-	d, err := newDecoder(profileKind, profileMagic, data)
+	f, err := readForm(profileKind, profileMagic, data)
 	if err != nil {
 		return err
 	}
-	if print := d.text(); print != p.ref.fingerprint {
+	var print string
+	if f.text(&print); print != p.ref.fingerprint {
 		return fmt.Errorf("%w: %.64q and %s", ErrReferenceMismatch, print, p.ref.fingerprint)
 	}
-	content := profileContent{Rows: d.integer()}
-	for range p.ref.cells {
-		content.Columns = append(content.Columns, d.tally())
+	content := profileContent{Columns: make([]tally, len(p.ref.cells))}
+	f.integer(&content.Rows)
+	for i := range content.Columns {
+		f.tally(&content.Columns[i])
 	}
-	if err := d.finish(); err != nil {
+	if err := f.finish(); err != nil {
 		return err
 	}
 	if err := content.check(p.ref); err != nil {
-		return d.corrupt("%w", err)
+		return f.corrupt("%w", err)
 	}
 	read := Profile{ref: p.ref, rows: content.Rows, tallies: content.Columns}
-	if again, err := read.AppendBinary(make([]byte, 0, len(data))); err != nil || !bytes.Equal(again, data) {
-		return d.corrupt("content is not in the form in which it is written")
+	if err := f.rewritten(&read, data); err != nil {
+		return err
 	}
 	p.take(content)
 	return nil
 }
 
-// encoder appends the parts of a binary form.
-type encoder struct {
-	data  []byte
-	start int // of the form in data
-}
-
-func newEncoder(data []byte, magic string) *encoder {
-	return &encoder{data: append(append(data, magic...), storedVersion), start: len(data)}
-}
-
-func (w *encoder) finish() []byte {
-	sum := sha256.Sum256(w.data[w.start:])
-	return append(w.data, sum[:]...)
-}
-
-func (w *encoder) integer(n int64) { w.data = binary.AppendVarint(w.data, n) }
-
-func (w *encoder) float(x float64) {
-	w.data = binary.LittleEndian.AppendUint64(w.data, math.Float64bits(x))
-}
-
-func (w *encoder) text(s string) {
-	w.integer(int64(len(s)))
-	w.data = append(w.data, s...)
-}
-
-func (w *encoder) content(c referenceContent) {
-	w.integer(c.Rows)
-	w.integer(int64(len(c.Columns)))
-	for i := range c.Columns {
-		column := &c.Columns[i]
-		w.text(column.Name)
-		w.integer(int64(column.Kind))
-		if f := column.Numbers; f != nil {
-			w.numbers(f)
-		}
-		w.integer(int64(len(column.Levels)))
-		for _, level := range column.Levels {
-			w.text(level)
-		}
-		w.tally(&column.Counts)
-	}
-}
-
-func (w *encoder) numbers(f *numericFit) {
-	w.integer(int64(len(f.Edges)))
-	for _, e := range f.Edges {
-		w.float(e)
-	}
-	w.integer(int64(f.Grid.Size))
-	w.float(f.Grid.Centre)
-	w.float(f.Grid.Rate)
-	w.integer(int64(f.Grid.Shift))
-	w.integer(f.Grid.Base)
-	w.integer(int64(f.Grid.Tails))
-	w.float(f.Unit.Centre)
-	w.integer(int64(f.Unit.Exponent))
-}
-
-func (w *encoder) tally(t *tally) {
-	w.integer(int64(len(t.Cells)))
-	for _, n := range t.Cells {
-		w.integer(n)
-	}
-	for _, n := range []int64{t.Missing, t.NegInf, t.PosInf, t.Unseen, t.Moments.N} {
-		w.integer(n)
-	}
-	w.float(t.Moments.Min)
-	w.float(t.Moments.Max)
-	w.text(t.Moments.Sum.String())
-	w.text(t.Moments.Squares.String())
-}
-
 // leastColumn is less than any column takes, in which everything is 0.
 const leastColumn = 24
 
-// decoder reads the parts of a binary form. After an error, which finish returns, it reads
-// zeros.
-type decoder struct {
-	kind string
-	data []byte
-	err  error
+// form is a binary form that is being written or read. Each method appends its argument, or
+// reads into it. After an error, which finish returns, zeros are read.
+type form struct {
+	data    []byte // written, or left to read
+	reading bool
+	kind    string
+	err     error
 }
 
-func newDecoder(kind, magic string, data []byte) (*decoder, error) {
-	d := &decoder{kind: kind}
+func writtenForm(data []byte, magic string) *form {
+	return &form{data: append(append(data, magic...), envelope.Version)}
+}
+
+// seal appends the checksum of what begins at start.
+func (f *form) seal(start int) []byte {
+	sum := sha256.Sum256(f.data[start:])
+	return append(f.data, sum[:]...)
+}
+
+func readForm(kind, magic string, data []byte) (*form, error) {
+	f := &form{kind: kind, reading: true}
 	head := len(magic) + 1
 	if len(data) < head+sha256.Size || string(data[:len(magic)]) != magic {
-		return nil, d.corrupt("does not begin with %q, or is too short", magic)
+		return nil, f.corrupt("does not begin with %q, or is too short", magic)
 	}
-	if version := data[len(magic)]; version != storedVersion {
-		return nil, d.corrupt("version is %d, want %d", version, storedVersion)
+	if version := data[len(magic)]; version != envelope.Version {
+		return nil, f.corrupt("version is %d, want %d", version, envelope.Version)
 	}
 	body := data[:len(data)-sha256.Size]
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {
-		return nil, d.corrupt("content has SHA-256 %x, but was written with %x", sum, data[len(body):])
+		return nil, f.corrupt("content has SHA-256 %x, but was written with %x", sum, data[len(body):])
 	}
-	d.data = body[head:]
-	return d, nil
+	f.data = body[head:]
+	return f, nil
 }
 
-func (d *decoder) corrupt(format string, args ...any) error {
-	return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.kind, fmt.Errorf(format, args...))
+func (f *form) corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %w", ErrCorrupt, f.kind, fmt.Errorf(format, args...))
 }
 
-func (d *decoder) fail(what string) {
-	if d.err == nil {
-		d.err = d.corrupt("%s", what)
+func (f *form) fail(what string) {
+	if f.err == nil {
+		f.err = f.corrupt("%s", what)
 	}
-	d.data = nil
+	f.data = nil
 }
 
 // finish returns an error if one was met or bytes are left.
-func (d *decoder) finish() error {
-	if d.err == nil && len(d.data) > 0 {
-		d.fail("something follows the content")
+func (f *form) finish() error {
+	if f.err == nil && len(f.data) > 0 {
+		f.fail("something follows the content")
 	}
-	return d.err
+	return f.err
 }
 
-func (d *decoder) integer() int64 {
-	n, size := binary.Varint(d.data)
+// rewritten returns an error if what was read would be written in another way, as an integer of
+// more bytes than it needs.
+func (f *form) rewritten(read encoding.BinaryMarshaler, data []byte) error {
+	if again, err := read.MarshalBinary(); err != nil || !bytes.Equal(again, data) {
+		return f.corrupt("content is not in the form in which it is written")
+	}
+	return nil
+}
+
+func (f *form) integer(n *int64) {
+	if !f.reading {
+		f.data = binary.AppendVarint(f.data, *n)
+		return
+	}
+	read, size := binary.Varint(f.data)
 	if size <= 0 {
-		d.fail("an integer is cut off or too large")
+		f.fail("an integer is cut off or too large")
+		return
+	}
+	*n, f.data = read, f.data[size:]
+}
+
+// formInteger is form.integer for the other types of integers.
+func formInteger[T ~int | ~uint | ~uint8](f *form, n *T) {
+	wide := int64(*n)
+	f.integer(&wide)
+	if f.reading { // what is written is shared by all who write it
+		*n = T(wide)
+	}
+}
+
+// length returns n, or a number read, of things that take at least size bytes each.
+func (f *form) length(n, size int) int {
+	wide := int64(n)
+	f.integer(&wide)
+	if f.reading && (wide < 0 || wide > int64(len(f.data)/size)) {
+		f.fail(fmt.Sprintf("a length is %d, but %d bytes are left", wide, len(f.data)))
 		return 0
 	}
-	d.data = d.data[size:]
-	return n
+	return int(wide)
 }
 
-// length returns a number of things that take at least size bytes each.
-func (d *decoder) length(size int) int {
-	n := d.integer()
-	if n < 0 || n > int64(len(d.data)/size) {
-		d.fail(fmt.Sprintf("a length is %d, but %d bytes are left", n, len(d.data)))
-		return 0
+func (f *form) float(x *float64) {
+	switch {
+	case !f.reading:
+		f.data = binary.LittleEndian.AppendUint64(f.data, math.Float64bits(*x))
+	case len(f.data) < 8:
+		f.fail("a number is cut off")
+	default:
+		*x = math.Float64frombits(binary.LittleEndian.Uint64(f.data))
+		f.data = f.data[8:]
 	}
-	return int(n)
 }
 
-func (d *decoder) float() float64 {
-	if len(d.data) < 8 {
-		d.fail("a number is cut off")
-		return 0
+func (f *form) text(s *string) {
+	n := f.length(len(*s), 1)
+	if !f.reading {
+		f.data = append(f.data, *s...)
+		return
 	}
-	x := math.Float64frombits(binary.LittleEndian.Uint64(d.data))
-	d.data = d.data[8:]
-	return x
+	*s = string(f.data[:n])
+	f.data = f.data[n:]
 }
 
-func (d *decoder) text() string {
-	n := d.length(1)
-	s := string(d.data[:n])
-	d.data = d.data[n:]
-	return s
-}
-
-func (d *decoder) content() referenceContent {
-	c := referenceContent{Rows: d.integer()}
-	for range d.length(leastColumn) {
-		if d.err != nil {
-			break
+// formList passes each thing of a list to do. A thing takes at least size bytes.
+func formList[T any](f *form, list *[]T, size int, do func(*T)) {
+	n := f.length(len(*list), size)
+	for i := 0; i < n && f.err == nil; i++ {
+		if f.reading {
+			*list = append(*list, *new(T))
 		}
-		column := columnContent{Name: d.text(), Kind: Kind(d.integer())}
-		if column.Kind == KindNumeric {
-			column.Numbers = d.numbers()
-		}
-		for range d.length(1) {
-			column.Levels = append(column.Levels, d.text())
-		}
-		column.Counts = d.tally()
-		c.Columns = append(c.Columns, column)
+		do(&(*list)[i])
 	}
-	return c
 }
 
-func (d *decoder) numbers() *numericFit {
-	f := new(numericFit)
-	for range d.length(8) {
-		f.Edges = append(f.Edges, d.float())
-	}
-	f.Grid = grid{Size: int(d.integer()), Centre: d.float(), Rate: d.float(),
-		Shift: uint(d.integer()), Base: d.integer(), Tails: int(d.integer())}
-	f.Unit = unit{Centre: d.float(), Exponent: int(d.integer())}
-	return f
+func (f *form) content(c *referenceContent) {
+	f.integer(&c.Rows)
+	formList(f, (*[]columnContent)(&c.Columns), leastColumn, func(column *columnContent) {
+		f.text(&column.Name)
+		formInteger(f, &column.Kind)
+		if f.reading && column.Kind == KindNumeric {
+			column.Numbers = new(counting.Fit)
+		}
+		if column.Numbers != nil {
+			f.numbers(column.Numbers)
+		}
+		formList(f, &column.Levels, 1, f.text)
+		f.tally(&column.Counts)
+	})
 }
 
-func (d *decoder) tally() tally {
-	t := tally{Cells: make([]int64, d.length(1))}
+func (f *form) numbers(fit *counting.Fit) {
+	formList(f, &fit.Edges, 8, f.float)
+	formInteger(f, &fit.Grid.Size)
+	f.float(&fit.Grid.Centre)
+	f.float(&fit.Grid.Rate)
+	formInteger(f, &fit.Grid.Shift)
+	f.integer(&fit.Grid.Base)
+	formInteger(f, &fit.Grid.Tails)
+	f.float(&fit.Unit.Centre)
+	formInteger(f, &fit.Unit.Exponent)
+}
+
+func (f *form) tally(t *tally) {
+	if n := f.length(len(t.Cells), 1); f.reading {
+		t.Cells = make([]int64, n)
+	}
 	for i := range t.Cells {
-		t.Cells[i] = d.integer()
+		f.integer(&t.Cells[i])
 	}
 	for _, n := range []*int64{&t.Missing, &t.NegInf, &t.PosInf, &t.Unseen, &t.Moments.N} {
-		*n = d.integer()
+		f.integer(n)
 	}
-	t.Moments.Min, t.Moments.Max = d.float(), d.float()
-	for _, sum := range []*exactSum{&t.Moments.Sum, &t.Moments.Squares} {
-		if err := sum.UnmarshalText([]byte(d.text())); err != nil {
-			d.fail(err.Error())
+	f.float(&t.Moments.Min)
+	f.float(&t.Moments.Max)
+	for _, sum := range []*counting.Sum{&t.Moments.Sum, &t.Moments.Squares} {
+		written := sum.String()
+		if f.text(&written); f.reading {
+			if err := sum.UnmarshalText([]byte(written)); err != nil {
+				f.fail(err.Error())
+			}
 		}
 	}
-	return t
 }

@@ -1,15 +1,34 @@
 package drift
 
-import (
-	"fmt"
-	"math"
+// MethodChiSquare is the test of homogeneity on the levels of a categorical column. Statistic
+// is X², PValue the larger one of those of X² and of G with Williams' correction, for X² alone
+// errs too often at the small levels of many columns. Levels whose expected count is below 5
+// are pooled with the unseen values. If that of the pool is below 5 too, it is compared with
+// the rest by Fisher's exact test, and PValue is twice the smaller one of both tests. Two
+// levels are compared by Fisher's test alone, unless there are thousands of both. The effect is
+// the total variation over all levels and unseen values. Its interval ends above at the
+// observed one and McDiarmid's bound on its error, and below at the effect less its normal
+// error; both hold more than the level.
+//
+// Numbers are compared on at most ten groups of cells that hold about equally much of the
+// reference, and at least 5 of the rows to be expected. What lies beyond an extreme that five
+// rows share, or between two values that are each a group, is a further group.
+const MethodChiSquare Method = "chi_square"
 
-	"gonum.org/v1/gonum/stat/distuv"
-)
+var chiSquareMethod = tableMethod{
+	statistic: countPair.chiSquare,
+	effect:    (*table).variation,
+	function:  countPair.chiSquareResult,
+	amount:    "%s in total variation", bound: "the total variation",
+}.method(method{
+	MethodInfo: MethodInfo{Name: MethodChiSquare, Title: "Chi-square", Floor: 0.1, Effect: variationEffect},
+	certain:    true,
+})
 
-// minExpected is the expected count from which the chi-square distribution is trusted
-// (Cochran, "Some methods for strengthening the common chi-square tests", 1954).
-const minExpected = 5
+// variationEffect explains the effect of methods that measure the total variation.
+const variationEffect = "The effect is the total variation: the share of rows that would have to change their level, or their group of numbers, from 0 to 1. " +
+	"The interval is one of the change without noise: down from the effect by its normal error, and up from the observed variation by McDiarmid’s bound on its error, so that it holds more than its level. " +
+	"It may start at 0 beside a tiny p, because p is about any difference at all, and the interval about how large it is."
 
 // ChiSquare is Pearson's chi-square test of homogeneity on two count vectors over the same
 // cells: do both samples have the same shares? Both are treated as samples, neither as the
@@ -25,91 +44,9 @@ const minExpected = 5
 // Vectors of different length, a negative or non-finite count, or a sum outside [1, 2^53]
 // is an [*InputError].
 func ChiSquare[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.chiSquareResult(), nil
+	return compareCounts(reference, current, countPair.chiSquareResult)
 }
 
 func (p countPair) chiSquareResult() Result {
-	x2, pValue := p.chiSquare()
-	result := p.result(x2)
-	result.PValue = pValue
-	result.Warnings = p.smallCounts("chi-square")
-	return result
-}
-
-// smallCounts returns a warning if an expected count is too small for the chi-square limit.
-func (p countPair) smallCounts(test string) []error {
-	if low := p.lowestExpected(); low < minExpected && len(p.r) > 1 {
-		return []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
-	}
-	return nil
-}
-
-func (p countPair) chiSquare() (x2, pValue float64) {
-	if len(p.r) < 2 {
-		return 0, 1
-	}
-	for i := range p.r {
-		d := shareDifference(p.c[i], p.m, p.r[i], p.n)
-		if pooled := (p.r[i] + p.c[i]) / (p.n + p.m); pooled > 0 { // else a weight of next to nothing
-			x2 += d * d / pooled
-		}
-	}
-	x2 *= p.n / (p.n + p.m) * p.m
-	return x2, chiSquareSurvival(x2, len(p.r)-1)
-}
-
-func chiSquareSurvival(x2 float64, degrees int) float64 {
-	return distuv.ChiSquared{K: float64(degrees)}.Survival(x2)
-}
-
-// expected is the smaller of a cell's two expected counts.
-func (p countPair) expected(cell int) float64 {
-	return (p.r[cell] + p.c[cell]) * (min(p.n, p.m) / (p.n + p.m))
-}
-
-func (p countPair) lowestExpected() float64 {
-	low := math.Inf(1)
-	for i := range p.r {
-		low = min(low, p.expected(i))
-	}
-	return low
-}
-
-// splitRare returns the cells whose expected count is at least 5, and those below pooled
-// into one, with the last cell if pooled says so. Which cells are pooled for their count
-// depends on the two samples' sum alone, so a test of either part stays valid. The total
-// variation within the pool, which only its sum remains of, is at most hidden.
-func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
-	var r, c float64
-	cells := 0
-	for i := range p.r {
-		if p.expected(i) < minExpected || lastPooled && i == len(p.r)-1 {
-			r += p.r[i]
-			c += p.c[i]
-			cells++
-			continue
-		}
-		kept.r, kept.c = append(kept.r, p.r[i]), append(kept.c, p.c[i])
-	}
-	kept.n, kept.m = p.n-r, p.m-c
-	if cells == 0 {
-		return kept, pool, 0
-	}
-	pool = countPair{r: []float64{r, kept.n}, c: []float64{c, kept.m}, n: p.n, m: p.m}
-	if cells > 1 {
-		hidden = min(r/p.n, c/p.m)
-	}
-	return kept, pool, hidden
-}
-
-// chiSquareDetectable returns a total variation t that is significant at level alpha
-// between samples with the effective size N = nm/(n+m): by Cauchy and Schwarz X² is at
-// least 4Nt².
-func chiSquareDetectable(alpha, effective float64, degrees int) float64 {
-	critical := distuv.ChiSquared{K: float64(degrees)}.Quantile(1 - alpha)
-	return min(math.Sqrt(critical/(4*effective)), 1)
+	return p.chiSquareLimit("chi-square", p.chiSquare())
 }

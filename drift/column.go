@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -84,36 +85,51 @@ func (c Column) Name() string { return c.name }
 // Kind returns the kind of the column.
 func (c Column) Kind() Kind { return c.kind }
 
+// Numbers returns the values of a numeric column, nil for another column. The result is the
+// slice that the column was made of and must not be modified.
+func (c Column) Numbers() []float64 { return c.numbers }
+
+// Level returns the name in a row of a categorical column, or false if it is missing. The
+// column must have passed [CheckColumns], and the row must be one of its rows.
+func (c Column) Level(row int) (name string, present bool) {
+	if !c.coded() {
+		return c.texts[row], true
+	}
+	if c.codes[row] < 0 {
+		return "", false
+	}
+	return c.levels[c.codes[row]], true
+}
+
 // Len returns the number of rows.
 func (c Column) Len() int { return len(c.numbers) + len(c.texts) + len(c.codes) }
 
 // coded reports whether the column was made by CategoricalCodes.
 func (c Column) coded() bool { return c.levels != nil }
 
+// wrong returns an [*InputError] about a row, or about the whole column if row is -1.
+func (c Column) wrong(row int, format string, args ...any) error {
+	return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: row, What: fmt.Sprintf(format, args...)}
+}
+
 // check returns an [*InputError] if the column cannot be used on its own.
 func (c Column) check() error {
 	if c.kind != KindNumeric && c.kind != KindCategorical {
-		return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-			What: "has no kind; make it with Numeric, Categorical or CategoricalCodes"}
+		return c.wrong(-1, "has no kind; make it with Numeric, Categorical or CategoricalCodes")
 	}
 	if c.name == "" || !utf8.ValidString(c.name) {
-		return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: "has a name that is empty or not UTF-8"}
-	}
-	if !c.coded() {
-		return nil
+		return c.wrong(-1, "has a name that is empty or not UTF-8")
 	}
 	seen := make(map[string]int, len(c.levels))
 	for i, level := range c.levels {
 		if j, taken := seen[level]; taken {
-			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("level %q is listed twice, as %d and as %d", level, j, i)}
+			return c.wrong(-1, "level %q is listed twice, as %d and as %d", level, j, i)
 		}
 		seen[level] = i
 	}
 	for i, code := range c.codes {
 		if code < -1 || int(code) >= len(c.levels) {
-			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: i,
-				What: fmt.Sprintf("code is %d, want -1 (missing) to %d", code, len(c.levels)-1)}
+			return c.wrong(i, "code is %d, want -1 (missing) to %d", code, len(c.levels)-1)
 		}
 	}
 	return nil
@@ -122,23 +138,21 @@ func (c Column) check() error {
 // checkText returns an [*InputError] for the first name that is not UTF-8, which JSON
 // cannot hold. In current rows such a name is just unseen.
 func (c Column) checkText() error {
-	for i, text := range c.texts {
-		if !utf8.ValidString(text) {
-			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: i, What: fmt.Sprintf("%q is not UTF-8", text)}
-		}
+	invalid := func(name string) bool { return !utf8.ValidString(name) }
+	if i := slices.IndexFunc(c.texts, invalid); i >= 0 {
+		return c.wrong(i, "%q is not UTF-8", c.texts[i])
 	}
-	for _, level := range c.levels {
-		if !utf8.ValidString(level) {
-			return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: fmt.Sprintf("level %q is not UTF-8", level)}
-		}
+	if i := slices.IndexFunc(c.levels, invalid); i >= 0 {
+		return c.wrong(-1, "level %q is not UTF-8", c.levels[i])
 	}
 	return nil
 }
 
-// checkColumns returns the number of rows, the same in each of the columns. Every mistake
-// is reported: a column that cannot be used, a name that is used twice, and columns of
-// different lengths.
-func checkColumns(columns []Column) (rows int, errs []error) {
+// CheckColumns returns the number of rows, which all columns have, or every mistake, joined. Each
+// mistake is an [*InputError]: a column that cannot be used, a name that is used twice, columns
+// of different lengths. [NewReference] and [Profile.Add] check the same.
+func CheckColumns(columns []Column) (rows int, err error) {
+	var errs []error
 	seen := make(map[string]bool, len(columns))
 	for i, c := range columns {
 		if err := c.check(); err != nil {
@@ -146,16 +160,15 @@ func checkColumns(columns []Column) (rows int, errs []error) {
 			continue
 		}
 		if seen[c.name] {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1, What: "is given twice"})
+			errs = append(errs, c.wrong(-1, "is given twice"))
 		}
 		seen[c.name] = true
 		if i == 0 {
 			rows = c.Len()
 		}
 		if c.Len() != rows {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("has %d rows, want %d as in %q", c.Len(), rows, columns[0].name)})
+			errs = append(errs, c.wrong(-1, "has %d rows, want %d as in %q", c.Len(), rows, columns[0].name))
 		}
 	}
-	return rows, errs
+	return rows, errors.Join(errs...)
 }

@@ -16,9 +16,9 @@ const (
 	// Alpha, and the chance of any alarm by Alpha if nothing drifted (Benjamini and
 	// Hochberg, "Controlling the false discovery rate", 1995). It is the default. The bound
 	// is proven for columns that are independent or rise together (Benjamini and Yekutieli,
-	// "The control of the false discovery rate in multiple testing under dependency", 2001);
-	// under any dependence whatever it is larger by a factor of at most 1 + 1/2 + ... + 1/m
-	// for m columns.
+	// "The control of the false discovery rate in multiple testing under dependency", 2001).
+	// Under any other dependence the bound is larger by a factor of at most
+	// 1 + 1/2 + ... + 1/m for m columns.
 	BenjaminiHochberg Correction = "bh"
 	// NoCorrection tests every column at Alpha, so that the more columns there are, the
 	// likelier is a false alarm.
@@ -33,15 +33,14 @@ type Config struct {
 	// Correction adjusts for the number of columns. Default BenjaminiHochberg.
 	Correction Correction `json:"correction"`
 	// NumericMethod and CategoricalMethod name how the values of a column are compared:
-	// [TestKS] (by default, of numbers), [TestChiSquare] (by default, of categories),
-	// [TestWasserstein] (numbers only), [TestG], [TestPSI], [TestJensenShannon] or
-	// [TestHellinger].
-	NumericMethod     TestName `json:"numeric_method"`
-	CategoricalMethod TestName `json:"categorical_method"`
+	// one of [Methods] that fits the kind. Default [MethodKS] for numbers, [MethodChiSquare]
+	// for categories.
+	NumericMethod     Method `json:"numeric_method"`
+	CategoricalMethod Method `json:"categorical_method"`
 	// NumericEffect is the smallest effect, on the scale of NumericMethod, that is called
-	// drift of a numeric column. Default 0.1, or 0.25 for TestWasserstein: the distribution
-	// functions differ somewhere by ten percentage points, as after a shift by a quarter
-	// of a standard deviation.
+	// drift of a numeric column. Default 0.1 for [MethodKS]: the distribution functions
+	// differ somewhere by ten percentage points, as after a shift by a quarter of a standard
+	// deviation. [Methods] has the others.
 	NumericEffect float64 `json:"numeric_effect"`
 	// CategoricalEffect is the smallest effect, on the scale of CategoricalMethod, that is
 	// called drift of a categorical column. Default 0.1: ten percent of the rows changed
@@ -53,17 +52,17 @@ type Config struct {
 	// two percentage points.
 	RateEffect float64 `json:"rate_effect"`
 	// Detectable is the observed D, or total variation, that must be certain to be
-	// significant before a column is called stable; with fewer rows it is insufficient. A column
-	// whose own floor on that scale is larger uses that. Default 0.2.
+	// significant before a column is called stable. A column with too few rows for that is
+	// insufficient. A floor on the same scale that is larger replaces Detectable. Default 0.2.
 	Detectable float64 `json:"detectable"`
 	// MinRows is the number of rows below which no column is judged, however clear the
 	// change. Default 30.
 	MinRows int `json:"min_rows"`
 	// DriftShare is the share of drifted columns from which the data set is called
-	// drifted. Default 0.3. Of ten columns or more so many hardly ever drift by chance (in
-	// less than 0.1 % of passes, if they are independent); of one to three columns a single
-	// one is enough, and then a false alarm of the column, in up to Alpha of the passes, is
-	// one of the data set.
+	// drifted. Default 0.3. Three of ten independent columns drift by chance in less than
+	// 0.1 % of passes. With one to three columns a single drifted column is enough, so a
+	// false alarm of a column, in up to Alpha of the passes, is a false alarm of the data
+	// set.
 	DriftShare float64 `json:"drift_share"`
 	// Columns overrides settings of single columns, by name.
 	Columns map[string]ColumnConfig `json:"columns,omitempty"`
@@ -73,7 +72,7 @@ type Config struct {
 type ColumnConfig struct {
 	// Method replaces NumericMethod or CategoricalMethod, and with it their floor by its
 	// own default.
-	Method TestName `json:"method,omitempty"`
+	Method Method `json:"method,omitempty"`
 	// Effect replaces NumericEffect or CategoricalEffect.
 	Effect float64 `json:"effect,omitempty"`
 	// RateEffect replaces Config.RateEffect.
@@ -90,16 +89,16 @@ func (c Config) withDefaults() Config {
 	}
 	fill(&c.Alpha, 0.05)
 	if c.NumericMethod == "" {
-		c.NumericMethod = TestKS
+		c.NumericMethod = MethodKS
 	}
 	if c.CategoricalMethod == "" {
-		c.CategoricalMethod = TestChiSquare
+		c.CategoricalMethod = MethodChiSquare
 	}
 	if m, err := methodNamed(c.NumericMethod, KindNumeric); err == nil {
-		fill(&c.NumericEffect, m.floor)
+		fill(&c.NumericEffect, m.Floor)
 	}
 	if m, err := methodNamed(c.CategoricalMethod, KindCategorical); err == nil {
-		fill(&c.CategoricalEffect, m.floor)
+		fill(&c.CategoricalEffect, m.Floor)
 	}
 	fill(&c.RateEffect, 0.02)
 	fill(&c.Detectable, 0.2)
@@ -129,12 +128,12 @@ func (c Config) validate(ref *Reference) error {
 	if c.Correction != BenjaminiHochberg && c.Correction != NoCorrection {
 		violated("Correction is %q, want %q or %q", c.Correction, BenjaminiHochberg, NoCorrection)
 	}
-	floor := func(name string, value float64, m method) {
+	floor := func(name string, value float64, m *method) {
 		if err := m.checkFloor(value); err != nil {
 			violated("%s %w", name, err)
 		}
 	}
-	compared := func(field, effect string, name TestName, value float64, kind Kind) {
+	compared := func(field, effect string, name Method, value float64, kind Kind) {
 		m, err := methodNamed(name, kind)
 		if err != nil {
 			violated("%s %w", field, err)
@@ -173,7 +172,7 @@ func (c Config) validate(ref *Reference) error {
 }
 
 // methodName returns the name of the method in effect for a column.
-func (c Config) methodName(column string, kind Kind) TestName {
+func (c Config) methodName(column string, kind Kind) Method {
 	switch name := c.Columns[column].Method; {
 	case name != "":
 		return name
@@ -185,7 +184,7 @@ func (c Config) methodName(column string, kind Kind) TestName {
 }
 
 // method returns the method in effect for a column. The Config must be valid.
-func (c Config) method(column *cells) method {
+func (c Config) method(column *cells) *method {
 	m, _ := methodNamed(c.methodName(column.name, column.kind), column.kind)
 	return m
 }
@@ -197,7 +196,7 @@ func (c Config) effectFloor(column *cells) float64 {
 	case override.Effect > 0:
 		return override.Effect
 	case override.Method != "":
-		return c.method(column).floor
+		return c.method(column).Floor
 	case column.kind == KindNumeric:
 		return c.NumericEffect
 	default:
@@ -210,4 +209,35 @@ func (c Config) rateFloor(column *cells) float64 {
 		return floor
 	}
 	return c.RateEffect
+}
+
+// adjust returns the p-value of a test after correction for the columns, given the sorted
+// p-values of all columns. For Benjamini and Hochberg the result is the smallest m p(j)/j,
+// where p(j) is the j-th smallest of m p-values and at least p. A test that is not the
+// strongest of its column is adjusted as if it were. This rejects no column that the strongest
+// test would not reject.
+func (c Correction) adjust(p float64, family []float64) float64 {
+	if c == NoCorrection {
+		return p
+	}
+	m := float64(len(family))
+	adjusted := 1.0
+	at, found := slices.BinarySearch(family, p)
+	if !found {
+		// The column's own entry is one of the at smaller ones, and p takes its place.
+		adjusted = min(adjusted, m*p/float64(at))
+	}
+	for i := at; i < len(family); i++ {
+		adjusted = min(adjusted, m*family[i]/float64(i+1))
+	}
+	return adjusted
+}
+
+// strictest returns the level that is enough for significance whatever the p-values of the
+// other columns are.
+func (c Correction) strictest(alpha float64, columns int) float64 {
+	if c == NoCorrection {
+		return alpha
+	}
+	return alpha / float64(columns)
 }

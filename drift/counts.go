@@ -2,9 +2,12 @@ package drift
 
 import (
 	"fmt"
+	"iter"
 	"math"
 
 	"golang.org/x/exp/constraints"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // Count is the type of a count vector's elements. Counts are numbers of observations, not
@@ -24,8 +27,7 @@ type countPair struct {
 // finite and not negative, and between 1 and 2^53 observations on either side.
 func newCountPair[C Count](reference, current []C) (countPair, error) {
 	if len(reference) != len(current) {
-		return countPair{}, &InputError{Sample: "current", Index: -1,
-			What: fmt.Sprintf("has %d cells, want %d as in reference", len(current), len(reference))}
+		return countPair{}, invalid("current", "has %d cells, want %d as in reference", len(current), len(reference))
 	}
 	if err := checkCounts("reference", reference); err != nil {
 		return countPair{}, err
@@ -34,6 +36,15 @@ func newCountPair[C Count](reference, current []C) (countPair, error) {
 		return countPair{}, err
 	}
 	return pairCounts(reference, current), nil
+}
+
+// compareCounts is a method on two count vectors.
+func compareCounts[C Count](reference, current []C, method func(countPair) Result) (Result, error) {
+	p, err := newCountPair(reference, current)
+	if err != nil {
+		return Result{}, err
+	}
+	return method(p), nil
 }
 
 // pairCounts returns the pair of two vectors that are known to be valid.
@@ -60,7 +71,7 @@ func checkCounts[C Count](name string, counts []C) error {
 		sum += x
 	}
 	if sum < 1 || sum > maxRows {
-		return &InputError{Sample: name, Index: -1, What: fmt.Sprintf("counts sum to %v, want 1 to 2^53", sum)}
+		return invalid(name, "counts sum to %v, want 1 to 2^53", sum)
 	}
 	return nil
 }
@@ -81,4 +92,104 @@ func (p countPair) result(statistic float64) Result {
 // rows: a tenth of them is exactly 0.1.
 func shareDifference(c, m, r, n float64) float64 {
 	return (c*n - r*m) / (n * m)
+}
+
+// minExpected is the expected count from which the chi-square distribution is trusted
+// (Cochran, "Some methods for strengthening the common chi-square tests", 1954).
+const minExpected = 5
+
+func (p countPair) totalVariation() float64 {
+	sum := 0.0
+	for i := range p.r {
+		sum += math.Abs(shareDifference(p.c[i], p.m, p.r[i], p.n))
+	}
+	return min(sum/2, 1)
+}
+
+// chiSquare returns X².
+func (p countPair) chiSquare() float64 {
+	x2 := 0.0
+	for i := range p.r {
+		d := shareDifference(p.c[i], p.m, p.r[i], p.n)
+		if pooled := (p.r[i] + p.c[i]) / (p.n + p.m); pooled > 0 { // else a weight of next to nothing
+			x2 += d * d / pooled
+		}
+	}
+	return x2 * (p.n / (p.n + p.m) * p.m)
+}
+
+// expected is the smaller of a cell's two expected counts.
+func (p countPair) expected(cell int) float64 {
+	return (p.r[cell] + p.c[cell]) * (min(p.n, p.m) / (p.n + p.m))
+}
+
+func (p countPair) lowestExpected() float64 {
+	low := math.Inf(1)
+	for i := range p.r {
+		low = min(low, p.expected(i))
+	}
+	return low
+}
+
+// logLikelihoodRatio returns G.
+func (p countPair) logLikelihoodRatio() float64 {
+	g := 0.0
+	for i, r := range p.r {
+		c := p.c[i]
+		// Both logarithms are of 1 and a small number, and the first orders cancel.
+		d := shareDifference(c, p.m, r, p.n) / (r + c)
+		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
+	}
+	return max(2*g, 0)
+}
+
+// logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.
+func logLikelihoodTerm(count, excess float64) float64 {
+	if count == 0 {
+		return 0
+	}
+	return count * math.Log1p(max(excess, -1))
+}
+
+// chiSquareLimit returns the Result of a statistic whose limit is the chi-square distribution.
+// It has a warning if an expected count is too small for the limit.
+func (p countPair) chiSquareLimit(test string, statistic float64) Result {
+	result := p.result(statistic)
+	result.PValue = 1
+	if degrees := len(p.r) - 1; degrees > 0 {
+		result.PValue = nulldist.ChiSquare(statistic, degrees)
+		if low := p.lowestExpected(); low < minExpected {
+			result.Warnings = []error{fmt.Errorf("drift: %s: lowest expected count is %.3g, want at least %d", test, low, minExpected)}
+		}
+	}
+	return result
+}
+
+// filledShares yields the shares of each cell after the zero rule of [PSI].
+func (p countPair) filledShares() iter.Seq2[float64, float64] {
+	const half = 0.5
+	n, m := p.n, p.m
+	for i := range p.r {
+		if p.r[i] == 0 {
+			n += half
+		}
+		if p.c[i] == 0 {
+			m += half
+		}
+	}
+	return func(yield func(r, c float64) bool) {
+		for i := range p.r {
+			r, c := p.r[i], p.c[i]
+			if r == 0 {
+				r = half
+			}
+			if c == 0 {
+				c = half
+			}
+			// The share of a fractional count may be less than the least number above 0.
+			if !yield(max(r/n, math.SmallestNonzeroFloat64), max(c/m, math.SmallestNonzeroFloat64)) {
+				return
+			}
+		}
+	}
 }

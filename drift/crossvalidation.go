@@ -6,24 +6,25 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// A distance between two samples is a sum of absolute differences, each of which noise alone
-// keeps above 0: the plug-in distance grows with the number of cells although nothing
-// changed. The cross-validated one does not. A part of the rows says which way each
-// difference goes, the rest how large it is in that direction, so that differences which are
-// noise cancel. Its mean, over all ways to divide the rows, is at most the true distance at
-// any sample size and number of cells, because a wrong direction only ever loses.
+// A distance between two samples is a sum of absolute differences. Noise alone keeps each
+// absolute difference above 0, so the distance grows with the number of cells although nothing
+// changed. The cross-validated distance does not grow. A part of the rows chooses the direction of
+// each difference, and the other rows measure the difference in that direction, so that noise
+// cancels. The mean of the cross-validated distance, over all ways to divide the rows, is at most
+// the true distance at any sample size and number of cells, because a wrong direction only makes
+// it smaller.
 
-// choosing is the share of the rows that choose the direction, as in five-fold
-// cross-validation: with more the estimate is closer to the truth on average, but noisier.
+// choosing is the share of the rows that choose the direction, as in five-fold cross-validation. A
+// larger share brings the estimate closer to the truth on average, but makes the estimate noisier.
 const choosing = 0.8
 
 // crossed returns the cross-validated size of a difference with this variance, by the normal
-// limit of both parts.
+// limit of the difference in both parts of the rows.
 func crossed(difference, variance float64) float64 {
 	if variance <= 0 {
 		return math.Abs(difference)
 	}
-	// The difference among those that choose varies so much about that among all.
+	// of the difference among the choosing rows from the difference among all rows
 	deviation := math.Sqrt(variance * (1 - choosing) / choosing)
 	z := difference / deviation
 	sign := math.Erf(z / math.Sqrt2)
@@ -31,8 +32,9 @@ func crossed(difference, variance float64) float64 {
 	return measured(difference, sign, size)
 }
 
-// measured returns the mean of the difference among the rows that measure, in the direction
-// of that among those that choose, whose sign and size have these means.
+// measured returns the mean difference among the measuring rows, in the direction that the
+// choosing rows choose. sign and size are the mean sign and the mean size of the difference among
+// the choosing rows.
 func measured(difference, sign, size float64) float64 {
 	return (difference*sign - choosing*size) / (1 - choosing)
 }
@@ -40,7 +42,7 @@ func measured(difference, sign, size float64) float64 {
 // crossedVariation returns the cross-validated total variation: 0 or about 0 if nothing
 // changed.
 func (p countPair) crossedVariation() float64 {
-	// Small counts are far from normal; all their divisions can be listed.
+	// Small counts are far from normal, but all their divisions can be listed.
 	const listed = 20
 	sum := 0.0
 	for i := range p.r {
@@ -56,8 +58,8 @@ func (p countPair) crossedVariation() float64 {
 	return min(max(sum/2, 0), 1)
 }
 
-// chosen returns the mean sign and the mean size of the difference of the shares of a cell,
-// among rows that are each drawn with the probability choosing.
+// chosen returns the mean sign and the mean size of the difference of the shares of a cell among
+// the choosing rows. Each row chooses with the probability choosing.
 func (p countPair) chosen(r, c int) (sign, size float64) {
 	x := binomialStart(r)
 	for i := range r + 1 {
@@ -78,7 +80,7 @@ func (p countPair) chosen(r, c int) (sign, size float64) {
 	return sign, size
 }
 
-// binomialStart and binomialStep give the probabilities that 0, 1, 2, ... of n rows choose:
-// the first, and the factor from that of k to that of k+1.
+// binomialStart returns the probability that none of n rows choose, and binomialStep the factor
+// from the probability of k rows to the probability of k+1 rows.
 func binomialStart(n int) float64   { return math.Pow(1-choosing, float64(n)) }
 func binomialStep(n, k int) float64 { return float64(n-k) / float64(k+1) * choosing / (1 - choosing) }

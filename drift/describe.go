@@ -1,9 +1,5 @@
 package drift
 
-import (
-	"math"
-)
-
 // describe summarises one side of a column; unseen is the number of unseen values.
 func describe(c *cells, ref, t *tally, unseen int64) Side {
 	values := t.values()
@@ -18,14 +14,14 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 		below, above := c.outOfRange(ref, t)
 		s.OutOfRangeRate = rate(below+above, m.N)
 		s.Numbers = &Numbers{
-			Mean: m.mean(),
-			Std:  m.std(),
+			Mean: m.Mean(),
+			Std:  m.Std(),
 			Min:  m.Min,
-			P05:  c.quantile(t, 0.05),
-			P25:  c.quantile(t, 0.25),
-			P50:  c.quantile(t, 0.50),
-			P75:  c.quantile(t, 0.75),
-			P95:  c.quantile(t, 0.95),
+			P05:  c.axis.Quantile(t.Cells, &t.Moments, 0.05),
+			P25:  c.axis.Quantile(t.Cells, &t.Moments, 0.25),
+			P50:  c.axis.Quantile(t.Cells, &t.Moments, 0.50),
+			P75:  c.axis.Quantile(t.Cells, &t.Moments, 0.75),
+			P95:  c.axis.Quantile(t.Cells, &t.Moments, 0.95),
 			Max:  m.Max,
 		}
 	}
@@ -35,7 +31,7 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 // outOfRange returns the numbers of finite values below and above all of the reference, if it
 // has any. The least of all numbers has no cell above it that it could be in.
 func (c *cells) outOfRange(ref, t *tally) (below, above int64) {
-	if len(c.edges) == 0 {
+	if len(c.axis.Edges) == 0 {
 		return 0, 0
 	}
 	if ref.Cells[0] == 0 {
@@ -51,195 +47,14 @@ func rate(part, whole int64) float64 {
 	return float64(part) / float64(whole)
 }
 
-// bounds returns the interval of a cell, open below and closed above, as far as it lies
-// within [lo, hi]. A cell of a single value v has the bounds v and v.
-func (c *cells) bounds(cell int, lo, hi float64) (float64, float64) {
-	if cell < len(c.edges) {
-		from, to := c.begins[cell], c.edges[cell]
-		if lo <= from && to <= hi {
-			return from, to
-		}
-		hi = min(hi, to)
-	}
-	if cell > 0 {
-		lo = max(lo, c.edges[cell-1])
-	}
-	if neighbours(lo, hi) {
-		lo = hi
-	}
-	return min(lo, hi), hi
-}
-
-// begins returns where the cells begin that end at the edges.
-func begins(edges []float64) []float64 {
-	from := make([]float64, len(edges))
-	below := math.Inf(-1)
-	for i, e := range edges {
-		from[i] = below
-		if neighbours(below, e) {
-			from[i] = e
-		}
-		below = e
-	}
-	return from
-}
-
-// neighbours reports whether there is no number between lo and hi, the next above it: what
-// math.Nextafter would tell, in a fraction of the time.
-func neighbours(lo, hi float64) bool {
-	if hi == 0 {
-		return lo == -math.SmallestNonzeroFloat64
-	}
-	return sortKey(hi)-sortKey(lo+0) == 1 // -0 + 0 is 0
-}
-
-// quantile returns the q-quantile of the finite values, which must exist: the value below
-// which a share q lies, values being spread evenly within their cell.
-func (c *cells) quantile(t *tally, q float64) float64 {
-	target := q * float64(t.Moments.N)
-	below := int64(0)
-	for i, n := range t.Cells {
-		if n > 0 && float64(below+n) >= target {
-			lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
-			return between(lo, hi, (target-float64(below))/float64(n))
-		}
-		below += n
-	}
-	return t.Moments.Max
-}
-
-// between returns the point at a share f of the way from lo to hi, never outside.
-func between(lo, hi, f float64) float64 {
-	return min(max(lo*(1-f)+hi*f, lo), hi)
-}
-
 // distances returns the further measures of two sides that both have values.
 func distances(c *cells, ref, cur *tally) *Distances {
-	var pair countPair
 	d := new(Distances)
-	if c.kind == KindCategorical {
-		pair = levelCounts(ref, cur)
-	} else {
-		pair = pairCounts(c.group(ref, cur, tableGroups))
-		if ref.Moments.N > 0 && cur.Moments.N > 0 {
-			w := cellWasserstein(c, ref, cur)
-			d.Wasserstein1 = &w
-		}
+	if ref.Moments.N > 0 && cur.Moments.N > 0 {
+		w := cellWasserstein(c, ref, cur)
+		d.Wasserstein1 = &w
 	}
+	pair := fullTable(c, ref, cur)
 	d.PSI, d.JensenShannon = pair.psi(), pair.jensenShannon()
 	return d
-}
-
-// group adds up neighbouring cells to at most so many groups of about the same reference
-// count, and to further ones without any that hold what the reference lacks, where it is no
-// chance that it does: see grouping.
-func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
-	g := grouping{n: ref.values(), groups: groups, open: true}
-	g.add(ref.NegInf, cur.NegInf, true)
-	for i := range ref.Cells {
-		g.add(ref.Cells[i], cur.Cells[i], c.single(i))
-	}
-	g.add(ref.PosInf, cur.PosInf, true)
-	return g.finish()
-}
-
-// single reports whether the cell holds one value.
-func (c *cells) single(cell int) bool {
-	lo, hi := c.bounds(cell, -math.MaxFloat64, math.MaxFloat64)
-	return lo == hi
-}
-
-// grouping divides a row of cells into groups, see cells.group.
-//
-// Where the values are continuous, chance drew the extremes of the reference, and what lies
-// beyond them belongs to the outermost groups: a group of its own would be one chosen for
-// being empty. That many rows share the extreme is no chance, so beyond such an atom begins
-// another group. Else a constant, or the upper value of a flag, could move anywhere without
-// a change of the counts. For the same reason what lies between two atoms is a group, if each
-// of them is one: 0 and 1 are not 0.5. Where there are more values than groups, those between
-// them are of the group that they lie in, as in a histogram.
-type grouping struct {
-	n, groups   int64
-	r, c        []int64 // of the groups
-	seen, whole int64   // reference values, and whole shares of n/groups in them
-	open        bool    // the next cell with reference values starts a group
-	edge, alone bool    // the last group ends with an atom, and is nothing else
-	gap         int64   // current values since the last cell with reference values
-}
-
-// add takes in the next cell, which is of a single value or not.
-func (g *grouping) add(r, c int64, single bool) {
-	if r == 0 {
-		g.gap += c
-		return
-	}
-	atom := single && r >= minExpected // a value of fewer rows may be the last by chance
-	full := (g.seen+r)*g.groups >= (g.whole+1)*g.n
-	alone := atom && g.open && full
-	if atom && g.seen == 0 || alone && g.alone {
-		g.split()
-	}
-	if g.open {
-		g.r, g.c = append(g.r, 0), append(g.c, 0)
-	}
-	g.seen += r
-	last := len(g.r) - 1
-	g.r[last] += r
-	g.c[last] += c + g.gap
-	g.gap, g.edge, g.alone = 0, atom, alone
-	if g.open = full; full {
-		g.whole = g.seen * g.groups / g.n
-	}
-}
-
-// split makes the gap a group.
-func (g *grouping) split() {
-	g.r, g.c = append(g.r, 0), append(g.c, g.gap)
-	g.gap = 0
-}
-
-// finish returns the groups. There must have been reference values.
-func (g *grouping) finish() (r, c []int64) {
-	if g.edge {
-		g.split()
-	}
-	g.c[len(g.c)-1] += g.gap
-	return g.r, g.c
-}
-
-// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
-// within their cells: in each cell the difference of the distribution functions is linear. A
-// cell of one value begins after the one before it ends, by the least that numbers can differ.
-func cellWasserstein(c *cells, ref, cur *tally) float64 {
-	lo := min(ref.Moments.Min, cur.Moments.Min)
-	hi := max(ref.Moments.Max, cur.Moments.Max)
-	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
-	var sum, before float64
-	var r, k int64
-	end := lo
-	for i := range ref.Cells {
-		r += ref.Cells[i]
-		k += cur.Cells[i]
-		after := float64(r)/n - float64(k)/m
-		from, to := c.bounds(i, lo, hi)
-		sum += area(math.Abs(before), end, from) + area(meanSize(before, after), from, to)
-		before, end = after, to
-	}
-	return min(sum, math.MaxFloat64)
-}
-
-// meanSize returns the mean size of what goes from one value to another linearly.
-func meanSize(from, to float64) float64 {
-	if from*to < 0 { // two triangles that meet on the axis
-		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
-	}
-	return (math.Abs(from) + math.Abs(to)) / 2
-}
-
-// area returns height times the distance of two numbers, which itself may overflow.
-func area(height, from, to float64) float64 {
-	if width := to - from; !math.IsInf(width, 0) {
-		return height * width
-	}
-	return 2 * (height * (to/2 - from/2))
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // Detector compares profiles with the reference that they were counted on. It is immutable
@@ -18,7 +21,7 @@ type Detector struct {
 // reported, joined: a number outside its range, an unknown correction, a column that the
 // reference does not have.
 func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
-	if ref == nil || ref.rows == 0 {
+	if ref == nil || ref.content.Rows == 0 {
 		return nil, errors.New("drift: NewDetector needs a Reference made by NewReference")
 	}
 	cfg = cfg.withDefaults()
@@ -33,11 +36,18 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	return d, nil
 }
 
+// schemaVersion is raised when the meaning of a report changes.
+const schemaVersion = 1
+
+// costOfCount is how many values are counted in the time in which one count of a profile is
+// compared.
+const costOfCount = 8
+
 // Detect compares the rows counted in the profile with the reference.
 //
 // Of each column it tests the distribution of the values, the rate of missing values, and
 // the rate of infinite or of unseen values, whichever the column can have (see
-// [TestName]). Within the column their p-values are multiplied by the number of tests made
+// [Methods]). Within the column their p-values are multiplied by the number of tests made
 // (Bonferroni); the columns' smallest p-values are then adjusted by Config.Correction. A
 // column is drifted if one of its tests has both an adjusted p-value of at most Alpha and an
 // effect of at least its floor. One that is not drifted is stable if any change of its values
@@ -66,7 +76,7 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 	for i := range d.ref.cells {
 		counts += d.ref.cells[i].size()
 	}
-	work(len(compared), costOfCount*counts, func(i int) {
+	parallel.Do(len(compared), costOfCount*counts, func(i int) {
 		if c := &d.ref.cells[i]; !d.cfg.Columns[c.name].Ignore {
 			compared[i] = newComparison(c, &d.ref.tallies[i], &p.tallies[i], d.sides[i], d.cfg)
 		}
@@ -111,7 +121,7 @@ func (r *Report) judge() {
 	case r.Share >= r.Config.DriftShare:
 		r.Verdict = Drifted
 		r.Reason = fmt.Sprintf("%d of %d columns drifted; %s or more are called drift of the data set.",
-			drifted, judged, percent(r.Config.DriftShare))
+			drifted, judged, text.Percent(r.Config.DriftShare))
 	case share(drifted+undecided) >= r.Config.DriftShare:
 		r.Verdict = Insufficient
 		r.Reason = fmt.Sprintf("%d of %d columns have too few rows to tell.", undecided, judged)
@@ -121,6 +131,6 @@ func (r *Report) judge() {
 	default:
 		r.Verdict = Stable
 		r.Reason = fmt.Sprintf("%d of %d columns drifted; fewer than %s are no drift of the data set.",
-			drifted, judged, percent(r.Config.DriftShare))
+			drifted, judged, text.Percent(r.Config.DriftShare))
 	}
 }

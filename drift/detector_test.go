@@ -113,7 +113,7 @@ func TestDetector_Verdicts(t *testing.T) {
 		{"one value in two rows", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", []float64{0, nan}), drift.Config{},
 			drift.Insufficient, "1 value in 2 rows is too few to tell; about 140 would do."},
 		{"means that differ by little", drift.Numeric("x", repeat(500, 1_701_260_997.0, 1_701_260_999)), drift.Numeric("x", repeat(500, 1_701_260_997.0, 1_701_261_001)),
-			drift.Config{NumericMethod: drift.TestWasserstein, RateEffect: 1},
+			drift.Config{NumericMethod: drift.MethodWasserstein, RateEffect: 1},
 			drift.Drifted, "The values moved by 0.5 standard deviations, their mean from 1701260998 to 1701260999 (0.429 without noise, floor 0.25, adjusted p < 1e-15)."},
 		{"no rows", drift.Numeric("x", normals(rng, 500, 0)), drift.Numeric("x", nil), drift.Config{},
 			drift.Insufficient, "0 rows are too few to tell; about 68 would do."},

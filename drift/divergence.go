@@ -1,6 +1,10 @@
 package drift
 
-import "math"
+import (
+	"math"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+)
 
 // divergence is a measure of two vectors of shares, a sum over the cells that is 0 if they
 // are equal.
@@ -11,57 +15,42 @@ type divergence struct {
 	slopes func(r, c float64) (byReference, byCurrent float64)
 	filled bool // has the zero rule of PSI
 	// curvature times the effective number of rows times the divergence is X² of the
-	// chi-square test, near equal shares.
+	// chi-square test if the shares are nearly equal.
 	curvature float64
 	// root says that the effect is the square root of the divergence, which is at most 1.
 	root bool
 }
 
-var (
-	psiDivergence = divergence{
-		term: func(r, c float64) float64 { return (c - r) * math.Log(c/r) },
-		slopes: func(r, c float64) (float64, float64) {
-			l := math.Log(r / c)
-			return l + 1 - c/r, -l + 1 - r/c
-		},
-		filled:    true,
-		curvature: 1,
-	}
-	jensenShannonDivergence = divergence{
-		term: func(r, c float64) float64 {
-			middle := (r + c) / 2
-			return (divergenceTerm(r, middle) + divergenceTerm(c, middle)) / 2
-		},
-		slopes: func(r, c float64) (float64, float64) {
-			middle := (r + c) / 2
-			return math.Log2(r/middle) / 2, math.Log2(c/middle) / 2
-		},
-		curvature: 8 * math.Ln2,
-		root:      true,
-	}
-	hellingerDivergence = divergence{
-		term: func(r, c float64) float64 {
-			d := math.Sqrt(r) - math.Sqrt(c)
-			return d * d / 2
-		},
-		slopes: func(r, c float64) (float64, float64) {
-			return (1 - math.Sqrt(c/r)) / 2, (1 - math.Sqrt(r/c)) / 2
-		},
-		curvature: 8,
-		root:      true,
-	}
-)
+// divergenceEffect explains the effect of methods that measure a divergence.
+const divergenceEffect = "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
+	"That of a PSI has no upper end if levels are rare."
 
-// effect returns an estimate of the true measure and an interval of it at the level 1-alpha.
-// Fair is p with cells pooled where single ones would look like a change without any, so it
-// gives all but the upper end.
+// method completes a method that has its name, title and floor. Its p-value and statistic are
+// those of [MethodChiSquare], and its effect is the statistic of the function.
+func (d divergence) method(function func(countPair) Result, name string, m method) method {
+	m.Effect = divergenceEffect
+	return tableMethod{
+		statistic: countPair.chiSquare,
+		effect: func(t *table, alpha float64) (observed, effect float64, ci CI) {
+			effect, ci = d.effect(t.pair, t.fair, alpha)
+			return function(t.pair).Statistic, effect, ci
+		},
+		function: function,
+		amount:   "a " + name + " of %s", bound: "the " + name,
+	}.method(m)
+}
+
+// effect returns an estimate of the true measure, and an interval of the true measure at the
+// level 1-alpha. Fair is p with those cells pooled that would look like a change on their own
+// although nothing changed. The estimate and the lower end are computed from fair, the upper
+// end from p.
 //
-// Noise adds to a divergence what it is on average without any change. Beyond that it varies
-// like X² with the noncentrality that the true divergence gives, which the interval inverts,
-// so that it behaves at equal shares too. In cells of few rows the noise is not known well:
-// for the upper end nothing is subtracted there, because noise never makes a divergence
-// smaller on average. That of PSI has no upper end then: a level that is missing on one
-// side altogether would make it infinite.
+// Without any change, noise alone makes a divergence larger than 0; its mean is subtracted.
+// What is left varies like X² with the noncentrality that the true divergence gives. The
+// interval inverts that distribution, so the interval is valid at equal shares too. In cells of
+// few rows the noise is not known well. For the upper end nothing is subtracted in those cells,
+// because noise never makes a divergence smaller on average. A PSI has no upper end if there
+// are such cells: a level that is missing on one side altogether would make the PSI infinite.
 func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci CI) {
 	scale := d.curvature * p.n / (p.n + p.m) * p.m
 	found, of := d.of(fair), d.noise(fair)
@@ -69,9 +58,9 @@ func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci
 	if d.root {
 		effect = withoutNoise(found, of.all)
 	}
-	lo := d.quadratic(fair, found, of.all, of.all, scale).noncentrality(scale*found, 1-alpha/2) / scale
+	lo := d.quadratic(fair, found, of.all, of.all, scale).Noncentrality(scale*found, 1-alpha/2) / scale
 	found, of = d.of(p), d.noise(p)
-	hi := d.quadratic(p, found, of.known, of.all, scale).noncentrality(scale*found, alpha/2) / scale
+	hi := d.quadratic(p, found, of.known, of.all, scale).Noncentrality(scale*found, alpha/2) / scale
 	if d.filled && (len(fair.r) < len(p.r) || p.lowestExpected() < minExpected) {
 		hi = math.MaxFloat64
 	}
@@ -82,22 +71,22 @@ func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci
 	return effect, ci
 }
 
-// quadratic returns the distribution of the divergence times scale, of which noise makes up
-// so much on average, a part of all of it.
-func (d divergence) quadratic(p countPair, found, noise, all, scale float64) quadratic {
-	return quadratic{
-		mean:    scale * noise,
-		weight:  scale * all / float64(max(len(p.r)-1, 1)),
-		stretch: d.stretch(p, found, scale),
+// quadratic returns the distribution of the divergence times scale. Noise is the mean
+// that is subtracted for noise, and all is the mean of all noise.
+func (d divergence) quadratic(p countPair, found, noise, all, scale float64) nulldist.Quadratic {
+	return nulldist.Quadratic{
+		Mean:    scale * noise,
+		Weight:  scale * all / float64(max(len(p.r)-1, 1)),
+		Stretch: d.stretch(p, found, scale),
 	}
 }
 
-// noise is what noise adds to a divergence on average, and how much of it is in cells that
-// have enough rows on both sides to know that well.
+// noise is what noise adds to a divergence on average: in all cells, and in those that have
+// enough rows on both sides for the mean to be known well.
 type noise struct{ all, known float64 }
 
-// withoutNoise takes from a square of at most 1 what noise alone adds to it, in such a way
-// that the largest possible change stays that (as in the adjusted R²).
+// withoutNoise subtracts from a square of at most 1 what noise alone adds to the square. A
+// square of 1, the largest possible change, stays 1 (as in the adjusted R²).
 func withoutNoise(square, noise float64) float64 {
 	if noise >= 1 {
 		return 0
@@ -162,8 +151,8 @@ func (d divergence) meanTerm(count int, n, m float64) float64 {
 	return sum
 }
 
-// fewNoise returns what the noise of the smaller of two counts adds to the term, if that is
-// few: it is a Poisson variable of about that mean.
+// fewNoise returns what the noise of the smaller of two counts adds to the term, if the count
+// is below 5. The count is a Poisson variable whose mean is about the count.
 func (d divergence) fewNoise(r, c, n, m float64) float64 {
 	term := func(few float64) float64 { return d.counted(r, few, n, m) }
 	if r/n < c/m {

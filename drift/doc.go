@@ -1,21 +1,19 @@
 // Package drift tells whether data still look as they did when a model was trained.
 //
 // An analyst with two samples calls a test: [KolmogorovSmirnov] and [Wasserstein1] take
-// the values, [ChiSquare], [FisherExact], [PSI], [JensenShannon] and [TotalVariation]
-// take counts. Each returns a [Result]. A sample that many others are compared with is
-// prepared once, as a [FittedSample].
+// the values, [ChiSquare], [PSI], [JensenShannon] and [TotalVariation] take counts. Each
+// returns a [Result].
 //
 // A service makes four calls. [NewReference] freezes the training data as counts on
 // cells: quantiles of a numeric column, levels of a categorical one, and separate cells
 // for what is missing, infinite or unseen. [Reference.NewProfile] and [Profile.Add] count
 // a batch on the same cells. [Detector.Detect] compares the two and returns a [Report],
-// which is plain JSON and renders itself with [Report.WriteHTML]. [ProxyMetrics] and
-// [ProxyProfiles] describe what the model answers, which needs no labels either.
+// which is plain JSON. [Methods] lists the ways to compare a column.
 //
-// [DomainClassifier] and [PCAReconstruction] look at all columns of two batches at once,
-// and [EvidentlyPreset] says what Evidently would have said. [AndersonDarlingSciPy],
-// [CramerVonMisesSciPy] and [EppsSingletonSciPy] are SciPy's where it deviates from the tests
-// named after them.
+// The rooms beside this package: drift/reportpage shows a Report as a page; drift/proxy describes
+// what the model answers, which needs no labels either; drift/twosample has further two-sample tests by name, and
+// SciPy's numbers where those differ; drift/multivariate looks at all columns of two batches at
+// once; drift/evidently says what Evidently would have said.
 //
 // # What is guaranteed
 //
@@ -31,7 +29,7 @@
 // be judged is [Invalid], with the reason; neither stops the others.
 //
 // The package reads no clock and never modifies what it is given. [NewReference],
-// [Profile.Add], [Detector.Detect] and [KolmogorovSmirnov] use a second processor while they
-// run, if there is enough to do, and leave no goroutine behind. Functions, a Reference, a
-// Detector and a FittedSample are safe for concurrent use; a Profile is not.
+// [Profile.Add], [Detector.Detect], [KolmogorovSmirnov] and [Wasserstein1] use a second processor
+// while they run, if there is enough to do, and leave no goroutine behind. Functions, a Reference
+// and a Detector are safe for concurrent use; a Profile is not.
 package drift

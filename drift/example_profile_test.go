@@ -3,31 +3,13 @@ package drift_test
 import (
 	"fmt"
 	"log"
+	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
-// A reference that is compared with many samples is prepared once.
-func ExampleFittedSample() {
-	reference := []float64{1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8}
-	fitted, err := drift.NewFittedSample(reference)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, current := range [][]float64{{2, 4, 6, 8}, {7, 8, 9, 10}} {
-		r, err := fitted.KolmogorovSmirnov(current)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Printf("D = %.3f, p = %.3f\n", r.Statistic, r.PValue)
-	}
-	// Output:
-	// D = 0.125, p = 1.000
-	// D = 0.750, p = 0.085
-}
-
 // Counts on cells bound what the rows themselves would say.
-func ExampleProfile_KolmogorovSmirnov() {
+func ExampleProfile_Compare() {
 	var reference, current []float64
 	for i := range 5000 {
 		reference = append(reference, float64(i))
@@ -41,7 +23,7 @@ func ExampleProfile_KolmogorovSmirnov() {
 	if err := p.Add([]drift.Column{drift.Numeric("x", current)}); err != nil {
 		log.Fatal(err)
 	}
-	r, err := p.KolmogorovSmirnov("x")
+	r, err := p.Compare("x", drift.MethodKS)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -75,4 +57,38 @@ func ExampleProfile_MarshalBinary() {
 	fmt.Println(here.Rows(), "rows in", len(data), "bytes")
 	// Output:
 	// 2 rows in 140 bytes
+}
+
+func ExampleProfile_Counts() {
+	reference, err := drift.NewReference([]drift.Column{drift.Categorical("region", []string{"north", "south"})}, drift.ReferenceConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	profile := reference.NewProfile()
+	if err := profile.Add([]drift.Column{drift.Categorical("region", []string{"north", "north", "west"})}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	counts, err := profile.Counts("region")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(reference.Layout()[0].Levels, counts.Cells, "unseen:", counts.Unseen)
+	// Output: [north south] [2 0] unseen: 1
+}
+
+func ExampleMethods() {
+	for _, m := range drift.Methods() {
+		if slices.Contains(m.Kinds, drift.KindCategorical) {
+			fmt.Printf("%s: %s, floor %v\n", m.Name, m.Title, m.Floor)
+		}
+	}
+	// Output:
+	// chi_square: Chi-square, floor 0.1
+	// psi: PSI, floor 0.1
+	// jensen_shannon: Jensen-Shannon, floor 0.1
+	// hellinger: Hellinger, floor 0.1
+	// g_test: G-test, floor 0.1
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
-	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
 )
@@ -71,17 +69,6 @@ func ExampleChiSquare() {
 	}
 	fmt.Printf("X² = %.2f, p = %.3f\n", r.Statistic, r.PValue)
 	// Output: X² = 7.45, p = 0.024
-}
-
-func ExampleFisherExact() {
-	// Missing values: none of 2000 before, 5 of 100 now.
-	r, err := drift.FisherExact([2]int{0, 2000}, [2]int{5, 95})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%+.2f, p = %.1e\n", r.Statistic, r.PValue)
-	// Output: +0.05, p = 2.2e-07
 }
 
 func ExampleInputError() {
@@ -178,41 +165,51 @@ func ExampleProfile_Merge() {
 	// Output: 800
 }
 
-func ExampleReport_WriteHTML() {
-	reference, err := drift.NewReference(trainingData(), drift.ReferenceConfig{})
+func ExampleKullbackLeibler() {
+	r, err := drift.KullbackLeibler([]int{100, 300, 600}, []int{150, 300, 550})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	detector, err := drift.NewDetector(reference, drift.Config{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	report, err := detector.Detect(reference.NewProfile())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	report.Label = "credit risk"
-	report.From = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
-
-	var page strings.Builder // usually a file or an http.ResponseWriter
-	if err := report.WriteHTML(&page); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(strings.Contains(page.String(), "<h1>There are too few data to tell.</h1>"))
-	// Output: true
+	fmt.Printf("%.4f nats\n", r.Statistic)
+	// Output: 0.0117 nats
 }
 
-func ExampleProxyMetrics() {
-	p, err := drift.ProxyMetrics(drift.ProxySample{Scores: []float64{0.1, 0.4, 0.6, 0.9}})
+func ExampleHellinger() {
+	r, err := drift.Hellinger([]int{50, 50, 0}, []int{0, 50, 50})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%d answers, %.0f %% positive, mean %.2f, entropy %.0f bits\n",
-		p.Volume, 100**p.PositiveRate, p.Scores.Mean, p.Scores.Entropy)
-	// Output: 4 answers, 50 % positive, mean 0.50, entropy 2 bits
+	fmt.Printf("%.3f\n", r.Statistic)
+	// Output: 0.707
+}
+
+func ExampleGTest() {
+	r, err := drift.GTest([]int{50, 30, 20}, []int{40, 40, 40})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("G = %.2f, p = %.3f\n", r.Statistic, r.PValue)
+	// Output: G = 7.52, p = 0.023
+}
+
+func ExampleCheckColumns() {
+	columns := []drift.Column{
+		drift.Numeric("age", []float64{34, 51}),
+		drift.CategoricalCodes("region", []int32{0, -1}, []string{"north", "south"}),
+	}
+	rows, err := drift.CheckColumns(columns)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for row := range rows {
+		region, present := columns[1].Level(row)
+		fmt.Println(columns[0].Numbers()[row], region, present)
+	}
+	// Output:
+	// 34 north true
+	// 51  false
 }

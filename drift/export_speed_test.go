@@ -4,23 +4,19 @@ import (
 	"crypto/sha256"
 	"math"
 	"slices"
-)
+	"sort"
 
-// SortFloats sorts in place.
-func SortFloats(values []float64) { sortFloats(values) }
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+)
 
 // Cells returns in how many cells each of the finite values is found, by the locator and by
 // a search in the edges.
 func (r *Reference) Cells(column int, values []float64) (located, searched []int64) {
 	c := &r.cells[column]
 	located, searched = make([]int64, c.size()), make([]int64, c.size())
-	var cells [gridBlock]uint32
-	for ; len(values) > 0; values = values[min(len(values), gridBlock):] {
-		block := values[:min(len(values), gridBlock)]
-		c.locator.count(located, block, &cells)
-		for _, x := range block {
-			searched[c.locator.search(x)]++
-		}
+	c.locator.Count(located, new(counting.Moments), c.unit, values)
+	for _, x := range values {
+		searched[sort.SearchFloat64s(c.axis.Edges, x)]++
 	}
 	return located, searched
 }
@@ -33,9 +29,9 @@ func (p *Profile) Cells(column int) []int64 { return p.tallies[column].Cells }
 func (r *Reference) CountsOf(column int) (counts []int64, single []bool) {
 	counts = r.tallies[column].Cells
 	single = make([]bool, len(counts))
+	edges := r.cells[column].axis.Edges
 	for i := range counts {
-		b := r.cells[column].locator.bounds
-		single[i] = b[i] == math.Nextafter(b[i+1], math.Inf(-1))
+		single[i] = i > 0 && i < len(edges) && edges[i-1] == math.Nextafter(edges[i], math.Inf(-1))
 	}
 	return counts, single
 }

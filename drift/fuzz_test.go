@@ -81,17 +81,6 @@ func FuzzCounts(f *testing.F) {
 	})
 }
 
-func FuzzFisherExact(f *testing.F) {
-	f.Add(0, 100, 5, 95)
-	f.Add(1<<53, 1<<53, 1, 1<<52)
-	f.Fuzz(func(t *testing.T, a, b, c, d int) {
-		r, err := drift.FisherExact([2]int{a, b}, [2]int{c, d})
-		if err == nil {
-			requireUnit(t, r.PValue, r.EffectSize)
-		}
-	})
-}
-
 func requireUnit(t *testing.T, values ...float64) {
 	t.Helper()
 	for _, x := range values {

@@ -1,6 +1,17 @@
 package drift
 
-import "math"
+// MethodG has G for its statistic, and the p-value and the effect of [MethodChiSquare].
+const MethodG Method = "g_test"
+
+var gMethod = tableMethod{
+	statistic: countPair.logLikelihoodRatio,
+	effect:    (*table).variation,
+	function:  countPair.gResult,
+	amount:    "%s in total variation", bound: "the total variation",
+}.method(method{
+	MethodInfo: MethodInfo{Name: MethodG, Title: "G-test", Floor: 0.1, Effect: variationEffect},
+	certain:    true,
+})
 
 // GTest is the likelihood ratio test of homogeneity on two count vectors over the same
 // cells, the counterpart of [ChiSquare]: do both samples have the same shares? Both are
@@ -13,33 +24,11 @@ import "math"
 // and PValue 1. EffectSize is the total variation of the shares.
 //
 // With small counts G is too often large, more so than X²: an expected count below 5 gives
-// a warning. A cell that is empty on both sides is left out. Vectors of different length, a
-// negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// a warning. A cell that is empty on both sides is left out. Errors are as in [ChiSquare].
 func GTest[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	g := 0.0
-	for i, r := range p.r {
-		c := p.c[i]
-		// Both logarithms are of 1 and a small number, and the first orders cancel.
-		d := shareDifference(c, p.m, r, p.n) / (r + c)
-		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
-	}
-	result := p.result(max(2*g, 0))
-	result.PValue = 1
-	if degrees := len(p.r) - 1; degrees > 0 {
-		result.PValue = chiSquareSurvival(result.Statistic, degrees)
-	}
-	result.Warnings = p.smallCounts("G-test")
-	return result, nil
+	return compareCounts(reference, current, countPair.gResult)
 }
 
-// logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.
-func logLikelihoodTerm(count, excess float64) float64 {
-	if count == 0 {
-		return 0
-	}
-	return count * math.Log1p(max(excess, -1))
+func (p countPair) gResult() Result {
+	return p.chiSquareLimit("G-test", p.logLikelihoodRatio())
 }

@@ -2,18 +2,34 @@ package drift
 
 import "math"
 
+// MethodHellinger is [MethodPSI] with the Hellinger distance for the effect.
+const MethodHellinger Method = "hellinger"
+
+var hellingerMethod = divergence{
+	term: func(r, c float64) float64 {
+		d := math.Sqrt(r) - math.Sqrt(c)
+		return d * d / 2
+	},
+	slopes: func(r, c float64) (float64, float64) {
+		return (1 - math.Sqrt(c/r)) / 2, (1 - math.Sqrt(r/c)) / 2
+	},
+	curvature: 8,
+	root:      true,
+}.method(countPair.hellingerResult, "Hellinger distance", method{
+	MethodInfo: MethodInfo{Name: MethodHellinger, Title: "Hellinger", Floor: 0.1},
+})
+
 // Hellinger returns the Hellinger distance between the shares of two count vectors over the
 // same cells, the square root of half the sum of (sqrt r_i - sqrt c_i)²: 0 for equal shares,
 // 1 if no cell is used by both (Hellinger, "Neue Begründung der Theorie quadratischer
 // Formen", 1909). It is a metric. Statistic and EffectSize are that distance; PValue is NaN.
 //
-// Empty cells need no rule here. Vectors of different length, a negative or non-finite
-// count, or a sum outside [1, 2^53] is an [*InputError].
+// Empty cells need no rule here. Errors are as in [ChiSquare].
 func Hellinger[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
+	return compareCounts(reference, current, countPair.hellingerResult)
+}
+
+func (p countPair) hellingerResult() Result {
 	sum := 0.0
 	for i := range p.r {
 		d := math.Sqrt(p.r[i]/p.n) - math.Sqrt(p.c[i]/p.m)
@@ -22,5 +38,5 @@ func Hellinger[C Count](reference, current []C) (Result, error) {
 	d := min(math.Sqrt(sum/2), 1)
 	result := p.result(d)
 	result.EffectSize = d
-	return result, nil
+	return result
 }

@@ -1,10 +1,13 @@
 package drift
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
 // Bounds of what a picture shows.
@@ -19,7 +22,7 @@ func histogram(c *cells, ref, cur *tally) []Bin {
 	if c.kind == KindCategorical {
 		return levelBins(c, ref, cur)
 	}
-	if len(c.edges) == 0 { // the reference has infinities only
+	if len(c.axis.Edges) == 0 { // the reference has infinities only
 		return []Bin{{Label: "any", Reference: 1, Current: 1}}
 	}
 	if values := c.fewValues(ref); len(values) > 0 {
@@ -62,7 +65,7 @@ func (c *cells) fewValues(ref *tally) []float64 {
 		if n == 0 {
 			continue
 		}
-		lo, hi := c.bounds(i, -math.MaxFloat64, math.MaxFloat64)
+		lo, hi := c.axis.Bounds(i, -math.MaxFloat64, math.MaxFloat64)
 		if lo != hi || len(values) == maxValueBins {
 			return nil
 		}
@@ -82,7 +85,7 @@ func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
 	var other Bin
 	var bins []Bin
 	for i, v := range values {
-		bins = append(bins, Bin{Label: formatValue(v), Lo: &v, Hi: &v, Reference: r[2*i+1], Current: k[2*i+1]})
+		bins = append(bins, Bin{Label: text.Value(v), Lo: &v, Hi: &v, Reference: r[2*i+1], Current: k[2*i+1]})
 		if i > 0 {
 			other.Reference += r[2*i]
 			other.Current += k[2*i]
@@ -103,7 +106,7 @@ func spanBins(c *cells, ref, cur *tally) []Bin {
 	var bins []Bin
 	for i := 1; i < len(at); i++ {
 		lo, hi := at[i-1], at[i]
-		bins = append(bins, Bin{Label: formatValue(lo) + " to " + formatValue(hi), Lo: &lo, Hi: &hi, Reference: r[i], Current: k[i]})
+		bins = append(bins, Bin{Label: text.Value(lo) + " to " + text.Value(hi), Lo: &lo, Hi: &hi, Reference: r[i], Current: k[i]})
 	}
 	return addOutside(bins, at[0], at[len(at)-1], r, k)
 }
@@ -111,11 +114,11 @@ func spanBins(c *cells, ref, cur *tally) []Bin {
 // addOutside adds a bin on either end if it has any values.
 func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 	if r[0]+k[0] > 0 {
-		below := Bin{Label: "below " + formatValue(lo), Hi: &lo, Reference: r[0], Current: k[0]}
+		below := Bin{Label: "below " + text.Value(lo), Hi: &lo, Reference: r[0], Current: k[0]}
 		bins = slices.Insert(bins, 0, below)
 	}
 	if last := len(r) - 1; r[last]+k[last] > 0 {
-		bins = append(bins, Bin{Label: "above " + formatValue(hi), Lo: &hi, Reference: r[last], Current: k[last]})
+		bins = append(bins, Bin{Label: "above " + text.Value(hi), Lo: &hi, Reference: r[last], Current: k[last]})
 	}
 	return bins
 }
@@ -124,8 +127,8 @@ func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 // make it much wider.
 func (c *cells) bulk(ref *tally) (lo, hi float64) {
 	low, high := ref.Moments.Min, ref.Moments.Max
-	lo, hi = c.quantile(ref, 0.005), c.quantile(ref, 0.995)
-	if lo == hi || fraction(lo, hi, low, high) > 0.6 {
+	lo, hi = c.axis.Quantile(ref.Cells, &ref.Moments, 0.005), c.axis.Quantile(ref.Cells, &ref.Moments, 0.995)
+	if lo == hi || counting.Fraction(lo, hi, low, high) > 0.6 {
 		return low, high
 	}
 	return lo, hi
@@ -167,61 +170,22 @@ func spans(lo, hi float64) []float64 {
 	return []float64{lo, hi}
 }
 
-// spread returns the shares of the values at most at[0], of those above at[i-1] and at most
-// at[i], and of those above the last. The values of a cell are spread evenly over it, as far
-// as the smallest and the largest value reach.
-func (c *cells) spread(t *tally, at []float64) []float64 {
-	shares := make([]float64, len(at)+1)
-	n := float64(t.values())
-	shares[0] += float64(t.NegInf) / n
-	shares[len(at)] += float64(t.PosInf) / n
-	first, last := 0, 0 // the intervals that the ends of a cell fall into, which ascend
-	for i, count := range t.Cells {
-		if count == 0 {
-			continue
-		}
-		share := float64(count) / n
-		lo, hi := c.bounds(i, t.Moments.Min, t.Moments.Max)
-		for last < len(at) && at[last] < hi {
-			last++
-		}
-		if lo == hi {
-			shares[last] += share
-			continue
-		}
-		for first < len(at) && at[first] <= lo {
-			first++
-		}
-		if first == last {
-			shares[last] += share
-			continue
-		}
-		for j := first; j <= last; j++ {
-			from, to := lo, hi
-			if j > 0 {
-				from = max(from, at[j-1])
-			}
-			if j < len(at) {
-				to = min(to, at[j])
-			}
-			shares[j] += share * fraction(from, to, lo, hi)
-		}
+// levelShares returns a bin for each level, the one with the largest share on either side
+// first.
+func levelShares(c *cells, ref, cur *tally) []Bin {
+	n, m := ref.values(), cur.values()
+	bins := make([]Bin, len(c.levels))
+	for i, level := range c.levels {
+		bins[i] = Bin{Label: level, Reference: rate(ref.Cells[i], n), Current: rate(cur.Cells[i], m)}
 	}
-	return shares
+	slices.SortStableFunc(bins, func(a, b Bin) int {
+		return cmp.Compare(max(b.Reference, b.Current), max(a.Reference, a.Current))
+	})
+	return bins
 }
 
-// fraction returns (to-from)/(hi-lo) for from and to within [lo, hi], lo < hi.
-func fraction(from, to, lo, hi float64) float64 {
-	if whole := hi - lo; !math.IsInf(whole, 0) {
-		return (to - from) / whole
-	}
-	return (to/2 - from/2) / (hi/2 - lo/2)
-}
+// change is how far the share of the bin moved.
+func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
 
-// formatValue returns a value of a column with at most six significant digits.
-func formatValue(x float64) string {
-	if a := math.Abs(x); a >= 1e6 && a < 1e9 && x == math.Trunc(x) {
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(x, 'g', 6, 64)
-}
+// byChange orders bins by their change, the largest first.
+func byChange(a, b Bin) int { return cmp.Compare(b.change(), a.change()) }

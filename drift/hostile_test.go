@@ -132,8 +132,8 @@ func TestReport_FiniteForAwkwardNumbers(t *testing.T) {
 					require.False(t, test.Name == method && test.Drifted && reference == current, "%s of %s", method, current)
 				}
 			}
-			for _, method := range []func(string) (drift.ProfileResult, error){p.KolmogorovSmirnov, p.Wasserstein1, p.PSI, p.JensenShannon, p.ChiSquare} {
-				if got, err := method("x"); err == nil {
+			for _, method := range numericMethods {
+				if got, err := p.Compare("x", method); err == nil {
 					require.False(t, math.IsNaN(got.Statistic+got.EffectSize+got.Lo+got.Hi), "from %s to %s: %v", reference, current, got)
 					require.LessOrEqual(t, got.Lo, got.Statistic)
 					require.GreaterOrEqual(t, got.Hi, got.Statistic)
@@ -179,7 +179,7 @@ func TestMethods_WassersteinOfTheSmallestMoves(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ref := newReference(t, drift.Numeric("x", c.reference))
-			got := column(t, ref, drift.TestWasserstein, profileOf(t, ref, drift.Numeric("x", c.current)))
+			got := column(t, ref, drift.MethodWasserstein, profileOf(t, ref, drift.Numeric("x", c.current)))
 			require.Equal(t, drift.Drifted, got.Verdict, got.Reason)
 			require.GreaterOrEqual(t, got.Tests[0].EffectSize, got.Tests[0].Floor)
 			require.Contains(t, got.Reason, "The values moved by ")

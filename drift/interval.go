@@ -14,12 +14,11 @@ type CI struct {
 	Level float64 `json:"level"`
 }
 
-// normalQuantile returns the value that a standard normal exceeds in size with probability
-// alpha.
+// normalQuantile returns the z with P(|Z| > z) = alpha for a standard normal Z.
 func normalQuantile(alpha float64) float64 { return distuv.UnitNormal.Quantile(1 - alpha/2) }
 
-// around returns an interval of so many standard deviations on either side of the value as
-// the normal distribution asks for, within 0 and most.
+// around returns the normal interval around the value, given the standard deviation of the value,
+// within 0 and most.
 func around(value, deviation, alpha, most float64) CI {
 	h := normalQuantile(alpha) * deviation
 	if math.IsNaN(h) {
@@ -28,8 +27,8 @@ func around(value, deviation, alpha, most float64) CI {
 	return CI{Lo: max(value-h, 0), Hi: min(value+h, most), Level: 1 - alpha}
 }
 
-// rateChangeCI returns an interval of the size of the difference of two rates, from that of
-// the difference itself (Newcombe, "Interval estimation for the difference between
+// rateChangeCI returns an interval of the absolute difference of two rates, from the interval of
+// the difference (Newcombe, "Interval estimation for the difference between
 // independent proportions", 1998, method 10, of Wilson's intervals).
 func rateChangeCI(r, n, c, m, alpha float64) CI {
 	p, q := r/n, c/m
@@ -45,7 +44,7 @@ func rateChangeCI(r, n, c, m, alpha float64) CI {
 	return ci
 }
 
-// wilson returns Wilson's interval of a rate of x in n.
+// wilson returns Wilson's interval of the rate x/n.
 func wilson(x, n, alpha float64) (lo, hi float64) {
 	z := normalQuantile(alpha)
 	p := x / n

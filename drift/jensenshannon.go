@@ -2,6 +2,24 @@ package drift
 
 import "math"
 
+// MethodJensenShannon is [MethodPSI] with the Jensen-Shannon distance (base 2) for the effect.
+const MethodJensenShannon Method = "jensen_shannon"
+
+var jensenShannonMethod = divergence{
+	term: func(r, c float64) float64 {
+		middle := (r + c) / 2
+		return (divergenceTerm(r, middle) + divergenceTerm(c, middle)) / 2
+	},
+	slopes: func(r, c float64) (float64, float64) {
+		middle := (r + c) / 2
+		return math.Log2(r/middle) / 2, math.Log2(c/middle) / 2
+	},
+	curvature: 8 * math.Ln2,
+	root:      true,
+}.method(countPair.jensenShannonResult, "Jensen-Shannon distance", method{
+	MethodInfo: MethodInfo{Name: MethodJensenShannon, Title: "Jensen-Shannon", Floor: 0.1},
+})
+
 // JensenShannon returns the Jensen-Shannon distance between the shares of two count
 // vectors over the same cells: the square root of the mean of the two Kullback-Leibler
 // divergences, base 2, from their average (Endres and Schindelin, "A new metric for
@@ -9,14 +27,9 @@ import "math"
 // used by both, and the square root is already taken. Statistic and EffectSize are that
 // distance; PValue is NaN.
 //
-// An empty cell contributes 0 to the side on which it is empty. Vectors of different
-// length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// An empty cell contributes 0 to the side on which it is empty. Errors are as in [ChiSquare].
 func JensenShannon[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.jensenShannonResult(), nil
+	return compareCounts(reference, current, countPair.jensenShannonResult)
 }
 
 func (p countPair) jensenShannonResult() Result {

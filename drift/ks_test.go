@@ -2,8 +2,8 @@ package drift_test
 
 import (
 	"math"
-	"math/big"
 	"slices"
+	"sort"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -77,39 +77,6 @@ func TestKolmogorovSmirnov_ExactWhereFeasible(t *testing.T) {
 		require.NoError(t, err)
 		requireClose(t, c.pValue, got.PValue, 1e-9, c)
 	}
-}
-
-// The p-value of two samples of equal size is the share of all orders of 2n values in which one
-// sample is h values ahead somewhere: counted here one by one, in whole numbers.
-func TestKolmogorovSmirnov_ExactEqual(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{1, 2, 3, 4, 5, 8, 13, 40, 101} {
-		all := new(big.Int).Binomial(int64(2*n), int64(n))
-		for h := 1; h <= n; h++ {
-			never := make([]*big.Int, n+1) // orders of i and j values in which none was ahead
-			for i := range n + 1 {
-				for j := max(0, i-h); j <= min(n, i+h); j++ {
-					switch {
-					case i-j == h || j-i == h:
-						never[j] = new(big.Int)
-					case i+j == 0:
-						never[j] = big.NewInt(1)
-					case i == 0:
-						never[j] = never[j-1]
-					case j > 0:
-						never[j] = new(big.Int).Add(never[j], never[j-1])
-					}
-				}
-			}
-			ahead := new(big.Int).Sub(all, never[n])
-			want, _ := new(big.Rat).SetFrac(ahead, all).Float64()
-			require.InEpsilon(t, want, drift.KSExactEqual(float64(h), float64(n)), 1e-13, "%d of %d", h, n)
-		}
-	}
-	for _, h := range []float64{3e5, 5e5, 999_999, 1e6} { // less than any number
-		require.Zero(t, drift.KSExactEqual(h, 1e6))
-	}
-	require.InDelta(t, 1, drift.KSExactEqual(1, 1e12), 1e-12)
 }
 
 func TestKolmogorovSmirnov_SpecialValues(t *testing.T) {
@@ -197,4 +164,58 @@ func naiveKS(a, b []float64) float64 {
 		d = max(d, math.Abs(share(a, x)-share(b, x)))
 	}
 	return d
+}
+
+// Samples of any distribution, large enough to be sorted on two processors, with infinities
+// and equal values.
+func TestKolmogorovSmirnov_Distributions(t *testing.T) {
+	t.Parallel()
+	inf := math.Inf(1)
+	for name := range distributions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reference := drawn(name, 1, 40_000)
+			for _, current := range [][]float64{
+				drawn(name, 2, 30_000),
+				drawn("normal", 3, 1000),
+				append(drawn(name, 4, 30_000), inf, -inf, inf, math.Copysign(0, -1)),
+				reference,
+			} {
+				got, err := drift.KolmogorovSmirnov(reference, current)
+				require.NoError(t, err)
+				require.InDelta(t, searchedKS(reference, current), got.Statistic, 1e-12)
+			}
+		})
+	}
+}
+
+// searchedKS compares the distribution functions at every value of either sample, by a search
+// in the sorted samples.
+func searchedKS(a, b []float64) float64 {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	upTo := func(sorted []float64, x float64) float64 {
+		return float64(sort.Search(len(sorted), func(i int) bool { return sorted[i] > x })) / float64(len(sorted))
+	}
+	d := 0.0
+	for _, x := range slices.Concat(a, b) {
+		d = max(d, math.Abs(upTo(a, x)-upTo(b, x)))
+	}
+	return d
+}
+
+func TestKolmogorovSmirnov_NaN(t *testing.T) {
+	t.Parallel()
+	reference, current := drawn("normal", 1, 20_000), drawn("normal", 2, 20_000)
+	for _, nan := range []float64{math.NaN(), math.Copysign(math.NaN(), -1), math.Float64frombits(^uint64(0)), math.Float64frombits(0x7ff0000000000001)} {
+		for _, at := range []int{0, 7, 19_999} {
+			before := [2]float64{reference[at], current[at]}
+			current[at] = nan
+			_, err := drift.KolmogorovSmirnov(reference, current)
+			requireInputError(t, err, drift.InputError{Sample: "current", Index: at, What: "is NaN, want a number"})
+			reference[at] = nan
+			_, err = drift.KolmogorovSmirnov(reference, current)
+			requireInputError(t, err, drift.InputError{Sample: "reference", Index: at, What: "is NaN, want a number"})
+			reference[at], current[at] = before[0], before[1]
+		}
+	}
 }

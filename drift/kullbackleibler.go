@@ -10,18 +10,15 @@ import "math"
 //
 // The zero rule is that of [PSI]: a cell that is empty on one side counts as half an
 // observation there, so no result is infinite. Like PSI the divergence grows with the number
-// of cells and shrinks with the sample sizes even if nothing changed. Vectors of different
-// length, a negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// of cells and shrinks with the sample sizes even if nothing changed. Errors are as in [ChiSquare].
 func KullbackLeibler[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	sum := 0.0
-	for r, c := range p.filledShares() {
-		if r != c {
-			sum += r * (math.Log(r) - math.Log(c))
+	return compareCounts(reference, current, func(p countPair) Result {
+		sum := 0.0
+		for r, c := range p.filledShares() {
+			if r != c {
+				sum += r * (math.Log(r) - math.Log(c))
+			}
 		}
-	}
-	return p.result(max(sum, 0)), nil
+		return p.result(max(sum, 0))
+	})
 }

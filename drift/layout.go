@@ -3,9 +3,10 @@ package drift
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/big"
 	"slices"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
 // ColumnLayout says how the values of one column of a [Reference] are counted, so that a
@@ -36,12 +37,12 @@ type ColumnLayout struct {
 	// holds Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
 	// Without edges, which is how a reference without finite numbers counts, cell 0 holds all.
 	Edges []float64
-	// Centre and Exponent are of the unit in which sums are kept: how many times 2^Exponent
-	// a value is above Centre, rounded to an integer.
+	// Centre and Exponent say in which unit sums are kept. The units of a value are the number of
+	// times 2^Exponent by which the value is above Centre, rounded to an integer.
 	Centre   float64
 	Exponent int
 	// Levels are the categories, in ascending order: cell i holds what equals Levels[i], byte
-	// by byte. Every other value is unseen. A missing value is none of either.
+	// by byte. Every other value is unseen. A missing value is neither in a cell nor unseen.
 	Levels []string
 }
 
@@ -52,7 +53,7 @@ func (r *Reference) Layout() []ColumnLayout {
 		c := &r.cells[i]
 		layout[i] = ColumnLayout{
 			Name: c.name, Kind: c.kind,
-			Edges: slices.Clone(c.edges), Centre: c.unit.Centre, Exponent: c.unit.Exponent,
+			Edges: slices.Clone(c.axis.Edges), Centre: c.unit.Centre, Exponent: c.unit.Exponent,
 			Levels: slices.Clone(c.levels),
 		}
 	}
@@ -68,30 +69,19 @@ func (l ColumnLayout) Cells() int {
 }
 
 // Near returns the range of the numbers, both ends included, that are less than 2^51 units away
-// from the centre, or the most of it that doubles can tell.
+// from the centre, as far as doubles can represent the range.
 func (l ColumnLayout) Near() (lo, hi float64) {
-	reach := math.Ldexp(countable/2, l.Exponent)
-	return max(l.Centre-reach, -math.MaxFloat64), min(l.Centre+reach, math.MaxFloat64)
+	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Near()
 }
 
 // Units returns by how many units of the layout x differs from the centre, rounded to an
-// integer, ties to even. A difference beyond the largest double counts as this. It is nil
-// if x is not finite.
+// integer, ties to even. A difference beyond the largest double counts as the largest double.
+// The result is nil if x is not finite.
 func (l ColumnLayout) Units(x float64) *big.Int {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
-	}
-	z := min(max(x-l.Centre, -math.MaxFloat64), math.MaxFloat64)
-	t := new(big.Float).SetMantExp(big.NewFloat(z), -l.Exponent)
-	if f, _ := t.Float64(); math.Abs(f) < 4*countable {
-		t.SetFloat64(math.RoundToEven(f))
-	}
-	units, _ := t.Int(nil) // which t is, being far
-	return units
+	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }
 
-// ColumnCounts is how many rows of one column of a batch fell where, on the [ColumnLayout] of
-// that name.
+// ColumnCounts are the counts of one column of a batch on the [ColumnLayout] of that name.
 type ColumnCounts struct {
 	Name string
 	// Cells has a count for each cell of the layout.
@@ -108,10 +98,9 @@ type ColumnCounts struct {
 	Sum, Squares *big.Int
 }
 
-// AddCounts counts a batch of rows that was counted elsewhere on the layout of the reference.
-// The profile then is exactly, to the byte when written, what [Profile.Add] of these rows
-// makes of it. The batch is taken as a whole or, with an error, not at all. The counts are
-// not kept or modified.
+// AddCounts adds a batch of rows that was counted elsewhere on the layout of the reference. The
+// profile and its written bytes are those that [Profile.Add] of these rows gives. With an error
+// nothing is added. The arguments are not kept or modified.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
 // reference that is not given, or twice, or one that it does not have; a wrong number of
@@ -120,37 +109,34 @@ type ColumnCounts struct {
 // between the extremes have. A batch without rows is not a mistake.
 func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	if p.ref == nil {
-		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+		return invalid("profile", "is not made by Reference.NewProfile")
 	}
 	if rows < 0 || rows > maxRows-p.rows {
-		return &InputError{Sample: "profile", Index: -1,
-			What: fmt.Sprintf("is given %d rows, want 0 to %d", rows, maxRows-p.rows)}
+		return invalid("profile", "is given %d rows, want 0 to %d", rows, maxRows-p.rows)
 	}
 	tallies := make([]tally, len(p.ref.cells))
 	given := make([]bool, len(tallies))
 	var errs []error
 	for i := range columns {
-		wrong := func(what string) {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", columns[i].Name), Index: -1, What: what})
-		}
-		at, known := p.ref.index[columns[i].Name]
+		name := columns[i].Name
+		at, known := p.ref.index[name]
 		switch {
 		case !known:
-			wrong(fmt.Sprintf("is none of the reference, which has %q", p.ref.Names()))
+			errs = append(errs, invalidColumn(name, "is none of the reference, which has %q", p.ref.Names()))
 			continue
 		case given[at]:
-			wrong("is given twice")
+			errs = append(errs, invalidColumn(name, "is given twice"))
 			continue
 		}
 		given[at] = true
 		var err error
 		if tallies[at], err = columns[i].tally(&p.ref.cells[at], rows); err != nil {
-			wrong(err.Error())
+			errs = append(errs, invalidColumn(name, "%v", err))
 		}
 	}
 	for at, ok := range given {
 		if !ok {
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", p.ref.cells[at].name), Index: -1, What: "is missing"})
+			errs = append(errs, invalidColumn(p.ref.cells[at].name, "is missing"))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -163,16 +149,33 @@ func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	return nil
 }
 
+// Counts returns how the rows of one column are counted, so that another package can compute
+// from it, or another profile take it by [Profile.AddCounts]. The result is a copy. An unknown
+// column is an [*InputError].
+func (p *Profile) Counts(column string) (ColumnCounts, error) {
+	at, err := p.column(column)
+	if err != nil {
+		return ColumnCounts{}, err
+	}
+	t, unit := &p.tallies[at], p.ref.cells[at].unit
+	return ColumnCounts{
+		Name: column, Cells: slices.Clone(t.Cells),
+		Missing: t.Missing, NegInf: t.NegInf, PosInf: t.PosInf, Unseen: t.Unseen,
+		Min: t.Moments.Min, Max: t.Moments.Max,
+		Sum: t.Moments.Sum.Units(unit.Exponent), Squares: t.Moments.Squares.Units(2 * unit.Exponent),
+	}, nil
+}
+
 // tally returns the counts of so many rows as they are kept, or what is wrong with them.
 func (c *ColumnCounts) tally(on *cells, rows int64) (tally, error) {
 	t := tally{
 		Cells: slices.Clone(c.Cells), Missing: c.Missing, NegInf: c.NegInf, PosInf: c.PosInf, Unseen: c.Unseen,
-		Moments: moments{Min: unsignedZero(c.Min), Max: unsignedZero(c.Max), centre: on.unit.Centre},
+		Moments: counting.Moments{Min: counting.UnsignedZero(c.Min), Max: counting.UnsignedZero(c.Max), Centre: on.unit.Centre},
 	}
 	if on.kind == KindNumeric {
 		t.Moments.N = rows - c.Missing - c.NegInf - c.PosInf
 	}
-	if !t.Moments.Sum.setUnits(c.Sum, on.unit.Exponent) || !t.Moments.Squares.setUnits(c.Squares, 2*on.unit.Exponent) {
+	if !t.Moments.Sum.SetUnits(c.Sum, on.unit.Exponent) || !t.Moments.Squares.SetUnits(c.Squares, 2*on.unit.Exponent) {
 		return tally{}, errors.New("has a sum that is too large for any numbers")
 	}
 	if err := t.check(on.kind, on.size(), rows); err != nil {
@@ -184,7 +187,7 @@ func (c *ColumnCounts) tally(on *cells, rows int64) (tally, error) {
 	if err := t.checkOutermost(on); err != nil {
 		return tally{}, err
 	}
-	return t, t.Moments.checkRange(on.unit)
+	return t, t.Moments.CheckRange(on.unit)
 }
 
 // checkOutermost returns an error if the extremes are not in the outermost cells with counts.
@@ -196,7 +199,7 @@ func (t *tally) checkOutermost(on *cells) error {
 	for !counted(t.Cells[last]) {
 		last--
 	}
-	if lo, hi := on.locator.search(t.Moments.Min), on.locator.search(t.Moments.Max); lo != first || hi != last {
+	if lo, hi := on.locator.Search(t.Moments.Min), on.locator.Search(t.Moments.Max); lo != first || hi != last {
 		return fmt.Errorf("has minimum %v and maximum %v, of cells %d and %d, but counts from cell %d to %d",
 			t.Moments.Min, t.Moments.Max, lo, hi, first, last)
 	}

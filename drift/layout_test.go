@@ -115,7 +115,14 @@ func TestProfile_AddCountsIsAdd(t *testing.T) {
 		require.NoError(t, err)
 		gotBinary, err := got.MarshalBinary()
 		require.NoError(t, err)
-		return toJSON(t, want) == toJSON(t, got) && string(wantBinary) == string(gotBinary)
+		counts := make([]drift.ColumnCounts, 2)
+		for i, name := range ref.Names() {
+			counts[i], err = want.Counts(name)
+			require.NoError(t, err)
+		}
+		again := ref.NewProfile()
+		require.NoError(t, again.AddCounts(int64(want.Rows()), counts))
+		return toJSON(t, want) == toJSON(t, got) && string(wantBinary) == string(gotBinary) && toJSON(t, want) == toJSON(t, again)
 	}
 	props.Property("of distinct values", prop.ForAll(func(base, a, b []float64) bool { return same(base, a, b, 0) },
 		sample, sample, sample))
@@ -206,6 +213,10 @@ func TestProfile_AddCountsErrors(t *testing.T) {
 		require.ErrorIs(t, p.AddCounts(rows, nil), drift.ErrInvalidInput)
 	}
 	require.ErrorIs(t, new(drift.Profile).AddCounts(0, nil), drift.ErrInvalidInput)
+	_, err := new(drift.Profile).Counts("x")
+	require.ErrorIs(t, err, drift.ErrInvalidInput)
+	_, err = ref.NewProfile().Counts("nobody")
+	require.ErrorContains(t, err, `column "nobody": is unknown`)
 	require.NoError(t, p.AddCounts(0, []drift.ColumnCounts{
 		{Name: "c", Cells: []int64{0, 0}}, {Name: "x", Cells: make([]int64, 7)},
 	}))

@@ -19,7 +19,7 @@ import (
 // requireNoAlarms requires that a column of the population is called drifted without any
 // change in at most 5 % of all cases, by each of the methods and at each number of current
 // rows, as far as so many runs can tell.
-func requireNoAlarms(t *testing.T, p population, reference int, current []int, methods []drift.TestName, cfg drift.Config) {
+func requireNoAlarms(t *testing.T, p population, reference int, current []int, methods []drift.Method, cfg drift.Config) {
 	t.Helper()
 	runs := 40
 	if full() {
@@ -45,9 +45,8 @@ func requireNoAlarms(t *testing.T, p population, reference int, current []int, m
 }
 
 var (
-	numericMethods = []drift.TestName{drift.TestKS, drift.TestWasserstein, drift.TestChiSquare, drift.TestG,
-		drift.TestPSI, drift.TestJensenShannon, drift.TestHellinger}
-	categoricalMethods = []drift.TestName{drift.TestChiSquare, drift.TestG, drift.TestPSI, drift.TestJensenShannon, drift.TestHellinger}
+	numericMethods     = methodsFor(drift.KindNumeric)
+	categoricalMethods = methodsFor(drift.KindCategorical)
 	// noFloor leaves the verdict to significance alone.
 	noFloor = drift.Config{NumericEffect: 1e-9, RateEffect: 1e-9}
 )
@@ -166,7 +165,7 @@ func TestPeers_MissingAndInfiniteRatesCount(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(30, 5))
 	ref := newReference(t, drift.Numeric("x", normals(rng, 2000, 0)))
-	for test, value := range map[drift.TestName]float64{drift.TestMissing: math.NaN(), drift.TestInfinite: math.Inf(1)} {
+	for test, value := range map[drift.Method]float64{drift.MethodMissing: math.NaN(), drift.MethodInfinite: math.Inf(1)} {
 		found := 0
 		for range 20 {
 			current := normals(rng, 1000, 0)
@@ -200,7 +199,7 @@ func TestPeers_OneBadColumnStopsNothing(t *testing.T) {
 		}
 	}
 	ref := newReference(t, batch(1000, 1, 0)...)
-	for _, method := range []drift.TestName{drift.TestKS, drift.TestWasserstein, drift.TestPSI} {
+	for _, method := range []drift.Method{drift.MethodKS, drift.MethodWasserstein, drift.MethodPSI} {
 		report := detect(t, ref, drift.Config{NumericMethod: method}, profileOf(t, ref, batch(500, nan, 1)...))
 		var verdicts []drift.Verdict
 		for _, c := range report.Columns {
@@ -230,7 +229,7 @@ func TestPeers_SettingsHaveAnEffect(t *testing.T) {
 	ref := newReference(t, drift.Numeric("x", reference))
 	_, err = drift.NewDetector(ref, drift.Config{NumericMethod: "PSI"})
 	require.EqualError(t, err, `drift: invalid Config: NumericMethod is "PSI", want for a numeric column one of `+
-		`kolmogorov_smirnov, chi_square, wasserstein, psi, jensen_shannon, hellinger, g_test`)
+		listed(numericMethods))
 }
 
 // The verdict's meaning does not flip at a thousand rows of the reference.
@@ -240,7 +239,7 @@ func TestPeers_NoFlipWithTheReferenceSize(t *testing.T) {
 	for _, rows := range []int{999, 1000, 1001, 1002} {
 		ref := newReference(t, drift.Numeric("x", normals(rng, rows, 0)))
 		test := detect(t, ref, drift.Config{}, profileOf(t, ref, drift.Numeric("x", normals(rng, 500, 0.8)))).Columns[0].Tests[0]
-		require.Equal(t, drift.TestKS, test.Name)
+		require.Equal(t, drift.MethodKS, test.Name)
 		require.InDelta(t, 2*distuv.UnitNormal.CDF(0.4)-1, test.EffectSize, 0.08)
 	}
 }

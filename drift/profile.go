@@ -3,6 +3,9 @@ package drift
 import (
 	"errors"
 	"fmt"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // ErrReferenceMismatch is returned where a [Profile] meets one, or a [Detector], of another
@@ -16,99 +19,55 @@ type Profile struct {
 	ref     *Reference
 	rows    int64
 	tallies []tally
-	batch   []Column // of the reference, in its order, during Add
-	// counts is of the levels of each coded column, used again from batch to batch.
-	counts [][]int64
 }
 
-// Add counts a batch of rows. Columns are matched by name, and those that the reference
-// does not have are ignored. The batch is counted as a whole or, with an error, not at all.
-// A batch of many values is counted on two processors; Add returns when both are done.
+// NewProfile returns a profile without rows on the cells of this reference.
+func (r *Reference) NewProfile() *Profile {
+	p := &Profile{ref: r, tallies: make([]tally, len(r.cells))}
+	for i := range r.cells {
+		p.tallies[i] = newTally(&r.cells[i])
+	}
+	return p
+}
+
+// Add counts a batch of rows. Columns are matched by name, and columns that the reference does
+// not have are ignored. With an error nothing is counted. A batch of many values is counted on
+// two processors; Add returns when both are done.
 //
 // Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
-// reference that is not given or is of the other kind, and what [NewReference] refuses in
-// columns. A batch without rows is not a mistake.
+// reference that is missing or is of the other kind, and what [CheckColumns] refuses. A batch
+// without rows is not a mistake.
 func (p *Profile) Add(columns []Column) error {
-	rows, ok := p.match(columns)
-	if !ok {
-		return p.explain(columns)
-	}
-	if len(p.tallies) == 1 || rows*len(p.tallies) < worthwhile { // without a closure, which would be allocated
-		for i := range p.tallies {
-			p.count(i)
-		}
-	} else {
-		work(len(p.tallies), rows*len(p.tallies), p.count)
-	}
-	p.rows += int64(rows)
-	clear(p.batch)
-	return nil
-}
-
-// count counts column i of the batch.
-func (p *Profile) count(i int) {
-	p.counts[i] = p.tallies[i].count(&p.ref.cells[i], p.batch[i], p.counts[i])
-}
-
-// match puts the columns of the reference into the batch and returns their number of rows.
-// It reports false if anything is wrong with the columns.
-func (p *Profile) match(columns []Column) (rows int, ok bool) {
-	if p.ref == nil || len(columns) < len(p.batch) {
-		return 0, false
-	}
-	clear(p.batch)
-	found := 0
-	for i, column := range columns {
-		at, known := p.ref.index[column.name]
-		switch {
-		case i > 0 && column.Len() != rows,
-			known && (p.batch[at].name != "" || column.kind != p.ref.cells[at].kind):
-			return 0, false
-		case known:
-			p.batch[at] = column
-			found++
-		}
-		rows = column.Len()
-		// Only these have more that could be wrong.
-		if (column.coded() || !known) && column.check() != nil {
-			return 0, false
-		}
-	}
-	if found < len(columns) { // names that the reference does not have may be given twice
-		if _, errs := checkColumns(columns); len(errs) > 0 {
-			return 0, false
-		}
-	}
-	return rows, found == len(p.batch) && p.rows+int64(rows) <= maxRows
-}
-
-// explain returns what is wrong with columns that do not match.
-func (p *Profile) explain(columns []Column) error {
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
 	if p.ref == nil {
-		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"})
-		return errors.Join(errs...)
+		return errors.Join(err, invalid("profile", "is not made by Reference.NewProfile"))
 	}
-	byName := make(map[string]Column, len(columns))
+	errs := []error{err}
+	given := make(map[string]Column, len(columns))
 	for _, column := range columns {
-		byName[column.name] = column
+		given[column.name] = column
 	}
+	batch := make([]Column, len(p.tallies))
 	for i := range p.ref.cells {
 		c := &p.ref.cells[i]
-		column, given := byName[c.name]
+		column, ok := given[c.name]
 		switch {
-		case !given:
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("is missing; the reference has %q, the batch has %q", p.ref.Names(), names(columns))})
+		case !ok:
+			errs = append(errs, invalidColumn(c.name, "is missing; the reference has %q, the batch has %q", p.ref.Names(), names(columns)))
 		case column.kind != c.kind:
-			errs = append(errs, &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: -1,
-				What: fmt.Sprintf("is %v, want %v as in the reference", column.kind, c.kind)})
+			errs = append(errs, invalidColumn(c.name, "is %v, want %v as in the reference", column.kind, c.kind))
 		}
+		batch[i] = column
 	}
 	if p.rows+int64(rows) > maxRows {
-		errs = append(errs, &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)})
+		errs = append(errs, invalid("profile", "would have more than %d rows", maxRows))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	parallel.Do(len(batch), rows*len(batch), func(i int) { p.tallies[i].count(&p.ref.cells[i], batch[i]) })
+	p.rows += int64(rows)
+	return nil
 }
 
 func names(columns []Column) []string {
@@ -119,18 +78,73 @@ func names(columns []Column) []string {
 	return list
 }
 
-// Merge adds the rows that the other profile has counted, which stays as it is. The result
-// is exactly that of having added all rows to one profile, in any order. A profile of a
-// reference with another fingerprint is [ErrReferenceMismatch].
+// Compare compares the rows counted with the reference by a method of values: by the function
+// of that name, but on cells. The p-value of [MethodKS] takes 100 µs at most. Missing values
+// are left out; infinities are values, but for [MethodWasserstein].
+//
+// The methods on counts compare a categorical column on its levels and a cell for unseen
+// values; a numeric one on at most ten groups of cells with about the same share of the
+// reference, infinities belonging to the first or the last. Where at least five rows of the
+// reference share its smallest or its largest value, what lies beyond is a group of its own,
+// and so is what lies between two values that are each a group. The groups are chosen by the
+// reference alone, which a p-value does not mind. The result is exactly that of the rows on
+// these cells, so Lo and Hi are Statistic.
+//
+// An unknown column, a method that does not fit its kind, or a side without values is an
+// [*InputError].
+func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
+	s, err := p.sides(column)
+	if err != nil {
+		return ProfileResult{}, err
+	}
+	m, err := methodNamed(name, s.cells.kind)
+	if err != nil {
+		return ProfileResult{}, invalid("method", "%v", err)
+	}
+	return m.compare(s)
+}
+
+// sides returns both sides of a column, which have values.
+func (p *Profile) sides(column string) (*sides, error) {
+	i, err := p.column(column)
+	if err != nil {
+		return nil, err
+	}
+	s := &sides{cells: &p.ref.cells[i], ref: &p.ref.tallies[i], cur: &p.tallies[i]}
+	s.n, s.m = int(s.ref.values()), int(s.cur.values())
+	switch {
+	case s.n == 0:
+		return nil, invalid("reference", "has no values of %q", column)
+	case s.m == 0:
+		return nil, invalid("current", "has no values of %q", column)
+	}
+	return s, nil
+}
+
+// column returns the position of a column.
+func (p *Profile) column(name string) (int, error) {
+	if p.ref == nil {
+		return 0, invalid("profile", "is not made by Reference.NewProfile")
+	}
+	i, known := p.ref.index[name]
+	if !known {
+		return 0, invalidColumn(name, "is unknown; the reference has %q", p.ref.Names())
+	}
+	return i, nil
+}
+
+// Merge adds the rows of the other profile, which is not changed. The result is exactly that of
+// adding all rows to one profile, in any order. A profile of a reference with another
+// fingerprint is [ErrReferenceMismatch].
 func (p *Profile) Merge(other *Profile) error {
 	if p.ref == nil || other == nil || other.ref == nil {
-		return &InputError{Sample: "profile", Index: -1, What: "is not made by Reference.NewProfile"}
+		return invalid("profile", "is not made by Reference.NewProfile")
 	}
 	if err := sameReference(p.ref, other.ref); err != nil {
 		return err
 	}
 	if p.rows+other.rows > maxRows {
-		return &InputError{Sample: "profile", Index: -1, What: fmt.Sprintf("would have more than %d rows", maxRows)}
+		return invalid("profile", "would have more than %d rows", maxRows)
 	}
 	for i := range p.tallies {
 		p.tallies[i].merge(&other.tallies[i])
@@ -146,6 +160,9 @@ func sameReference(a, b *Reference) error {
 	return nil
 }
 
+// Reference returns the reference that the profile was made by; nil for the zero Profile.
+func (p *Profile) Reference() *Reference { return p.ref }
+
 // Rows returns the number of rows counted.
 func (p *Profile) Rows() int { return int(p.rows) }
 
@@ -153,9 +170,9 @@ const profileKind = "drift.profile"
 
 // profileContent is the wire form of a Profile.
 type profileContent struct {
-	Reference string          `json:"reference"` // fingerprint
-	Rows      int64           `json:"rows"`
-	Columns   elements[tally] `json:"columns"` // in the order of the reference
+	Reference string                   `json:"reference"` // fingerprint
+	Rows      int64                    `json:"rows"`
+	Columns   envelope.Elements[tally] `json:"columns"` // in the order of the reference
 }
 
 // MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of
@@ -164,7 +181,7 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	if p.ref == nil {
 		return nil, errors.New("drift: the zero Profile holds nothing to write")
 	}
-	data, _, err := seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
+	data, _, err := envelope.Seal(profileKind, profileContent{Reference: p.ref.fingerprint, Rows: p.rows, Columns: p.tallies})
 	return data, err
 }
 
@@ -176,8 +193,8 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
 	}
 	var content profileContent
-	if err := unseal(profileKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(profileKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if content.Reference != p.ref.fingerprint {
 		return fmt.Errorf("%w: %.64q and %s", ErrReferenceMismatch, content.Reference, p.ref.fingerprint)
@@ -193,7 +210,7 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 func (p *Profile) take(content profileContent) {
 	p.rows, p.tallies = content.Rows, content.Columns
 	for i := range p.tallies {
-		p.tallies[i].Moments.centre = p.ref.cells[i].unit.Centre
+		p.tallies[i].Moments.Centre = p.ref.cells[i].unit.Centre
 	}
 }
 
@@ -208,7 +225,7 @@ func (c *profileContent) check(ref *Reference) error {
 		t, on := &c.Columns[i], &ref.cells[i]
 		err := t.check(on.kind, on.size(), c.Rows)
 		if err == nil {
-			err = t.Moments.checkRange(on.unit)
+			err = t.Moments.CheckRange(on.unit)
 		}
 		if err != nil {
 			return fmt.Errorf("column %q %w", on.name, err)

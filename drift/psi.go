@@ -1,9 +1,23 @@
 package drift
 
-import (
-	"iter"
-	"math"
-)
+import "math"
+
+// MethodPSI takes the p-value and the statistic of [MethodChiSquare], on the same levels or
+// groups; the effect is the population stability index. Its interval is that of the
+// noncentrality of X² that makes the observed index likely.
+const MethodPSI Method = "psi"
+
+var psiMethod = divergence{
+	term: func(r, c float64) float64 { return (c - r) * math.Log(c/r) },
+	slopes: func(r, c float64) (float64, float64) {
+		l := math.Log(r / c)
+		return l + 1 - c/r, -l + 1 - r/c
+	},
+	filled:    true,
+	curvature: 1,
+}.method(countPair.psiResult, "PSI", method{
+	MethodInfo: MethodInfo{Name: MethodPSI, Title: "PSI", Floor: 0.1}, unbounded: true,
+})
 
 // PSI returns the population stability index of two count vectors over the same cells,
 // the sum of (c_i - r_i) ln(c_i / r_i) over the shares of the cells. It is Jeffreys'
@@ -15,15 +29,12 @@ import (
 // so increased. Equal shares therefore give exactly 0, and no result is infinite.
 //
 // The index grows with the number of cells and shrinks with the sample sizes even if
-// nothing changed: compare values only between like tables. Vectors of different length, a
-// negative or non-finite count, or a sum outside [1, 2^53] is an [*InputError].
+// nothing changed: compare values only between like tables. Errors are as in [ChiSquare].
 func PSI[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.result(p.psi()), nil
+	return compareCounts(reference, current, countPair.psiResult)
 }
+
+func (p countPair) psiResult() Result { return p.result(p.psi()) }
 
 func (p countPair) psi() float64 {
 	sum := 0.0
@@ -33,33 +44,4 @@ func (p countPair) psi() float64 {
 		}
 	}
 	return sum
-}
-
-// filledShares yields the shares of each cell after the zero rule of [PSI].
-func (p countPair) filledShares() iter.Seq2[float64, float64] {
-	const half = 0.5
-	n, m := p.n, p.m
-	for i := range p.r {
-		if p.r[i] == 0 {
-			n += half
-		}
-		if p.c[i] == 0 {
-			m += half
-		}
-	}
-	return func(yield func(r, c float64) bool) {
-		for i := range p.r {
-			r, c := p.r[i], p.c[i]
-			if r == 0 {
-				r = half
-			}
-			if c == 0 {
-				c = half
-			}
-			// The share of a fractional count may be less than the least number above 0.
-			if !yield(max(r/n, math.SmallestNonzeroFloat64), max(c/m, math.SmallestNonzeroFloat64)) {
-				return
-			}
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // Numbers far beyond the reference are drift though their share is below the floor of D.
@@ -35,7 +36,7 @@ func TestDetector_OutOfRange(t *testing.T) {
 			report := detect(t, ref, drift.Config{}, profileOf(t, ref, c.current)).Columns[0]
 			require.Equal(t, c.want, report.Verdict, report.Reason)
 			require.Equal(t, c.rate, report.Current.OutOfRangeRate)
-			require.Equal(t, c.rate, test(t, report, drift.TestOutOfRange).Observed)
+			require.Equal(t, c.rate, test(t, report, drift.MethodOutOfRange).Observed)
 		})
 	}
 
@@ -58,13 +59,13 @@ func TestDetector_OutOfRangePValue(t *testing.T) {
 		for i := range c.x {
 			want *= float64(c.m-i) / float64(c.n+c.m-i)
 		}
-		requireClose(t, want/2, drift.ExtremeProbability(c.x, c.n, c.m), 1e-9, c)
+		requireClose(t, want/2, nulldist.Extreme(c.x, c.n, c.m), 1e-9, c)
 	}
-	require.Equal(t, 1.0, drift.ExtremeProbability(0, 5, 5))
+	require.Equal(t, 1.0, nulldist.Extreme(0, 5, 5))
 }
 
 // test returns the column's test of that name.
-func test(t *testing.T, c drift.ColumnReport, name drift.TestName) drift.Test {
+func test(t *testing.T, c drift.ColumnReport, name drift.Method) drift.Test {
 	t.Helper()
 	for _, test := range c.Tests {
 		if test.Name == name {
@@ -73,16 +74,4 @@ func test(t *testing.T, c drift.ColumnReport, name drift.TestName) drift.Test {
 	}
 	require.Fail(t, "no such test", name)
 	return drift.Test{}
-}
-
-func TestNeighbours(t *testing.T) {
-	t.Parallel()
-	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e300, -1e300, 5e-324, -5e-324, math.MaxFloat64, math.Inf(1)} {
-		below := math.Nextafter(x, math.Inf(-1))
-		require.True(t, drift.Neighbours(below, x), x)
-		require.False(t, drift.Neighbours(x, x), x)
-		require.False(t, drift.Neighbours(x, below), x)
-		require.False(t, drift.Neighbours(math.Nextafter(below, math.Inf(-1)), x), x)
-	}
-	require.True(t, drift.Neighbours(math.Copysign(0, -1), 5e-324))
 }

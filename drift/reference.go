@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
+	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
 // Bounds of [ReferenceConfig.Cells].
@@ -29,10 +33,9 @@ type ReferenceConfig struct {
 // number of cells and levels alone. A Reference is immutable and safe for concurrent use.
 // The zero Reference is only good for UnmarshalJSON.
 type Reference struct {
-	rows        int64
-	cells       []cells
-	fits        []*numericFit // of numeric columns, in the order of cells
-	tallies     []tally       // the reference's own counts, in the order of cells
+	content     referenceContent
+	cells       []cells // in the order of the columns
+	tallies     []tally // the reference's own counts
 	index       map[string]int
 	fingerprint string
 	sealed      []byte // the JSON form
@@ -48,46 +51,46 @@ func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 	if cfg.Cells == 0 {
 		cfg.Cells = defaultCells
 	}
-	rows, errs := checkColumns(columns)
+	rows, err := CheckColumns(columns)
+	errs := []error{err}
 	for _, column := range columns {
 		if err := column.checkText(); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if cfg.Cells < minCells || cfg.Cells > maxCells {
-		errs = append(errs, &InputError{Sample: "ReferenceConfig.Cells", Index: -1,
-			What: fmt.Sprintf("is %d, want %d to %d", cfg.Cells, minCells, maxCells)})
+		errs = append(errs, invalid("ReferenceConfig.Cells", "is %d, want %d to %d", cfg.Cells, minCells, maxCells))
 	}
 	switch {
 	case len(columns) == 0:
-		errs = append(errs, &InputError{Sample: "reference", Index: -1, What: "has no columns"})
+		errs = append(errs, invalid("reference", "has no columns"))
 	case rows == 0:
-		errs = append(errs, &InputError{Sample: "reference", Index: -1, What: "has no rows"})
+		errs = append(errs, invalid("reference", "has no rows"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	content := referenceContent{Rows: int64(rows), Columns: make([]columnContent, len(columns))}
-	work(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
+	parallel.Do(len(columns), rows*len(columns), func(i int) { content.Columns[i] = fitColumn(columns[i], cfg.Cells) })
 	return newReference(content)
 }
 
 func fitColumn(column Column, k int) columnContent {
 	fitted := columnContent{Name: column.name, Kind: column.kind}
 	if column.kind == KindNumeric {
-		fit := fitNumbers(column.numbers, k)
+		fit := counting.NewFit(column.numbers, k)
 		fitted.Numbers = &fit
 	} else {
 		fitted.Levels = fitLevels(column)
 	}
 	c := fitted.cells()
 	fitted.Counts = newTally(&c)
-	fitted.Counts.count(&c, column, nil)
+	fitted.Counts.count(&c, column)
 	return fitted
 }
 
 // Rows returns the number of rows.
-func (r *Reference) Rows() int { return int(r.rows) }
+func (r *Reference) Rows() int { return int(r.content.Rows) }
 
 // Names returns the names of the columns, in order.
 func (r *Reference) Names() []string {
@@ -102,30 +105,20 @@ func (r *Reference) Names() []string {
 // references with equal fingerprints give equal reports.
 func (r *Reference) Fingerprint() string { return r.fingerprint }
 
-// NewProfile returns a profile without rows on the cells of this reference.
-func (r *Reference) NewProfile() *Profile {
-	n := len(r.cells)
-	p := &Profile{ref: r, tallies: make([]tally, n), batch: make([]Column, n), counts: make([][]int64, n)}
-	for i := range r.cells {
-		p.tallies[i] = newTally(&r.cells[i])
-	}
-	return p
-}
-
 const referenceKind = "drift.reference"
 
 // referenceContent is the wire form of a Reference.
 type referenceContent struct {
-	Rows    int64                   `json:"rows"`
-	Columns elements[columnContent] `json:"columns"`
+	Rows    int64                            `json:"rows"`
+	Columns envelope.Elements[columnContent] `json:"columns"`
 }
 
 type columnContent struct {
-	Name    string      `json:"name"`
-	Kind    Kind        `json:"kind"`
-	Numbers *numericFit `json:"numbers,omitempty"` // of a numeric column
-	Levels  []string    `json:"levels,omitempty"`
-	Counts  tally       `json:"counts"`
+	Name    string        `json:"name"`
+	Kind    Kind          `json:"kind"`
+	Numbers *counting.Fit `json:"numbers,omitempty"` // of a numeric column
+	Levels  []string      `json:"levels,omitempty"`
+	Counts  tally         `json:"counts"`
 }
 
 // MarshalJSON returns the reference with a schema version and a checksum. Equal references
@@ -142,8 +135,8 @@ func (r *Reference) MarshalJSON() ([]byte, error) {
 // called on a reference that is in use.
 func (r *Reference) UnmarshalJSON(data []byte) error {
 	var content referenceContent
-	if err := unseal(referenceKind, data, &content); err != nil {
-		return err
+	if err := envelope.Unseal(referenceKind, data, &content); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	read, err := newReference(content)
 	if err != nil {
@@ -158,31 +151,18 @@ func newReference(content referenceContent) (*Reference, error) {
 	if err := content.check(); err != nil {
 		return nil, err
 	}
-	sealed, sum, err := seal(referenceKind, content)
+	sealed, sum, err := envelope.Seal(referenceKind, content)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reference{rows: content.Rows, fingerprint: sum, sealed: sealed, index: make(map[string]int)}
+	r := &Reference{content: content, fingerprint: sum, sealed: sealed, index: make(map[string]int)}
 	for i, column := range content.Columns {
 		r.cells = append(r.cells, column.cells())
-		r.fits = append(r.fits, column.Numbers)
-		column.Counts.Moments.centre = r.cells[i].unit.Centre
+		column.Counts.Moments.Centre = r.cells[i].unit.Centre
 		r.tallies = append(r.tallies, column.Counts)
 		r.index[column.Name] = i
 	}
 	return r, nil
-}
-
-// content is what newReference took over.
-func (r *Reference) content() referenceContent {
-	content := referenceContent{Rows: r.rows}
-	for i := range r.cells {
-		c := &r.cells[i]
-		content.Columns = append(content.Columns, columnContent{
-			Name: c.name, Kind: c.kind, Numbers: r.fits[i], Levels: c.levels, Counts: r.tallies[i],
-		})
-	}
-	return content
 }
 
 // cells returns what the column is counted on. The column must have been checked, but may
@@ -190,9 +170,8 @@ func (r *Reference) content() referenceContent {
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {
-		read.edges, read.unit = c.Numbers.Edges, c.Numbers.Unit
-		read.begins = begins(read.edges)
-		read.locator = newLocator(read.edges, c.Numbers.Grid, c.Counts.Cells)
+		read.axis, read.unit = counting.Axis{Edges: c.Numbers.Edges}, c.Numbers.Unit
+		read.locator = counting.NewLocator(c.Numbers.Edges, c.Numbers.Grid)
 	}
 	read.codes = make(map[string]int, len(c.Levels))
 	for i, level := range c.Levels {
@@ -232,7 +211,7 @@ func (c *columnContent) check(rows int64) error {
 	}
 	size := len(c.Levels)
 	if numeric {
-		if err := c.Numbers.check(); err != nil {
+		if err := c.Numbers.Check(); err != nil {
 			return err
 		}
 		size = len(c.Numbers.Edges) + 1
@@ -240,7 +219,7 @@ func (c *columnContent) check(rows int64) error {
 	if err := c.Counts.check(c.Kind, size, rows); err != nil || !numeric {
 		return err
 	}
-	return c.Counts.Moments.checkRange(c.Numbers.Unit)
+	return c.Counts.Moments.CheckRange(c.Numbers.Unit)
 }
 
 func ascending[T cmp.Ordered](values []T) bool {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -82,11 +83,11 @@ func TestColumnReport_Leading(t *testing.T) {
 	c := drift.ColumnReport{}
 	require.Equal(t, drift.Test{}, c.Leading())
 	c.Tests = []drift.Test{
-		{Name: drift.TestKS, EffectSize: 0.5, Floor: 0.1},
-		{Name: drift.TestMissing, EffectSize: 0.04, Floor: 0.02, Drifted: true},
-		{Name: drift.TestInfinite, EffectSize: 0.06, Floor: 0.02, Drifted: true},
+		{Name: drift.MethodKS, EffectSize: 0.5, Floor: 0.1},
+		{Name: drift.MethodMissing, EffectSize: 0.04, Floor: 0.02, Drifted: true},
+		{Name: drift.MethodInfinite, EffectSize: 0.06, Floor: 0.02, Drifted: true},
 	}
-	require.Equal(t, drift.TestInfinite, c.Leading().Name)
+	require.Equal(t, drift.MethodInfinite, c.Leading().Name)
 }
 
 func TestVerdict_Text(t *testing.T) {
@@ -121,7 +122,7 @@ func TestKind_Text(t *testing.T) {
 	require.Equal(t, "Kind(0)", drift.Kind(0).String())
 }
 
-func TestReport_WriteHTML(t *testing.T) {
+func TestPage(t *testing.T) {
 	t.Parallel()
 	page := html(t, smallReport(t))
 	require.Equal(t, page, html(t, smallReport(t)), "equal reports give equal bytes")
@@ -148,7 +149,7 @@ func TestReport_WriteHTML(t *testing.T) {
 	}
 }
 
-func TestReport_WriteHTML_ShowsIntervals(t *testing.T) {
+func TestPage_ShowsIntervals(t *testing.T) {
 	t.Parallel()
 	report := smallReport(t)
 	ci := report.Columns[0].Leading().CI
@@ -219,14 +220,14 @@ func TestReport_TellsValuesApart(t *testing.T) {
 	require.Contains(t, html(t, report), ">1\u202f701\u202f347\u202f397: 50.0\u00a0% → 80.0\u00a0%<")
 
 	page := html(t, &drift.Report{Columns: []drift.ColumnReport{{
-		Name: "x", Kind: drift.KindNumeric, Tests: []drift.Test{{Name: drift.TestMissing}},
+		Name: "x", Kind: drift.KindNumeric, Tests: []drift.Test{{Name: drift.MethodMissing}},
 		Reference: drift.Side{Rows: 1e6, MissingRate: 0.1}, Current: drift.Side{Rows: 1e6, MissingRate: 0.10004},
 	}}})
 	require.Contains(t, page, ">missing 10.000\u00a0% → 10.004\u00a0%<")
 }
 
 // Where the spread changed and the median hardly, the overview shows what did move.
-func TestReport_WriteHTML_ShowsTheSpread(t *testing.T) {
+func TestPage_ShowsTheSpread(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(73, 1))
 	narrow, wide := normals(rng, 3000, 0), normals(rng, 3000, 0)
@@ -240,7 +241,7 @@ func TestReport_WriteHTML_ShowsTheSpread(t *testing.T) {
 
 // The head of the page names the columns that drifted, and says how many rows would decide
 // the others.
-func TestReport_WriteHTML_HeadSaysWhich(t *testing.T) {
+func TestPage_HeadSaysWhich(t *testing.T) {
 	t.Parallel()
 	head := func(r *drift.Report) string {
 		before, _, _ := strings.Cut(html(t, r), "</header>")
@@ -275,14 +276,14 @@ func TestReport_WriteHTML_HeadSaysWhich(t *testing.T) {
 }
 
 // The page explains the effect and the interval of every test that it shows, and of no other.
-func TestReport_WriteHTML_ExplainsWhatItShows(t *testing.T) {
+func TestPage_ExplainsWhatItShows(t *testing.T) {
 	t.Parallel()
 	const divergence, rates = "noncentral", "difference of the rates"
-	explained := map[drift.TestName]string{
-		drift.TestKS: "empirical distribution functions", drift.TestChiSquare: "McDiarmid’s bound", drift.TestG: "McDiarmid’s bound",
-		drift.TestWasserstein: "delta method", drift.TestPSI: divergence, drift.TestJensenShannon: divergence,
-		drift.TestHellinger: divergence, drift.TestMissing: rates, drift.TestInfinite: rates, drift.TestUnseen: rates,
-		drift.TestOutOfRange: "beyond those of the reference",
+	explained := map[drift.Method]string{
+		drift.MethodKS: "empirical distribution functions", drift.MethodChiSquare: "McDiarmid’s bound", drift.MethodG: "McDiarmid’s bound",
+		drift.MethodWasserstein: "delta method", drift.MethodPSI: divergence, drift.MethodJensenShannon: divergence,
+		drift.MethodHellinger: divergence, drift.MethodMissing: rates, drift.MethodInfinite: rates, drift.MethodUnseen: rates,
+		drift.MethodOutOfRange: "beyond those of the reference",
 	}
 	for name, want := range explained {
 		page := html(t, &drift.Report{Columns: []drift.ColumnReport{{Name: "x", Tests: []drift.Test{{Name: name, CI: drift.CI{Level: 0.95}}}}}})
@@ -293,7 +294,7 @@ func TestReport_WriteHTML_ExplainsWhatItShows(t *testing.T) {
 }
 
 // A page begins with what needs attention most.
-func TestReport_WriteHTML_StartsWithTheMostSevere(t *testing.T) {
+func TestPage_StartsWithTheMostSevere(t *testing.T) {
 	t.Parallel()
 	report := smallReport(t)
 	report.Columns[1].Notes = []string{"2 values were read as <missing>."}
@@ -356,7 +357,7 @@ func TestReport_ShowsTheLevelThatMoved(t *testing.T) {
 }
 
 // Bins without an end are labelled, and so is the share axis.
-func TestReport_WriteHTML_Axes(t *testing.T) {
+func TestPage_Axes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(72, 1))
 	incomes := func(n int) []float64 {
@@ -379,19 +380,19 @@ func TestReport_WriteHTML_Axes(t *testing.T) {
 }
 
 // A report that was not made by a detector may hold anything.
-func TestReport_WriteHTML_Empty(t *testing.T) {
+func TestPage_Empty(t *testing.T) {
 	t.Parallel()
 	one := 1.0
 	for _, bins := range [][]drift.Bin{{{Label: "x", Lo: &one, Hi: &one}}, {{Label: "x"}}, {{Label: "x", Lo: &one}, {Label: "y", Hi: &one}}} {
 		for _, kind := range []drift.Kind{drift.KindNumeric, drift.KindCategorical} {
-			page := html(t, &drift.Report{Columns: []drift.ColumnReport{{Name: "x", Kind: kind, Histogram: bins, Tests: []drift.Test{{Name: drift.TestKS}}, Reference: drift.Side{Rows: 1}}}})
+			page := html(t, &drift.Report{Columns: []drift.ColumnReport{{Name: "x", Kind: kind, Histogram: bins, Tests: []drift.Test{{Name: drift.MethodKS}}, Reference: drift.Side{Rows: 1}}}})
 			require.NotContains(t, page, "width=\"NaN")
 		}
 	}
 }
 
 // A page of 50 columns, each with a full histogram, can be sent by mail.
-func TestReport_WriteHTML_IsSmall(t *testing.T) {
+func TestPage_IsSmall(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(70, 1))
 	batch := func(n int, shift float64) []drift.Column {
@@ -412,7 +413,7 @@ func TestReport_WriteHTML_IsSmall(t *testing.T) {
 	require.Less(t, len(html(t, report)), 500_000)
 }
 
-func TestReport_WriteHTML_Plain(t *testing.T) {
+func TestPage_Plain(t *testing.T) {
 	t.Parallel()
 	for headline, report := range map[string]*drift.Report{
 		"There are too few data to tell.": {Verdict: drift.Insufficient},
@@ -423,11 +424,11 @@ func TestReport_WriteHTML_Plain(t *testing.T) {
 	}
 }
 
-func TestReport_WriteHTML_Error(t *testing.T) {
+func TestPage_Error(t *testing.T) {
 	t.Parallel()
-	err := smallReport(t).WriteHTML(brokenWriter{})
+	err := reportpage.Write(brokenWriter{}, smallReport(t))
 	require.ErrorIs(t, err, errBroken)
-	require.ErrorContains(t, err, "drift: write HTML: ")
+	require.ErrorContains(t, err, "reportpage: ")
 }
 
 var errBroken = errors.New("disk full")
@@ -439,6 +440,6 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 func html(t testing.TB, report *drift.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, report.WriteHTML(&b))
+	require.NoError(t, reportpage.Write(&b, report))
 	return b.String()
 }

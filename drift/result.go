@@ -11,6 +11,10 @@ import (
 // with an [*InputError] to learn where in a sample the mistake is.
 var ErrInvalidInput = errors.New("drift: invalid input")
 
+// ErrCorrupt is returned for a stored [Reference] or [Profile] that is not as it was
+// written: truncated, changed, or of a kind or version that this package does not know.
+var ErrCorrupt = errors.New("drift: stored data are corrupt")
+
 // InputError says which value of which sample cannot be used.
 type InputError struct {
 	Sample string // "reference", "current", or the name of a field or column
@@ -27,6 +31,16 @@ func (e *InputError) Error() string {
 
 // Unwrap returns [ErrInvalidInput].
 func (e *InputError) Unwrap() error { return ErrInvalidInput }
+
+// invalid returns an [*InputError] about a sample as a whole.
+func invalid(sample, format string, args ...any) error {
+	return &InputError{Sample: sample, Index: -1, What: fmt.Sprintf(format, args...)}
+}
+
+// invalidColumn is invalid for the column of this name.
+func invalidColumn(name, format string, args ...any) error {
+	return invalid(fmt.Sprintf("column %q", name), format, args...)
+}
 
 // Result is the outcome of comparing a current sample with a reference sample.
 type Result struct {
@@ -80,4 +94,22 @@ func finiteOrNil(x float64) *float64 {
 		return nil
 	}
 	return &x
+}
+
+// ProfileResult is a [Result] from counts on cells, with what it says about the rows that
+// were counted.
+type ProfileResult struct {
+	Result
+	// Lo and Hi bound the statistic that the method finds on the rows themselves. They are
+	// equal to Statistic if nothing is lost by counting.
+	Lo, Hi float64
+}
+
+// MarshalJSON returns what [Result.MarshalJSON] does, with lo and hi.
+func (r ProfileResult) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		resultWire
+		Lo *float64 `json:"lo"`
+		Hi *float64 `json:"hi"`
+	}{r.wire(), finiteOrNil(r.Lo), finiteOrNil(r.Hi)})
 }

@@ -536,7 +536,7 @@ func TestSimulation_HalfTheFloorOfD(t *testing.T) {
 func TestSimulation_UnseenLevelsAreNoEffect(t *testing.T) {
 	t.Parallel()
 	p := population{shares: equalShares(1_000)}
-	for _, method := range []drift.TestName{drift.TestChiSquare, drift.TestJensenShannon, drift.TestHellinger, drift.TestPSI} {
+	for _, method := range []drift.Method{drift.MethodChiSquare, drift.MethodJensenShannon, drift.MethodHellinger, drift.MethodPSI} {
 		rng := rand.New(rand.NewPCG(74, 1))
 		effect, observed := 0.0, 0.0
 		const runs = 10

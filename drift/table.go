@@ -6,6 +6,8 @@ import (
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
 // table is a column's counts as a table of two rows, and what the tests make of it.
@@ -56,6 +58,21 @@ func newTable(c *cells, ref, cur *tally) table {
 	return t
 }
 
+// fullTable returns the counts on the levels, unseen values being one more, or on ten groups
+// of numbers. Both sides must have values.
+func fullTable(c *cells, ref, cur *tally) countPair {
+	if c.kind == KindNumeric {
+		return pairCounts(c.group(ref, cur, tableGroups))
+	}
+	return levelCounts(ref, cur)
+}
+
+// levelCounts returns the counts of the levels and, as a last cell, of unseen values. Both
+// sides must have values.
+func levelCounts(ref, cur *tally) countPair {
+	return pairCounts(append(slices.Clone(ref.Cells), 0), append(slices.Clone(cur.Cells), cur.Unseen))
+}
+
 // pooled says that rare cells are a pool of their own.
 func (t *table) pooled() bool { return len(t.pool.r) > 0 }
 
@@ -70,10 +87,10 @@ func (t *table) whole() countPair {
 	}
 }
 
-// poolMissable adds to the last cell, of unseen values, the levels of so few rows on both
-// sides together that without any change all of them could be current ones. The unseen ones
-// on their own are levels chosen for having no row in the reference, and look like a change
-// where there is none.
+// poolMissable adds rare levels to the last cell, which counts the unseen values. A level is
+// rare if it has so few rows on both sides together that without any change all of these rows
+// could be current. Unseen values alone are levels that were chosen for having no row in the
+// reference, so they look like a change where there is none.
 func (p countPair) poolMissable() countPair {
 	const chance = 0.05
 	most := math.Log(chance) / math.Log(p.m/(p.n+p.m))
@@ -91,9 +108,9 @@ func (p countPair) poolMissable() countPair {
 	return pooled
 }
 
-// expectedSplit returns the share of the reference that countPair.splitRare is to pool, in
-// so many cells, and the number of cells that it is to keep, if so many current values have
-// the reference's shares. The share is one that chance seldom exceeds.
+// expectedSplit tells what countPair.splitRare does to m current values with the shares of the
+// reference: rare is the expected number of cells in the pool, kept that of the other cells,
+// and share is the share of the values in the pool, which chance seldom makes larger.
 func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) {
 	for _, count := range reference {
 		r := float64(count)
@@ -112,26 +129,20 @@ func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) 
 // Above, the limit is as good, and exact sums are long.
 const exactBelow = 100
 
-// test returns the statistic of the method, X² or G, and the p-value of all that the table
-// shows: the smaller one of the cells that are kept and of the pool, twice if there are
-// both.
+// pValue returns the p-value of all that the table shows: the smaller one of the cells that
+// are kept and of the pool, twice if there are both.
 //
 // X² is too large too often where expected counts are small and differ: at 10 of 50 a level
 // of 1e-5 is one of 5e-5. G with Williams' correction is not, so the larger of both p-values
 // holds.
-func (t *table) test(name TestName) (statistic, pValue float64) {
-	whole := t.whole()
-	if statistic, _ = whole.chiSquare(); name == TestG && len(whole.r) > 1 {
-		result, _ := GTest(whole.r, whole.c) // counts are valid
-		statistic = result.Statistic
-	}
-	switch both := t.bothTests(); {
+func (t *table) pValue() float64 {
+	switch {
 	case !t.pooled():
-		return statistic, t.kept.homogeneity()
-	case both:
-		return statistic, min(2*min(t.kept.homogeneity(), t.pool.fisher()), 1)
+		return t.kept.homogeneity()
+	case t.bothTests():
+		return min(2*min(t.kept.homogeneity(), t.pool.fisher()), 1)
 	default:
-		return statistic, t.pool.fisher()
+		return t.pool.fisher()
 	}
 }
 
@@ -148,9 +159,8 @@ func (p countPair) homogeneity() float64 {
 	if p.exact() {
 		return p.fisher()
 	}
-	_, pValue := p.chiSquare()
-	result, _ := GTest(p.r, p.c) // counts are valid
-	return max(pValue, chiSquareSurvival(result.Statistic/p.williams(), len(p.r)-1))
+	smaller := min(p.chiSquare(), p.logLikelihoodRatio()/p.williams())
+	return nulldist.ChiSquare(smaller, len(p.r)-1)
 }
 
 // exact says that Fisher's test takes the place of the limit.
@@ -158,7 +168,7 @@ func (p countPair) exact() bool { return len(p.r) == 2 && p.lowestExpected() < e
 
 // fisher returns the p-value of Fisher's exact test of two cells.
 func (p countPair) fisher() float64 {
-	return fisherPValue(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
+	return nulldist.Fisher(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
 }
 
 // williams returns the factor by which G is too large on average (Williams, "Improved
@@ -198,69 +208,48 @@ func (p countPair) detectable(level float64) float64 {
 	return chiSquareDetectable(level, p.n/(p.n+p.m)*p.m/p.williams(), len(p.r)-1)
 }
 
-// fisherDetectable returns the difference from which on the share of the second of two cells,
-// or of one of which the reference has none, is significantly another in current. No share
-// rises above 1 or falls below 0, which may be less. The reference is taken as it is: a
-// change of current would change the sum of both.
+// fisherDetectable returns the smallest difference that is certain to be significant, between
+// the shares that the second of two cells has on both sides. With one cell, the second is a
+// cell of which the reference has nothing. A share cannot rise above 1 or fall below 0, which
+// bounds the result. The reference is taken as it is, because a change of current would change
+// the sum of both sides.
 func (p countPair) fisherDetectable(level float64) float64 {
 	n, m, r := int(p.n), int(p.m), 0
 	if len(p.r) > 1 {
 		r = int(p.r[1])
 	}
-	significant := func(x int) bool { return fisherPValue(x, m, r+x, n+m) <= level }
+	significant := func(x int) bool { return nulldist.Fisher(x, m, r+x, n+m) <= level }
 	rate := float64(r) / p.n
 	middle := min(int(math.Round(rate*p.m)), m)
-	z := normalQuantile(level)
-	stride := int(z*z/2+z*math.Sqrt(rate*p.m*(1+p.m/p.n))) + 1
 	rise, fall := 1-rate, rate
-	if x, ok := outwards(middle, m, stride, significant); ok {
+	if x, ok := outwards(middle, m, significant); ok {
 		rise = float64(x)/p.m - rate
 	}
-	if x, ok := outwards(middle, 0, -stride, significant); ok {
+	if x, ok := outwards(middle, 0, significant); ok {
 		fall = rate - float64(x)/p.m
 	}
 	return max(rise, fall)
 }
 
-// outwards returns the first integer from one to another, both included, of which something
-// holds that holds of all further on, trying it some strides away first.
-func outwards(from, to, stride int, holds func(x int) bool) (first int, ok bool) {
-	step := 1
-	if stride < 0 {
-		step = -1
+// outwards returns the first integer on the way from one end to the other, both included, for
+// which holds is true. Holds is true for all integers beyond that one too.
+func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
+	distance, sign := to-from, 1
+	if distance < 0 {
+		distance, sign = -distance, -1
 	}
-	inner, outer := from-step, from+stride // it does not hold of inner
-	for {
-		if (to-outer)*step <= 0 {
-			outer = to
-		}
-		if holds(outer) {
-			break
-		}
-		if outer == to {
-			return 0, false
-		}
-		inner, outer = outer, outer+2*(outer-inner)
+	reach := 1 // doubled, because far away holds takes long
+	for reach < distance && !holds(from+sign*reach) {
+		reach *= 2
 	}
-	k := sort.Search((outer-inner)*step-1, func(k int) bool { return holds(inner + step*(k+1)) })
-	return inner + step*(k+1), true
+	reach = min(reach, distance)
+	k := sort.Search(reach+1, func(k int) bool { return holds(from + sign*k) })
+	return from + sign*k, k <= reach
 }
 
-// effect returns the method's measure as it is found, an estimate of the true one, and an
+// variation returns the total variation as it is found, an estimate of the true one, and an
 // interval of that at the level 1-alpha.
-func (t *table) effect(name TestName, alpha float64) (observed, effect float64, ci CI) {
-	switch name {
-	case TestPSI:
-		effect, ci = psiDivergence.effect(t.pair, t.fair, alpha)
-		return t.pair.psi(), effect, ci
-	case TestJensenShannon:
-		effect, ci = jensenShannonDivergence.effect(t.pair, t.fair, alpha)
-		return t.pair.jensenShannon(), effect, ci
-	case TestHellinger:
-		result, _ := Hellinger(t.pair.r, t.pair.c) // counts are valid
-		effect, ci = hellingerDivergence.effect(t.pair, t.fair, alpha)
-		return result.Statistic, effect, ci
-	}
+func (t *table) variation(alpha float64) (observed, effect float64, ci CI) {
 	observed = t.pair.totalVariation()
 	effect = min(t.fair.crossedVariation(), observed)
 	return observed, effect, t.variationCI(observed, effect, alpha)
@@ -277,8 +266,114 @@ const crossedInflation = 1.85
 // (McDiarmid, "On the method of bounded differences", 1989).
 func (t *table) variationCI(observed, effect, alpha float64) CI {
 	below := normalQuantile(alpha) * math.Sqrt(crossedInflation/(4*t.effective()))
-	above := ksDetectable(alpha, t.effective())
+	above := nulldist.KSDetectable(alpha, t.effective())
 	return CI{Lo: max(effect-below, 0), Hi: min(observed+above, 1), Level: 1 - alpha}
 }
 
 func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
+
+// splitRare returns the cells whose expected count is at least 5, and a pool of all other
+// cells. If lastPooled is set, the last cell is in the pool whatever its count. Which cells are
+// pooled for their count depends on the sum of the two samples alone, so a test of either part
+// stays valid. Pooling hides the total variation within the pool, which is at most hidden.
+func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
+	var r, c float64
+	cells := 0
+	for i := range p.r {
+		if p.expected(i) < minExpected || lastPooled && i == len(p.r)-1 {
+			r += p.r[i]
+			c += p.c[i]
+			cells++
+			continue
+		}
+		kept.r, kept.c = append(kept.r, p.r[i]), append(kept.c, p.c[i])
+	}
+	kept.n, kept.m = p.n-r, p.m-c
+	if cells == 0 {
+		return kept, pool, 0
+	}
+	pool = countPair{r: []float64{r, kept.n}, c: []float64{c, kept.m}, n: p.n, m: p.m}
+	if cells > 1 {
+		hidden = min(r/p.n, c/p.m)
+	}
+	return kept, pool, hidden
+}
+
+// chiSquareDetectable returns a total variation t that is significant at level alpha
+// between samples with the effective size N = nm/(n+m): by Cauchy and Schwarz X² is at
+// least 4Nt².
+func chiSquareDetectable(alpha, effective float64, degrees int) float64 {
+	critical := distuv.ChiSquared{K: float64(degrees)}.Quantile(1 - alpha)
+	return min(math.Sqrt(critical/(4*effective)), 1)
+}
+
+// group adds up neighbouring cells to at most so many groups of about the same reference
+// count, and to further ones without any that hold what the reference lacks, where it is no
+// chance that it does: see grouping.
+func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
+	g := grouping{n: ref.values(), groups: groups, open: true}
+	g.add(ref.NegInf, cur.NegInf, true)
+	for i := range ref.Cells {
+		g.add(ref.Cells[i], cur.Cells[i], c.axis.Single(i))
+	}
+	g.add(ref.PosInf, cur.PosInf, true)
+	return g.finish()
+}
+
+// grouping divides a row of cells into groups, see cells.group.
+//
+// Where the values are continuous, chance drew the extremes of the reference, and what lies
+// beyond them belongs to the outermost groups: a group of its own would be one chosen for
+// being empty. That many rows share the extreme is no chance, so beyond such an atom begins
+// another group. Else a constant, or the upper value of a flag, could move anywhere without
+// a change of the counts. For the same reason what lies between two atoms is a group, if each
+// of them is one: 0 and 1 are not 0.5. Where there are more values than groups, those between
+// them are of the group that they lie in, as in a histogram.
+type grouping struct {
+	n, groups   int64
+	r, c        []int64 // of the groups
+	seen, whole int64   // reference values, and whole shares of n/groups in them
+	open        bool    // the next cell with reference values starts a group
+	edge, alone bool    // the last group ends with an atom, and is nothing else
+	gap         int64   // current values since the last cell with reference values
+}
+
+// add takes in the next cell, which is of a single value or not.
+func (g *grouping) add(r, c int64, single bool) {
+	if r == 0 {
+		g.gap += c
+		return
+	}
+	atom := single && r >= minExpected // a value of fewer rows may be the last by chance
+	full := (g.seen+r)*g.groups >= (g.whole+1)*g.n
+	alone := atom && g.open && full
+	if atom && g.seen == 0 || alone && g.alone {
+		g.split()
+	}
+	if g.open {
+		g.r, g.c = append(g.r, 0), append(g.c, 0)
+	}
+	g.seen += r
+	last := len(g.r) - 1
+	g.r[last] += r
+	g.c[last] += c + g.gap
+	g.gap, g.edge, g.alone = 0, atom, alone
+	if g.open = full; full {
+		g.whole = g.seen * g.groups / g.n
+	}
+}
+
+// split makes the gap a group.
+func (g *grouping) split() {
+	g.r, g.c = append(g.r, 0), append(g.c, g.gap)
+	g.gap = 0
+}
+
+// finish returns the groups. There must have been reference values.
+func (g *grouping) finish() (r, c []int64) {
+	if g.edge {
+		g.split()
+	}
+	g.c[len(g.c)-1] += g.gap
+	return g.r, g.c
+}

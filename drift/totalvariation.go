@@ -1,26 +1,11 @@
 package drift
 
-import "math"
-
 // TotalVariation returns the total variation distance between the shares of two count
 // vectors over the same cells, half the sum of |r_i - c_i|: the largest difference in
 // probability that any set of cells shows. Statistic and EffectSize are that distance, 0
 // for equal shares and 1 if no cell is used by both. PValue is NaN.
 //
-// Empty cells need no rule here. Vectors of different length, a negative or non-finite
-// count, or a sum outside [1, 2^53] is an [*InputError].
+// Empty cells need no rule here. Errors are as in [ChiSquare].
 func TotalVariation[C Count](reference, current []C) (Result, error) {
-	p, err := newCountPair(reference, current)
-	if err != nil {
-		return Result{}, err
-	}
-	return p.result(p.totalVariation()), nil
-}
-
-func (p countPair) totalVariation() float64 {
-	sum := 0.0
-	for i := range p.r {
-		sum += math.Abs(shareDifference(p.c[i], p.m, p.r[i], p.n))
-	}
-	return min(sum/2, 1)
+	return compareCounts(reference, current, func(p countPair) Result { return p.result(p.totalVariation()) })
 }

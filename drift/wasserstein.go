@@ -1,36 +1,110 @@
 package drift
 
 import (
+	"fmt"
+	"iter"
 	"math"
 
 	"golang.org/x/exp/constraints"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/counting"
+	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
+	"github.com/selfheal-ml/selfheal/drift/internal/samples"
+	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
+
+// MethodWasserstein takes the p-value of [MethodKS]; the effect is the Wasserstein distance of
+// the finite values, spread evenly within their cells, in standard deviations of the
+// reference; of a constant reference, in those of both sides together. The interval is from
+// the delta method.
+//
+// In [Profile.Compare] it is [Wasserstein1], in units of the column, and infinite values are
+// left out; a side without finite values is an [*InputError]. Lo and Hi are the least and the
+// most that moving the values inside their cells can make of the distance. They are apart by
+// at most the sum, over the cells, of the width times both shares. Lo is at least the distance
+// of the two means, which is known nearly exactly.
+const MethodWasserstein Method = "wasserstein"
+
+var wassersteinMethod = method{
+	MethodInfo: MethodInfo{
+		Name: MethodWasserstein, Title: "Wasserstein", Kinds: []Kind{KindNumeric}, Floor: 0.25, Means: true,
+		Effect: "The effect is how far values moved on average, in standard deviations of the reference. " +
+			"Its interval is the observed distance and, on either side, its normal error by the delta method, and reaches down to the effect.",
+	},
+	unbounded: true,
+	measure: func(s *sides, alpha float64) (Test, bool) {
+		d := max(s.gaps())
+		observed, effect, deviation := scaledWasserstein(s.cells, s.ref, s.cur)
+		t := Test{
+			Statistic: d, PValue: nulldist.KSQuick(d, s.n, s.m),
+			Observed: observed, EffectSize: effect, CI: around(observed, deviation, alpha, math.MaxFloat64),
+		}
+		t.CI.Lo = min(t.CI.Lo, effect)
+		return t, true
+	},
+	detectable:   ksMethod.detectable,
+	detectableAt: ksMethod.detectableAt,
+	changed: func(s *sides, t Test) string {
+		moved := fmt.Sprintf("The values moved by %s standard deviations", text.Number(t.Observed))
+		// Means that differ by less than a millionth of the deviation stayed, but for rounding.
+		if a, b := s.reference.Numbers, s.current.Numbers; a != nil && b != nil && math.Abs(b.Mean-a.Mean) > 1e-6*max(a.Std, b.Std) {
+			means := text.Apart(a.Mean, b.Mean)
+			moved += fmt.Sprintf(", their mean from %s to %s", means[0], means[1])
+		}
+		return moved
+	},
+	bounded: func(_ *sides, t Test) string {
+		return "values moved by at most " + text.Number(t.CI.Hi) + " standard deviations"
+	},
+	compare: func(s *sides) (ProfileResult, error) {
+		n, m := s.finite()
+		for name, values := range map[string]int64{"reference": n, "current": m} {
+			if values == 0 {
+				return ProfileResult{}, invalid(name, "has no finite values of %q", s.cells.name)
+			}
+		}
+		w := cellWasserstein(s.cells, s.ref, s.cur)
+		lo, hi := s.cells.wassersteinBounds(s.ref, s.cur)
+		return ProfileResult{
+			Result: Result{
+				Statistic:  w,
+				PValue:     math.NaN(),
+				EffectSize: samples.Relative(w, s.ref.Moments.Std()),
+				NReference: int(n),
+				NCurrent:   int(m),
+			},
+			Lo: min(lo, w),
+			Hi: max(hi, w),
+		}, nil
+	},
+}
 
 // Wasserstein1 returns the Wasserstein distance of order 1 (earth mover's distance), the
 // integral of the absolute difference of the two empirical distribution functions: how
 // far, on average, the values must move to turn one sample into the other.
 //
-// Statistic is in the units of the values. EffectSize is w/(w+s), with w the distance and
-// s the standard deviation of the reference (divisor n): 0 if the samples are equal, 1/2 if
-// values moved by one standard deviation, and the same in any unit; of a constant
-// reference it is 0 or 1. There is no null distribution, so PValue is NaN.
+// Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and s
+// the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2 if the
+// values moved by one standard deviation. The unit of the values makes no difference to
+// EffectSize, and a constant reference has 0 or 1. There is no null distribution, so PValue is
+// NaN.
 //
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as that.
 func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
-	r, c, err := sortedFinitePair(reference, current)
-	if err != nil {
-		return Result{}, err
+	r, c, fault := samples.SortedFinite(reference, current)
+	if fault != nil {
+		return Result{}, (*InputError)(fault)
 	}
 	w := wasserstein1(r, c)
-	var m moments
+	var m counting.Moments
 	for _, x := range r {
-		m.add(float64(x))
+		m.Add(float64(x))
 	}
 	return Result{
 		Statistic:  w,
 		PValue:     math.NaN(),
-		EffectSize: relativeDistance(w, m.std()),
+		EffectSize: samples.Relative(w, m.Std()),
 		NReference: len(r),
 		NCurrent:   len(c),
 	}, nil
@@ -38,37 +112,146 @@ func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
 
 func wasserstein1[F constraints.Float](r, c []F) float64 {
 	n, m := float64(len(r)), float64(len(c))
-	var area float64
 	var i, j int
-	at := float64(min(r[0], c[0]))
-	for i < len(r) || j < len(c) {
-		var next float64
-		switch {
-		case i == len(r):
-			next = float64(c[j])
-		case j == len(c):
-			next = float64(r[i])
-		default:
-			next = float64(min(r[i], c[j]))
-		}
+	area, at := 0.0, 0.0
+	samples.EachValue(r, c, func(value F, inR, inC int) {
+		next := float64(value)
 		// Halves, because next-at alone may overflow.
-		weight := math.Abs(float64(i)/n - float64(j)/m)
-		area += 2 * (weight * (next/2 - at/2))
-		at = next
-		for i < len(r) && float64(r[i]) == at {
-			i++
-		}
-		for j < len(c) && float64(c[j]) == at {
-			j++
-		}
-	}
+		area += 2 * (math.Abs(float64(i)/n-float64(j)/m) * (next/2 - at/2))
+		at, i, j = next, i+inR, j+inC
+	})
 	return min(area, math.MaxFloat64)
 }
 
-// relativeDistance maps a distance, measured in units of scale, to [0, 1].
-func relativeDistance(distance, scale float64) float64 {
-	if distance == 0 {
-		return 0
+// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
+// within their cells: in each cell the difference of the distribution functions is linear. A
+// cell of one value begins after the one before it ends, by the least that numbers can differ.
+func cellWasserstein(c *cells, ref, cur *tally) float64 {
+	sum := 0.0
+	for p := range c.pieces(ref, cur) {
+		sum += area(math.Abs(p.f-p.g), p.end, p.from) + area(meanSize(p.f-p.g, p.nextF-p.nextG), p.from, p.to)
 	}
-	return 1 / (1 + scale/distance)
+	return min(sum, math.MaxFloat64)
+}
+
+// piece is one cell on the way along the axis: its ends, and where the cell before it ends. F
+// and g are the shares of finite values up to the cell, nextF and nextG up to its end.
+type piece struct{ end, from, to, f, g, nextF, nextG float64 }
+
+// pieces yields the cells of two sides that both have finite values.
+func (c *cells) pieces(ref, cur *tally) iter.Seq[piece] {
+	lo, hi := min(ref.Moments.Min, cur.Moments.Min), max(ref.Moments.Max, cur.Moments.Max)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	return func(yield func(piece) bool) {
+		p := piece{to: lo}
+		var r, k int64
+		for i := range ref.Cells {
+			r, k = r+ref.Cells[i], k+cur.Cells[i]
+			p.end, p.f, p.g = p.to, p.nextF, p.nextG
+			p.nextF, p.nextG = float64(r)/n, float64(k)/m
+			if p.from, p.to = c.axis.Bounds(i, lo, hi); !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// meanSize returns the mean size of what goes from one value to another linearly.
+func meanSize(from, to float64) float64 {
+	if from*to < 0 { // two triangles that meet on the axis
+		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
+	}
+	return (math.Abs(from) + math.Abs(to)) / 2
+}
+
+// area returns height times the distance of two numbers, which itself may overflow.
+func area(height, from, to float64) float64 {
+	if width := to - from; !math.IsInf(width, 0) {
+		return height * width
+	}
+	return 2 * (height * (to/2 - from/2))
+}
+
+// wassersteinBounds returns the least and the largest distance that the rows may have. Inside a
+// cell the difference of the distribution functions is smallest if all values of one side come
+// first, and largest if all values of the other side do.
+func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
+	for p := range c.pieces(ref, cur) {
+		between := area(math.Abs(p.f-p.g), p.end, p.from)
+		highest, lowest := p.nextF-p.g, p.f-p.nextG
+		most += between + area(max(highest, -lowest), p.from, p.to)
+		least += between + area(max(lowest, -highest, 0), p.from, p.to)
+	}
+	lo, hi := min(ref.Moments.Min, cur.Moments.Min), max(ref.Moments.Max, cur.Moments.Max)
+	means := math.Abs(ref.Moments.Mean() - cur.Moments.Mean())
+	// The means are of values rounded to the unit.
+	means -= math.Ldexp(2, c.unit.Exponent) + 1e-15*max(math.Abs(lo), math.Abs(hi))
+	return max(least, means), min(most, math.MaxFloat64)
+}
+
+// farthest is the largest distance, in standard deviations, that takes part in a mean: its
+// square is a number too, and so is the sum over all cells.
+const farthest = 1e100
+
+// scaledWasserstein returns the Wasserstein distance of the finite values in standard
+// deviations of the reference, or of both sides together if the reference is constant: the
+// observed distance, the cross-validated one, and the standard deviation of the observed one.
+// The distance is the difference of the means of a potential whose slope is the sign of F-G, so
+// the distance varies as these means do.
+func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation float64) {
+	if ref.Moments.N == 0 || cur.Moments.N == 0 {
+		return 0, 0, 0
+	}
+	if min(ref.Moments.Min, cur.Moments.Min) == max(ref.Moments.Max, cur.Moments.Max) {
+		return 0, 0, 0
+	}
+	scale := wassersteinScale(&ref.Moments, &cur.Moments)
+	n, m := float64(ref.Moments.N), float64(cur.Moments.N)
+	var meanR, meanC, squareR, squareC, potential, crossedBefore float64
+	i := 0
+	for p := range c.pieces(ref, cur) {
+		before, after := p.f-p.g, p.nextF-p.nextG
+		gap, step := scaledStep(p.end, p.from, scale), scaledStep(p.from, p.to, scale)
+		observed += math.Abs(before)*gap + meanSize(before, after)*step
+		crossedAfter := crossed(after, p.nextF*(1-p.nextF)/n+p.nextG*(1-p.nextG)/m)
+		effect += crossedBefore*gap + (crossedBefore+crossedAfter)/2*step
+		crossedBefore = crossedAfter
+		potential += math.Copysign(gap, before)
+		if before+after < 0 {
+			step = -step
+		}
+		at := potential + step/2
+		r, k := float64(ref.Cells[i])/n, float64(cur.Cells[i])/m
+		meanR, squareR = meanR+r*at, squareR+r*at*at
+		meanC, squareC = meanC+k*at, squareC+k*at*at
+		potential += step
+		i++
+	}
+	deviation = math.Sqrt(max(squareR-meanR*meanR, 0)/n + max(squareC-meanC*meanC, 0)/m)
+	return observed, min(max(effect, 0), observed), deviation
+}
+
+// wassersteinScale returns the standard deviation in which the distance between two sides is
+// measured, for sides that are not all of one value. The result is above 0: if the values
+// differ by less than the unit of the moments, it is half the range of the values, which no
+// standard deviation exceeds.
+func wassersteinScale(ref, cur *counting.Moments) float64 {
+	if scale := ref.Std(); scale > 0 {
+		return scale
+	}
+	both := *ref
+	both.Merge(cur)
+	if scale := both.Std(); scale > 0 {
+		return scale
+	}
+	return max(both.Max/2-both.Min/2, math.SmallestNonzeroFloat64)
+}
+
+// scaledStep returns the distance of two numbers in terms of scale, at most farthest.
+func scaledStep(from, to, scale float64) float64 {
+	step := (to - from) / scale
+	if math.IsInf(to-from, 0) {
+		step = to/scale - from/scale
+	}
+	return min(step, farthest)
 }

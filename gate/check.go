@@ -186,7 +186,7 @@ func (c Check) show(v float64) string {
 	case UnitRows:
 		return figure(math.Round(v))
 	case UnitShare:
-		return share(v, more(share))
+		return shareText(v, more(shareText))
 	case UnitProbability:
 		return fmt.Sprintf("%.3g", v)
 	case UnitHours:
@@ -201,17 +201,17 @@ func (c Check) show(v float64) string {
 		}
 		return m.difference(v, more(m.write))
 	case UnitRelativeGain:
-		return plus(share(v, more(share)))
+		return plus(shareText(v, more(shareText)))
 	case UnitDrop:
-		return m.write(math.Abs(v), more(m.write)) + " " + direction(v)
+		return m.write(math.Abs(v), more(m.write)) + " " + betterOrWorse(v)
 	case UnitRelativeDrop:
-		return share(math.Abs(v), more(share)) + " " + direction(v)
+		return shareText(math.Abs(v), more(shareText)) + " " + betterOrWorse(v)
 	}
 	return figure(v)
 }
 
-// direction says what a drop is.
-func direction(drop float64) string {
+// betterOrWorse says what a drop is.
+func betterOrWorse(drop float64) string {
 	if drop < 0 {
 		return "better"
 	}
@@ -248,13 +248,11 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 // readable returns the check of a criterion, which may be a host's, with texts that JSON
 // can hold.
 func (c Check) readable() Check {
-	c.Criterion, c.Proof, c.Metric, c.Reason = text(c.Criterion), Proof(text(string(c.Proof))), text(c.Metric), text(c.Reason)
-	c.Unit = Unit(text(string(c.Unit)))
-	if slices.ContainsFunc(c.Segments, func(s SegmentResult) bool { return isNotText(s.Segment) }) {
-		c.Segments = slices.Clone(c.Segments)
-		for i := range c.Segments {
-			c.Segments[i].Segment = text(c.Segments[i].Segment)
-		}
+	c.Criterion, c.Metric, c.Reason = validText(c.Criterion), validText(c.Metric), validText(c.Reason)
+	c.Proof, c.Unit = Proof(validText(string(c.Proof))), Unit(validText(string(c.Unit)))
+	c.Segments = slices.Clone(c.Segments) // which may be the host's
+	for i := range c.Segments {
+		c.Segments[i].Segment = validText(c.Segments[i].Segment)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,10 +23,10 @@ type MinSamples struct {
 
 // validate returns every violation: a Rows that is not above 0, a negative PerClass.
 func (c MinSamples) validate() error {
-	var f fields
-	f.want(c.Rows > 0, "Rows", c.Rows, "above 0")
-	f.want(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more")
-	return f.err()
+	return errors.Join(
+		want.That(c.Rows > 0, "Rows", c.Rows, "above 0"),
+		want.That(c.PerClass >= 0, "PerClass", c.PerClass, "0 or more"),
+	)
 }
 
 // Check passes if there are enough rows. The statistic is the number of rows, or the number
@@ -90,13 +91,65 @@ func (c MinCoverage) check(v view) Check {
 		Criterion: "label coverage", Proof: Condition, Precondition: true, Unit: UnitShare,
 		Statistic: have.Share(), Threshold: c.Share, N: have.Labelled,
 	}
-	more := tell(share, c.Share, have.Share())
+	more := tell(shareText, c.Share, have.Share())
 	of := fmt.Sprintf("%s of %s predictions are labelled (%s), at least %s wanted",
-		count(have.Labelled), count(have.Predictions), share(have.Share(), more), share(c.Share, more))
+		count(have.Labelled), count(have.Predictions), shareText(have.Share(), more), shareText(c.Share, more))
 	if have.Share() >= c.Share && have.Predictions > 0 {
 		return check.with(Pass, "%s", of)
 	}
 	check.Needed = int(math.Ceil(float64(c.Share*float64(have.Predictions)) - 1e-9)) // 0.07 * 100 is above 7
+	return check.with(Undecided, "%s", of)
+}
+
+// Maturity wants a share of the rows to be so old that their labels, early or late, have
+// arrived. Early labels may differ from late labels, which flatters the model that is good
+// at the early ones. A lower share is undecided; see [Check.Precondition].
+//
+// The age of a row is the time from its prediction to the comparison. It needs the
+// evidence's At and Times.
+type Maturity struct {
+	// Age is from when on a row is mature; in JSON as text, such as "48h".
+	Age time.Duration `json:"age"`
+	// Share is the least share of mature rows, above 0 and at most 1.
+	Share float64 `json:"share"`
+	// Optional makes the verdict [Skipped], not [Errored], where the times are not known.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
+func (c Maturity) validate() error {
+	return errors.Join(
+		want.That(c.Age > 0, "Age", c.Age, "above 0"),
+		want.That(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1"),
+	)
+}
+
+// Check passes if enough of the rows are mature. The statistic is their share.
+func (c Maturity) Check(e *Evidence) Check { return c.check(newView(e, false)) }
+
+func (c Maturity) check(v view) Check {
+	n := v.n
+	check := Check{Criterion: "maturity", Proof: Condition, Precondition: true, Unit: UnitShare, Threshold: c.Share, N: n}
+	mature, err := v.mature(c.Age)
+	switch {
+	case errors.Is(err, ErrInvalidEvidence):
+		return check.unmeasured(err)
+	case err != nil:
+		return check.absent(c.Optional, "the evidence does not say how old the rows are")
+	}
+	if n > 0 {
+		check.Statistic = float64(mature) / float64(n)
+	}
+	more := tell(shareText, c.Share, check.Statistic)
+	of := fmt.Sprintf("%s of %s rows are %s old or older (%s), at least %s wanted",
+		count(mature), count(n), days(c.Age), shareText(check.Statistic, more), shareText(c.Share, more))
+	if n > 0 && check.Statistic >= c.Share {
+		return check.with(Pass, "%s", of)
+	}
+	if c.Share < 1 {
+		// Only more mature rows help: the young ones remain.
+		check.Needed = max(n+1, int(math.Ceil(float64(n-mature)/(1-c.Share)-1e-9)))
+	}
 	return check.with(Undecided, "%s", of)
 }
 

@@ -55,3 +55,8 @@ func isNil(c Criterion) bool {
 
 // valueType returns the type of a criterion, or of what it points to.
 func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
+
+// isOwn reports whether a criterion is of this package, or a pointer to one that is.
+func isOwn(c Criterion) bool {
+	return valueType(c).PkgPath() == reflect.TypeFor[CriterionFunc]().PkgPath()
+}

@@ -3,12 +3,10 @@ package gate
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
@@ -105,10 +103,13 @@ type Decision struct {
 }
 
 // Passed returns the number of checks that passed.
-func (d Decision) Passed() int {
+func (d Decision) Passed() int { return d.with(Pass) }
+
+// with returns the number of checks with a verdict.
+func (d Decision) with(v Verdict) int {
 	n := 0
 	for _, c := range d.Checks {
-		if c.Verdict == Pass {
+		if c.Verdict == v {
 			n++
 		}
 	}
@@ -135,30 +136,22 @@ func (d Decision) Reasons() []string {
 // interval is the interval of the gain, if a check has one. A positive gain is better, also
 // of a metric of which lower values are better.
 func (d Decision) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ", d.Outcome)
+	line, separator := d.tally(), "; "
 	if change := d.change(); change != "" {
-		b.WriteString(change + ", ")
+		line = change + ", " + line
 	}
-	b.WriteString(d.tally())
-	separator := "; "
 	for _, c := range d.Checks {
 		if c.stands() {
-			fmt.Fprintf(&b, "%s%s: %s", separator, c.Criterion, c.Verdict)
+			line += fmt.Sprintf("%s%s: %s", separator, c.Criterion, c.Verdict)
 			separator = ", "
 		}
 	}
-	return b.String()
+	return fmt.Sprintf("%s: %s", d.Outcome, line)
 }
 
 // tally says how many checks passed, such as "6 of 6 checks passed, 1 skipped".
 func (d Decision) tally() string {
-	skipped := 0
-	for _, c := range d.Checks {
-		if c.Verdict == Skipped {
-			skipped++
-		}
-	}
+	skipped := d.with(Skipped)
 	tally := fmt.Sprintf("%d of %d checks passed", d.Passed(), len(d.Checks)-skipped)
 	if skipped > 0 {
 		tally += fmt.Sprintf(", %d skipped", skipped)
@@ -199,16 +192,14 @@ func (d Decision) Hash() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 // schemaVersion is raised when the JSON of a Decision changes in a way that readers must
 // know of.
 const schemaVersion = 1
 
-// MarshalJSON writes the decision in strict JSON: a number that is not finite becomes
-// null. A decision that says [Promote] although its checks do not is an error.
+// MarshalJSON writes the decision. A number that is not finite becomes null. A decision that says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	if err := d.checkOutcome(); err != nil {
 		return nil, err

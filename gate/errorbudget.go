@@ -24,8 +24,6 @@ type ErrorBudget struct {
 	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
 }
 
-const errorBudgetName = "error budget"
-
 // validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
 // the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
 // not above 0, a Next before At where nothing is granted.
@@ -43,25 +41,17 @@ func (c ErrorBudget) validate() error {
 	return f.err()
 }
 
-// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
-// [ErrorBudget] among its criteria.
-func checkGrants(criteria []Criterion, maxAlpha float64) error {
-	for i, c := range criteria {
-		if p, ok := c.(*ErrorBudget); ok && p != nil {
-			c = *p
-		}
-		if b, ok := c.(ErrorBudget); ok && b.Alpha > 0 && !(maxAlpha > 0 && maxAlpha <= b.Alpha) {
-			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that", i+1, b.Alpha, maxAlpha)
-		}
-	}
-	return nil
-}
+// grant returns the error rate that the policy's MaxAlpha must not exceed.
+func (c ErrorBudget) grant() float64 { return c.Alpha }
 
 // Check passes if something was granted for the time of the evidence.
 func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c ErrorBudget) check(v view) Check {
-	check := Check{Criterion: errorBudgetName, Proof: Condition, Unit: UnitProbability, Statistic: c.Alpha, Threshold: math.NaN(), N: v.n}
+	check := Check{
+		Criterion: "error budget", Proof: Condition, Unit: UnitProbability,
+		Statistic: c.Alpha, Threshold: math.NaN(), N: v.n,
+	}
 	spent := fmt.Sprintf("%.3g of %.3g within %s is spent", c.Spent, c.Total, days(c.Horizon))
 	switch {
 	case !v.at.Equal(c.At):

@@ -30,7 +30,7 @@ import (
 // criteria say. A malformed criterion, and a check that JSON cannot hold, are [Errored].
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
-	d := Decision{Policy: text(policy.Name), First: e.FirstDeployment, At: instant(e.At), N: e.N()}
+	d := Decision{Policy: validText(policy.Name), First: e.FirstDeployment, At: instant(e.At), N: e.N()}
 	var hashing sync.WaitGroup
 	hashing.Go(func() {
 		d.RowSet = e.RowSet()
@@ -57,12 +57,12 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 		criteria, which = policy.First, "First"
 	}
 	own, malformed := hostMetrics(criteria)
-	measured := slices.Concat(metrics.All(), own)
+	wanted := slices.Concat(metrics.All(), own)
 	var measuring sync.WaitGroup
 	if !v.first {
-		measuring.Go(func() { d.Production = v.values(productionName, measured) })
+		measuring.Go(func() { d.Production = v.values(productionName, wanted) })
 	}
-	measuring.Go(func() { d.Shadow = v.values(shadowName, measured) })
+	measuring.Go(func() { d.Shadow = v.values(shadowName, wanted) })
 	d.Basis = v.tallied()
 	if capped, err := policy.capped(criteria); err == nil {
 		criteria = capped

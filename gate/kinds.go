@@ -170,8 +170,8 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 		return nil, err
 	}
 	var name string
-	if written, ok := object[typeMember]; ok {
-		if err := json.Unmarshal(written, &name); err != nil {
+	if kind, ok := object[typeMember]; ok {
+		if err := json.Unmarshal(kind, &name); err != nil {
 			return nil, fmt.Errorf("%s: %w", typeMember, err)
 		}
 	}
@@ -197,11 +197,6 @@ func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
 		err = errors.New("null is not a JSON object")
 	}
 	return object, err
-}
-
-// isOwn reports whether a criterion is of this package, or a pointer to one that is.
-func isOwn(c Criterion) bool {
-	return slices.ContainsFunc(ownKinds(), func(k Kind) bool { return k.of == valueType(c) })
 }
 
 // hostMetricsByName returns the metrics among the kinds. Two metrics of one name are an

@@ -53,8 +53,8 @@ func (c Improvement) check(v view) Check {
 	var wanted, change string
 	if c.Relative > 0 && isRelative {
 		check.Unit, check.Statistic = UnitRelativeGain, relative
-		more = tell(share, c.Relative, relative)
-		wanted = plus(share(c.Relative, more))
+		more = tell(shareText, c.Relative, relative)
+		wanted = plus(shareText(c.Relative, more))
 		passes = relative >= c.Relative
 	} else {
 		least := max(c.Relative, c.Absolute)
@@ -64,7 +64,7 @@ func (c Improvement) check(v view) Check {
 		passes = gain > 0 && gain >= least
 	}
 	if isRelative {
-		change = fmt.Sprintf(" (%s)", plus(share((shadow-production)/math.Abs(production), more)))
+		change = fmt.Sprintf(" (%s)", plus(shareText((shadow-production)/math.Abs(production), more)))
 	}
 	if !m.HigherIsBetter() {
 		wanted += " as a reduction"

@@ -66,6 +66,22 @@ func (p Policy) CapAlpha(alpha float64) (Policy, error) {
 	return p, nil
 }
 
+// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
+// [ErrorBudget] among its criteria.
+func checkGrants(criteria []Criterion, maxAlpha float64) error {
+	for i, c := range criteria {
+		b, ok := c.(interface{ grant() float64 })
+		if !ok || isNil(c) || b.grant() == 0 {
+			continue
+		}
+		if !(maxAlpha > 0 && maxAlpha <= b.grant()) { // also true of NaN
+			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that",
+				i+1, b.grant(), maxAlpha)
+		}
+	}
+	return nil
+}
+
 // capped returns the criteria with MaxAlpha in effect.
 func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	if err := checkGrants(criteria, p.MaxAlpha); err != nil {

@@ -192,7 +192,7 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 // write writes an amount of a gain in its unit.
 func (p pairing) write(v float64, more int) string {
 	if p.Relative {
-		return share(v, more)
+		return shareText(v, more)
 	}
 	return metric{p.Metric}.write(v, more)
 }
@@ -200,7 +200,7 @@ func (p pairing) write(v float64, more int) string {
 // signed writes a gain in its unit.
 func (p pairing) signed(gain float64, more int) string {
 	if p.Relative && digits.IsFinite(gain) {
-		return plus(share(gain, more))
+		return plus(shareText(gain, more))
 	}
 	return metric{p.Metric}.difference(gain, more)
 }

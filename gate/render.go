@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -71,8 +72,10 @@ func (d Decision) WriteHTML(w io.Writer) error {
 }
 
 func newPage(d Decision) *page {
-	p := &page{Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead(), Compared: d.Production != nil}
-	p.Facts = d.facts()
+	p := &page{
+		Outcome: d.Outcome, Headline: d.headline(), Lead: d.lead(), Compared: d.Production != nil,
+		Facts: d.facts(), Legend: legend(d.Checks),
+	}
 	for _, c := range d.Checks {
 		p.Checks = append(p.Checks, newPageCheck(c))
 	}
@@ -90,15 +93,13 @@ func newPage(d Decision) *page {
 		}
 		p.Metrics = append(p.Metrics, row)
 	}
-	if hash, err := d.Hash(); err == nil {
-		p.Prints = append(p.Prints, pageFact{Name: "Decision", Value: hash})
-	}
-	p.Legend = legend(d.Checks)
-	for _, f := range []pageFact{{Name: "Rows", Value: d.RowSet}, {Name: "Evidence", Value: d.Evidence}, {Name: "Follows", Value: d.Prev}} {
-		if f.Value != "" {
-			p.Prints = append(p.Prints, f)
-		}
-	}
+	hash, _ := d.Hash() // empty if JSON cannot hold the decision
+	p.Prints = slices.DeleteFunc([]pageFact{
+		{Name: "Decision", Value: hash},
+		{Name: "Rows", Value: d.RowSet},
+		{Name: "Evidence", Value: d.Evidence},
+		{Name: "Follows", Value: d.Prev},
+	}, func(f pageFact) bool { return f.Value == "" })
 	return p
 }
 
@@ -137,13 +138,13 @@ func (d Decision) headline() string {
 func (d Decision) lead() string {
 	lead := d.tally() + "."
 	for _, reason := range d.Reasons() {
-		lead += " " + sentence(reason)
+		lead += " " + asSentence(reason)
 	}
 	return lead
 }
 
-// sentence begins with a capital and ends with a stop.
-func sentence(s string) string {
+// asSentence returns s so that it begins with a capital and ends with a stop.
+func asSentence(s string) string {
 	if r, size := utf8.DecodeRuneInString(s); unicode.IsLower(r) {
 		s = string(unicode.ToUpper(r)) + s[size:]
 	}
@@ -151,32 +152,35 @@ func sentence(s string) string {
 }
 
 func (d Decision) facts() []pageFact {
-	facts := []pageFact{{Name: "Policy", Value: d.Policy}}
+	var facts []pageFact
+	add := func(name, value, note string) { facts = append(facts, pageFact{name, value, note}) }
+	first, labelled := "", ""
 	if d.First {
-		facts[0].Note = "first deployment"
+		first = "first deployment"
 	}
-	rows := pageFact{Name: "Rows", Value: count(d.N)}
-	if b := d.Basis; b != nil {
-		labelled := b.Coverage.Share()
-		rows.Note = fmt.Sprintf("%s of %s predictions are labelled", share(labelled, tell(share, labelled)), count(b.Coverage.Predictions))
+	b := cmp.Or(d.Basis, &Basis{})
+	if d.Basis != nil {
+		labels := b.Coverage.Share()
+		labelled = fmt.Sprintf("%s of %s predictions are labelled",
+			shareText(labels, tell(shareText, labels)), count(b.Coverage.Predictions))
 	}
-	facts = append(facts, rows)
-	if b := d.Basis; b != nil && b.TrainingRows > 0 {
-		facts = append(facts, pageFact{Name: "Rows trained on", Value: count(b.TrainingRows), Note: "a model was judged on what it had seen"})
+	add("Policy", d.Policy, first)
+	add("Rows", count(d.N), labelled)
+	if b.TrainingRows > 0 {
+		add("Rows trained on", count(b.TrainingRows), "a model was judged on what it had seen")
 	}
 	if !d.At.IsZero() {
-		facts = append(facts, pageFact{Name: "Decided", Value: d.At.UTC().Format(time.DateOnly), Note: d.At.UTC().Format("15:04:05 UTC")})
+		add("Decided", d.At.UTC().Format(time.DateOnly), d.At.UTC().Format("15:04:05 UTC"))
 	}
-	if b := d.Basis; b != nil && b.ShadowLatency != (Latency{}) {
-		shadow, production, of := b.ShadowLatency.P95, b.ProductionLatency.P95, "at most, in 95 % of batches"
+	if b.ShadowLatency != (Latency{}) {
+		shadow, production, note := b.ShadowLatency.P95, b.ProductionLatency.P95, "at most, in 95 % of batches"
 		if shadow == 0 {
-			shadow, production, of = b.ShadowLatency.Mean, b.ProductionLatency.Mean, "on average"
+			shadow, production, note = b.ShadowLatency.Mean, b.ProductionLatency.Mean, "on average"
 		}
-		l := pageFact{Name: "Latency of a row", Value: readable(shadow), Note: of}
 		if production > 0 {
-			l.Note += "; production " + readable(production)
+			note += "; production " + readable(production)
 		}
-		facts = append(facts, l)
+		add("Latency of a row", readable(shadow), note)
 	}
 	return facts
 }

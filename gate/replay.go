@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,10 +133,8 @@ type ReplayConfig struct {
 }
 
 // Replay asks both models for answers to the labelled rows of the data and returns the
-// evidence.
-// A nil production is an error unless the config says that this is a first deployment.
-// Examples without a label count for the coverage only. Without any labelled example the
-// evidence has no rows.
+// evidence. Examples without a label count for the coverage only. Without any labelled
+// example the evidence has no rows.
 //
 // The models are called at the same time, each in a goroutine of its own and with its
 // own copies of the same rows, one batch after the other. Nothing is called if the
@@ -148,13 +147,11 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	if err := cfg.validate(production, shadow, data.Schema); err != nil {
 		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
 	}
-	if cfg.BatchSize == 0 {
-		cfg.BatchSize = defaultBatchSize
-	}
+	cfg.BatchSize = cmp.Or(cfg.BatchSize, defaultBatchSize)
 	labelled := data.Labelled().Examples
 	e, err := cfg.evidence(data, labelled)
 	if err != nil {
-		return Evidence{}, err
+		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
 	}
 	if cfg.FirstDeployment {
 		cfg.ProductionTrained = Window{}
@@ -239,10 +236,10 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	for i, x := range labelled {
 		e.IDs[i], e.Times[i] = x.Record.ID, x.Record.Time
 		if x.Record.Time.IsZero() {
-			return Evidence{}, fmt.Errorf("gate: replay: row %q has no time", x.Record.ID)
+			return Evidence{}, fmt.Errorf("row %q has no time", x.Record.ID)
 		}
 		if have, want := len(x.Record.Row), data.Schema.Len(); have != want {
-			return Evidence{}, fmt.Errorf("gate: replay: row %q has %d values, want %d", x.Record.ID, have, want)
+			return Evidence{}, fmt.Errorf("row %q has %d values, want %d", x.Record.ID, have, want)
 		}
 		if e.Target.Task == predictlog.Regression {
 			e.Truth.Value = append(e.Truth.Value, x.Label.Value)
@@ -250,16 +247,24 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 		}
 		class := slices.Index(e.Target.Classes, x.Label.Class)
 		if class < 0 {
-			return Evidence{}, fmt.Errorf("gate: replay: label of row %q is class %q, want one of %q", x.Record.ID, x.Label.Class, e.Target.Classes)
+			return Evidence{}, fmt.Errorf("label of row %q is class %q, want one of %q", x.Record.ID, x.Label.Class, e.Target.Classes)
 		}
 		e.Truth.Class = append(e.Truth.Class, class)
 	}
 	if err := checkIDs(e.IDs); err != nil {
-		return Evidence{}, fmt.Errorf("gate: replay: IDs: %w", err)
+		return Evidence{}, fmt.Errorf("IDs: %w", err)
 	}
 	for _, name := range cfg.Segments {
 		column, _ := data.Schema.Index(name)
-		e.Segments[name] = segmentValues(labelled, column)
+		values := make([]string, len(labelled))
+		for i, x := range labelled {
+			category, ok := x.Record.Row[column].Category()
+			if !ok {
+				category = missingSegment
+			}
+			values[i] = validText(category)
+		}
+		e.Segments[name] = values
 	}
 	return e, nil
 }
@@ -276,19 +281,6 @@ func countLabels(data labels.Dataset) labels.Count {
 		}
 	}
 	return c
-}
-
-// segmentValues returns the category of each example in a column.
-func segmentValues(examples []labels.Example, column int) []string {
-	values := make([]string, len(examples))
-	for i, x := range examples {
-		category, ok := x.Record.Row[column].Category()
-		if !ok {
-			category = missingSegment
-		}
-		values[i] = text(category)
-	}
-	return values
 }
 
 // checkTraining returns an error if examples are inside a model's training window.
@@ -375,13 +367,12 @@ func (r *modelRun) add(o predictlog.Output) (what string) {
 
 // latency sums up how long the batches took.
 func (r *modelRun) latency() Latency {
-	n := r.answers.N()
-	if n == 0 {
+	if len(r.perRow) == 0 {
 		return Latency{}
 	}
 	slices.Sort(r.perRow)
 	return Latency{
-		Mean: r.total / time.Duration(n),
+		Mean: r.total / time.Duration(r.answers.N()),
 		P95:  r.perRow[(len(r.perRow)*95+99)/100-1], // nearest rank
 	}
 }

@@ -164,7 +164,7 @@ func (c SegmentVeto) sentence(m metric, worst SegmentResult) string {
 	more := tell(write, c.MaxDrop, worst.Drop)
 	s := fmt.Sprintf("worst in %s: %s (%s %s, at most %s worse allowed) on %s rows",
 		worst.Segment, m.movement(worst.Production, worst.Shadow, more), write(math.Abs(worst.Drop), more),
-		direction(worst.Drop), write(c.MaxDrop, more), count(worst.Rows))
+		betterOrWorse(worst.Drop), write(c.MaxDrop, more), count(worst.Rows))
 	if c.Alpha > 0 && worst.Drop > c.MaxDrop {
 		s += fmt.Sprintf(", p = %.2g", worst.PValue)
 	}
@@ -182,7 +182,7 @@ func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	if s.Absolute {
 		return m.write
 	}
-	return share
+	return shareText
 }
 
 // tooSmall names the segments that were too small to tell.

@@ -12,8 +12,8 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// text returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// validText returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // count writes a number of rows with commas, such as "1,204".
 func count(n int) string {
@@ -64,11 +64,11 @@ func plus(number string) string {
 	return "+" + number
 }
 
-// share writes a share, such as "4.5 %".
-func share(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
+// shareText writes a share, such as "4.5 %".
+func shareText(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
 
 // percent writes a share with its sign, such as "+4.5 %".
-func percent(v float64) string { return plus(share(v, tell(share, v))) }
+func percent(v float64) string { return plus(shareText(v, tell(shareText, v))) }
 
 // metric writes values of a metric.
 type metric struct{ metrics.Metric }

@@ -18,7 +18,7 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Names of the tags under which a run keeps what it knows with a version.
+// The tags that a run puts on the version that it trained.
 const (
 	tagRun         = "selfheal.run"
 	tagDataset     = "selfheal.dataset"
@@ -30,10 +30,10 @@ const (
 	tagSeed        = "selfheal.seed"
 )
 
-// advance does the step that follows and returns the run after it. A step either
-// returns the run as it is, to wait, or a run with a later step, which is recorded here
-// and only here. What it does outside the journal carries a key made of the run's ID, so
-// that doing it again, after a crash before the record, changes nothing.
+// advance does the step that follows and returns the run after it. A step returns either the
+// same run, to wait, or a run with a later step. Only advance records the later step. What a
+// step does outside the journal carries a key made of the run's ID, so repeating the step
+// after a crash before the record changes nothing.
 func (l *Loop) advance(ctx context.Context, run Run, now time.Time) (Run, error) {
 	steps := map[Step]func(context.Context, Run, time.Time) (Run, error){
 		StepTriggered:   l.checkConditions,
@@ -83,8 +83,8 @@ func (l *Loop) advance(ctx context.Context, run Run, now time.Time) (Run, error)
 	return l.recordStep(ctx, run, next)
 }
 
-// attempt journals that the step which follows is tried, before it is: it runs the host's
-// code on much data and may end the process, which is then not to try it for ever. It
+// attempt journals that the next step is tried, before the step begins: the step runs the
+// host's code on much data, may end the process, and must not be tried for ever. attempt
 // reports false if the run has to wait, or has ended.
 func (l *Loop) attempt(ctx context.Context, run Run, now time.Time) (Run, bool, error) {
 	if l.failed.run == run.ID && !passed(now, l.failed.at, l.cfg.GiveUp/time.Duration(l.cfg.Train.Attempts)) {
@@ -94,7 +94,7 @@ func (l *Loop) attempt(ctx context.Context, run Run, now time.Time) (Run, bool, 
 		if !passed(now, run.Updated, l.cfg.Train.Timeout) {
 			return run, false, nil // another process may be at it
 		}
-		ended, err := l.recordStep(ctx, run, run.after(StepAborted, now, fmt.Sprintf("tried %d times after step %q, and no process came to an end of it", run.Attempts, run.Step)))
+		ended, err := l.recordStep(ctx, run, run.after(StepAborted, now, fmt.Sprintf("tried %d times after step %q, and no attempt came to an end", run.Attempts, run.Step)))
 		return ended, false, err
 	}
 	tried := run
@@ -131,16 +131,16 @@ func (c TrainConfig) windows(started time.Time) *Windows {
 	return w
 }
 
-// both returns the time from the first training row to the last evaluation row.
+// both selects the time from the first training row to the last evaluation row.
 func (w *Windows) both() predictlog.Query {
 	return predictlog.Query{From: w.Training.From, To: w.Evaluation.To}
 }
 
-// coveredPercent is a labelled share in percent, for people: rounded up it could look like
-// enough.
+// coveredPercent returns a labelled share in percent, rounded down: rounded up, the share
+// could look like enough.
 func coveredPercent(share float64) float64 { return math.Floor(1000*share) / 10 }
 
-// checkConditions fixes the windows and looks whether there are enough labels in them.
+// checkConditions fixes the windows and counts the labels in them.
 func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run, error) {
 	run.Windows = l.cfg.Train.windows(run.Started)
 	run.AsOf = time.Now().UTC()
@@ -163,7 +163,7 @@ func (l *Loop) checkConditions(ctx context.Context, run Run, now time.Time) (Run
 	return run.after(StepConditions, now, found), nil
 }
 
-// train makes the shadow and registers it, unless the run registered one before.
+// train makes the shadow and registers it, unless the run has registered a shadow before.
 func (l *Loop) train(ctx context.Context, run Run, now time.Time) (Run, error) {
 	v, err := registry.Find(ctx, l.parts.Registry, run.ID)
 	if errors.Is(err, registry.ErrNotFound) {
@@ -180,7 +180,7 @@ func (l *Loop) train(ctx context.Context, run Run, now time.Time) (Run, error) {
 	return run.after(StepTrained, now, fmt.Sprintf("version %s on %s", v.ID, run.TrainingRows)), nil
 }
 
-// trainedRows returns what a version that was trained by a run says of its rows.
+// trainedRows returns the row counts in the tags of a version that a run trained.
 func trainedRows(v registry.Version) *Sample {
 	rows, errRows := strconv.Atoi(v.Tags[tagTrainedRows])
 	of, errOf := strconv.Atoi(v.Tags[tagTrainedOf])
@@ -257,19 +257,19 @@ func (l *Loop) trainAndRegister(ctx context.Context, run Run, now time.Time) (_ 
 		Metrics:   trained.Metrics,
 		Token:     l.token,
 	}
-	if err := draft.Validate(); err != nil { // training again would give it again
+	if err := draft.Validate(); err != nil { // training again would give the same
 		return registry.Version{}, &endError{StepAborted, fmt.Errorf("training returned an unusable model: %w", err)}
 	}
 	return l.parts.Registry.Register(ctx, draft, trained.Artifact)
 }
 
-// sampler returns one for the rows of a run.
+// sampler returns a sampler for the rows of a run.
 func (l *Loop) sampler() *labels.Sampler {
 	return labels.NewSampler(l.cfg.Train.MaxRows, l.cfg.Seed)
 }
 
-// read streams the loop's own predictions that q matches, with the labels that had arrived
-// by a moment (zero: now), and returns how much of it is labelled.
+// read streams the loop's own predictions that q matches, with the labels that had arrived by
+// a moment (zero: now), and returns how many of the predictions are labelled.
 func (l *Loop) read(ctx context.Context, q predictlog.Query, arrivedBy time.Time, each func(labels.Example)) (labels.Coverage, error) {
 	q.Model, q.Tag = l.parts.Model, l.parts.Tag
 	return labels.Cover(func(yield func(labels.Example, error) bool) {
@@ -284,7 +284,7 @@ func (l *Loop) read(ctx context.Context, q predictlog.Query, arrivedBy time.Time
 	})
 }
 
-// checkTraining refuses data from which no model can be learnt, or whose model did harm
+// checkTraining refuses data from which no model can be learnt, and data whose model did harm
 // before.
 func (l *Loop) checkTraining(training labels.Dataset, window gate.Window, fingerprint string) error {
 	if len(training.Examples) == 0 {
@@ -298,7 +298,7 @@ func (l *Loop) checkTraining(training labels.Dataset, window gate.Window, finger
 	culprit, quarantined := l.state.quarantined[fingerprint]
 	l.mu.Unlock()
 	if quarantined {
-		return fmt.Errorf("the training data are those of %s, whose model was rolled back", culprit)
+		return fmt.Errorf("the training data are the same as in %s, whose model was rolled back", culprit)
 	}
 	return nil
 }
@@ -327,7 +327,7 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 	}
 	run.Predecessor = incumbent.ID
 	if err := l.checkSchema(incumbent); err != nil {
-		return run.after(StepAborted, now, fmt.Sprintf("%v: it cannot be compared with version %s on the same rows; a person may promote that one", err, run.Version)), nil
+		return run.after(StepAborted, now, fmt.Sprintf("%v: no comparison with version %s on the same rows is possible; a person may promote version %s", err, run.Version, run.Version)), nil
 	}
 	var production gate.Model
 	if incumbent.ID != "" {
@@ -362,7 +362,7 @@ func (l *Loop) judge(ctx context.Context, run Run, now time.Time) (Run, error) {
 }
 
 // decide asks the gate within the budget, and chains the decision to the one before. The
-// entry that records the run charges the budget, before anything follows from the decision.
+// entry that records the run charges the budget before the decision has any effect.
 func (l *Loop) decide(run *Run, evidence gate.Evidence) error {
 	l.mu.Lock()
 	chain, charges := l.state.decisions, l.state.charges
@@ -393,7 +393,7 @@ func (l *Loop) decide(run *Run, evidence gate.Evidence) error {
 	return nil
 }
 
-// abort ends the run, but not because this process is told to stop.
+// abort ends the run because of cause, unless this process is told to stop.
 func (l *Loop) abort(ctx context.Context, run Run, now time.Time, cause error) (Run, error) {
 	if ctx.Err() != nil {
 		return run, ctx.Err()
@@ -401,11 +401,11 @@ func (l *Loop) abort(ctx context.Context, run Run, now time.Time, cause error) (
 	return run.after(StepAborted, now, cause.Error()), nil
 }
 
-// errSchema means that a version was trained on rows of other columns.
+// errSchema means that a version was trained on rows with other columns.
 var errSchema = errors.New("trained on another schema")
 
-// checkSchema returns [errSchema] if the version says that it was trained on rows of
-// another schema than those of the predictions. A version made by hand does not say.
+// checkSchema returns [errSchema] if the version was trained on rows of another schema than
+// that of the predictions. A version made by hand does not name its schema and passes.
 func (l *Loop) checkSchema(v registry.Version) error {
 	was, is := v.Tags[tagSchema], l.parts.Predictions.Schema().Fingerprint()
 	if was == "" || was == is {
@@ -414,8 +414,7 @@ func (l *Loop) checkSchema(v registry.Version) error {
 	return fmt.Errorf("version %s was %w, with the fingerprint %.12s instead of %.12s", v.ID, errSchema, was, is)
 }
 
-// trainedOn returns the window that a version says it was trained on, zero if it does
-// not say.
+// trainedOn returns the window in the tags of a version, zero without such tags.
 func trainedOn(v registry.Version) gate.Window {
 	from, errFrom := time.Parse(time.RFC3339Nano, v.Tags[tagTrainedFrom])
 	to, errTo := time.Parse(time.RFC3339Nano, v.Tags[tagTrainedTo])
@@ -425,13 +424,12 @@ func trainedOn(v registry.Version) gate.Window {
 	return gate.Window{From: from, To: to}
 }
 
-// load makes the model of a version, whose artifact the registry vouches for.
+// load makes the model of a version from its verified artifact.
 func (l *Loop) load(ctx context.Context, v registry.Version) (gate.Model, error) {
 	return registry.Load(ctx, l.parts.Registry, v, l.parts.Load)
 }
 
-// conclude carries out what the gate decided, short of a promotion, which is announced
-// first.
+// conclude carries out the gate's decision, but only announces a promotion.
 func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if err := l.attachDecision(ctx, run); err != nil {
 		return run, err
@@ -468,8 +466,8 @@ func (l *Loop) conclude(ctx context.Context, run Run, now time.Time) (Run, error
 	return run.after(StepInconclusive, now, run.Decision.String()), nil
 }
 
-// stale reports whether the run's decision is too old to be carried out: what it was
-// based on may not hold any more.
+// stale reports whether the run's decision is too old to be carried out: its evidence may not
+// hold any more.
 func (l *Loop) stale(run Run, now time.Time) bool {
 	return run.Decision != nil && passed(now, run.Decision.At, l.cfg.GiveUp)
 }
@@ -478,9 +476,9 @@ func (l *Loop) tooOld(run Run) string {
 	return fmt.Sprintf("the decision of %s is more than %s old: %s", run.Decision.At.Format(time.RFC3339), spell(l.cfg.GiveUp), run.Decision)
 }
 
-// refused reports whether the registry said that a transition did not happen and will
-// not. After any other error it is unknown whether it did, and it is repeated: by another
-// process, if this one is [registry.ErrFenced].
+// refused reports whether the registry said that a transition did not happen and will not.
+// After any other error the outcome is unknown, and the transition is repeated. After
+// [registry.ErrFenced] another process repeats it.
 func refused(err error) bool {
 	for _, known := range []error{registry.ErrConflict, registry.ErrIllegal, registry.ErrNotFound, registry.ErrNoProduction} {
 		if errors.Is(err, known) {
@@ -511,15 +509,15 @@ func (l *Loop) prepareOverride(ctx context.Context, run Run, now time.Time) (Run
 	return run.after(StepPromoting, now, fmt.Sprintf("ordered by %s: %s", run.Order.Actor, run.Order.Reason)), nil
 }
 
-// promote swaps production. Whatever died before, the transition's key makes it happen
-// once.
+// promote swaps production. Whatever died before, the key of the transition makes the swap
+// happen once.
 func (l *Loop) promote(ctx context.Context, run Run, now time.Time) (Run, error) {
 	if l.stale(run, now) {
 		incumbent, err := registry.InProduction(ctx, l.parts.Registry)
 		if err != nil && !errors.Is(err, registry.ErrNoProduction) {
 			return run, err
 		}
-		if incumbent.ID != run.Version { // it was announced, and not done
+		if incumbent.ID != run.Version { // the promotion was announced, and not done
 			return run.after(StepAborted, now, l.tooOld(run)), nil
 		}
 	}
@@ -553,9 +551,9 @@ func (l *Loop) promote(ctx context.Context, run Run, now time.Time) (Run, error)
 	return run.after(StepWatching, now, fmt.Sprintf("%s in place of %s", reason, run.Predecessor)), nil
 }
 
-// transit puts a version into production and reads back that it is there. If it is not,
-// the reason says why: it was refused, and the event is zero, or another version took its
-// place since. An error means that the outcome is unknown.
+// transit puts a version into production and reads back that it is there. If the version is
+// not there, reason says why: the transition was refused, and the event is zero, or another
+// version took its place since. An error means that the outcome is unknown.
 func (l *Loop) transit(ctx context.Context, t registry.Transition) (_ registry.Event, reason string, err error) {
 	if err := t.Validate(); err != nil {
 		return registry.Event{}, err.Error(), nil
@@ -578,7 +576,7 @@ func (l *Loop) transit(ctx context.Context, t registry.Transition) (_ registry.E
 	return event, "", nil
 }
 
-// prepareRecall finds what was in production before.
+// prepareRecall finds the predecessor.
 func (l *Loop) prepareRecall(ctx context.Context, run Run, now time.Time) (Run, error) {
 	incumbent, predecessor, err := l.recallable(ctx, run.Version)
 	if refused(err) {

@@ -8,31 +8,32 @@ import (
 	"slices"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// AnswersDocument is the name of the document that holds what a version answered on rows
-// that it was not trained on: the JSON of a [drift.Reference]. [AnswersOf] makes it.
+// AnswersDocument is the name of the document with the answers of a version to rows that it
+// was not trained on: the JSON of a [drift.Reference]. [AnswersOf] makes the document.
 const AnswersDocument = "answers.json"
 
-// The columns of a reference of answers. It is apart from that of the inputs, so these
-// names cannot clash with columns of the schema.
+// The columns of a reference of answers. This reference is apart from the reference of the
+// inputs, so the names cannot clash with columns of the schema.
 const (
 	// AnswerClass is the predicted class of a classifier, as a category.
 	AnswerClass = "class"
-	// AnswerScore is the probability of the positive class of a binary classifier, missing
-	// if it gives none, or the number that a regression predicted.
+	// AnswerScore is the probability of the positive class of a binary classifier, missing if
+	// the classifier gives none, or the number that a regression predicted.
 	AnswerScore = "score"
 )
 
-// AnswersOf freezes what a version answered, as the document that the monitor compares
-// live answers with. The answers are those on rows that the version was not trained on,
-// such as the ones it was judged on: a model is more certain of rows that it knows, so its
-// answers on these would look drifted from the first day. Without the document, answers
-// are described, see Pass.Proxy, but not compared.
+// AnswersOf freezes the answers of a version as the document with which the monitor compares
+// live answers. The answers are to rows that the version was not trained on, such as the rows
+// on which it was judged: a model is more certain of rows that it knows, so its answers to
+// these would look drifted from the first day. Without the document, answers are described,
+// see Pass.Proxy, but not compared.
 //
-// No answers, an output that is not an answer, or one that does not fit the target of the
-// schema, is an error.
+// No outputs, an output that is not an answer, and an output that does not fit the target of
+// the schema, are errors.
 func AnswersOf(schema *predictlog.Schema, outputs []predictlog.Output) ([]byte, error) {
 	if schema == nil {
 		return nil, errors.New("healing: answers: nil schema")
@@ -52,7 +53,7 @@ func AnswersOf(schema *predictlog.Schema, outputs []predictlog.Output) ([]byte, 
 	return json.Marshal(reference)
 }
 
-// fits returns an error if the output is no answer to the target.
+// fits returns an error if the output does not answer the target.
 func fits(o predictlog.Output, target predictlog.Target) error {
 	if target.Task == predictlog.Regression {
 		if o.Class != "" || o.Probabilities != nil {
@@ -85,7 +86,8 @@ func newAnswerColumns(target predictlog.Target) *answerColumns {
 	return a
 }
 
-// add takes an output; of one that is no answer, or does not fit, all is missing.
+// add adds an output. The values of an output that is no answer, or does not fit, are
+// missing.
 func (a *answerColumns) add(o predictlog.Output) {
 	switch a.target.Task {
 	case predictlog.Regression:
@@ -105,7 +107,7 @@ func (a *answerColumns) add(o predictlog.Output) {
 	a.class = append(a.class, code)
 }
 
-// columns returns what was added. It shares memory with a.
+// columns returns the columns of the outputs. They share memory with a.
 func (a *answerColumns) columns() []drift.Column {
 	return columnsOfAnswers(a.target, a.class, a.score)
 }
@@ -122,23 +124,22 @@ func columnsOfAnswers(target predictlog.Target, class []int32, score []float64) 
 	return columns
 }
 
-// metrics is the layout that proxy metrics are counted on.
+// metrics is the layout in which proxy metrics are counted.
 type metrics struct {
 	reference *drift.Reference
-	columns   drift.ProxyColumns
-	// unscored says that scores are counted as missing, because nothing says what range
-	// they are in.
+	columns   proxy.Columns
+	// unscored says that scores are counted as missing, because their range is not known.
 	unscored bool
 }
 
-// uniform is how many steps of a probability the metrics of a classifier tell apart.
+// uniform is the number of steps of a probability in the metrics of a classifier.
 const uniform = 200
 
-// newMetrics returns the layout for a target. That of a classifier is the same for all
-// versions: every class, and steps of equal width between 0 and 1, so it knows a class that
-// the version did not answer on the rows of its reference. A regression has that of its
-// reference; without one its scores are left out, because what range to count them in
-// cannot be known before they are.
+// newMetrics returns the layout for a target. The layout of a classifier is the same for all
+// versions: every class, and steps of equal width between 0 and 1. So it knows a class that
+// the version never answered on the rows of its reference. The layout of a regression is that
+// of its reference. Without a reference the range of the scores is not known in advance, and
+// the scores are left out.
 func newMetrics(target predictlog.Target, answers *drift.Reference) (metrics, error) {
 	if target.Task == predictlog.Regression && answers != nil {
 		lo, hi, err := scoreRange(answers)
@@ -146,7 +147,7 @@ func newMetrics(target predictlog.Target, answers *drift.Reference) (metrics, er
 			return metrics{}, err
 		}
 		if width := hi - lo; width > 0 && !math.IsInf(width, 0) {
-			return metrics{reference: answers, columns: drift.ProxyColumns{Score: AnswerScore, Lo: lo, Hi: hi}}, nil
+			return metrics{reference: answers, columns: proxy.Columns{Score: AnswerScore, Lo: lo, Hi: hi}}, nil
 		}
 	}
 	m := metrics{unscored: target.Task == predictlog.Regression}
@@ -169,7 +170,8 @@ func newMetrics(target predictlog.Target, answers *drift.Reference) (metrics, er
 	return m, err
 }
 
-// scoreRange returns the least and the largest finite score of a reference, both 0 without.
+// scoreRange returns the least and the largest finite score of a reference, both 0 if there
+// is none.
 func scoreRange(answers *drift.Reference) (lo, hi float64, err error) {
 	detector, err := drift.NewDetector(answers, drift.Config{})
 	if err != nil {

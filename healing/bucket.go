@@ -14,26 +14,26 @@ import (
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
-// Bucket is what the predictions of one version in one bucket of time come to.
+// Bucket counts the predictions of one version in one bucket of time.
 type Bucket struct {
 	// From and To bound the times of the predictions: From <= time < To. To is earlier than
-	// the end of the bucket if that was still to come.
+	// the end of the bucket if the bucket was not over when it was counted.
 	From, To time.Time
-	// Complete says that the bucket is old enough not to be looked at again: it will not
-	// change. Of replicas, this is true of those that have counted it so far.
+	// Complete says that the bucket is too old to be counted again: it will not change. With
+	// replicas, Complete covers the replicas that have counted the bucket so far.
 	Complete bool
 	Tally
 }
 
-// kept is a bucket as it is kept: what one process counted in its log.
+// kept is the stored part of a bucket: the counts of one process from its log.
 type kept struct {
-	// until is where the records that were read end: the end of the bucket, or when it was
-	// looked at if that is earlier.
+	// until is where the records that were read end: at the end of the bucket, or, if that is
+	// earlier, at the time of the reading.
 	until time.Time
-	// looked is when the records were read last.
+	// looked is when the records were last read.
 	looked time.Time
 	Tally
-	// content is the hash of what was counted, and so of all but looked.
+	// content is the hash of all but looked.
 	content [sha256.Size]byte
 	stored  stamp // of the stored form
 }
@@ -52,15 +52,15 @@ func stampOf(data []byte) stamp {
 	return stamp{len(data), binary.BigEndian.Uint32(data[len(data)-bucketTail:])}
 }
 
-// The stored form of a bucket is a version, until and looked in microseconds since 1970,
-// each in eight bytes, and a compressed body: the three counts as varints and the binary
-// forms of the three profiles, each after its length, which is 0 without one. The last four
-// bytes are a checksum of all that.
+// The stored form of a bucket is a version in one byte, until and looked in microseconds
+// since 1970, each in eight bytes, and a compressed body. The body has the three counts as
+// varints and the binary forms of the three profiles, each after its length; the length of a
+// missing profile is 0. The last four bytes are a checksum of all before them.
 const (
 	bucketVersion = 1
 	bucketHead    = 1 + 8 + 8
 	bucketTail    = 4
-	// maxBody bounds what a damaged point can make of the memory.
+	// maxBody bounds the memory that a damaged point can take.
 	maxBody = 4 * MaxPoint
 )
 
@@ -116,7 +116,7 @@ func (c *bucketCodec) encode(k *kept) ([]byte, error) {
 	return data, nil
 }
 
-// contentOf returns the hash of what was counted up to when.
+// contentOf returns the hash of the counts and of until.
 func contentOf(head, body []byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	h.Write(head[:1+8])
@@ -125,11 +125,11 @@ func contentOf(head, body []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// errOther means that a bucket is whole, but was counted on other references.
+// errOther means that a bucket is undamaged, but was counted on other references.
 var errOther = errors.New("counted on another reference")
 
-// decode reads the stored form of a bucket of the version of v. A bucket that was counted
-// on other references is errOther.
+// decode reads the stored form of a bucket of the version of v. A bucket that was counted on
+// other references is errOther.
 func (v *view) decode(data []byte) (*kept, error) {
 	if len(data) < bucketHead+bucketTail {
 		return nil, fmt.Errorf("%w: %d bytes", ErrDamaged, len(data))

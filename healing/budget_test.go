@@ -99,7 +99,7 @@ func TestHandler_NoDecision(t *testing.T) {
 	require.NoError(t, err)
 	code, body, _ := get(t, l, "runs/"+run.ID+"/decision")
 	require.Equal(t, http.StatusNotFound, code)
-	require.Contains(t, body, "has no decision, it came as far as")
+	require.Contains(t, body, "has no decision: its last step is")
 	data, err := json.Marshal(run)
 	require.NoError(t, err)
 	require.NotContains(t, string(data), "budget")

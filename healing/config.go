@@ -17,18 +17,19 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Parts are what a [Loop] works with. Required are Predictions, Labels, Registry, Journal,
-// Trainer and Load.
+// Parts are what a [Loop] works with. Predictions, Labels, Registry, Journal, Trainer and
+// Load are required.
 type Parts struct {
-	// Model names the model that the loop is about: [predictlog.Record.Model] of its
-	// predictions. Loops about several models may share stores. "" takes all predictions
-	// in the store to be of one model. UTF-8 without NUL, at most 100 bytes.
+	// Model names the model of the loop. The loop reads the predictions whose
+	// [predictlog.Record.Model] is equal to it, so loops about several models may share
+	// stores. If Model is "", all predictions of the store are of one model. Model is UTF-8
+	// without NUL, at most 100 bytes.
 	Model string
-	// Tag, if its name is not empty, narrows the loop down to the predictions with this tag,
-	// as one region of several that have a model each.
+	// Tag narrows the loop down to the predictions with this tag, for example to one of
+	// several regions that have a model each. A Tag without a name selects all.
 	Tag predictlog.Tag
-	// Predictions are the records of what was answered; their Version is the ID that
-	// the registry gave the version.
+	// Predictions are the records of what was answered. The Version of a record is the ID
+	// that the registry gave to the version.
 	Predictions predictlog.Store
 	Labels      labels.Store
 	// Registry holds the versions of this model and no other.
@@ -36,24 +37,24 @@ type Parts struct {
 	// Journal holds orders, runs and decisions of this model and no other.
 	Journal registry.Log
 	// Telemetry keeps passes and profiles. Nil keeps them in the memory of this process: a
-	// process that starts reads the records of the window again, and knows no earlier
+	// process that starts then reads the records of the window again and knows no earlier
 	// passes.
 	Telemetry Telemetry
 	// Lease keeps several processes from doing the same work at the same time. Nil is for a
-	// single process: several without one may each train the shadow of a run, of which one
-	// is used.
+	// single process. Without a lease, several processes may each train the shadow of a run,
+	// and one of these shadows is used.
 	Lease   Lease
 	Trainer Trainer
-	// Load makes a model from a version's artifact; the same function serves
+	// Load makes a model from the artifact of a version. The same function serves
 	// [registry.NewLive].
 	Load registry.LoadFunc[gate.Model]
-	// Reference is what live rows are compared with while a version is in production
-	// that was not trained by a run. A version that was carries its own: the rows it was
-	// trained and judged on.
+	// Reference is what live rows are compared with while the version in production carries
+	// no reference of its own. A version that a run trained carries one: the rows on which it
+	// was trained and judged.
 	Reference *drift.Reference
 }
 
-// name returns what tells the loop apart from others on the same stores.
+// name tells the loop apart from other loops on the same stores.
 func (p Parts) name() string {
 	if p.Tag.Name == "" {
 		return p.Model
@@ -64,8 +65,7 @@ func (p Parts) name() string {
 // subject returns what the telemetry of the loop is about.
 func (p Parts) subject() subject { return subject{p.Model, p.Tag} }
 
-// caveat returns what the registry promises less than others do, under the lease if there
-// is one.
+// caveat returns what the registry promises less than other registries do.
 func (p Parts) caveat() string {
 	if c, ok := p.Registry.(registry.Caveat); ok {
 		return c.Caveat(p.Lease != nil)
@@ -105,10 +105,9 @@ const (
 	week = 7 * day
 )
 
-// Config tunes a [Loop]. The zero Config is valid: it is the policy of the service that
-// this library grew from.
+// Config tunes a [Loop]. The zero Config is valid.
 type Config struct {
-	// Actor names this process in journal and registry, in UTF-8 without NUL. Default
+	// Actor names this process in journal and registry. Actor is UTF-8 without NUL. Default
 	// "selfheal".
 	Actor   string
 	Monitor MonitorConfig
@@ -118,22 +117,22 @@ type Config struct {
 	// Policy decides about promotions. Default [gate.Classic].
 	Policy gate.Policy
 	// Budget bounds the probability of any false promotion within its horizon, over all
-	// decisions, see [budget.Budget]. It needs a Policy with an error rate, as
-	// [gate.Standard]. What it is charged is kept in the journal, see [Run]; Charges are
+	// decisions, see [budget.Budget]. A Budget needs a Policy with an error rate, such as
+	// [gate.Standard]. The journal keeps what the Budget is charged, see [Run]; Charges are
 	// those from before the journal. Nil is no such bound.
 	Budget *budget.Budget
 	// Segments are the categorical columns by which the gate looks for regressions.
 	Segments []string
 	// Seed is given to the trainer and recorded with the version.
 	Seed uint64
-	// GiveUp aborts a run that has not been judged after this time, because a store or
-	// the registry fails, or whose decision to promote is older, because no process was
-	// there to carry it out. It ends a watch that cannot compare for as long after its
-	// period. Default 24h.
+	// GiveUp aborts a run in two cases: the run has not been judged after this time, because
+	// a store or the registry fails; or its decision to promote is older than this, because
+	// no process was there to carry it out. GiveUp also ends a watch that cannot compare,
+	// this long after its period. Default 24h.
 	GiveUp time.Duration `validate:"gte=0"`
-	// Lease is how long [Parts.Lease] lasts without being renewed, which is done three times
-	// in that time: so long another process waits after this one died at work. Default 1m,
-	// at least 1s.
+	// Lease is how long [Parts.Lease] lasts without being renewed. The loop renews the lease
+	// three times in that time. After a process died at work, another process waits for this
+	// long. Default 1m, at least 1s.
 	Lease time.Duration `validate:"gte=0"`
 	// Hooks are told what happens.
 	Hooks Hooks
@@ -145,23 +144,23 @@ type Config struct {
 type MonitorConfig struct {
 	// Every is the time between two passes. Default 5m.
 	Every time.Duration `validate:"gte=0"`
-	// Window is how far a pass looks back, at least: it begins with a whole bucket. Default
-	// 24h.
+	// Window is the least time that a pass looks back: the window begins with a whole bucket.
+	// Default 24h.
 	Window time.Duration `validate:"gte=0"`
-	// Bucket is the length of the buckets that predictions are counted in, at least a
+	// Bucket is the length of the buckets in which predictions are counted, at least a
 	// second. Buckets of different lengths are kept apart. Default 5m.
 	Bucket time.Duration `validate:"gte=0"`
-	// Lateness is how long after the end of its bucket a record that arrives is still
-	// counted, while the bucket is in the window. A bucket that leaves the window earlier
-	// never becomes Complete, see [Bucket]. Default a quarter of Window: 6h.
+	// Lateness is how long after the end of its bucket a late record is still counted, as
+	// long as the bucket is in the window. A bucket that leaves the window earlier never
+	// becomes Complete, see [Bucket]. Default a quarter of Window: 6h.
 	Lateness time.Duration `validate:"gte=0"`
-	// Replica names this process, and for ever, if its store of predictions is its own, so
-	// that the telemetry it shares with other replicas gets a part from each: the window is
-	// the sum of all. Empty if all processes share one store of predictions, or there is
-	// but one process.
+	// Replica names this process if the process has a store of predictions of its own and
+	// shares the telemetry with other replicas. Each replica then adds a part to every
+	// bucket, and a window is the sum of all parts. The name must never change. Empty if all
+	// processes share one store of predictions, or if there is one process.
 	Replica string
-	// MinSamples is the number of predictions in the window below which a pass only
-	// counts. Default 200.
+	// MinSamples is the number of predictions in the window below which a pass counts and
+	// does not compare. Default 200.
 	MinSamples int `validate:"gte=0"`
 	// Drift tunes the comparison with the reference.
 	Drift drift.Config
@@ -171,13 +170,14 @@ type MonitorConfig struct {
 type TriggerConfig struct {
 	// Every is the time between the starts of scheduled runs. Default 7 days.
 	Every time.Duration `validate:"gte=0"`
-	// NoSchedule switches scheduled runs off, NoDrift those triggered by drift.
+	// NoSchedule switches scheduled runs off. NoDrift switches off runs triggered by drift.
 	NoSchedule, NoDrift bool
 	// DriftPasses is how many passes in a row must report drift. Default 3.
 	DriftPasses int `validate:"gte=0"`
-	// Cooldown is the time after a promotion or a rollback before drift triggers again. The
-	// window of a version fills up after its promotion: a Cooldown below
-	// MonitorConfig.Window judges by a part of it, such as one night. Default 7 days.
+	// Cooldown is the time after a promotion or a rollback before drift triggers again. After
+	// a promotion the window of the new version fills up. A Cooldown below
+	// MonitorConfig.Window therefore judges by a part of a window, such as one night. Default
+	// 7 days.
 	Cooldown time.Duration `validate:"gte=0"`
 	// Backoff is the time after the end of a run before the next starts by itself.
 	// Default 24h.
@@ -186,31 +186,32 @@ type TriggerConfig struct {
 
 // TrainConfig says what a shadow is trained and judged on.
 type TrainConfig struct {
-	// Maturity is how old a prediction must be to count, because younger ones are
-	// labelled late and so not at random. Default none.
+	// Maturity is how old a prediction must be to count: labels of younger predictions are
+	// still missing, and not at random. Default none.
 	Maturity time.Duration `validate:"gte=0"`
-	// Evaluation is the length of the window on which models are judged, the latest
-	// mature time. Default 7 days.
+	// Evaluation is the length of the window on which models are judged, the latest mature
+	// time. Default 7 days.
 	Evaluation time.Duration `validate:"gte=0"`
-	// Gap lies between training and evaluation and belongs to neither. Default none.
+	// Gap is the time between training and evaluation that belongs to neither. Default none.
 	Gap time.Duration `validate:"gte=0"`
-	// Training is the length of the window that the shadow is trained on, before the
-	// gap. Default 30 days.
+	// Training is the length of the window on which the shadow is trained. This window ends
+	// where the gap begins. Default 30 days.
 	Training time.Duration `validate:"gte=0"`
 	// MinLabelled is the least number of labelled predictions in both windows together,
-	// MinCoverage the least labelled share. Defaults 200 and 0.3.
+	// default 200. MinCoverage is the least labelled share of all predictions in them,
+	// default 0.3.
 	MinLabelled int     `validate:"gte=0"`
 	MinCoverage float64 `validate:"gte=0,lte=1"`
 	// Timeout aborts a training. Default 1h.
 	Timeout time.Duration `validate:"gte=0"`
-	// MaxRows bounds the rows that are held in memory to train, to judge and to freeze a
-	// reference, each. If there are more, they are a random sample by Config.Seed, and the
-	// run records how many of how many they are. A row of ten columns takes some 700
-	// bytes. Default 200,000.
+	// MaxRows bounds the rows that are held in memory for training, for judging and for the
+	// reference, each. If there are more rows, a random sample by Config.Seed is used, and
+	// the run records the size of the sample and the number of rows. A row of ten columns
+	// takes some 700 bytes. Default 200,000.
 	MaxRows int `validate:"gte=0"`
-	// Attempts is how often a run tries to train, and how often to judge, before it is
-	// aborted. Attempts during which the process died count. After one that failed, the
-	// process waits for that share of GiveUp. Default 3.
+	// Attempts is how often a run tries to train, and how often it tries to judge, before the
+	// run is aborted. An attempt during which the process died counts. After a failed attempt
+	// the process waits for GiveUp divided by Attempts. Default 3.
 	Attempts int `validate:"gte=0"`
 }
 
@@ -218,26 +219,26 @@ type TrainConfig struct {
 type WatchConfig struct {
 	// Period is how long a version is watched. Default 7 days.
 	Period time.Duration `validate:"gte=0"`
-	// Alpha bounds the probability that a version which is no worse than its predecessor
-	// is ever rolled back by its watch, however often the watch looks. Default 0.01.
+	// Alpha bounds the probability that the watch ever rolls back a version that is no worse
+	// than its predecessor, however often the watch looks. Default 0.01.
 	Alpha float64 `validate:"gte=0,lt=1"`
-	// Tolerance is how much larger the mean loss may be than the predecessor's on the
-	// same rows before that counts as harm, in units of the loss, which lies in [0, 1].
-	// Default 0: any harm counts once it is proven.
+	// Tolerance is the excess of the mean loss over the predecessor's, on the same rows, that
+	// does not yet count as harm. Its unit is that of the loss, which lies in [0, 1]. Default
+	// 0: any proven harm counts.
 	Tolerance float64 `validate:"gte=0,lt=1"`
-	// MaxRows bounds the rows that are compared, and so what a watch holds in memory, some
-	// 300 bytes a row. Half of it may be used at once, the other half as the period goes
-	// by; which of more rows are taken is random, by Config.Seed. Default 200,000.
+	// MaxRows bounds the rows that a watch compares and holds in memory, some 300 bytes a
+	// row. Half of MaxRows may be used at once, the other half as the period goes by. If
+	// there are more rows, a random choice by Config.Seed is compared. Default 200,000.
 	MaxRows int `validate:"gte=0"`
 }
 
-// Hooks are called, if not nil, one at a time and in the order of the journal by the
-// goroutine that did the work, which waits for them. They must not call the loop.
+// Hooks are called, unless nil, one at a time and in the order of the journal. The goroutine
+// that did the work calls them and waits for them. A hook must not call the loop.
 type Hooks struct {
 	// Pass is called after each pass of this process, with the full report.
 	Pass func(Pass)
-	// Run is called after each step that this process recorded, an order's first step
-	// after the end of the run that it took the place of.
+	// Run is called after each step that this process recorded. An order that ends another
+	// run calls Run first for the run that ended.
 	Run func(Run)
 }
 
@@ -273,7 +274,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// def sets *v to the default if it is zero.
 func def[T comparable](v *T, value T) {
 	var zero T
 	if *v == zero {
@@ -281,7 +281,7 @@ func def[T comparable](v *T, value T) {
 	}
 }
 
-// validate reports every violation, naming the field.
+// validate returns every violation with the name of its field.
 func (c Config) validate(schema *predictlog.Schema) error {
 	var errs []error
 	for _, group := range []struct {
@@ -355,7 +355,6 @@ func violations(prefix string, err error) []error {
 	return errs
 }
 
-// violation says what is wrong with a field.
 func violation(field string, value any, want string) error {
 	return fmt.Errorf("%s is %v, want %s", field, value, want)
 }

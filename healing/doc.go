@@ -8,46 +8,47 @@
 //
 // # What is recorded
 //
-// What is true at any instant is what the journal says: a [registry.Log] with the orders,
-// runs and decisions of one model, chained by hashes over the stored bytes. A retraining is
-// a [Run]: a sequence of steps, each of which is recorded, with all that is needed to explain
-// and repeat it, when it is done. [Loop.Advance] does one step. A process may die between or
-// within steps, and any other process goes on: effects outside the journal (a version
-// registered, a promotion) carry the run's ID as their idempotency key, so none happens
-// twice. [ReadJournal] reads a journal for an audit.
+// The journal is the truth at every instant: a [registry.Log] with the orders, runs and
+// decisions of one model, chained by hashes over the stored bytes. A retraining is a [Run]:
+// a sequence of steps. Each finished step is recorded with all that is needed to explain and
+// repeat it. [Loop.Advance] does one step. A process may die between or within steps, and
+// any other process goes on: effects outside the journal (a version registered, a promotion)
+// carry the run's ID as their idempotency key, so none happens twice. [ReadJournal] reads a
+// journal for an audit.
 //
-// What the monitor measures is [Telemetry]: passes, and profiles of short buckets of time. It
-// is no part of the journal, and may be pruned by age.
+// What the monitor measures is [Telemetry]: passes, and profiles of short buckets of time.
+// Telemetry is no part of the journal and may be pruned by age.
 //
 // # What is monitored
 //
 // The [Monitor] compares the predictions of the version in production, and of no other, with
-// the reference that the version carries: after a promotion the window fills up anew. It
-// counts them in buckets of five minutes, keeps these, and sums a window, so that a pass
-// costs the same whatever the traffic. What the version answers is described, and compared
-// with what it answered to rows that it was not trained on, see [AnswersOf]; that is shown
-// and triggers nothing. [Monitor.Buckets] hands the buckets out.
+// the reference that the version carries: after a promotion the window fills up anew. The
+// monitor counts predictions in buckets of five minutes, keeps the buckets, and adds up a
+// window from them, so a pass costs the same whatever the traffic. The monitor also describes
+// the answers of the version and compares them with its answers to rows that it was not
+// trained on, see [AnswersOf]. Answers are shown and trigger nothing. [Monitor.Buckets] hands
+// the buckets out.
 //
 // # Several processes
 //
 // Several processes may drive the same parts. The journal's compare-and-set lets one of them
-// record each step. With a [Lease] one of them does the work, which is trained once. The token
-// of the lease goes into journal and registry: a process that was paused, and lost the lease
-// without knowing, is refused with [registry.ErrFenced] when it wakes up.
+// record each step. With a [Lease] one of them does the work, so each training happens once.
+// The token of the lease goes into journal and registry: a process that was paused, and lost
+// the lease without knowing, is refused with [registry.ErrFenced] when it wakes up.
 //
 // # Several models
 //
 // A loop is about one model, which [Parts.Model] names. Loops may share the stores of
 // predictions, labels and telemetry; each has a registry, a journal and a lease of its own.
-// [Handler] shows them on one page.
+// [Handler] shows all loops on one page.
 //
 // # When records are damaged
 //
-// A journal that is damaged is reported with the number of the entry, on the page too. The
-// monitor goes on, no run starts, and a person can still roll back: see [Loop.Rollback].
-// A process reads an entry once: what is damaged after that is found by the next that starts.
-// [RepairJournal] keeps what can be verified and sets the rest aside. Telemetry that is
-// damaged is passed over, reported and measured again.
+// A damaged journal is reported with the number of the damaged entry, on the page too. The
+// monitor goes on, no run starts, and a person can still roll back: see [Loop.Rollback]. A
+// process reads an entry once: the next process that starts finds later damage.
+// [RepairJournal] keeps what can be verified and sets the rest aside. Damaged telemetry is
+// passed over, reported and measured again.
 //
 // The package starts no goroutine that outlives the call, and is silent unless given a
 // logger.

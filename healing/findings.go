@@ -12,14 +12,14 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// The documents under which a run keeps with a version what the gate decided about it.
+// The documents of a version in which a run keeps the gate's decision.
 const (
 	DecisionDocument     = "decision.json"
 	DecisionPageDocument = "decision.html"
 )
 
-// attach adds to a version what was learnt of it, if the registry keeps such things. What
-// is there already stays, so that a step that is done again changes nothing.
+// attach adds findings to a version, if the registry is a [registry.Attacher]. Documents and
+// metrics that are there already stay, so repeating a step changes nothing.
 func (l *Loop) attach(ctx context.Context, version string, documents map[string][]byte, metrics map[string]float64) error {
 	a, ok := l.parts.Registry.(registry.Attacher)
 	if !ok {
@@ -32,9 +32,9 @@ func (l *Loop) attach(ctx context.Context, version string, documents map[string]
 	return nil
 }
 
-// attachAnswers freezes what the shadow answered to the rows that it was judged on, as the
-// reference of its answers. It was not trained on these rows: to those that it was trained
-// on it answers with more confidence than it will to live ones.
+// attachAnswers freezes the answers of the shadow to the rows on which it was judged, as the
+// reference of its answers. The shadow was not trained on these rows: to the rows of its
+// training a model answers with more confidence than to live rows.
 func (l *Loop) attachAnswers(ctx context.Context, version string, shadow gatemetrics.Answers, n int) error {
 	schema := l.parts.Predictions.Schema()
 	answers, err := AnswersOf(schema, outputsOf(schema.Target(), shadow, n))
@@ -44,7 +44,7 @@ func (l *Loop) attachAnswers(ctx context.Context, version string, shadow gatemet
 	return l.attach(ctx, version, map[string][]byte{AnswersDocument: answers}, nil)
 }
 
-// outputsOf turns answers into the outputs that they were made of.
+// outputsOf turns answers back into outputs.
 func outputsOf(target predictlog.Target, a gatemetrics.Answers, n int) []predictlog.Output {
 	outputs := make([]predictlog.Output, n)
 	for i := range outputs {
@@ -61,8 +61,7 @@ func outputsOf(target predictlog.Target, a gatemetrics.Answers, n int) []predict
 	return outputs
 }
 
-// attachDecision keeps the decision of the run, which is in the journal, with the version
-// that it is about.
+// attachDecision keeps the decision of the run, which the journal has too, with the version.
 func (l *Loop) attachDecision(ctx context.Context, run Run) error {
 	decision, err := json.Marshal(run.Decision)
 	if err != nil {
@@ -85,8 +84,8 @@ func (l *Loop) attachDecision(ctx context.Context, run Run) error {
 	}, metrics)
 }
 
-// observe tells the registry what a pass found of the version in production, if the
-// registry keeps such things.
+// observe tells the registry the findings of a pass about the version in production, if the
+// registry is a [registry.Observer].
 func (l *Loop) observe(ctx context.Context, at time.Time, p Pass) error {
 	o, ok := l.parts.Registry.(registry.Observer)
 	if !ok || p.Version == "" {

@@ -12,33 +12,35 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Tally is what the records of a stretch of time come to. Tallies of one version add
-// exactly, in any order.
+// Tally counts the records of a stretch of time. Tallies of one version add up exactly, in
+// any order.
 type Tally struct {
-	// Rows counts the records, Violations those that broke a rule of the schema, Unanswered
-	// those without an answer.
+	// Rows counts the records, Violations the records that broke a rule of the schema,
+	// Unanswered the records without an answer.
 	Rows, Violations, Unanswered int
-	// Inputs counts the rows on the reference of the version. Nil without a reference.
+	// Inputs counts the rows in the layout of the version's reference. Nil without a
+	// reference.
 	Inputs *drift.Profile
-	// Answers counts the answers on the reference of the version's answers, in the columns
-	// [AnswerClass] and [AnswerScore] as far as the target has them. Nil without one.
+	// Answers counts the answers in the layout of the version's reference of answers, in the
+	// columns [AnswerClass] and [AnswerScore] as far as the target has them. Nil without such
+	// a reference.
 	Answers *drift.Profile
-	// Metrics counts the answers on a layout of its own, from which Pass.Proxy is computed:
-	// it knows every class of the target. Nil without a version.
+	// Metrics counts the answers in a layout that knows every class of the target. Pass.Proxy
+	// is computed from Metrics. Nil without a version.
 	Metrics *drift.Profile
 }
 
 // Profiler is implemented by a [predictlog.Store] that computes a tally where its records
 // are, such as a database. The monitor then reads no records.
 type Profiler interface {
-	// Tally adds the records that q matches to t as the monitor would that reads them: every
-	// record to Rows, and its row, with the columns of the schema, to Inputs; every record
-	// that is answered, see [predictlog.Record.Answered], to Answers and Metrics, and every
-	// other one to Unanswered. In Answers and Metrics, a class that is none of the target's
-	// is missing; in Metrics of a regression without a reference, so is every score: then
-	// scored is false. A profile that is nil is not asked for. What is added depends on the
-	// records alone, so that replicas come to the same bytes. After an error, the monitor
-	// forgets t.
+	// Tally adds the records that q matches to t, with the same result as the monitor that
+	// reads them. Every record counts in Rows, and its row, with the columns of the schema,
+	// in Inputs. Every answered record, see [predictlog.Record.Answered], counts in Answers
+	// and Metrics, and every other one in Unanswered. In Answers and Metrics, a class that
+	// the target does not have is missing. If scored is false, which it is for a regression
+	// without a reference, every score in Metrics is missing. Nil profiles are not asked for.
+	// What is added depends on the records alone, so replicas come to the same bytes. After
+	// an error, the monitor forgets t.
 	Tally(ctx context.Context, q predictlog.Query, t *Tally, scored bool) error
 }
 
@@ -130,8 +132,8 @@ func (f *folder) add(b *predictlog.Batch) error {
 	return nil
 }
 
-// bucket returns the position in tallies of the bucket of a time, in microseconds since
-// 1970.
+// bucket returns the position in tallies of the bucket that contains a time in microseconds
+// since 1970.
 func (f *folder) bucket(t int64) (int, error) {
 	k := floorDiv(t, f.width.Microseconds()) - f.first
 	if k < 0 || k >= int64(len(f.tallies)) {
@@ -161,7 +163,7 @@ func (f *folder) check(b *predictlog.Batch) error {
 }
 
 // sort returns the batch with the records of each bucket together, in memory that is used
-// again. It adds to each of f.counts the number of records in that bucket.
+// again. sort adds to each of f.counts the number of records in that bucket.
 func (f *folder) sort(b *predictlog.Batch) *predictlog.Batch {
 	f.order = resize(f.order, b.Len)
 	for i, t := range b.Times {
@@ -182,7 +184,8 @@ func (f *folder) sort(b *predictlog.Batch) *predictlog.Batch {
 	return s
 }
 
-// gather returns the values in the given order, in the memory of into; nothing of nothing.
+// gather returns the values in the given order, in the memory of into. Without values the
+// result is empty.
 func gather[T any](into, values []T, order []int32) []T {
 	into = resize(into, len(values))
 	if len(values) > 0 {
@@ -193,7 +196,7 @@ func gather[T any](into, values []T, order []int32) []T {
 	return into
 }
 
-// resize returns a slice of n elements, whatever they are.
+// resize returns a slice of n elements with any content.
 func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
 // slice returns the records of b from one position to another, without their times. It

@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"math"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 	"github.com/selfheal-ml/selfheal/gate"
 )
 
@@ -25,8 +27,8 @@ var statusHTML string
 //go:embed models.html
 var modelsHTML string
 
-// Handler serves what a person wants to see, and nothing that changes anything. Mount it
-// under any path with http.StripPrefix; its links are relative. It serves
+// Handler serves pages that show the loop and change nothing. Mount the handler under any
+// path with http.StripPrefix; its links are relative. The pages are
 //
 //	GET /                     the status page
 //	GET /status.json          the [Status] behind it
@@ -35,14 +37,15 @@ var modelsHTML string
 //	GET /answers              the drift report of the model's answers in that pass
 //	GET /answers.json         the same as JSON
 //	GET /runs/{id}.json       one of the latest runs
-//	GET /runs/{id}/decision   what the gate decided in it, as a page to read or print
+//	GET /runs/{id}/decision   the gate's decision in that run, as a page to read or print
 //
-// It shows what this process knows. If that is more than ten seconds old a request reads
-// anew before it answers, for a second at most: a store that is down makes the page old,
-// and say so, but never away. It may show what the host's models are fed with: put it
-// behind the host's own authentication. [Handler] serves several loops.
+// The pages show what this process knows. If this knowledge is more than ten seconds old, a
+// request reads the stores anew before it answers, for a second at most: when a store is
+// down, the page says how old it is and still appears. The pages may show inputs of the
+// host's models: put them behind the host's own authentication. [Handler] serves several
+// loops.
 func (l *Loop) Handler() http.Handler {
-	page := template.Must(template.New("status").Funcs(template.FuncMap{
+	status := template.Must(template.New("status").Funcs(template.FuncMap{
 		"when":     when,
 		"percent":  percent,
 		"covered":  func(share float64) string { return percent(coveredPercent(share) / 100) },
@@ -52,63 +55,55 @@ func (l *Loop) Handler() http.Handler {
 		"positive": positive,
 	}).Parse(statusHTML))
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+	handle := func(pattern string, p page) { mux.Handle("GET "+pattern, p.handler(l.cfg.Logger)) }
+	handle("/{$}", func(r *http.Request) (answer, error) {
 		l.view(r.Context())
-		var b bytes.Buffer
-		if err := page.Execute(&b, newStatusPage(l.Status(), l.report() != nil, l.answersReport() != nil, time.Now())); err != nil {
-			l.fail(w, r, err)
-			return
-		}
-		write(w, "text/html; charset=utf-8", b.Bytes())
+		return htmlAnswer(func(w io.Writer) error {
+			return status.Execute(w, newStatusPage(l.Status(), l.report() != nil, l.answersReport() != nil, time.Now()))
+		})
 	})
-	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
+	handle("/status.json", func(r *http.Request) (answer, error) {
 		l.view(r.Context())
-		l.reply(w, r, l.Status())
+		return jsonAnswer(l.Status())
 	})
-	mux.HandleFunc("GET /runs/{file}", func(w http.ResponseWriter, r *http.Request) {
+	handle("/runs/{file}", func(r *http.Request) (answer, error) {
 		id, ok := strings.CutSuffix(r.PathValue("file"), ".json")
 		if !ok {
-			http.NotFound(w, r)
-			return
+			return answer{}, notFound{errors.New("404 page not found")}
 		}
 		l.view(r.Context())
 		run, err := l.find(id)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
+			return answer{}, notFound{err}
 		}
-		l.reply(w, r, run)
+		return jsonAnswer(run)
 	})
-	mux.HandleFunc("GET /runs/{id}/decision", func(w http.ResponseWriter, r *http.Request) {
+	handle("/runs/{id}/decision", func(r *http.Request) (answer, error) {
 		l.view(r.Context())
 		run, err := l.find(r.PathValue("id"))
 		if err == nil && run.Decision == nil {
-			err = fmt.Errorf("healing: %s has no decision, it came as far as %q", run.ID, run.Step)
+			err = fmt.Errorf("healing: %s has no decision: its last step is %q", run.ID, run.Step)
 		}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
+			return answer{}, notFound{err}
 		}
-		var b bytes.Buffer
-		if err := run.Decision.WriteHTML(&b); err != nil {
-			l.fail(w, r, err)
-			return
-		}
-		write(w, "text/html; charset=utf-8", b.Bytes())
+		return htmlAnswer(run.Decision.WriteHTML)
 	})
-	for name, report := range map[string]func() *drift.Report{"drift": l.report, "answers": l.answersReport} {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
-			l.replyReport(w, r, report(), func(report *drift.Report) {
-				var b bytes.Buffer
-				if err := report.WriteHTML(&b); err != nil {
-					l.fail(w, r, err)
-					return
-				}
-				write(w, "text/html; charset=utf-8", b.Bytes())
-			})
+	errNoReport := notFound{errors.New("no drift report yet: this process has not compared anything")}
+	for name, latest := range map[string]func() *drift.Report{"/drift": l.report, "/answers": l.answersReport} {
+		handle(name, func(*http.Request) (answer, error) {
+			report := latest()
+			if report == nil {
+				return answer{}, errNoReport
+			}
+			return htmlAnswer(func(w io.Writer) error { return reportpage.Write(w, report) })
 		})
-		mux.HandleFunc("GET /"+name+".json", func(w http.ResponseWriter, r *http.Request) {
-			l.replyReport(w, r, report(), func(report *drift.Report) { l.reply(w, r, report) })
+		handle(name+".json", func(*http.Request) (answer, error) {
+			report := latest()
+			if report == nil {
+				return answer{}, errNoReport
+			}
+			return jsonAnswer(report)
 		})
 	}
 	return mux
@@ -120,8 +115,8 @@ const (
 	viewWait = time.Second
 )
 
-// view refreshes what the pages show, unless that is fresh or another request is at it. An
-// error is part of the status.
+// view refreshes what the pages show, unless that is fresh or another request refreshes it.
+// An error becomes part of the status.
 func (l *Loop) view(ctx context.Context) {
 	l.mu.Lock()
 	at := l.known.at
@@ -137,12 +132,12 @@ func (l *Loop) view(ctx context.Context) {
 	}
 }
 
-// Handler serves the status of several loops, each about another model: a page that names
-// them all, /status.json with a list of each [Status], and the pages of each, see
-// [Loop.Handler], below models/ and the name of its model. A model without a name, or two
-// with one name, are an error.
+// Handler serves the status of several loops, each about another model: a page that names all
+// models, /status.json with a list of each [Status], and the pages of each [Loop.Handler]
+// below models/ and the name of the model. A model without a name, or two models with one
+// name, are an error.
 func Handler(loops ...*Loop) (http.Handler, error) {
-	page := template.Must(template.New("models").Funcs(template.FuncMap{"when": when, "path": url.PathEscape}).Parse(modelsHTML))
+	models := template.Must(template.New("models").Funcs(template.FuncMap{"when": when, "path": url.PathEscape}).Parse(modelsHTML))
 	mux := http.NewServeMux()
 	var (
 		errs  []error
@@ -179,68 +174,72 @@ func Handler(loops ...*Loop) (http.Handler, error) {
 		}
 		return all
 	}
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		var b bytes.Buffer
-		if err := page.Execute(&b, statuses(r.Context())); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		write(w, "text/html; charset=utf-8", b.Bytes())
-	})
-	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
-		data, err := json.MarshalIndent(statuses(r.Context()), "", "  ")
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		write(w, "application/json", append(data, '\n'))
-	})
+	silent := slog.New(slog.DiscardHandler)
+	mux.Handle("GET /{$}", page(func(r *http.Request) (answer, error) {
+		return htmlAnswer(func(w io.Writer) error { return models.Execute(w, statuses(r.Context())) })
+	}).handler(silent))
+	mux.Handle("GET /status.json", page(func(r *http.Request) (answer, error) {
+		return jsonAnswer(statuses(r.Context()))
+	}).handler(silent))
 	return mux, nil
 }
 
-// report returns the drift report of the latest pass of this process that has one.
+// report returns the drift report of the latest pass of this process that compared rows.
 func (l *Loop) report() *drift.Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lastReport
 }
 
-// answersReport returns the drift report of the answers of that pass.
+// answersReport returns the drift report of the answers in that pass.
 func (l *Loop) answersReport() *drift.Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lastAnswer
 }
 
-// replyReport answers with a report, if there is one.
-func (l *Loop) replyReport(w http.ResponseWriter, r *http.Request, report *drift.Report, answer func(*drift.Report)) {
-	if report == nil {
-		http.Error(w, "no drift report yet: this process has not compared anything", http.StatusNotFound)
-		return
-	}
-	answer(report)
+// answer is the body of a response and its content type.
+type answer struct {
+	contentType string
+	body        []byte
 }
 
-func (l *Loop) reply(w http.ResponseWriter, r *http.Request, v any) {
+func htmlAnswer(write func(io.Writer) error) (answer, error) {
+	var b bytes.Buffer
+	err := write(&b)
+	return answer{"text/html; charset=utf-8", b.Bytes()}, err
+}
+
+func jsonAnswer(v any) (answer, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
-	write(w, "application/json", append(data, '\n'))
+	return answer{"application/json", append(data, '\n')}, err
 }
 
-// fail answers that a page could not be made.
-func (l *Loop) fail(w http.ResponseWriter, r *http.Request, err error) {
-	l.cfg.Logger.ErrorContext(r.Context(), "status", "path", r.URL.Path, "error", err)
-	http.Error(w, err.Error(), http.StatusInternalServerError)
-}
+// notFound is the error of a page that does not exist, or not yet.
+type notFound struct{ error }
 
-func write(w http.ResponseWriter, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Write(body) // the client's loss if it is gone
+// page makes the answer to a request.
+type page func(r *http.Request) (answer, error)
+
+// handler serves the page, and logs why it could not be made.
+func (p page) handler(logger *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, err := p(r)
+		var missing notFound
+		switch {
+		case errors.As(err, &missing):
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		case err != nil:
+			logger.ErrorContext(r.Context(), "status", "path", r.URL.Path, "error", err)
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", a.contentType)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Write(a.body) // an error means that the client is gone
+	})
 }
 
 // statusPage is what the template shows.
@@ -277,7 +276,7 @@ type sparkline struct {
 
 const sparkWidth, sparkHeight = 240, 48
 
-// newSparkline draws values between 0 and top, or their own maximum if top is 0.
+// newSparkline draws values between 0 and top. A top of 0 stands for the largest value.
 func newSparkline(values []float64, top float64) sparkline {
 	if top == 0 {
 		for _, v := range values {
@@ -298,7 +297,7 @@ func newSparkline(values []float64, top float64) sparkline {
 	return s
 }
 
-// outcome sorts steps into the few kinds that are told apart by colour.
+// outcome returns the class of colour of a step.
 func outcome(s Step) string {
 	switch s {
 	case StepConfirmed:
@@ -318,24 +317,20 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// percent prints a share with one decimal, or with as many as tell the share from 0 and
-// from 1: a share that is not all does not read 100 %. A NaN is a dash.
+// percent prints a share with one decimal. A share of almost 0 or almost 1 gets as many
+// decimals, up to 8, as it takes not to read 0 % or 100 %.
 func percent(share float64) string {
-	if math.IsNaN(share) {
-		return "–"
-	}
-	const most = 8
-	decimals := 1
-	for share > 0 && share < 1 && decimals < most {
-		if printed, _ := strconv.ParseFloat(strconv.FormatFloat(100*share, 'f', decimals, 64), 64); printed > 0 && printed < 100 {
-			break
+	write := func(x float64, decimals int) string { return strconv.FormatFloat(100*x, 'f', decimals, 64) + " %" }
+	for decimals := 1; decimals <= 8; decimals++ {
+		text := write(share, decimals)
+		if (share == 0 || text != write(0, decimals)) && (share == 1 || text != write(1, decimals)) {
+			return text
 		}
-		decimals++
 	}
-	return strconv.FormatFloat(100*share, 'f', decimals, 64) + " %"
+	return write(share, 1)
 }
 
-// verdictClass tells the verdicts apart by colour.
+// verdictClass returns the class of colour of a verdict.
 func verdictClass(v gate.Verdict) string {
 	switch v {
 	case gate.Pass:

@@ -22,12 +22,12 @@ const entryFormat = 1
 type entryBody struct {
 	Format int `json:"format"`
 	Run    Run `json:"run"` // without its decision
-	// Decision is that of the run, in the entry of StepJudged.
+	// Decision is the decision of the run, in the entry of StepJudged.
 	Decision json.RawMessage `json:"decision,omitempty"`
 }
 
-// storedDecision is a decision as the journal has it. It is large and seldom looked at, so
-// that it is read when it is first asked for.
+// storedDecision is a decision as the journal stores it. A decision is large and seldom
+// looked at, so it is decoded when it is first asked for.
 type storedDecision struct {
 	data json.RawMessage
 	read func() (*gate.Decision, error)
@@ -43,7 +43,7 @@ func newStoredDecision(data json.RawMessage) *storedDecision {
 	})}
 }
 
-// hash returns what [gate.Decision.Hash] does.
+// hash returns the same as [gate.Decision.Hash].
 func (d *storedDecision) hash() string {
 	sum := sha256.Sum256(d.data)
 	return hex.EncodeToString(sum[:])
@@ -64,24 +64,23 @@ func (r Run) whole() (Run, error) {
 type Entry struct {
 	// Seq numbers the entries upwards from 1 without gaps.
 	Seq uint64
-	// Hash is the SHA-256 of the entry as it is stored. It vouches for all before it.
+	// Hash is the SHA-256 of the stored entry. Hash vouches for all entries before this one.
 	Hash string
-	// Token is the fencing token of the process that wrote it, 0 for an order of a person
-	// and for a loop without a lease.
+	// Token is the fencing token of the process that wrote the entry, 0 for an order of a
+	// person and for a loop without a lease.
 	Token uint64
-	// Run is the run as it was after a step. Its Decision and Budget are only in the entry
-	// of [StepJudged].
+	// Run is the run after a step. Decision and Budget are only in the entry of [StepJudged].
 	Run Run
-	// Repair, if not nil, says that damaged entries before this one do not count. Such an
-	// entry has no Run.
+	// Repair, if not nil, says that damaged entries before this one do not count. An entry
+	// with a Repair has no Run.
 	Repair *registry.Repair
 }
 
-// ReadJournal yields the entries of a journal in order, for audits: it verifies that
-// nothing was changed, removed or inserted, but for the last entries, which nothing
-// vouches for if they are removed. It ends at the first error, which it yields with a zero
-// Entry; a damaged entry is [registry.ErrCorrupt] with its number. Entries that a repair
-// set aside are passed over. It reads the whole journal before it yields.
+// ReadJournal yields the entries of a journal in order, for audits. ReadJournal verifies that
+// no entry was changed, removed or inserted; only the removal of the last entries cannot be
+// seen. The sequence ends at the first error, which comes with a zero Entry; a damaged entry
+// is [registry.ErrCorrupt] with its number. Entries that a repair set aside are passed over.
+// The whole journal is read before the first entry is yielded.
 func ReadJournal(ctx context.Context, journal registry.Log) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		chain, err := registry.NewChain(journal), registry.ErrRewound
@@ -113,9 +112,9 @@ func ReadJournal(ctx context.Context, journal registry.Log) iter.Seq2[Entry, err
 }
 
 // RepairJournal makes a damaged journal usable again: it keeps every entry up to the last
-// that can be verified, and sets the rest aside where it is. Actor and reason say who
-// decided so, and why; they are recorded. A run that was under way goes on from the last
-// step that was kept. A journal that is whole is left alone, and the Repair is zero.
+// that can be verified, and sets the rest aside where it is. The repair records actor and
+// reason. A run that was under way goes on from the last step that was kept. A journal
+// without damage is left alone, and the Repair is zero.
 func RepairJournal(ctx context.Context, journal registry.Log, actor, reason string, now time.Time) (registry.Repair, error) {
 	if err := (Order{Trigger: "repair", Actor: actor, Reason: reason}).check(); err != nil {
 		return registry.Repair{}, err
@@ -136,7 +135,7 @@ func sealEntry(r Run) ([]byte, error) {
 			return nil, err
 		}
 		body.Decision = data
-	} else { // it is in an entry before, and grows
+	} else { // an earlier entry has the budget, which grows
 		r.Budget = nil
 	}
 	r.Decision = nil
@@ -157,7 +156,7 @@ func openEntry(link registry.Link) (Entry, error) {
 	if body.Format != entryFormat {
 		return Entry{}, fmt.Errorf("healing: entry %d has the format %d, want %d: written by a newer version?", link.Seq, body.Format, entryFormat)
 	}
-	body.Run.Decision = nil // it has a place of its own
+	body.Run.Decision = nil // the decision has a field of its own
 	if body.Decision != nil {
 		body.Run.stored = newStoredDecision(body.Decision)
 	}

@@ -14,10 +14,9 @@ import (
 var errLeaseLost = errors.New("healing: another process took the lease")
 
 // leading does work on the run while this process holds the lease, and nothing if another
-// process does: that one is at it. The context of the work ends when the lease is lost, or
-// when the journal says that the run went on elsewhere. A run that is watched needs no
-// lease: looking changes nothing, and what is found is recorded by compare-and-set.
-// The caller holds working.
+// process holds it. The context of the work ends when the lease is lost, or when the journal
+// says that the run went on elsewhere. Watching needs no lease: looking changes nothing, and
+// the outcome is recorded by compare-and-set. The caller holds working.
 func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) error) error {
 	if l.parts.Lease == nil || run.Step == StepWatching {
 		return work(ctx)
@@ -38,7 +37,7 @@ func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) 
 			l.cfg.Logger.WarnContext(ctx, "the lease was not released", "error", err)
 		}
 	}()
-	if f, ok := l.parts.Registry.(registry.Fencer); ok { // before it, a former holder may still be heard
+	if f, ok := l.parts.Registry.(registry.Fencer); ok { // until then a former holder may still be heard
 		if err := f.Fence(ctx, token); err != nil {
 			return fmt.Errorf("healing: registry: %w", err)
 		}
@@ -57,9 +56,9 @@ func (l *Loop) leading(ctx context.Context, run Run, work func(context.Context) 
 	return err
 }
 
-// keepLease renews the lease until ctx ends. It ends the work when the lease is lost, which
-// it also is when it could not be renewed in time, and when an order ended the run in
-// another process.
+// keepLease renews the lease until ctx ends. keepLease ends the work when the lease is lost,
+// when the lease could not be renewed in time, and when an order ended the run in another
+// process.
 func (l *Loop) keepLease(ctx context.Context, cancel context.CancelCauseFunc, token uint64, run Run) {
 	ticker := time.NewTicker(l.cfg.Lease / 3)
 	defer ticker.Stop()
@@ -91,8 +90,8 @@ func (l *Loop) keepLease(ctx context.Context, cancel context.CancelCauseFunc, to
 	}
 }
 
-// beat bounds what keepLease does at once, so that no store that hangs keeps it from the
-// next renewal, or from finding that the lease is over.
+// beat bounds each call that keepLease makes, so that a store that hangs neither delays the
+// next renewal nor hides that the lease is over.
 func (l *Loop) beat(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, l.cfg.Lease/3)
 }

@@ -6,30 +6,31 @@ import (
 	"time"
 )
 
-// Lease lets one process at a time do what is to be done once: train, judge, promote. It
-// saves work; what keeps a process from doing harm that lost its lease without knowing is
-// its token, which journal and registry compare. All methods are safe for concurrent use
-// by goroutines and by the processes that share the lease. The function
+// Lease lets one process at a time do what is to be done once: train, judge, promote. A lease
+// saves work. It is the token, which journal and registry compare, that keeps a process from
+// doing harm when that process lost its lease without knowing. All methods are safe for
+// concurrent use by goroutines and by the processes that share the lease. The function
 // healingtest.RunLease checks these promises.
 type Lease interface {
-	// Acquire takes the lease for holder, who is unique among all processes, until ttl has
-	// passed, and returns a token that is above all tokens before it. It returns 0 if
-	// another holds the lease. A holder that asks again gets a new token. A lease whose ttl
-	// has passed without a Renew may be taken by another.
+	// Acquire takes the lease for holder, a name unique among all processes, until ttl has
+	// passed. Acquire returns a token above all earlier tokens, or 0 if another holder has
+	// the lease. A holder that asks again gets a new token. A lease whose ttl has passed
+	// without a Renew may be taken by another holder.
 	Acquire(ctx context.Context, holder string, ttl time.Duration) (token uint64, err error)
 
-	// Renew makes the lease with this token last for another ttl and reports whether it is
-	// still that of the holder. If it was taken meanwhile, it is not.
+	// Renew makes the lease with this token last for another ttl and reports whether the
+	// holder still has it. If another holder took the lease meanwhile, Renew reports false
+	// and changes nothing.
 	Renew(ctx context.Context, holder string, token uint64, ttl time.Duration) (held bool, err error)
 
-	// Release gives the lease with this token back, so that another need not wait for its
-	// end. To release a lease that is lost is no error and changes nothing.
+	// Release gives the lease with this token back, so that another holder need not wait for
+	// its end. To release a lost lease is no error and changes nothing.
 	Release(ctx context.Context, holder string, token uint64) error
 }
 
 // MemoryLease is a [Lease] among the loops of one process. The zero MemoryLease is free. Its
-// tokens begin at 1 in each process: with a registry or a journal that outlives the process,
-// a loop is refused until its tokens are as high as those before, one attempt a tick.
+// tokens begin at 1 in each process. A registry or a journal that outlives the process
+// therefore refuses a loop until the tokens are as high as before, one attempt a tick.
 type MemoryLease struct {
 	mu     sync.Mutex
 	holder string    // guarded by mu; "" if the lease is free

@@ -17,14 +17,14 @@ import (
 // Loop monitors, retrains, promotes and rolls back one model. All methods are safe for
 // concurrent use, also by several processes with a Loop each on the same parts.
 type Loop struct {
-	// The locks are taken in the order of the fields. Only working and reading are held
-	// while a store is asked; what people look at needs mu alone.
+	// Locks are taken in the order of the fields. Only working and reading are held while a
+	// store is asked. The status pages need mu alone.
 
 	parts     Parts
 	cfg       Config
 	monitor   *Monitor
 	telemetry Telemetry
-	// holder is who this loop is to the lease: unique among all processes.
+	// holder names this loop to the lease, unique among all processes.
 	holder string
 
 	working sync.Mutex // held by whoever does a pass or a step in this process
@@ -36,8 +36,8 @@ type Loop struct {
 	ordered chan struct{}
 	viewing sync.Mutex // held by the request that refreshes what the pages show
 
-	// telling is held from the record of an entry until the hook was told of it, so that
-	// hooks are called one at a time and in the order of the journal.
+	// telling is held from the record of an entry until the hook has returned, so hooks are
+	// called one at a time and in the order of the journal.
 	telling patient
 
 	reading patient         // held while the journal is read or written
@@ -59,13 +59,13 @@ type Loop struct {
 	clock      time.Duration // guarded by mu: how far the clock of that tick was ahead of this machine's
 }
 
-// patient is a lock that is held while a store is asked. Who waits for it may give up: a
-// store that hangs for one caller must not keep another, whose time is limited.
+// patient is a lock that is held while a store is asked. A caller that waits for the lock may
+// give up: a store that hangs for one caller must not keep another whose time is limited.
 type patient chan struct{}
 
 func newPatient() patient { return make(patient, 1) }
 
-// lock returns an error, and has no lock, if ctx ends first.
+// lock returns an error, and does not take the lock, if ctx ends first.
 func (p patient) lock(ctx context.Context) error {
 	select {
 	case p <- struct{}{}:
@@ -77,7 +77,7 @@ func (p patient) lock(ctx context.Context) error {
 
 func (p patient) unlock() { <-p }
 
-// failed says when a step of a run was last tried in vain.
+// failed says which run failed last, and when.
 type failed struct {
 	run string
 	at  time.Time
@@ -89,8 +89,8 @@ type known struct {
 	production *registry.Version // nil for none
 }
 
-// New returns a loop. It reads and starts nothing. Every missing part and every
-// violation of the configuration is reported.
+// New returns a loop. New reads and starts nothing. The error names every missing part and
+// every violation of the configuration.
 func New(parts Parts, cfg Config) (*Loop, error) {
 	var schema *predictlog.Schema
 	if parts.Predictions != nil {
@@ -134,9 +134,9 @@ func New(parts Parts, cfg Config) (*Loop, error) {
 	}, nil
 }
 
-// Run calls [Loop.Tick] at once, at every monitoring interval and when this process was
-// given an order, until ctx is done, and returns nil. A tick that fails is logged and
-// does not end the loop: the next one goes on from the journal.
+// Run calls [Loop.Tick] at once, at every monitoring interval and when this process was given
+// an order, until ctx is done. Run then returns nil. A tick that fails is logged and does not
+// end the loop: the next tick goes on from the journal.
 func (l *Loop) Run(ctx context.Context) error {
 	ticker := time.NewTicker(l.cfg.Monitor.Every)
 	defer ticker.Stop()
@@ -153,10 +153,10 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// Tick does what is due at the time now: a monitor pass, a trigger, and the steps of the
-// open run until it ends or has to wait. It is what a cron job calls, with the present
-// as now. A replay of the past passes the time of the replay. A failure of one part does
-// not keep the others from being tried; all failures are returned, joined.
+// Tick does what is due at the time now: a monitor pass, a trigger, and the steps of the open
+// run until the run ends or has to wait. A cron job calls Tick with the present as now; a
+// replay of the past passes the time of the replay. A failure of one part does not keep the
+// other parts from being tried. The error joins all failures.
 func (l *Loop) Tick(ctx context.Context, now time.Time) error {
 	l.working.Lock()
 	defer l.working.Unlock()
@@ -168,7 +168,7 @@ func (l *Loop) Tick(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// ticked keeps what the status says of a tick.
+// ticked keeps the outcome of a tick for the status.
 func (l *Loop) ticked(now time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,7 +178,7 @@ func (l *Loop) ticked(now time.Time, err error) {
 	}
 }
 
-// heal triggers a run if one is due and advances the open one as far as it goes.
+// heal triggers a run if one is due and advances the open run as far as possible.
 func (l *Loop) heal(ctx context.Context, now time.Time) error {
 	if err := l.triggerIfDue(ctx, now); err != nil {
 		return err
@@ -211,7 +211,7 @@ func (l *Loop) heal(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// step advances the run by a step that an order may interrupt: then the run comes back
+// step advances the run by a step that an order may interrupt. An interrupted run comes back
 // as superseded.
 func (l *Loop) step(ctx context.Context, run Run, now time.Time) (Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -232,11 +232,11 @@ func (l *Loop) step(ctx context.Context, run Run, now time.Time) (Run, error) {
 // errInterrupted ends the context of a step whose run was superseded.
 var errInterrupted = errors.New("healing: interrupted by an order")
 
-// Advance does one step of the run with this ID, at the time now, and returns the run as
-// the journal has it then. A run that waits, or that has ended, is returned as it is, and
-// so is one that another process is at work on or advanced, or an order ended, meanwhile.
-// An error means that the step was not done and may be tried again. It is what a workflow
-// engine calls.
+// Advance does one step of the run with this ID, at the time now, and returns the run as the
+// journal has it then. A run that waits or has ended is returned unchanged. If meanwhile
+// another process works on the run or advanced it, or an order ended it, the run of the
+// journal is returned. An error means that the step was not done and may be tried again. A
+// workflow engine calls Advance.
 func (l *Loop) Advance(ctx context.Context, runID string, now time.Time) (Run, error) {
 	l.working.Lock()
 	defer l.working.Unlock()
@@ -264,8 +264,9 @@ func (l *Loop) find(runID string) (Run, error) {
 	return Run{}, fmt.Errorf("healing: no run %q among the latest %d", runID, len(l.state.runs))
 }
 
-// record appends the run to the journal, with the token of the lease or 0, if that is
-// still valid in view of all entries before it, calls tell, and reports whether it did.
+// record appends the run to the journal, with the token of the lease or 0, if the run is
+// still valid in view of all entries before it. If record did so, it calls tell and returns
+// true.
 func (l *Loop) record(ctx context.Context, token uint64, run Run, valid func(*state) bool, tell func()) (bool, error) {
 	body, err := sealEntry(run)
 	if err != nil {
@@ -282,7 +283,7 @@ func (l *Loop) record(ctx context.Context, token uint64, run Run, valid func(*st
 	return recorded, err
 }
 
-// append appends a body at the end of the journal, while it is valid there.
+// append appends a body at the end of the journal as long as the body is valid there.
 func (l *Loop) append(ctx context.Context, token uint64, body []byte, valid func(*state) bool) (bool, error) {
 	if err := l.reading.lock(ctx); err != nil {
 		return false, err
@@ -309,7 +310,7 @@ func (l *Loop) append(ctx context.Context, token uint64, body []byte, valid func
 	}
 }
 
-// fold takes in an entry of the journal.
+// fold adds an entry of the journal to the state.
 func (l *Loop) fold(link registry.Link) error {
 	e, err := openEntry(link)
 	if err != nil {
@@ -321,8 +322,8 @@ func (l *Loop) fold(link registry.Link) error {
 	return nil
 }
 
-// recordStep records that next follows run and returns it, or the run as it is now if
-// another process advanced it, or an order ended it, meanwhile.
+// recordStep records that next follows run and returns next. If another process advanced the
+// run, or an order ended it, recordStep returns the run of the journal.
 func (l *Loop) recordStep(ctx context.Context, run, next Run) (Run, error) {
 	recorded, err := l.record(ctx, l.token, next, func(s *state) bool {
 		last := s.last()
@@ -344,9 +345,9 @@ func (l *Loop) stepDone(ctx context.Context, r Run) {
 	}
 }
 
-// start records a new run in view of the latest one, which it supersedes if that is open.
-// It reports false if there is a later one by now, or if the order may not end the open
-// one any more.
+// start records a new run in view of the latest run, which the new run supersedes if the
+// latest is open. start reports false if there is a later run by now, or if the order may not
+// end the open run any more.
 func (l *Loop) start(ctx context.Context, o Order, latest Run, now time.Time) (Run, bool, error) {
 	l.mu.Lock()
 	seq := l.state.seq + 1
@@ -372,9 +373,9 @@ func (l *Loop) start(ctx context.Context, o Order, latest Run, now time.Time) (R
 	return run, recorded, err
 }
 
-// newRunID returns an ID that is unique: it is the idempotency key of what the run does
-// in the registry, which may outlive the journal, so the number of an entry is not
-// enough. The number is for people; it is about where the run begins in the journal.
+// newRunID returns a unique ID. The ID is the idempotency key of what the run does in the
+// registry, which may outlive the journal, so the number of an entry is not enough. The
+// number is for people: about where the run begins in the journal.
 func newRunID(seq uint64) string {
 	var entropy [4]byte
 	rand.Read(entropy[:]) // never fails
@@ -393,8 +394,7 @@ func (l *Loop) openRun(ctx context.Context) (Run, bool, error) {
 	return run, ok, err
 }
 
-// latestRun returns the open run or, if there is none, the last that ended; the zero Run if
-// there was none.
+// latestRun returns the open run, else the last run that ended, else the zero Run.
 func (l *Loop) latestRun(ctx context.Context) (Run, error) {
 	if err := l.catchUp(ctx); err != nil {
 		return Run{}, err
@@ -413,7 +413,7 @@ func (l *Loop) catchUp(ctx context.Context) error {
 	return l.catchUpLocked(ctx)
 }
 
-// catchUpLocked is catchUp for who holds reading.
+// catchUpLocked is catchUp for a caller that holds reading.
 func (l *Loop) catchUpLocked(ctx context.Context) error {
 	err := l.chain.CatchUp(ctx, l.fold)
 	for errors.Is(err, registry.ErrRewound) { // a repair set aside what was folded
@@ -439,7 +439,7 @@ func (l *Loop) catchUpLocked(ctx context.Context) error {
 	return err
 }
 
-// look asks the registry what is in production, for those who look at the status.
+// look asks the registry for the version in production, which the status shows.
 func (l *Loop) look(ctx context.Context) error {
 	k := known{at: time.Now().UTC()}
 	v, err := registry.InProduction(ctx, l.parts.Registry)

@@ -13,44 +13,46 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Pass is what one look of the monitor found.
+// Pass is the outcome of one look of the monitor.
 type Pass struct {
-	// Time is when the look was made, Window the time of the predictions looked at.
+	// Time is when the look was made. Window is the time of the predictions that were
+	// counted.
 	Time   time.Time   `json:"time"`
 	Window gate.Window `json:"window"`
-	// Version was in production at that time; "" if none was.
+	// Version is the version in production at that time; "" for none.
 	Version string `json:"version,omitempty"`
-	// Samples counts the predictions of the version in the window, Violations those of them
-	// that broke a rule of the schema. While no version is in production, all predictions
-	// are counted.
+	// Samples counts the predictions of the version in the window. Violations counts those
+	// among them that broke a rule of the schema. Without a version in production, all
+	// predictions are counted.
 	Samples    int `json:"samples"`
 	Violations int `json:"violations"`
-	// Unmonitored are the columns that the reference of the version does not have, because
-	// they came later.
+	// Unmonitored are the columns of the schema that the reference of the version lacks,
+	// because they were added later.
 	Unmonitored []string `json:"unmonitored,omitempty"`
-	// Skipped says why nothing was compared, "" if it was.
+	// Skipped says why nothing was compared, "" after a comparison.
 	Skipped string `json:"skipped,omitempty"`
-	// Damaged says what could not be read of the telemetry, with its place. It was counted
+	// Damaged names the places of telemetry that could not be read. What was there is counted
 	// again from the predictions, as far as this process has them.
 	Damaged []string `json:"damaged,omitempty"`
 	// Proxy describes the answers, without labels; nil if there are too few predictions, no
 	// version, or nothing in the window was answered.
-	Proxy *drift.Proxy `json:"proxy,omitempty"`
-	// Drift is the outcome of the comparison of the rows with the reference, in short.
+	Proxy *proxy.Metrics `json:"proxy,omitempty"`
+	// Drift is the comparison of the rows with the reference, in short.
 	Drift *PassDrift `json:"drift,omitempty"`
-	// Answers is the outcome of the comparison of the answers with those of the version on
-	// rows it was not trained on, see [AnswersOf]; nil without a reference of these. It is
-	// shown apart and triggers nothing: a model that is fed other rows gives other answers,
-	// so counting both would count one cause twice. Answers that drift while the rows do not
-	// point at the service or the model.
+	// Answers is the comparison of the answers with the answers of the version to rows that
+	// it was not trained on, see [AnswersOf]; nil without such a reference. Answers is shown
+	// and triggers nothing: a model that gets other rows gives other answers, so counting
+	// both would count one cause twice. Answers that drift while the rows do not point at the
+	// service or the model.
 	Answers *PassDrift `json:"answers,omitempty"`
-	// Report and AnswersReport are the outcomes in full, some tens of kilobytes. They are
-	// not kept.
+	// Report and AnswersReport are the comparisons in full, some tens of kilobytes. They are
+	// not stored.
 	Report        *drift.Report `json:"-"`
 	AnswersReport *drift.Report `json:"-"`
 }
@@ -58,7 +60,7 @@ type Pass struct {
 // PassDrift is a drift report in short.
 type PassDrift struct {
 	Verdict drift.Verdict `json:"verdict"`
-	// Share is the share of drifted columns among those that could be judged.
+	// Share is the share of drifted columns among the columns that could be judged.
 	Share float64 `json:"share"`
 	// Columns are the names of the drifted columns.
 	Columns []string `json:"columns,omitempty"`
@@ -66,10 +68,10 @@ type PassDrift struct {
 	Summary string `json:"summary"`
 }
 
-// Drifted reports whether the pass found the data set drifted.
+// Drifted reports whether the rows of the pass have drifted.
 func (p Pass) Drifted() bool { return p.Drift != nil && p.Drift.Verdict == drift.Drifted }
 
-// Verdict says in words what the pass found.
+// Verdict is the outcome of the pass in words.
 func (p Pass) Verdict() string {
 	if p.Drift == nil {
 		return "skipped: " + p.Skipped
@@ -82,40 +84,40 @@ func (p Pass) Verdict() string {
 
 // MonitorParts are what a [Monitor] works with. Predictions and Registry are required.
 type MonitorParts struct {
-	// Predictions are the records of what was answered; their Version is the ID that the
-	// registry gave the version. A store that is a [Profiler] or a
-	// [predictlog.ColumnScanner] is asked as such.
+	// Predictions are the records of what was answered. The Version of a record is the ID
+	// that the registry gave to the version. A store that is a [Profiler] or a
+	// [predictlog.ColumnScanner] is used as such.
 	Predictions predictlog.Store
-	// Model, if not empty, and Tag, if its name is not, select the predictions that the
-	// monitor is about.
+	// Model, if not empty, and Tag, if its name is not empty, select the predictions of the
+	// monitor.
 	Model string
 	Tag   predictlog.Tag
 	// Registry says which version is in production.
 	Registry registry.Registry
-	// Telemetry keeps what was counted. Nil is a [MemoryTelemetry] of the monitor's own:
-	// then a process that starts counts the whole window anew.
+	// Telemetry keeps the counts. Nil is a [MemoryTelemetry] of the monitor's own: a process
+	// that starts then counts the whole window anew.
 	Telemetry Telemetry
-	// Reference and Answers are what rows and answers are compared with while a version is
-	// in production that carries no [ReferenceDocument], or no [AnswersDocument]. Without
-	// the one nothing is compared, without the other answers are not.
+	// Reference is what rows are compared with while the version in production carries no
+	// [ReferenceDocument]. Answers is what answers are compared with while it carries no
+	// [AnswersDocument]. Nil means that there is no such comparison.
 	Reference, Answers *drift.Reference
 }
 
-// Monitor compares live traffic with the reference of the version in production. It is
-// what [Loop] uses; a job that only monitors may use it alone. It is safe for concurrent
+// Monitor compares live traffic with the reference of the version in production. [Loop] uses
+// a Monitor; a job that only monitors may use one alone. A Monitor is safe for concurrent
 // use; passes wait for each other.
 //
 // The monitor counts the predictions of the version in production, and of no other, in
-// buckets of time, and keeps each in its telemetry. A prediction is read a few times,
-// however often the monitor looks: with every pass until its bucket is over, then once,
-// and again when it has been over for a thirty-sixth, a sixth and the whole of
-// MonitorConfig.Lateness, for records that came late: the latter two for twelve buckets at
-// once, when the last of these is old enough. A window is the sum of its buckets, so a pass
-// costs the same whatever the traffic. After a restart only what is not yet kept is read.
+// buckets of time, and keeps each bucket in its telemetry. The records of a bucket are read
+// with every pass until the bucket is over, then once, and three more times for records that
+// came late: a thirty-sixth, a sixth and the whole of MonitorConfig.Lateness after the end of
+// the bucket. The latter two readings take twelve buckets at once, when the last of the
+// twelve is old enough. A window is the sum of its buckets, so a pass costs the same whatever
+// the traffic. After a restart only buckets that are not yet kept are read.
 //
-// Equal records give equal passes, whichever process counted them: processes that share
-// the store of predictions and the telemetry take turns, and those that have a log each
-// add theirs, see MonitorConfig.Replica.
+// Equal records give equal passes, whichever process counted them. Processes that share the
+// predictions and the telemetry take turns. Processes with a log each add their counts, see
+// MonitorConfig.Replica.
 type Monitor struct {
 	parts MonitorParts
 	about subject
@@ -126,8 +128,8 @@ type Monitor struct {
 	codec   bucketCodec // guarded by mu
 }
 
-// NewMonitor returns a monitor of what the registry has in production. Every violation of
-// the configuration is reported.
+// NewMonitor returns a monitor of the version that the registry has in production. The error
+// names every violation of the configuration.
 func NewMonitor(parts MonitorParts, cfg MonitorConfig) (*Monitor, error) {
 	if parts.Predictions == nil || parts.Registry == nil {
 		return nil, errors.New("healing: monitor: nil predictions store or registry")
@@ -136,7 +138,7 @@ func NewMonitor(parts MonitorParts, cfg MonitorConfig) (*Monitor, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("healing: invalid MonitorConfig: %w", err)
 	}
-	// So that a mistake in the configuration is found now.
+	// A mistake in the configuration is found now.
 	_, wrong := newAgainst(parts.Reference, cfg.Drift)
 	_, wrongAnswers := newAgainst(parts.Answers, answersConfig(cfg.Drift))
 	if err := errors.Join(wrong, wrongAnswers); err != nil {
@@ -148,8 +150,8 @@ func NewMonitor(parts MonitorParts, cfg MonitorConfig) (*Monitor, error) {
 	return &Monitor{parts: parts, about: subject{parts.Model, parts.Tag}, cfg: cfg}, nil
 }
 
-// answersConfig returns the configuration for answers: settings of single columns are for
-// those of the rows.
+// answersConfig returns the configuration for answers. The settings of single columns are
+// about columns of the rows.
 func answersConfig(cfg drift.Config) drift.Config {
 	cfg.Columns = nil
 	return cfg
@@ -169,9 +171,9 @@ func (c MonitorConfig) validate() error {
 	return errors.Join(errs...)
 }
 
-// Pass looks at the window that ends at now and begins with the bucket in which it is as
-// long as configured. An error means that nothing could be said, because a store or the
-// registry failed; too few predictions are not an error but a pass that was skipped.
+// Pass looks at the window that ends at now and begins with a whole bucket. An error means
+// that a store or the registry failed. Too few predictions are not an error: the pass is
+// skipped.
 func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -199,8 +201,9 @@ func (m *Monitor) Pass(ctx context.Context, now time.Time) (Pass, error) {
 	return p, nil
 }
 
-// Fold counts what a Pass at now would count, keeps it, and compares nothing. A replica
-// with a log of its own that leaves passes to others calls it as often as they pass.
+// Fold counts what a Pass at now would count, keeps the counts, and compares nothing. A
+// replica that has a log of its own and leaves passes to others calls Fold as often as they
+// pass.
 func (m *Monitor) Fold(ctx context.Context, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,8 +217,8 @@ func (m *Monitor) Fold(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// production returns the view of the version in production, or of all predictions if none
-// is.
+// production returns the view of the version in production, without such a version the view
+// of all predictions.
 func (m *Monitor) production(ctx context.Context) (*view, error) {
 	version, err := registry.InProduction(ctx, m.parts.Registry)
 	if err != nil && !errors.Is(err, registry.ErrNoProduction) {
@@ -224,11 +227,11 @@ func (m *Monitor) production(ctx context.Context) (*view, error) {
 	return m.viewOf(ctx, version)
 }
 
-// compare fills in what the pass says of the sum of the window.
+// compare fills in the part of the pass that depends on the sum of the window.
 func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
 	switch {
 	case sum.Rows < m.cfg.MinSamples:
-		of := "" // whose: predictions that name another model or version, or none, are not counted
+		of := "" // predictions that name another model or version, or none, are not counted
 		if m.parts.Model != "" {
 			of += " of " + m.parts.Model
 		}
@@ -246,11 +249,11 @@ func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
 		if err != nil {
 			return err
 		}
-		proxy, err := drift.ProxyProfiles(buckets, v.metrics.columns)
+		measured, err := proxy.MeasureProfiles(buckets, v.metrics.columns)
 		if err != nil {
 			return err
 		}
-		p.Proxy = &proxy
+		p.Proxy = &measured
 		if p.Answers, p.AnswersReport, err = v.answers.detect(sum.Answers, "answers of version "+v.version, p.Window); err != nil {
 			return err
 		}
@@ -263,7 +266,7 @@ func (m *Monitor) compare(p *Pass, v *view, s span, sum Tally) (err error) {
 	return err
 }
 
-// detect compares the profile with the reference; of a nil against it returns nil.
+// detect compares the profile with the reference. A nil against has no outcome.
 func (a *against) detect(profile *drift.Profile, label string, w gate.Window) (*PassDrift, *drift.Report, error) {
 	if a == nil {
 		return nil, nil, nil
@@ -281,16 +284,15 @@ func (a *against) detect(profile *drift.Profile, label string, w gate.Window) (*
 	}, report, nil
 }
 
-// Buckets yields what is kept of the buckets of a version, of the one in production if
-// version is empty, that begin in from <= time < to, in order; a zero bound is no bound.
-// It is what detectors of a stream of batches take: they go by those that are Complete,
-// which do not overlap and do not change. Buckets that were counted on other references
-// than the version has now are left out.
+// Buckets yields the kept buckets of a version, in order. An empty version is the version in
+// production. The buckets begin in from <= time < to; a zero bound is no bound. Detectors of
+// a stream of batches take the buckets that are Complete: these do not overlap and do not
+// change. Buckets that were counted on other references than the version has now are left
+// out.
 //
-// It reads what this and other processes have kept so far, and counts nothing. The profiles
-// are the consumer's own. A bucket that is damaged is yielded with its From, as far as that
-// is known, and an error that is [ErrDamaged], and the sequence goes on; it ends at any
-// other error.
+// Buckets reads what this and other processes have kept, and counts nothing. The profiles are
+// the consumer's own. A damaged bucket comes with its From, as far as that is known, and an
+// error that is [ErrDamaged], and the sequence goes on. The sequence ends at any other error.
 func (m *Monitor) Buckets(ctx context.Context, version string, from, to time.Time) iter.Seq2[Bucket, error] {
 	return func(yield func(Bucket, error) bool) {
 		if err := m.eachBucket(ctx, version, from, to, yield); err != nil {

@@ -62,7 +62,7 @@ func answersOf(t testing.TB) []byte {
 	w := newWorld(t)
 	var outputs []predictlog.Output
 	for _, row := range w.rows(2000) {
-		outputs = append(outputs, threshold{}.output(row))
+		outputs = append(outputs, threshold{}.Output(row))
 	}
 	document, err := healing.AnswersOf(w.parts.Predictions.Schema(), outputs)
 	require.NoError(t, err)

@@ -12,43 +12,43 @@ import (
 // ErrBusy means that a run is under way which an order may not interrupt.
 var ErrBusy = errors.New("healing: a run is under way")
 
-// Retrain starts a run that trains a shadow and lets the gate judge it. It takes the place
-// of the watch over an earlier promotion, which goes on if nothing is promoted; while any
-// other run is under way it fails with [ErrBusy].
+// Retrain starts a run that trains a shadow and lets the gate judge it. The run takes the
+// place of the watch over an earlier promotion; the watch goes on if nothing is promoted.
+// While any other run is under way Retrain fails with [ErrBusy].
 //
-// Retrain, Promote and Rollback record who ordered what, and why: actor and reason are
-// not empty, and UTF-8 without NUL. An order that makes no sense as things are is refused
-// and changes nothing. Others are carried out by the next Tick or Advance; [Loop.Run] of
-// this process starts at once.
+// Retrain, Promote and Rollback record the actor and the reason of the order, which are UTF-8
+// without NUL and not empty. An order that makes no sense at present is refused and changes
+// nothing. The next Tick or Advance carries an accepted order out; [Loop.Run] of this process
+// starts at once.
 func (l *Loop) Retrain(ctx context.Context, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerManual, Actor: actor, Reason: reason}, now)
 }
 
-// Promote starts a run that puts a version into production past the gate. It is watched,
-// and rolled back on proven harm, as any other promotion. It ends whatever run is under
-// way, unless that is changing production at this moment: then it fails with [ErrBusy].
-// A watch that it ended goes on if the promotion cannot be carried out.
+// Promote starts a run that puts a version into production past the gate. The version is
+// watched, and rolled back on proven harm, as after any other promotion. Promote ends the run
+// that is under way, and fails with [ErrBusy] if that run is changing production at this
+// moment. A watch that Promote ended goes on if the promotion cannot be carried out.
 //
-// A version that does not exist is [registry.ErrNotFound]; one that is quarantined, or in
-// production already, is [registry.ErrIllegal].
+// A version that does not exist is [registry.ErrNotFound]. A version that is quarantined, or
+// in production already, is [registry.ErrIllegal].
 func (l *Loop) Promote(ctx context.Context, version, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerOverride, Actor: actor, Reason: reason, Version: version}, now)
 }
 
-// Rollback starts a run that quarantines the version, which is in production, and puts
-// back what was there before it. It ends whatever run is under way, as Promote does.
+// Rollback starts a run that quarantines the version in production and puts its predecessor
+// back. Rollback ends the run that is under way, as Promote does.
 //
-// If the version is not in production, because somebody or a watch was quicker, that is
-// [registry.ErrConflict]; if there is nothing to go back to, [registry.ErrNotFound].
+// If the version is not in production, because a person or a watch was quicker, Rollback
+// fails with [registry.ErrConflict]. If there is nothing to go back to, Rollback fails with
+// [registry.ErrNotFound].
 //
-// If the journal is damaged, Rollback does it at once, and the run that it returns is not
-// in the journal; the registry's history has it.
+// If the journal is damaged, Rollback rolls back at once. The run that it returns is then
+// only in the history of the registry, not in the journal.
 func (l *Loop) Rollback(ctx context.Context, version, actor, reason string, now time.Time) (Run, error) {
 	return l.order(ctx, Order{Trigger: TriggerRecall, Actor: actor, Reason: reason, Version: version}, now)
 }
 
-// order starts a run in the place of the open one, if there is one that the order may
-// end.
+// order starts a run in the place of the open run, if the order may end that run.
 func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 	if err := o.check(); err != nil {
 		return Run{}, err
@@ -87,8 +87,8 @@ func (l *Loop) order(ctx context.Context, o Order, now time.Time) (Run, error) {
 	}
 }
 
-// check returns what is wrong with who ordered it and why. The registry will be told, and
-// must not refuse it when the order is in the journal.
+// check returns why the actor or the reason is not valid. The registry will be given both,
+// and must not refuse them once the order is in the journal.
 func (o Order) check() error {
 	if o.Actor == "" || o.Reason == "" {
 		return fmt.Errorf("healing: %s: an order names its actor and its reason, got actor %q and reason %q", o.Trigger, o.Actor, o.Reason)
@@ -99,8 +99,9 @@ func (o Order) check() error {
 	return nil
 }
 
-// checkSense returns why the order cannot be carried out as the registry is now. It is
-// asked before the order takes the place of a run, and again when it is carried out.
+// checkSense returns why the order cannot be carried out in the present state of the
+// registry. It is called before the order takes the place of a run, and again before the
+// order is carried out.
 func (l *Loop) checkSense(ctx context.Context, o Order) error {
 	switch o.Trigger {
 	case TriggerOverride:
@@ -120,8 +121,8 @@ func (l *Loop) checkSense(ctx context.Context, o Order) error {
 	return nil
 }
 
-// recallable returns the version, which is to be in production, and the ID of the latest
-// one that was there before and may be again.
+// recallable returns the version, which must be in production, and the ID of the version that
+// a rollback puts back.
 func (l *Loop) recallable(ctx context.Context, version string) (_ registry.Version, predecessor string, err error) {
 	incumbent, err := registry.InProduction(ctx, l.parts.Registry)
 	if err != nil {
@@ -137,9 +138,8 @@ func (l *Loop) recallable(ctx context.Context, version string) (_ registry.Versi
 	return incumbent, v.ID, nil
 }
 
-// recallNow rolls back at once, past a journal that is damaged: what a person orders in an
-// emergency must not wait for a repair. The registry records who did it, and why; the
-// journal knows nothing of it.
+// recallNow rolls back at once, past a damaged journal: an order in an emergency must not
+// wait for a repair. The registry records the actor and the reason; the journal has no entry.
 func (l *Loop) recallNow(ctx context.Context, o Order, now time.Time, damage error) (Run, error) {
 	incumbent, predecessor, err := l.recallable(ctx, o.Version)
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *Loop) recallNow(ctx context.Context, o Order, now time.Time, damage err
 }
 
 // supersedes reports whether the order may end the run. A change of production that was
-// announced is always carried out first, so that nobody has to guess whether it was.
+// announced is always carried out first, so nobody has to guess whether it happened.
 func (o Order) supersedes(run Run) bool {
 	switch run.Step {
 	case StepPromoting, StepRollingBack:

@@ -12,18 +12,18 @@ import (
 // keepPasses is how many passes are kept at hand: two days of one every 5 minutes.
 const keepPasses = 600
 
-// passes holds the latest passes of all processes, as far as they are known, in order of
-// time. It is guarded by Loop.mu.
+// passes holds the latest passes of all processes that this process knows, in order of time.
+// Loop.mu guards it.
 type passes struct {
 	list []Pass
-	// read is the time of the latest pass when the telemetry was last read: what others made
-	// since is not known.
+	// read is the time of the latest known pass when the telemetry was last read. Later
+	// passes of other processes are not known.
 	read time.Time
 	// damage says which stored passes cannot be read, "" if all can.
 	damage string
 }
 
-// add takes a pass in. It takes the place of one in the same slot.
+// add adds a pass, in the place of a pass in the same slot.
 func (p *passes) add(pass Pass, slot func(time.Time) time.Time) {
 	i, found := slices.BinarySearchFunc(p.list, slot(pass.Time), func(q Pass, t time.Time) int { return slot(q.Time).Compare(t) })
 	if found {
@@ -33,7 +33,7 @@ func (p *passes) add(pass Pass, slot func(time.Time) time.Time) {
 	p.list = keepLast(slices.Insert(p.list, i, pass), keepPasses)
 }
 
-// cut drops the passes after a time: whoever made them had a clock that was wrong.
+// cut drops the passes after a time: the clock that wrote them was wrong.
 func (p *passes) cut(after time.Time) {
 	p.list = slices.DeleteFunc(p.list, func(q Pass) bool { return q.Time.After(after) })
 }
@@ -52,8 +52,8 @@ func (p *passes) last() Pass {
 	return Pass{}
 }
 
-// drifted counts the latest passes in a row that reported drift, after a time, and
-// returns the last of them. Passes that were skipped do not count and do not end the row.
+// drifted counts the latest passes in a row, after a time, that reported drift, and returns
+// the last of these. Skipped passes do not count and do not end the row.
 func (p *passes) drifted(after time.Time) (n int, last Pass) {
 	for _, pass := range slices.Backward(p.list) {
 		switch {
@@ -70,12 +70,12 @@ func (p *passes) drifted(after time.Time) (n int, last Pass) {
 	return n, last
 }
 
-// slot returns the beginning of the interval between two passes that a time lies in. At
-// most one pass of a slot is kept, whichever process made it.
+// slot returns the beginning of the monitoring interval that contains a time. At most one
+// pass of a slot is kept, whichever process made it.
 func (l *Loop) slot(t time.Time) time.Time { return t.UTC().Truncate(l.cfg.Monitor.Every) }
 
-// readPasses reads the passes that this process does not know, up to a time, which is
-// zero for all. Passes after it are dropped: a clock was wrong.
+// readPasses reads the passes that this process does not know, up to a time, or all if the
+// time is zero. Later passes are dropped: a clock was wrong.
 func (l *Loop) readPasses(ctx context.Context, to time.Time) error {
 	now := to
 	l.mu.Lock()
@@ -112,8 +112,8 @@ func (l *Loop) Pass(ctx context.Context, now time.Time) (Pass, error) {
 	return l.pass(ctx, now)
 }
 
-// passIfDue does a pass unless there is one in the slot of now. A process that cannot
-// read the passes of others goes by its own.
+// passIfDue does a pass unless there is one in the slot of now. A process that cannot read
+// the passes of others decides by its own.
 func (l *Loop) passIfDue(ctx context.Context, now time.Time) error {
 	errRead := l.readPasses(ctx, now)
 	l.mu.Lock()
@@ -136,7 +136,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 		err = fmt.Errorf("healing: telemetry: %w", err)
 	}
 	err = errors.Join(err, l.observe(ctx, l.slot(now), p))
-	l.telling <- struct{}{} // also if ctx is over: it was found
+	l.telling <- struct{}{} // also if ctx is over: the pass is done
 	defer l.telling.unlock()
 	l.mu.Lock()
 	l.passes.add(p, l.slot)
@@ -154,7 +154,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) (Pass, error) {
 // passSeries is the series of the passes of a model.
 func passSeries(about subject) string { return about.series("passes") }
 
-// putPass keeps a pass as that of a slot.
+// putPass stores a pass as the pass of a slot.
 func putPass(ctx context.Context, t Telemetry, about subject, slot time.Time, p Pass) error {
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -163,7 +163,7 @@ func putPass(ctx context.Context, t Telemetry, about subject, slot time.Time, p 
 	return t.Put(ctx, Point{Series: passSeries(about), Time: slot, Data: data})
 }
 
-// latestPasses returns the passes that q selects, in order, and what is wrong with those
+// latestPasses returns the passes that q selects, in order, and an error about the passes
 // that cannot be read.
 func latestPasses(ctx context.Context, t Telemetry, q PointQuery) (found []Pass, damaged, err error) {
 	for point, err := range t.Scan(ctx, q) {

@@ -9,16 +9,17 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// ReferenceDocument is the name of the document that holds a version's reference: the
-// JSON of a [drift.Reference]. Versions that a run trained have one; for a version that
-// the host registers by itself, [ReferenceOf] makes it.
+// ReferenceDocument is the name of the document with the reference of a version: the JSON of
+// a [drift.Reference]. Versions that a run trained have the document. For a version that the
+// host registers by itself, [ReferenceOf] makes it.
 const ReferenceDocument = "reference.json"
 
-// ReferenceOf freezes rows of the schema, those that a version was trained on or any that
-// show what it is made for, as the document that the monitor compares live rows with. A
-// host that registers a version by itself puts it under [ReferenceDocument] into the
-// documents of the [registry.Draft], or attaches it later; without it, nothing is compared
-// while that version is in production. No rows, or a row that does not follow the schema, is an error.
+// ReferenceOf freezes rows of the schema as the document with which the monitor compares live
+// rows. The rows are those on which a version was trained, or any others that show what the
+// version is made for. A host that registers a version by itself puts the document under
+// [ReferenceDocument] into the documents of the [registry.Draft], or attaches it later.
+// Without the document, nothing is compared while that version is in production. No rows, or
+// a row that does not follow the schema, is an error.
 func ReferenceOf(schema *predictlog.Schema, rows []predictlog.Row) ([]byte, error) {
 	if schema == nil {
 		return nil, errors.New("healing: reference: nil schema")
@@ -52,7 +53,7 @@ func follows(row predictlog.Row, schema *predictlog.Schema) error {
 	return nil
 }
 
-// referenceOf freezes the rows of a store, which follow its schema.
+// referenceOf freezes rows of a store, which follow the schema.
 func referenceOf(data labels.Dataset) ([]byte, error) {
 	f := newFrame(data.Schema)
 	for _, e := range data.Examples {
@@ -61,7 +62,7 @@ func referenceOf(data labels.Dataset) ([]byte, error) {
 	return f.document()
 }
 
-// document freezes what was added to the frame.
+// document freezes the rows of the frame.
 func (f *frame) document() ([]byte, error) {
 	reference, err := f.reference()
 	if err != nil {

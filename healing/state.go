@@ -9,23 +9,23 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/budget"
 )
 
-// keepRuns is how many runs are kept at hand; the rest stay in the journal.
+// keepRuns is the number of runs in memory; earlier runs are in the journal only.
 const keepRuns = 100
 
-// state is what the journal says, folded.
+// state is the folded journal.
 type state struct {
 	seq  uint64 // of the last entry
 	runs []Run  // in the order in which they began, but the open one last; the latest keepRuns
-	// suspended is the run whose watch an order ended and which goes on if production
-	// does not change; nil for none.
+	// suspended is the run whose watch was ended by an order and goes on if production does
+	// not change; nil for none.
 	suspended *Run
-	// settled is when the last run ended or changed production: what the monitor saw before
-	// does not trigger the next run.
+	// settled is when the last run ended or changed production. Earlier findings of the
+	// monitor do not trigger the next run.
 	settled time.Time
-	// quarantined holds the fingerprints of training data whose model did harm, and the
-	// run that found out.
+	// quarantined holds the fingerprints of training data whose model did harm, and for each
+	// the run that proved it.
 	quarantined map[string]string
-	// decisions is the chain of all decisions, charges what they took from the budget.
+	// decisions is the chain of all decisions, charges their charges to the budget.
 	decisions audit.Chain
 	charges   []budget.Charge
 }
@@ -64,14 +64,14 @@ func (s *state) foldRun(r Run) {
 		s.quarantined[r.Dataset] = r.ID
 	}
 	switch {
-	case !r.Promoted.IsZero() || r.Step == StepRolledBack: // production is another
+	case !r.Promoted.IsZero() || r.Step == StepRolledBack: // production has changed
 		s.suspended = nil
 	case r.Step.Ended() && s.suspended != nil:
 		s.resume()
 	}
 }
 
-// supersede ends the run in whose place r begins.
+// supersede ends the run that r supersedes.
 func (s *state) supersede(r Run) {
 	open, ok := s.open()
 	if !ok || open.ID != r.Supersedes {
@@ -107,7 +107,7 @@ func (s *state) last() Run {
 	return Run{}
 }
 
-// find returns the run with this ID, if it is kept at hand.
+// find returns the run with this ID, if the run is in memory.
 func (s *state) find(id string) (Run, bool) {
 	for _, r := range slices.Backward(s.runs) {
 		if r.ID == id {
@@ -117,7 +117,7 @@ func (s *state) find(id string) (Run, bool) {
 	return Run{}, false
 }
 
-// keepLast drops the oldest elements once there are twice as many as to be kept.
+// keepLast returns the last keep elements once there are twice as many.
 func keepLast[T any](list []T, keep int) []T {
 	if len(list) < 2*keep {
 		return list

@@ -11,33 +11,33 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Status is what a person wants to know first.
+// Status is the state of a loop for people.
 type Status struct {
 	// Model is [Parts.Model], with the tag if there is one.
 	Model string `json:"model,omitempty"`
-	// Health is the state in one word: "no model", "unknown", "stable", "drifted",
+	// Health is the state in a word or two: "no model", "unknown", "stable", "drifted",
 	// "retraining", "watching" or "rolling back". Summary says it in a sentence.
 	Health  string `json:"health"`
 	Summary string `json:"summary"`
-	// Production is the version that answers, nil if there is none, and Since is when
-	// it took production.
+	// Production is the version that answers, nil if there is none. Since is when it took
+	// production.
 	Production *registry.Version `json:"production"`
 	Since      time.Time         `json:"since,omitzero"`
-	// Watch is what the latest look at a promoted version found, nil if none is watched
-	// or this process has not looked.
+	// Watch is the result of the latest look at a promoted version, nil if no version is
+	// watched or this process has not looked.
 	Watch *Watch `json:"watch,omitempty"`
 	// AsOf is when this process last read registry, journal and telemetry, by the machine's
-	// clock; zero if it never did.
+	// clock; zero if it never read them.
 	AsOf time.Time `json:"as_of,omitzero"`
-	// Unread says what could not be read since, "" if nothing failed.
+	// Unread says what could not be read since AsOf, "" if nothing failed.
 	Unread string `json:"unread,omitempty"`
-	// Damage names the places where journal or telemetry are damaged, "" if they are not.
-	// See [RepairJournal].
+	// Damage names the places where journal or telemetry are damaged, "" for none. See
+	// [RepairJournal].
 	Damage string `json:"damage,omitempty"`
-	// Caveat is a sentence on what the registry promises less than others do, "" if nothing;
-	// see [registry.Caveat].
+	// Caveat is a sentence on what the registry promises less than other registries do, ""
+	// for nothing; see [registry.Caveat].
 	Caveat string `json:"caveat,omitempty"`
-	// Failure is what was wrong with the latest tick of this process, nil if nothing was.
+	// Failure is the failure of the latest tick of this process, nil if that tick succeeded.
 	Failure *Failure `json:"failure,omitempty"`
 	// Runs and Passes are the latest, newest first.
 	Runs   []Run  `json:"runs"`
@@ -56,9 +56,9 @@ const (
 	statusPasses = 288 // a day of passes every 5 minutes
 )
 
-// Refresh reads what other processes did, for [Loop.Status]: Tick and Advance do so by
-// themselves, a process that only shows the status calls it. The error says all that could
-// not be read.
+// Refresh reads what other processes did, for [Loop.Status]. Tick and Advance refresh by
+// themselves; a process that only shows the status calls Refresh. The error joins all that
+// could not be read.
 func (l *Loop) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	var to time.Time
@@ -76,10 +76,10 @@ func (l *Loop) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Status returns what this process knows, by the clock of its latest Tick, or the machine's
-// before that. It waits for no store; see [Loop.Refresh]. Health is "unknown" while the
-// latest pass is more than three intervals old, because nobody is monitoring, or could not
-// compare, as its Skipped says.
+// Status returns what this process knows, by the clock of its latest Tick, or by the
+// machine's clock before the first Tick. Status waits for no store; see [Loop.Refresh].
+// Health is "unknown" while nobody monitors, that is, while the latest pass is more than
+// three intervals old, and if the latest pass could not compare, as its Skipped says.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	s := Status{
@@ -111,13 +111,14 @@ func (l *Loop) Status() Status {
 	return s
 }
 
-// damages says what is damaged. The caller holds mu.
+// damages lists what is damaged. The caller holds mu.
 func (l *Loop) damages() string {
 	all := append([]string{l.damage, l.passes.damage}, l.passes.last().Damaged...)
 	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "" }), "; ")
 }
 
-// health sums it all up. A pass that is older than fresh says nothing of the present.
+// health returns Health and Summary. A pass that is older than fresh says nothing of the
+// present.
 func (s Status) health(open Run, isOpen bool, now time.Time, fresh time.Duration) (health, summary string) {
 	switch {
 	case isOpen && open.Step == StepRollingBack:

@@ -8,8 +8,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// subject is the model that a monitor or a loop is about: it tells what several of them
-// keep in one store apart.
+// subject is the model of a monitor or a loop. It keeps the records of several models in one
+// store apart.
 type subject struct {
 	// model and tag select its records; both may be empty, which selects all.
 	model string
@@ -21,10 +21,10 @@ func (s subject) query(version string) predictlog.Query {
 	return predictlog.Query{Model: s.model, Tag: s.tag, Version: version}
 }
 
-// series returns the name of a series of telemetry: MODEL/KIND/..., or MODEL@TAG=VALUE/KIND/...
-// if a tag is part of what it is about. All parts are escaped as in the query of a URL, so
-// different subjects have different names whatever their parts contain. A name that would
-// be too long ends in a part of its SHA-256.
+// series returns the name of a series of telemetry: MODEL/KIND/..., or
+// MODEL@TAG=VALUE/KIND/... for a subject with a tag. All parts are escaped as in the query of
+// a URL, so different subjects have different names whatever their parts contain. A name that
+// would be too long ends in a part of its SHA-256.
 func (s subject) series(kind ...string) string {
 	name := url.QueryEscape(s.model)
 	if s.tag.Name != "" {

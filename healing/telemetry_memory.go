@@ -16,16 +16,16 @@ import (
 
 // Bounds of a [Point].
 const (
-	// MaxSeries is how many bytes Point.Series and Point.Part have at most.
+	// MaxSeries is the largest number of bytes of Point.Series and of Point.Part.
 	MaxSeries = 200
-	// MaxPoint is how many bytes Point.Data has at most.
+	// MaxPoint is the largest number of bytes of Point.Data.
 	MaxPoint = 16 << 20
 )
 
-// Validate returns an error that names every reason why no store can keep the point, nil
-// if there is none: a series that is empty, a series or a part that is too long, is not
-// UTF-8 or holds NUL, a time that is zero or outside of the years 1 to 9999, and data that
-// are too long. Every [Telemetry] refuses what it refuses.
+// Validate returns an error that names every reason why no store can keep the point: an empty
+// series; a series or a part that is too long, is not UTF-8 or holds NUL; a time that is zero
+// or outside of the years 1 to 9999; data that are too long. Every [Telemetry] refuses what
+// Validate refuses.
 func (p Point) Validate() error {
 	var errs []error
 	if p.Series == "" {
@@ -51,16 +51,16 @@ func (p Point) Validate() error {
 	return nil
 }
 
-// Compare returns -1, 0 or 1 as p comes before q, at the same place, or after it in the
-// order of [Telemetry.Scan]: by Time, then by Part.
+// Compare returns -1, 0 or 1 as p comes before q, at the same place, or after q in the order
+// of [Telemetry.Scan]: by Time, then by Part.
 func (p Point) Compare(q Point) int {
 	return cmp.Or(p.Time.Compare(q.Time), strings.Compare(p.Part, q.Part))
 }
 
-// MemoryTelemetry is a [Telemetry] that lives as long as its process. The zero
-// MemoryTelemetry is empty and ready to use. It grows until it is pruned: a model of
-// twelve columns leaves some megabytes a day, so a process that runs for long calls Prune
-// or keeps its telemetry elsewhere.
+// MemoryTelemetry is a [Telemetry] in the memory of a process. The zero MemoryTelemetry is
+// empty and ready to use. It grows until it is pruned: a model of twelve columns leaves some
+// megabytes a day, so a process that runs for long calls Prune or keeps its telemetry
+// elsewhere.
 type MemoryTelemetry struct {
 	mu     sync.Mutex
 	series map[string][]Point // guarded by mu; in order; the data of a point never change
@@ -118,7 +118,7 @@ func (m *MemoryTelemetry) Scan(ctx context.Context, q PointQuery) iter.Seq2[Poin
 	}
 }
 
-// points returns a copy of what q matches, the data excepted.
+// points returns the points that q matches. They share their data with the store.
 func (m *MemoryTelemetry) points(q PointQuery) []Point {
 	m.mu.Lock()
 	defer m.mu.Unlock()

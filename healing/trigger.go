@@ -27,8 +27,8 @@ func (l *Loop) triggerIfDue(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// due says which run is to start by itself at the time now, given the latest run, which
-// has ended, and when production last changed.
+// due returns the order of the run that is to start by itself at the time now, given the
+// latest run, which has ended, and when production last changed.
 func (l *Loop) due(latest Run, now, changed time.Time) (Order, bool) {
 	cfg := l.cfg.Trigger
 	if !passed(now, latest.Updated, cfg.Backoff) {
@@ -56,9 +56,9 @@ func (l *Loop) due(latest Run, now, changed time.Time) (Order, bool) {
 	return Order{}, false
 }
 
-// passed reports whether that much time lies between then and now. A time that lies as
-// far in the future was written by a clock that was wrong, and counts as long ago:
-// otherwise a clock that was a year ahead for one tick would stop everything for a year.
+// passed reports whether that much time lies between then and now. A time as far in the
+// future was written by a wrong clock and counts as long ago: otherwise a clock that was a
+// year ahead for one tick would stop everything for a year.
 func passed(now, then time.Time, wait time.Duration) bool {
 	return now.Sub(then).Abs() >= wait
 }

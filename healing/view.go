@@ -12,15 +12,15 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// view is one version as the monitor sees it: what it is compared with, and what of its
-// buckets is in memory.
+// view is one version as the monitor sees it: the references of the version, and those of its
+// buckets that are in memory.
 type view struct {
 	version string // "" for all predictions while none is in production
 	series  string
 	inputs  *against        // nil if there is nothing to compare rows with
 	answers *against        // nil if there is nothing to compare answers with
 	metrics metrics         // without a reference if there is no version
-	carried []registry.File // the documents of the version that inputs and answers are from
+	carried []registry.File // the documents from which inputs and answers come
 
 	buckets map[int64]*bucket // by number, see Monitor.number
 	groups  map[int64]*Tally  // sums of whole groups of buckets, by number
@@ -43,7 +43,7 @@ func newAgainst(reference *drift.Reference, cfg drift.Config) (*against, error) 
 	return &against{reference, detector}, nil
 }
 
-// lacks returns the columns of the schema that the reference does not have.
+// lacks returns the columns of the schema that are missing in the reference.
 func (a *against) lacks(schema *predictlog.Schema) []string {
 	var missing []string
 	known := a.reference.Names()
@@ -55,7 +55,7 @@ func (a *against) lacks(schema *predictlog.Schema) []string {
 	return missing
 }
 
-// profile returns one without rows, nil if there is nothing to count on.
+// profile returns a profile without rows, nil without a reference.
 func (a *against) profile() *drift.Profile {
 	if a == nil {
 		return nil
@@ -63,7 +63,7 @@ func (a *against) profile() *drift.Profile {
 	return a.reference.NewProfile()
 }
 
-// empty returns a tally of nothing that counts all that the view has a reference for.
+// empty returns an empty tally with a profile for each reference of the view.
 func (v *view) empty() Tally {
 	t := Tally{Inputs: v.inputs.profile(), Answers: v.answers.profile()}
 	if v.metrics.reference != nil {
@@ -74,14 +74,15 @@ func (v *view) empty() Tally {
 
 // bucket is one bucket of a view in memory.
 type bucket struct {
-	// parts are what each process counted in a log of its own, by MonitorConfig.Replica: one
-	// under "" if they share a log.
+	// parts are the counts of each process with a log of its own, by MonitorConfig.Replica.
+	// Processes that share a log share the part "".
 	parts map[string]*kept
-	// slim says that only Metrics is in memory, because the sum of the group has the rest.
+	// slim says that only Metrics is in memory, because the sum of the group has the other
+	// profiles.
 	slim bool
 }
 
-// slimDown drops what the sum of the group has.
+// slimDown drops the profiles that the sum of the group has.
 func (b *bucket) slimDown() {
 	for _, k := range b.parts {
 		k.Inputs, k.Answers = nil, nil
@@ -89,15 +90,15 @@ func (b *bucket) slimDown() {
 	b.slim = true
 }
 
-// carried returns the documents of a version that it is compared with.
+// carried returns the documents of a version that are references.
 func carried(v registry.Version) []registry.File {
 	return slices.DeleteFunc(slices.Clone(v.Files), func(f registry.File) bool {
 		return f.Name != ReferenceDocument && f.Name != AnswersDocument
 	})
 }
 
-// viewOf returns the view of a version. It is the one in memory if that is of this version
-// and no reference was attached since.
+// viewOf returns the view of a version: the view in memory, unless that is of another version
+// or a reference was attached since.
 func (m *Monitor) viewOf(ctx context.Context, v registry.Version) (*view, error) {
 	if m.current == nil || m.current.version != v.ID || !slices.Equal(m.current.carried, carried(v)) {
 		view, err := m.newView(ctx, v)
@@ -109,8 +110,8 @@ func (m *Monitor) viewOf(ctx context.Context, v registry.Version) (*view, error)
 	return m.current, nil
 }
 
-// newView returns a view without buckets: of the references that the version carries, or
-// of the fallbacks.
+// newView returns a view without buckets. Its references are those of the version, else the
+// fallbacks.
 func (m *Monitor) newView(ctx context.Context, v registry.Version) (*view, error) {
 	view := &view{
 		version: v.ID,
@@ -156,7 +157,7 @@ func (m *Monitor) reference(ctx context.Context, v registry.Version, name string
 	return reference, nil
 }
 
-// number returns the number of the bucket that t is in: buckets are counted from 1970.
+// number returns the number of the bucket that contains t. Buckets are counted from 1970.
 func (m *Monitor) number(t time.Time) int64 {
 	return floorDiv(t.UnixMicro(), m.cfg.Bucket.Microseconds())
 }
@@ -166,7 +167,8 @@ func (m *Monitor) start(number int64) time.Time {
 	return time.UnixMicro(number * m.cfg.Bucket.Microseconds()).UTC()
 }
 
-// groupSize is how many buckets are summed once: with buckets of five minutes, an hour.
+// groupSize is the number of buckets that are summed once: with buckets of five minutes, an
+// hour.
 const groupSize = 12
 
 func groupOf(number int64) int64 { return floorDiv(number, groupSize) }

@@ -17,24 +17,26 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Watch is what was found of a version after its promotion: how it does, on the rows it
-// answered and whose labels have come, beside what its predecessor would have answered
-// to the same rows. Comparing on identical rows keeps a change of the world, which hurts
-// both, from being blamed on the version.
+// Watch compares a version with its predecessor after the promotion: the losses of both on
+// the rows that the version answered and whose labels have come. The predecessor answers the
+// same rows again. A change of the world hurts both on identical rows, so the version is not
+// blamed for it.
 type Watch struct {
-	// Rows counts the labelled rows that were compared, and Of those that the version
-	// answered since its promotion, which are more if they exceed [WatchConfig.MaxRows].
+	// Rows counts the labelled rows that were compared. Of counts the labelled rows that the
+	// version answered since its promotion; Of is larger than Rows if it exceeds
+	// [WatchConfig.MaxRows].
 	Rows int `json:"rows"`
 	Of   int `json:"of"`
-	// Loss names the loss, which lies in [0, 1]: "squared error" of the probability of
-	// the true class, "error rate" for classes without probabilities, or "farther from
-	// the truth" for a regression, where of the two the model counts that is farther off.
+	// Loss names the loss, which lies in [0, 1]: "squared error" of the probability of the
+	// true class, "error rate" for classes without probabilities, or "farther from the truth"
+	// for a regression, which is 1 for the model whose answer is farther off and 0 for the
+	// other.
 	Loss string `json:"loss"`
 	// VersionLoss and PredecessorLoss are the mean losses.
 	VersionLoss     float64 `json:"version_loss"`
 	PredecessorLoss float64 `json:"predecessor_loss"`
-	// EValue is the evidence that the version's mean loss exceeds the predecessor's by
-	// more than the tolerance. While it does not, EValue reaches 1/Alpha with a
+	// EValue is the evidence that the version's mean loss exceeds the predecessor's by more
+	// than the tolerance. If there is no such excess, EValue reaches 1/Alpha with a
 	// probability of at most Alpha, however often one looks (Ville's inequality).
 	EValue float64 `json:"e_value"`
 	Alpha  float64 `json:"alpha"`
@@ -52,7 +54,7 @@ func (w Watch) String() string {
 }
 
 // watchMemo keeps the rows that were compared during a watch, so that each look asks the
-// predecessor for the new ones only.
+// predecessor for new rows only.
 type watchMemo struct {
 	run    string
 	model  gate.Model
@@ -60,7 +62,7 @@ type watchMemo struct {
 	rows   map[string]compared // by record ID
 }
 
-// compared is a labelled row and what it says of version and predecessor.
+// compared is a labelled row and the losses of version and predecessor.
 type compared struct {
 	label                   labels.Label
 	name                    string // of the loss
@@ -78,14 +80,15 @@ func (l *Loop) watch(ctx context.Context, run Run, now time.Time) (Run, error) {
 		return run.after(StepAborted, now, fmt.Sprintf("the watch is over: version %q took the place of %s", incumbent.ID, run.Version)), nil
 	}
 	if run.Promoted.After(now.Add(l.cfg.Monitor.Every)) {
-		// Or no row would be of a later time, and the watch would last as long in addition.
+		// Otherwise no row would be of a later time, and the watch would last longer by that
+		// error.
 		l.cfg.Logger.WarnContext(ctx, "the promotion is from the future: a clock is wrong", "run", run.ID, "promoted", run.Promoted, "now", now)
 		run.Promoted = now.UTC()
 		return run.after(StepWatching, now, run.Reason), nil
 	}
 	w, err := l.compare(ctx, run, now)
 	if err != nil && ctx.Err() == nil && now.Sub(run.Promoted) >= l.cfg.Watch.Period+l.cfg.GiveUp {
-		// A predecessor that cannot be asked any more must not keep the next run waiting.
+		// A predecessor that cannot answer any more must not keep the next run waiting.
 		return run.after(StepConfirmed, now, fmt.Sprintf("not compared with its predecessor: %v", err)), nil
 	}
 	if err != nil {
@@ -105,7 +108,7 @@ func (l *Loop) watch(ctx context.Context, run Run, now time.Time) (Run, error) {
 	return run, nil
 }
 
-// compare gathers the evidence for or against the version of the run, as of now.
+// compare compares the version of the run with its predecessor, as of now.
 func (l *Loop) compare(ctx context.Context, run Run, now time.Time) (Watch, error) {
 	if err := l.remember(ctx, run); err != nil {
 		return Watch{}, err
@@ -136,7 +139,8 @@ func (l *Loop) compare(ctx context.Context, run Run, now time.Time) (Watch, erro
 	return w, err
 }
 
-// room returns how many rows may have been compared that long after the promotion.
+// room returns the number of rows that may have been compared by this time after the
+// promotion.
 func (c WatchConfig) room(since time.Duration) int {
 	passed := min(1, float64(since)/float64(c.Period))
 	return c.MaxRows - int(float64(c.MaxRows/2)*(1-passed))
@@ -162,7 +166,7 @@ func (l *Loop) remember(ctx context.Context, run Run) error {
 	return nil
 }
 
-// add asks the predecessor for the rows and adds what they say.
+// add asks the predecessor for answers to the rows and adds the losses.
 func (m *watchMemo) add(ctx context.Context, examples []labels.Example) error {
 	if len(examples) == 0 {
 		return nil
@@ -196,8 +200,8 @@ func compareLosses(rows []compared, cfg WatchConfig) (Watch, error) {
 	if err != nil {
 		return Watch{}, err
 	}
-	// In the order in which the truth became known, so that looking again with more
-	// labels goes on with the same bets.
+	// The bets are in the order in which the truth became known, so a later look, with more
+	// labels, continues the same bets.
 	slices.SortFunc(rows, func(a, b compared) int {
 		return cmp.Or(a.label.Time.Compare(b.label.Time), cmp.Compare(a.label.PredictionID, b.label.PredictionID))
 	})

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/proxy"
 )
 
-// foldAtOnce bounds the buckets that one scan of the store counts, and so the memory it
-// takes.
+// foldAtOnce bounds the buckets that one scan of the store counts, and so the memory of the
+// scan.
 const foldAtOnce = 72
 
 // span is the window of a pass: the buckets from first to last, up to now.
@@ -36,8 +37,8 @@ func (m *Monitor) whole(group int64, s span) bool {
 	return s.first <= first && last <= s.last && !m.start(last+1).After(s.now)
 }
 
-// looks returns when the records of a bucket are read once it is over: when that is, and
-// three times for those that came late. After the last time the bucket does not change.
+// looks returns when the records of a bucket are read after its end: at the end, and three
+// times for late records. After the last time the bucket does not change.
 func (m *Monitor) looks(number int64) (at [4]time.Time) {
 	end := m.start(number + 1)
 	group := m.start((groupOf(number) + 1) * groupSize)
@@ -59,14 +60,14 @@ func (m *Monitor) due(k *kept, number int64, now time.Time) bool {
 	return slices.ContainsFunc(looks[:], func(at time.Time) bool { return !at.After(now) && k.looked.Before(at) })
 }
 
-// update brings all buckets of the span into memory, as they are kept, or counted if they
-// are not kept or it is time for another look, and keeps what it counted. It returns what
-// of the telemetry was damaged.
+// update brings all buckets of the span into memory: those that are kept, and, counted anew,
+// those that are not kept or due for another look. update keeps what it counted and returns
+// what of the telemetry was damaged.
 func (m *Monitor) update(ctx context.Context, v *view, s span) (damaged []string, err error) {
 	m.forget(v, s)
 	loaded, folded := map[int64]bool{}, map[int64]bool{}
-	// Twice, because a bucket that changed voids the sum of its group, for which the other
-	// buckets of the group must be read.
+	// There are two rounds because a changed bucket voids the sum of its group, for which the
+	// other buckets of the group must then be read.
 	for range 2 {
 		lacking := s.runs(1<<62, func(n int64) bool { return m.lacking(v, n, loaded) })
 		for _, r := range lacking {
@@ -91,7 +92,7 @@ func (m *Monitor) update(ctx context.Context, v *view, s span) (damaged []string
 	return damaged, nil
 }
 
-// forget drops what is not in the span, so that memory does not grow.
+// forget drops buckets and groups outside of the span, so that memory does not grow.
 func (m *Monitor) forget(v *view, s span) {
 	for n := range v.buckets {
 		if n < s.first || n > s.last {
@@ -114,13 +115,13 @@ func (m *Monitor) lacking(v *view, number int64, loaded map[int64]bool) bool {
 	return m.cfg.Replica != "" && !loaded[number] // other replicas may have looked again
 }
 
-// stripped reports whether a bucket has neither its profiles nor a sum that has them.
+// stripped reports whether a bucket has neither profiles nor a sum of its group.
 func (v *view) stripped(number int64) bool {
 	b := v.buckets[number]
 	return b != nil && b.slim && v.groups[groupOf(number)] == nil
 }
 
-// run is some buckets in a row.
+// run is a range of buckets.
 type run struct{ first, last int64 }
 
 func (r run) mark(marked map[int64]bool) {
@@ -129,7 +130,7 @@ func (r run) mark(marked map[int64]bool) {
 	}
 }
 
-// runs returns the buckets of the span that are wanted, in runs of at most so many.
+// runs returns the wanted buckets of the span as runs of at most most buckets.
 func (s span) runs(most int64, wanted func(number int64) bool) []run {
 	var runs []run
 	for n := s.first; n <= s.last; n++ {
@@ -145,8 +146,8 @@ func (s span) runs(most int64, wanted func(number int64) bool) []run {
 	return runs
 }
 
-// load reads the buckets of a run from the telemetry. One that is not there is in memory as
-// an empty one afterwards.
+// load reads the buckets of a run from the telemetry. A bucket that is not kept is empty in
+// memory afterwards.
 func (m *Monitor) load(ctx context.Context, v *view, r run) (damaged []string, err error) {
 	read := map[int64]*bucket{}
 	for n := r.first; n <= r.last; n++ {
@@ -177,7 +178,7 @@ func (m *Monitor) load(ctx context.Context, v *view, r run) (damaged []string, e
 	return damaged, nil
 }
 
-// known returns a part of a bucket that is in memory as it is stored, else nil.
+// known returns the part of a bucket in memory if the stored part is the same, else nil.
 func (v *view) known(number int64, point Point) *kept {
 	b := v.buckets[number]
 	if b == nil || v.stripped(number) {
@@ -189,7 +190,7 @@ func (v *view) known(number int64, point Point) *kept {
 	return nil
 }
 
-// read decodes a point of the view's series; nil if it is none of the monitor's.
+// read decodes a point of the view's series. A point that is not the monitor's is nil.
 func (m *Monitor) read(v *view, point Point, err error) (*kept, error) {
 	if err != nil {
 		return nil, err
@@ -213,7 +214,7 @@ func (m *Monitor) take(v *view, number int64, read *bucket) {
 	if b != nil && !b.slim && b.parts[m.cfg.Replica] != nil {
 		own, stored := b.parts[m.cfg.Replica], read.parts[m.cfg.Replica]
 		if stored == nil || !stored.looked.After(own.looked) {
-			read.parts[m.cfg.Replica] = own // what was counted here is as good
+			read.parts[m.cfg.Replica] = own // the counts of this process are as good
 		}
 	}
 	if v.groups[group] != nil {
@@ -311,8 +312,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// sum returns the sum of all buckets of the span, which are in memory. It makes the sums
-// of whole groups, and keeps them instead of what they consist of.
+// sum returns the sum of all buckets of the span, which are in memory. sum stores the sums of
+// whole groups in place of the profiles of their buckets.
 func (m *Monitor) sum(v *view, s span) (Tally, error) {
 	total := v.empty()
 	for g := groupOf(s.first); g <= groupOf(s.last); g++ {
@@ -345,8 +346,8 @@ func (m *Monitor) sum(v *view, s span) (Tally, error) {
 }
 
 // answered returns the answers of all buckets of the span.
-func (m *Monitor) answered(v *view, s span) ([]drift.ProxyBucket, error) {
-	buckets := make([]drift.ProxyBucket, 0, s.last-s.first+1)
+func (m *Monitor) answered(v *view, s span) ([]proxy.Bucket, error) {
+	buckets := make([]proxy.Bucket, 0, s.last-s.first+1)
 	for n := s.first; n <= s.last; n++ {
 		parts := slices.Collect(maps.Values(v.buckets[n].parts))
 		parts = slices.DeleteFunc(parts, func(k *kept) bool { return k.Metrics.Rows() == 0 })
@@ -364,7 +365,7 @@ func (m *Monitor) answered(v *view, s span) ([]drift.ProxyBucket, error) {
 				}
 			}
 		}
-		buckets = append(buckets, drift.ProxyBucket{From: m.start(n), To: earlier(m.start(n+1), s.now), Profile: profile})
+		buckets = append(buckets, proxy.Bucket{From: m.start(n), To: earlier(m.start(n+1), s.now), Profile: profile})
 	}
 	return buckets, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/internal/miniature"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
@@ -75,51 +76,19 @@ func makeWorld() (*world, error) {
 	return w, nil
 }
 
-// threshold is the model: the probability of class 1 rises with x around At.
-type threshold struct {
-	At      float64 `json:"at"`
-	Falling bool    `json:"falling,omitempty"`
-}
-
-func (m threshold) output(row predictlog.Row) predictlog.Output {
-	x, _ := row[0].Number()
-	p := 1 / (1 + math.Exp(-2*(x-m.At)))
-	if m.Falling {
-		p = 1 - p
-	}
-	o := predictlog.Output{Class: "0", Probabilities: []float64{1 - p, p}}
-	if p > 0.5 {
-		o.Class = "1"
-	}
-	return o
-}
-
-func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
-	outputs := make([]predictlog.Output, len(rows))
-	for i, row := range rows {
-		outputs[i] = m.output(row)
-	}
-	return outputs, ctx.Err()
-}
+type threshold = miniature.Threshold
 
 func loadThreshold(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
-	var m threshold
-	return m, errors.Join(json.NewDecoder(artifact).Decode(&m))
+	return miniature.Read(artifact)
 }
 
-// train puts the threshold between the means of the classes.
-func (w *world) train(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
+func (w *world) train(_ context.Context, req healing.TrainRequest) (healing.Trained, error) {
 	w.trained++
-	sums, counts := map[string]float64{}, map[string]float64{}
-	for _, e := range req.Data.Examples {
-		x, _ := e.Record.Row[0].Number()
-		sums[e.Label.Class] += x
-		counts[e.Label.Class]++
+	m, err := miniature.Train(req)
+	if err != nil {
+		return healing.Trained{}, err
 	}
-	if len(counts) < 2 {
-		return healing.Trained{}, errors.New("need both classes")
-	}
-	m := threshold{At: (sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2, Falling: w.spoil}
+	m.Falling = w.spoil
 	artifact, err := json.Marshal(m)
 	return healing.Trained{Artifact: bytes.NewReader(artifact), Metrics: map[string]float64{"at": m.At}}, err
 }
@@ -140,7 +109,7 @@ func (w *world) answers(ctx context.Context) (string, func(predictlog.Row) predi
 	}
 	var m threshold
 	err = json.Unmarshal(artifact, &m)
-	return v.ID, m.output, err
+	return v.ID, m.Output, err
 }
 
 // traffic makes n requests, evenly spread over a time that begins now, as the version in

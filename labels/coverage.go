@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Count is how many predictions there are, how many of them have a label that can be
-// used, and how many one that cannot. The rest have none.
+// Count counts predictions: all of them, those with a label that can be used, and those with
+// a label that cannot.
 type Count struct {
 	Predictions int `json:"predictions"`
 	Labelled    int `json:"labelled"`
 	Misfits     int `json:"misfits"` // see [Example.Misfit]; not among Labelled
 }
 
-// Share returns the labelled share, in [0, 1]; 0 if there are no predictions.
+// Share returns the labelled share, in [0, 1]; 0 without predictions.
 func (c Count) Share() float64 {
 	if c.Predictions == 0 {
 		return 0
@@ -27,15 +27,15 @@ type Coverage struct {
 	Count
 	// ByVersion splits the count by model version.
 	ByVersion map[string]Count `json:"by_version"`
-	// DelayP50 and DelayP90 are quantiles (nearest rank) of the time from the prediction
-	// to its winning label, misfits aside, in JSON as nanoseconds; 0 if nothing is
-	// labelled. A label that came before its prediction counts as no delay.
+	// DelayP50 and DelayP90 are quantiles (nearest rank) of the time from a prediction to its
+	// winning label, without misfits; in JSON they are nanoseconds. Both are 0 if nothing is
+	// labelled. A label that came before its prediction has no delay.
 	DelayP50 time.Duration `json:"delay_p50"`
 	DelayP90 time.Duration `json:"delay_p90"`
 }
 
-// Cover consumes examples, as [Join] and [JoinAsOf] yield them, and returns their coverage,
-// or the first error of the sequence.
+// Cover consumes examples, as [Join] and [JoinAsOf] yield them, and returns their coverage or
+// the first error of the sequence.
 func Cover(examples iter.Seq2[Example, error]) (Coverage, error) {
 	c := Coverage{ByVersion: map[string]Count{}}
 	var delays []time.Duration
@@ -62,8 +62,8 @@ func Cover(examples iter.Seq2[Example, error]) (Coverage, error) {
 	return c, nil
 }
 
-// nearestRank returns the smallest of the sorted delays that at least percent of a
-// hundred are not above; 0 if there are none.
+// nearestRank returns the smallest of the sorted delays that is not below percent of them; 0
+// without delays.
 func nearestRank(sorted []time.Duration, percent int) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -11,8 +11,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Dataset is a set of examples in order of time, from which a model is trained or on
-// which models are compared.
+// Dataset is a set of examples in order of time, on which a model is trained or models are
+// compared.
 type Dataset struct {
 	Schema *predictlog.Schema
 	// Examples are sorted by time and, within an instant, by prediction ID.
@@ -24,10 +24,11 @@ func Collect(ctx context.Context, predictions predictlog.Store, labels Store, q 
 	return CollectAsOf(ctx, predictions, labels, q, time.Time{})
 }
 
-// CollectAsOf gathers what [JoinAsOf] yields into a Dataset. It holds all of it in memory; a
-// [Sampler] holds a part. With the moment at which a model was trained, it gives what that
-// model was trained on, down to the [Dataset.Fingerprint], as long as both stores keep it and no
-// prediction that q matches was stored later: when a prediction was stored is not known.
+// CollectAsOf gathers the examples of [JoinAsOf] into a Dataset, in memory; a [Sampler] holds
+// a part of them. With the moment at which a model was trained, CollectAsOf returns the data
+// of that training, down to the [Dataset.Fingerprint]. This holds as long as both stores keep
+// those data and no prediction that q matches was stored later: the time when a prediction
+// was stored is not known.
 func CollectAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query, arrivedBy time.Time) (Dataset, error) {
 	d := Dataset{Schema: predictions.Schema()}
 	for e, err := range JoinAsOf(ctx, predictions, labels, q, arrivedBy) {
@@ -40,7 +41,7 @@ func CollectAsOf(ctx context.Context, predictions predictlog.Store, labels Store
 	return d, nil
 }
 
-// Labelled returns the examples that have a label, misfits aside, in the same order.
+// Labelled returns the examples that have a label, without misfits, in the same order.
 func (d Dataset) Labelled() Dataset {
 	labelled := make([]Example, 0, len(d.Examples))
 	for _, e := range d.Examples {
@@ -81,10 +82,10 @@ func (d Dataset) Coverage() Coverage {
 	return c
 }
 
-// Fingerprint returns the SHA-256, in hexadecimal, over the schema and, of every
-// example in order, the ID, the time in microseconds, the row and the truth. What a model
-// answered, and when a label was dated or arrived, is no part of it. Two datasets with the
-// same fingerprint train the same model.
+// Fingerprint returns the SHA-256, in hexadecimal, over the schema and over each example in
+// order: the ID, the time in microseconds, the row and the truth. The answer of the model and
+// the times of the label are not included. Two datasets with the same fingerprint train the
+// same model.
 func (d Dataset) Fingerprint() string {
 	h := sha256.New()
 	var line []byte
@@ -100,8 +101,8 @@ func (d Dataset) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// appendExample appends what [Dataset.Fingerprint] covers, text quoted so that no two
-// examples look the same.
+// appendExample appends what [Dataset.Fingerprint] covers. Text is quoted, so different
+// examples never look the same.
 func appendExample(line []byte, e Example) []byte {
 	line = strconv.AppendQuote(line, e.Record.ID)
 	line = append(line, ' ')

@@ -15,17 +15,18 @@ import (
 	"unicode/utf8"
 )
 
-// What one request of the feed may cost in memory, and its answer in bytes, is bounded by
-// these: a row of a byte can have a message of a hundred.
+// These bound the memory of one request of the feed and the bytes of its answer: a row of one
+// byte can have a message of a hundred.
 const (
 	maxFeedBytes = 1 << 20 // holds about ten thousand labels
 	maxFeedRows  = 10_000
-	maxProblems  = 8 // that are told of one row
+	maxProblems  = 8 // problems that the answer names for one row
 )
 
 const (
-	// maxFeedAhead is how far in the future a time may be: above all differences of
-	// clocks and zones. A later one would win over every correction until it has come.
+	// maxFeedAhead is the farthest that a time may lie in the future: more than all
+	// differences of clocks and zones. A later time would win over every correction until it
+	// has come.
 	maxFeedAhead = 24 * time.Hour
 	// feedRetryAfter is in seconds: long enough for a database to fail over.
 	feedRetryAfter = "5"
@@ -44,7 +45,7 @@ type rejection struct {
 	Error        string `json:"error"`
 }
 
-// feedFailure is the answer to a feed of which nothing is promised.
+// feedFailure is the answer to a feed that promises nothing.
 type feedFailure struct {
 	Error string `json:"error"`
 }
@@ -56,21 +57,21 @@ type feedFailure struct {
 //	{"prediction_id": "0197...", "class": "1", "time": "2025-06-01T12:00:00Z"}
 //	{"prediction_id": "0198...", "value": 12.5}
 //
-// A row has either a class, for a classification, or a value, for a regression. A class
-// may be a string, a number or a boolean: 1 and 1.0 become "1", true becomes "true". A
-// value is a number. The time, in RFC 3339, is when the truth became known. A null is as
-// good as a field left out. An unknown or repeated field makes its row invalid, and so does
-// a time more than 24 hours after the arrival.
+// A row has either a class, for a classification, or a value, for a regression. A class may
+// be a string, a number or a boolean: 1 and 1.0 become "1", true becomes "true". A value is a
+// number. The time, in RFC 3339, is when the truth became known. A null counts as a field
+// left out. An unknown or repeated field makes its row invalid. A time more than 24 hours
+// after the arrival makes its row invalid too.
 //
-// A row without a time states what is true on arrival, and corrects what was known. It
-// gets the time of arrival, or one right after the winning label's if that is later,
-// unless its truth wins already: then there is nothing to store. If such rows of one
-// request contradict each other, those that agree with the last are taken and the others
-// are invalid.
+// A row without a time states what is true on arrival, and corrects what was known. Such a
+// row gets the time of arrival. If the winning label is later than the arrival, the row gets
+// a time right after that label. If the truth of the row wins already, there is nothing to
+// store. If rows without a time in one request contradict each other, those that agree with
+// the last are stored and the others are invalid.
 //
-// The answer is {"stored": n, "rejected": [...]}. Stored counts the rows whose truth is
-// in the store now, repeated ones included; rejected names every other row by its index,
-// its prediction_id and what is wrong with it. The status is
+// The answer is {"stored": n, "rejected": [...]}. Stored counts the rows whose truth is in
+// the store now, including repeated rows. Rejected names every other row by its index, its
+// prediction_id and its faults. The status is
 //
 //   - 200 if every row is stored;
 //   - 422 if rows were rejected, while the others are stored;
@@ -78,19 +79,19 @@ type feedFailure struct {
 //   - 405, 413 and 415 for another method, a body that is larger or has more rows, and
 //     another content type than application/json or none;
 //   - 503 with Retry-After if the store failed: nothing is promised then;
-//   - 422 without the counts if the store itself called a label invalid: none is stored,
-//     or only those with a time if a row without one is at fault.
+//   - 422 without the counts if the store itself called a label invalid: then nothing is
+//     stored, or, if a row without a time is at fault, only the rows with a time.
 //
-// All but the first two answer {"error": "..."}. If the store failed that is the store's
-// own error, because the handler keeps no log.
+// Every status but the first two answers {"error": "..."}. A failure of the store answers
+// with the store's own error, because the handler keeps no log.
 //
-// A client may repeat a whole request whatever the answer was. Rows with a time change
-// nothing when they come again, at whatever later point. Rows without one change nothing
-// either as long as their truth wins; once another does, they are taken as a correction.
-// A time that was too far in the future may be taken later.
-// So a client that may deliver late or out of order should send the time.
+// A client may repeat a whole request whatever the answer was. Repeated rows with a time
+// change nothing, at whatever later point. Repeated rows without a time change nothing as
+// long as their truth wins; once another truth wins, they are taken as a correction. A time
+// that was too far in the future may be accepted later. So a client that may deliver late or
+// out of order should send the time.
 //
-// Whoever may post labels decides what the next model learns: guard the handler.
+// A person who can post labels decides what the next model learns: guard the handler.
 func Handler(store Store) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, status, err := readFeed(w, r)
@@ -123,8 +124,8 @@ func Handler(store Store) http.Handler {
 	})
 }
 
-// reply writes the answer. A client that is gone does not hear it, which is no harm: it
-// may repeat the request.
+// reply writes the answer. A client that is gone misses the answer and may repeat the
+// request.
 func reply(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -177,8 +178,8 @@ func splitFeed(body []byte) ([]json.RawMessage, error) {
 	return nil, fmt.Errorf("body is %s, want an object or an array of objects", kindOf(document))
 }
 
-// splitArray returns the rows of a valid array, which are counted before more of them
-// take memory.
+// splitArray returns the rows of a valid array. It counts the rows before more of them take
+// memory.
 func splitArray(document json.RawMessage) (rows []json.RawMessage, err error) {
 	array := json.NewDecoder(bytes.NewReader(document))
 	if _, err := array.Token(); err != nil { // the bracket
@@ -197,17 +198,17 @@ func splitArray(document json.RawMessage) (rows []json.RawMessage, err error) {
 	return rows, nil
 }
 
-// feed is what a request holds.
+// feed is the content of a request.
 type feed struct {
 	dated    []Label // of the valid rows with a time
-	undated  []Label // of the valid rows without, as of their arrival; one truth for a prediction
+	undated  []Label // of the valid rows without a time, as of their arrival; one truth for a prediction
 	rejected []rejection
 }
 
-// appendTo stores the labels, but not those undated ones whose truth wins already: their
-// arrival would make a new revision each time the request is repeated. The dated ones go
-// first, because they may change what wins. An undated one that does not agree is dated
-// after what wins, if that is in the future.
+// appendTo stores the labels, except undated labels whose truth wins already: their arrival
+// would make a new revision each time the request is repeated. The dated labels are stored
+// first, because they may change which label wins. An undated label whose truth does not win
+// is dated after the winning label, if that is in the future.
 func (f feed) appendTo(ctx context.Context, store Store) error {
 	if err := store.Append(ctx, f.dated...); err != nil || len(f.undated) == 0 {
 		return err
@@ -272,8 +273,8 @@ func parseFeed(rows []json.RawMessage, arrival time.Time) feed {
 	return f
 }
 
-// parseRow returns the label that a row states, and whether the row says of when. With an
-// error the label still has the prediction ID if there was one.
+// parseRow returns the label of a row, and whether the row has a time. With an error the
+// label still has the prediction ID if there was one.
 func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err error) {
 	if kindOf(row) != "an object" {
 		return l, false, fmt.Errorf("row is %s, want an object", kindOf(row))
@@ -338,7 +339,7 @@ func parseRow(row json.RawMessage, arrival time.Time) (l Label, dated bool, err 
 	return l, given["time"], nil
 }
 
-// parseField sets the field of the label that the row's field is about.
+// parseField sets the field of the label with this name.
 func (l *Label) parseField(name string, content json.RawMessage) (err error) {
 	switch name {
 	case "prediction_id":

@@ -6,15 +6,15 @@ import (
 	"unique"
 )
 
-// Index decides for a store whether a label is a new revision or a no-op, by the rule
-// of [Store.Append], and finds winning labels. It is for stores that keep their index
-// in memory, as [MemoryStore] and csvlabels do.
+// Index decides for a store whether a label is a new revision or a no-op, by the rule of
+// [Store.Append], and finds winning labels. Stores that keep their index in memory use it, as
+// [MemoryStore] and csvlabels do.
 //
-// It holds every revision. A prediction with one label takes 130 to 160 bytes if its ID
-// is a UUID, a further revision 48; a class is held once, however many labels name it.
+// An Index holds every revision. A prediction with one label takes 130 to 160 bytes if its ID
+// is a UUID, a further revision 48. A class is held once, however many labels name it.
 //
-// The zero Index is empty and ready to use. An Index is not safe for concurrent use,
-// but any number of goroutines may call its other methods while none calls Add.
+// The zero Index is empty and ready to use. An Index is not safe for concurrent use, but any
+// number of goroutines may call its other methods while none calls Add.
 type Index struct {
 	winners map[string]revision // by prediction ID
 }
@@ -24,21 +24,21 @@ type revision struct {
 	micros  int64 // Label.Time
 	arrived int64 // Label.Arrived in microseconds
 	truth   truth
-	// older is the list of the prediction's other revisions. Only the head of a list is
-	// ever replaced, so that a copy of a winner is a snapshot of all its revisions. Of
-	// revisions with equal times the one added last comes first.
+	// older is the list of the prediction's other revisions. Only the head of a list is ever
+	// replaced, so a copy of a winner is a snapshot of all its revisions. Among revisions
+	// with equal times the one added last comes first.
 	older *revision
 }
 
-// truth is what a label states, comparable by ==.
+// truth is the content of a label, comparable by ==.
 type truth struct {
 	class unique.Handle[string]
 	value uint64 // the bits, because 0 == -0
 }
 
 // Add records the label, which must pass [Label.Check] and have an Arrived, and reports
-// whether it is a new revision. False means that it equals a recorded one and that nothing
-// changed.
+// whether the label is a new revision. False means that the label equals a recorded one and
+// that nothing changed.
 func (x *Index) Add(l Label) bool {
 	r := revision{
 		micros:  l.Time.UnixMicro(),
@@ -67,7 +67,7 @@ func (x *Index) Add(l Label) bool {
 	return true
 }
 
-// holds reports whether r is the winner w or among its older revisions.
+// holds reports whether r is the winner w or one of its older revisions.
 func (w revision) holds(r revision) bool {
 	for o := &w; o != nil; o = o.older {
 		if o.micros == r.micros && o.truth == r.truth {
@@ -77,8 +77,8 @@ func (w revision) holds(r revision) bool {
 	return false
 }
 
-// Fresh returns those of the labels that [Index.Add], called in this order, would
-// record. It records nothing: a store calls Add once the labels are safe.
+// Fresh returns the labels that [Index.Add], called in this order, would record. Fresh
+// records nothing: a store calls Add once the labels are safe.
 func (x *Index) Fresh(labels ...Label) []Label {
 	var fresh []Label
 	trial := Index{winners: make(map[string]revision, len(labels))}
@@ -104,8 +104,8 @@ func (x *Index) Lookup(predictionID string) (Label, bool) {
 	return w.label(predictionID), true
 }
 
-// LookupAsOf is Lookup without the labels that arrived later than the given moment. A zero
-// moment is Lookup.
+// LookupAsOf is Lookup without the labels that arrived after the given moment. A zero moment
+// is no bound.
 func (x *Index) LookupAsOf(arrivedBy time.Time, predictionID string) (Label, bool) {
 	if arrivedBy.IsZero() {
 		return x.Lookup(predictionID)

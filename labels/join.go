@@ -13,21 +13,21 @@ import (
 // Example is a prediction with its label, if there is one yet.
 type Example struct {
 	Record predictlog.Record
-	// Label is the winning label; it means nothing unless Labelled or a Misfit.
+	// Label is the winning label. It has no meaning unless Labelled is true or Misfit is not
+	// nil.
 	Label Label
 	// Labelled reports whether the prediction has a label that can be used.
 	Labelled bool
-	// Misfit, if not nil, is a [*LabelError] that says why the winning label cannot be
-	// the truth of such a prediction. Label then holds the unusable label, and Labelled
-	// is false.
+	// Misfit, if not nil, is a [*LabelError] that says why the winning label cannot be the
+	// truth of the prediction. Label then holds the unusable label, and Labelled is false.
 	Misfit error
 }
 
 const (
-	// joinBatch is how many predictions are looked up at once: large enough that a
+	// joinBatch is the number of predictions that are looked up at once: large enough that a
 	// database answers few queries, small enough to bound memory.
 	joinBatch = 1000
-	// joinAhead is how many predictions are read before the first are looked up.
+	// joinAhead is the number of predictions that are read before the first look-up.
 	joinAhead = 16 * joinBatch
 )
 
@@ -36,23 +36,23 @@ func Join(ctx context.Context, predictions predictlog.Store, labels Store, q pre
 	return JoinAsOf(ctx, predictions, labels, q, time.Time{})
 }
 
-// JoinAsOf yields every prediction that q matches, each with its winning label if it had
-// one by the given moment, in the order of the predictions' store. A zero moment is now. The
-// sequence ends at the first error of either store, a cancelled ctx included, which it yields
-// wrapped, with a zero Example. It may be ranged over again, which is a new join.
+// JoinAsOf yields every prediction that q matches, in the order of the predictions' store,
+// each with the label that was winning at the given moment, if there was one. A zero moment
+// is now. The sequence ends at the first error of either store, a cancelled ctx included. The
+// error is wrapped and comes with a zero Example. The sequence may be ranged over again,
+// which is a new join.
 //
-// A winning label that does not fit the schema of the predictions (a class that the
-// target does not have, a class for a regression) leaves its prediction unlabelled, with
-// a Misfit: one bad label must not stop whatever is computed from the rest. Older
-// revisions do not take its place; a corrected label does. [Cover] counts misfits, so
-// that they do not go unnoticed.
+// A winning label that does not fit the schema of the predictions (a class that the target
+// does not have, a class for a regression) leaves its prediction unlabelled, with a Misfit:
+// one bad label must not stop a computation over the rest. Older revisions do not take its
+// place; a corrected label does. [Cover] counts misfits, so that they are seen.
 //
-// If the store of predictions is a [Joiner] that can join with these labels, it does.
-// Otherwise labels are looked up while the predictions are being scanned, 1000 at a time, in
-// memory bounded by 16,000 predictions. Both stores may share one connection, because a scan
-// holds none while it yields. A store that breaks this promise, and keeps the only connection
-// until its scan is over, can be joined only up to that bound, for so many are read before
-// the first look-up; beyond it the join waits until ctx is done.
+// If the store of predictions is a [Joiner] that can join with these labels, that join is
+// used. Otherwise labels are looked up while the predictions are being scanned, 1000 at a
+// time, in memory bounded by 16,000 predictions. Both stores may share one connection,
+// because a scan holds none while it yields. A store that breaks this promise, and keeps the
+// only connection until its scan is over, can be joined only up to 16,000 predictions, which
+// are read before the first look-up. Beyond that number the join waits until ctx is done.
 func JoinAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q predictlog.Query, arrivedBy time.Time) iter.Seq2[Example, error] {
 	target := predictions.Schema().Target()
 	if j, ok := predictions.(Joiner); ok {
@@ -72,7 +72,7 @@ func JoinAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q
 				if !j.flush(ctx, yield) {
 					return
 				}
-				clear(j.read) // what was yielded is not held on to
+				clear(j.read) // yielded records are not kept in memory
 				j.read, limit = j.read[:0], joinBatch
 			}
 		}
@@ -80,7 +80,7 @@ func JoinAsOf(ctx context.Context, predictions predictlog.Store, labels Store, q
 	}
 }
 
-// joined yields what a [Joiner] found, and which of the labels do not fit.
+// joined yields the examples of a [Joiner], with a Misfit for labels that do not fit.
 func joined(examples iter.Seq2[Example, error], target predictlog.Target, yield func(Example, error) bool) {
 	for e, err := range examples {
 		if err != nil {
@@ -93,7 +93,7 @@ func joined(examples iter.Seq2[Example, error], target predictlog.Target, yield 
 	}
 }
 
-// newExample returns the example of a record that has a winning label or none.
+// newExample returns the example of a record with its winning label, if one was found.
 func newExample(r predictlog.Record, l Label, found bool, target predictlog.Target) Example {
 	e := Example{Record: r}
 	if found {
@@ -112,7 +112,7 @@ type joiner struct {
 	ids       []string // scratch of lookup
 }
 
-// flush yields what was read with its labels, and reports whether to go on.
+// flush yields the records that were read, with their labels, and reports whether to go on.
 func (j *joiner) flush(ctx context.Context, yield func(Example, error) bool) bool {
 	for batch := range slices.Chunk(j.read, joinBatch) {
 		found, err := j.lookup(ctx, batch)
@@ -141,7 +141,7 @@ func (j *joiner) lookup(ctx context.Context, records []predictlog.Record) (map[s
 	return j.labels.LookupAsOf(ctx, j.arrivedBy, j.ids...)
 }
 
-// fits returns a [*LabelError] if the label cannot be the truth of such a target.
+// fits returns a [*LabelError] if the label cannot be the truth for the target.
 func fits(l Label, target predictlog.Target) error {
 	switch {
 	case target.Task == predictlog.Regression && l.Class != "":

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] and a [Pruner] in memory, for tests and examples. Its labels are
-// gone with the process. The zero MemoryStore is empty and ready to use.
+// MemoryStore is a [Store] and a [Pruner] in memory, for tests and examples. Its labels end
+// with the process. The zero MemoryStore is empty and ready to use.
 type MemoryStore struct {
 	mu        sync.RWMutex
 	index     Index   // guarded by mu
@@ -60,7 +60,7 @@ func (s *MemoryStore) LookupAsOf(ctx context.Context, arrivedBy time.Time, predi
 	return found, nil
 }
 
-// Scan implements [Store]. It yields the revisions that were stored when it started, and
+// Scan implements [Store]. Scan yields the revisions that were stored when it started, and
 // holds no lock meanwhile: the consumer may call any method.
 func (s *MemoryStore) Scan(ctx context.Context, q Query) iter.Seq2[Label, error] {
 	return func(yield func(Label, error) bool) {
@@ -83,7 +83,7 @@ func (s *MemoryStore) Scan(ctx context.Context, q Query) iter.Seq2[Label, error]
 	}
 }
 
-// Prune implements [Pruner]. It removes all that it may.
+// Prune implements [Pruner] and removes all that it may.
 func (s *MemoryStore) Prune(ctx context.Context, arrivedBefore time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

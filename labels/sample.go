@@ -11,23 +11,23 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Sampler keeps a random sample of the examples that it is given, in memory bounded by
-// the size of the sample, while [Join] streams them. Which examples it keeps depends on
-// the seed and their IDs alone, not on the order in which they come: another pass over
-// the same examples gives the same sample. It is not safe for concurrent use.
+// Sampler keeps a random sample of the examples that [Join] streams, in memory bounded by the
+// size of the sample. The choice depends on the seed and on the IDs alone, not on the order
+// of the examples: another pass over the same examples gives the same sample. A Sampler is
+// not safe for concurrent use.
 type Sampler struct {
 	max  int
 	seed uint64
 	of   int
 	kept []Example
-	lots lots // of what is kept; a heap once that is max
+	lots lots // of the kept examples; a heap once there are max
 }
 
 // NewSampler returns an empty sampler that keeps at most max examples, none if max is
 // not positive.
 func NewSampler(max int, seed uint64) *Sampler { return &Sampler{max: max, seed: seed} }
 
-// Add offers an example. Its ID is not to be offered twice.
+// Add offers an example. No ID may be offered twice.
 func (s *Sampler) Add(e Example) {
 	s.of++
 	if s.max <= 0 {
@@ -48,31 +48,30 @@ func (s *Sampler) Add(e Example) {
 	}
 }
 
-// Of returns how many examples were offered.
+// Of returns the number of examples that were offered.
 func (s *Sampler) Of() int { return s.of }
 
-// Dataset returns the examples that were kept, all that were offered if these are not
-// more than the most to be kept.
+// Dataset returns the kept examples: all that were offered, if there are at most max.
 func (s *Sampler) Dataset(schema *predictlog.Schema) Dataset {
 	d := Dataset{Schema: schema, Examples: slices.Clone(s.kept)}
 	d.sort()
 	return d
 }
 
-// number returns a number that is as good as random to whoever does not choose IDs by it.
+// number returns a number that is random to all who do not choose IDs by it.
 func (s *Sampler) number(id string) uint64 {
 	h := fnv.New64a()
 	h.Write(binary.LittleEndian.AppendUint64(nil, s.seed))
 	io.WriteString(h, id) // never fails
-	// FNV alone tells IDs apart that differ in their last byte by their low bits only; the
-	// finalizer of SplitMix64 spreads that over all.
+	// FNV alone distinguishes IDs that differ in their last byte only in its low bits. The
+	// finalizer of SplitMix64 spreads the difference over all bits.
 	x := h.Sum64()
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// lot decides whether an example is kept: the lowest are.
+// lot decides whether an example is kept: those with the lowest lots are.
 type lot struct {
 	number uint64
 	id     string

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Annotation is what a handler, or a [Config.Decode], knows about a prediction. A zero
-// field says nothing and leaves it to the next source: first the handler's annotation,
-// then the bodies, then [Config].
+// Annotation is what a handler, or a [Config.Decode], knows about a prediction. A zero field
+// leaves the value to the next source. The order of the sources is: the handler's annotation,
+// the bodies, [Config].
 type Annotation struct {
 	// Model and Version say which model answered.
 	Model, Version string
-	// Time is when the request counts as answered. It is for replays and simulations of
-	// past traffic; otherwise leave it zero.
+	// Time is when the request counts as answered. Set it only in replays and simulations of
+	// past traffic.
 	Time time.Time
-	// Row is what was asked. Not nil, it is recorded in the place of the request's body.
+	// Row is the input. A Row that is not nil is recorded in the place of the request's body.
 	Row Row
-	// Output is what was answered. Not nil, it is recorded in the place of the answer's
-	// body, which is then not read for Model and Version either.
+	// Output is the answer. An Output that is not nil is recorded in the place of the
+	// answer's body; Model and Version are then not read from the body either.
 	Output *Output
 	// Tags are the host's own.
 	Tags map[string]string
 }
 
-// or returns a, its zero fields filled in from b.
+// or returns a with its zero fields filled in from b.
 func (a Annotation) or(b Annotation) Annotation {
 	a.Model = cmp.Or(a.Model, b.Model)
 	a.Version = cmp.Or(a.Version, b.Version)
@@ -42,11 +42,11 @@ func (a Annotation) or(b Annotation) Annotation {
 	return a
 }
 
-// Annotate tells the recorder what the handler knows about the prediction it is making,
-// so that the bodies need not be decoded for it. It reports whether it will be used:
-// outside of [Recorder.Middleware], or once the handler has returned, it does nothing
-// and returns false. Of several calls the last counts. The recorder keeps what a refers
-// to; do not change it afterwards. Safe for concurrent use.
+// Annotate tells the recorder what the handler knows about its prediction, so that the bodies
+// need not be decoded. Annotate reports whether the annotation will be used: outside of
+// [Recorder.Middleware], and after the handler has returned, Annotate does nothing and
+// returns false. Of several calls the last counts. The recorder keeps the memory of a; do not
+// change it afterwards. Annotate is safe for concurrent use.
 func Annotate(ctx context.Context, a Annotation) bool {
 	n, ok := ctx.Value(notesKey{}).(*notes)
 	return ok && n.set(a)
@@ -54,8 +54,7 @@ func Annotate(ctx context.Context, a Annotation) bool {
 
 type notesKey struct{}
 
-// notes is the context of a request inside the middleware. It carries the handler's
-// annotation.
+// notes is the context of a request inside the middleware, with the handler's annotation.
 type notes struct {
 	context.Context
 
@@ -82,7 +81,7 @@ func (n *notes) set(a Annotation) bool {
 	return true
 }
 
-// close ends the handler's time to annotate, and returns what it said.
+// close ends the handler's time to annotate, and returns the annotation.
 func (n *notes) close() Annotation {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// answerBody holds the members of an answer in its default form, nil if they are not
-// there or null; see [Recorder.Middleware].
+// answerBody holds the members of an answer in its default form, see [Recorder.Middleware]. A
+// member that is missing or null is nil.
 type answerBody struct{ prediction, probability, probabilities, model, version []byte }
 
-// member returns where the member of this name belongs, nil if it is no part of a.
+// member returns the field for the member of this name, nil if there is no such field.
 func (a *answerBody) member(name []byte) *[]byte {
 	switch string(name) {
 	case "prediction":
@@ -29,8 +29,8 @@ func (a *answerBody) member(name []byte) *[]byte {
 	return nil
 }
 
-// parseAnswer reads what the body of an answer says of output, model and version. The
-// error names every member that cannot be used.
+// parseAnswer reads output, model and version from the body of an answer. The error names
+// every member that cannot be used.
 func (s *Schema) parseAnswer(body []byte) (Annotation, error) {
 	var answer answerBody
 	err := eachMember(body, func(name, value []byte) {
@@ -61,7 +61,7 @@ func (s *Schema) parseAnswer(body []byte) (Annotation, error) {
 	return said, nil
 }
 
-// parseMember reads a member that must be there.
+// parseMember reads a required member.
 func parseMember[T any](name string, raw []byte, parse func([]byte) (T, error)) (T, error) {
 	if raw == nil {
 		var none T
@@ -85,9 +85,9 @@ func parseName(name string, raw []byte) (string, error) {
 	return parseMember(name, raw, parseString)
 }
 
-// parseClass reads a class that is given as a string, a number or a boolean. A number
-// is the class that is written alike, or else the class that is its shortest decimal:
-// 1.0 is the class "1" unless there is a class "1.0".
+// parseClass reads a class that is given as a string, a number or a boolean. A number stands
+// for the class that is written alike, else for the class that is its shortest decimal: 1.0
+// is the class "1" unless there is a class "1.0".
 func (s *Schema) parseClass(raw []byte) (string, error) {
 	switch c := raw[0]; {
 	case c == '"':

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// capture is what the middleware, or Record, hands to Run: a record, and the bodies
-// from which Run fills in what the record lacks.
+// capture is what the middleware, or Record, hands to Run: a record, and the bodies from
+// which Run completes the record.
 type capture struct {
 	record            Record
-	bodies            bool // the record is to be filled in from annotation and bodies
+	bodies            bool // Run fills in the record from annotation and bodies
 	annotation        Annotation
 	request, response body
 }
@@ -48,7 +48,7 @@ func (r *Recorder) recycle(c *capture) {
 	r.captures.Put(c)
 }
 
-// complete fills in the record from annotation and bodies, and marks what rules it
+// complete fills in the record from annotation and bodies, and marks the rules that the row
 // breaks. The error says why the record cannot be stored.
 func (r *Recorder) complete(c *capture) error {
 	if !c.bodies {
@@ -69,7 +69,8 @@ func (r *Recorder) complete(c *capture) error {
 	return r.schema.CheckRecord(c.record)
 }
 
-// decode returns all that annotation and bodies say; after an error, what could be read.
+// decode returns the content of annotation and bodies; after an error, the part that could be
+// read.
 func (r *Recorder) decode(c *capture) (Annotation, error) {
 	known := c.annotation
 	if known.Row != nil && known.Output != nil {

@@ -18,7 +18,7 @@ var ErrInvalidRecord = errors.New("predictlog: record does not follow the schema
 type RecordError struct {
 	ID    string // the record's ID
 	Where string // "ID", "time", "model", "version", "latency", "row", `column "age"`, "output", "violations" or "tags"
-	What  string // what is wrong and what was expected
+	What  string // the fault and what was expected
 }
 
 func (e *RecordError) Error() string {

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	// ErrDamagedRecord is returned by [Codec.Decode] for bytes that are not, or no longer,
-	// what [Codec.AppendRecord] wrote.
+	// ErrDamagedRecord is returned by [Codec.Decode] for bytes that differ from what
+	// [Codec.AppendRecord] wrote.
 	ErrDamagedRecord = errors.New("predictlog: damaged record")
 
 	// ErrUnknownSchema is returned by [Codec.Decode] for a record of a schema that the
@@ -24,7 +24,7 @@ var (
 
 // UnknownSchemaError names the schema under which a record was encoded.
 type UnknownSchemaError struct {
-	// Fingerprint is that of the schema, shortened as [Schema.ShortFingerprint] does.
+	// Fingerprint is the fingerprint of the schema, as [Schema.ShortFingerprint] returns it.
 	Fingerprint string
 }
 
@@ -38,20 +38,20 @@ func (e *UnknownSchemaError) Unwrap() error { return ErrUnknownSchema }
 // Codec writes whole records as bytes and reads them back, for stores that keep bytes. A
 // Codec is immutable and safe for concurrent use.
 //
-// An encoding is lossless, to the microseconds that every store keeps, and the same for
-// equal records: [Record.Equal] holds for two records that follow the schema if and only
-// if their encodings, and so their hashes, are equal. It names its schema, and ends with
-// a checksum that finds every flipped bit. A number takes 9 bytes, a whole one 2 to 9, a
-// missing value 1, a text its length and 2; a record has some 30 bytes beside.
+// An encoding is lossless, to the microseconds that every store keeps. [Record.Equal] holds
+// for two records that follow the schema if and only if their encodings, and so their hashes,
+// are equal. An encoding names its schema and ends with a checksum that finds every flipped
+// bit. A number takes 9 bytes, a whole number 2 to 9, a missing value 1, a text its length
+// and 2; a record takes some 30 bytes more.
 type Codec struct {
 	schema *Schema
 	own    shortFingerprint
 	known  map[shortFingerprint]*Projection
 }
 
-// NewCodec returns a codec that encodes records of the schema. It decodes these and
-// those of the earlier schemas; see [Store] for what a record then becomes. The schemas
-// must not be nil.
+// NewCodec returns a codec that encodes records of the schema. The codec decodes records of
+// this schema and of the earlier schemas; see [Store] for how it adapts earlier records. The
+// schemas must not be nil.
 func NewCodec(schema *Schema, earlier ...*Schema) *Codec {
 	c := &Codec{schema: schema, own: schema.short, known: map[shortFingerprint]*Projection{}}
 	for _, from := range append(slices.Clone(earlier), schema) {
@@ -71,7 +71,7 @@ const (
 	codedMissing byte = iota // nothing
 	codedNumber              // 8 bytes, big-endian IEEE 754
 	codedWhole               // a zigzag varint: a whole number that a float64 holds exactly, but not -0
-	codedNaN                 // nothing: which NaN it was is not kept
+	codedNaN                 // nothing: the bits of the NaN are not kept
 	codedText                // a text: its length as a varint, and its bytes
 )
 
@@ -86,16 +86,17 @@ func (c *Codec) AppendRecord(dst []byte, r Record) ([]byte, error) {
 	return c.append(dst, &r), nil
 }
 
-// Hash returns the SHA-256 of the encoding, by which a store compares the content of
-// records that it does not want to read. The hash covers the schema: hashes of records
-// encoded under two schemas always differ, and only decoding tells whether these are
-// equal. A record that does not follow the schema has a hash too.
+// Hash returns the SHA-256 of the encoding. A store compares the content of records by their
+// hashes without reading them. The hash covers the schema: hashes of records encoded under
+// two schemas always differ, and only decoding tells whether the records are equal. A record
+// that does not follow the schema has a hash too.
 func (c *Codec) Hash(r Record) [sha256.Size]byte {
 	var buf [1 << 10]byte
 	return sha256.Sum256(c.append(buf[:0], &r))
 }
 
-// append encodes any record: one that does not follow the schema cannot be decoded.
+// append encodes any record. The encoding of a record that does not follow the schema cannot
+// be decoded.
 func (c *Codec) append(dst []byte, r *Record) []byte {
 	start := len(dst)
 	dst = append(dst, codecFormat)
@@ -205,8 +206,8 @@ func (c *Codec) Decode(data []byte) (Record, error) {
 	return from.Record(r), nil
 }
 
-// codecReader reads an encoding in order. After the first thing that cannot be read, all
-// others are zero and err is kept.
+// codecReader reads an encoding in order. After the first failure it keeps err and reads
+// zeros.
 type codecReader struct {
 	data []byte
 	text string // the same bytes
@@ -344,8 +345,8 @@ func (in *codecReader) varint() int64 {
 	return n
 }
 
-// count returns how many things follow, of so many bytes each at least. More than there
-// is room for are an error, so that nothing is allocated for them.
+// count returns the number of things that follow, each of at least least bytes. A number for
+// which the rest is too short is an error, so nothing is allocated for it.
 func (in *codecReader) count(least int) int {
 	n := in.uvarint()
 	if in.err == nil && n > uint64((len(in.data)-in.at)/least) {

@@ -9,12 +9,12 @@ import (
 )
 
 // ColumnScanner is implemented by a [Store] that reads columns faster than records. Call
-// [ScanColumns], which takes what a store offers.
+// [ScanColumns], which works with any store.
 type ColumnScanner interface {
-	// ScanColumns yields the records that q matches, as [Store.Scan] does and in its order,
-	// many at a time and by column. A batch holds at least one record. It is the scan's
-	// own, to be read only, and valid until the next one. Before an error come the records
-	// that Scan would yield before it.
+	// ScanColumns yields the records that q matches, in the order of [Store.Scan], in batches
+	// and by column. A batch holds at least one record. A batch belongs to the scan: the
+	// consumer only reads it, and it is valid until the next batch. Before an error come the
+	// records that Scan would yield before it.
 	ScanColumns(ctx context.Context, q Query) iter.Seq2[*Batch, error]
 }
 
@@ -23,33 +23,33 @@ type ColumnScanner interface {
 type Batch struct {
 	// Len is the number of records.
 	Len int
-	// Times says of each record when it was answered, in microseconds since 1970.
+	// Times holds the time of each record, in microseconds since 1970.
 	Times []int64
-	// Violates says of each record whether it breaks a rule.
+	// Violates says for each record whether it breaks a rule.
 	Violates []bool
-	// Numbers holds the values of each numeric column of the schema, NaN for a missing
-	// one; nil for a categorical column.
+	// Numbers holds the values of each numeric column of the schema; a missing value is NaN.
+	// Numbers of a categorical column are nil.
 	Numbers [][]float64
-	// Codes holds the values of each categorical column as indices into Levels, -1 for a
-	// missing one; nil for a numeric column.
+	// Codes holds the values of each categorical column as indices into Levels; a missing
+	// value is -1. Codes of a numeric column are nil.
 	Codes [][]int32
 	// Levels holds the categories of each categorical column, each once, in no promised
-	// order: those of the batch, and perhaps others. A level may have another index in the
-	// next batch.
+	// order: the categories of the batch, and perhaps others. A category may have another
+	// index in the next batch.
 	Levels [][]string
-	// Answered says of each record whether it has an output; see [Record.Answered].
+	// Answered says for each record whether it has an output; see [Record.Answered].
 	Answered []bool
-	// Class is the index in [Target.Classes] of the predicted class, -1 for none; nil for a
+	// Class is the index in [Target.Classes] of each predicted class, -1 for none; nil for a
 	// regression.
 	Class []int32
-	// Score is the predicted value of a regression, or the probability of the second
-	// class of a binary target; NaN for none. Nil for a multiclass target.
+	// Score is the predicted value of a regression, or the probability of the second class of
+	// a binary target; NaN for none. Score is nil for a multiclass target.
 	Score []float64
 }
 
-// ScanColumns yields the records of the store that q matches by column: by the store's own
-// [ColumnScanner] if it is one, and else from its [Store.Scan], which costs more than Scan
-// alone.
+// ScanColumns yields the records of the store that q matches by column. A store that is a
+// [ColumnScanner] is asked as such. Otherwise the batches are made from [Store.Scan], which
+// costs more than Scan alone.
 func ScanColumns(ctx context.Context, store Store, q Query) iter.Seq2[*Batch, error] {
 	if scanner, ok := store.(ColumnScanner); ok {
 		return scanner.ScanColumns(ctx, q)
@@ -60,8 +60,8 @@ func ScanColumns(ctx context.Context, store Store, q Query) iter.Seq2[*Batch, er
 // batchSize bounds the records of a batch, so that it stays in a processor's cache.
 const batchSize = 4096
 
-// mostLevels bounds the levels that a column takes along from batch to batch, and so the
-// memory of a scan of texts that are all different.
+// mostLevels bounds the levels that a column keeps from batch to batch, and so the memory of
+// a scan of texts that are all different.
 const mostLevels = 1 << 14
 
 // batches gathers records of the schema into batches.

@@ -7,10 +7,10 @@
 // does the writing, in a goroutine that the caller owns.
 //
 // Logging never fails a request: what happens when the queue is full is the policy
-// named in [Config], and whatever a policy loses is counted in [Stats]. What is queued
+// named in [Config], and [Stats] counts what a policy loses. A record that is queued
 // when the process is killed is lost; see [Recorder.Run]. Stores are
 // append-only; a record that was stored is never changed. [MemoryStore] serves tests
 // and examples, the sub-package csvlog is the embedded default, and the sub-package
-// predictlogtest holds the promises that every store keeps. A store that keeps bytes, as
+// predictlogtest checks the promises that every store keeps. A store that keeps bytes, as
 // a database does, writes them with a [Codec].
 package predictlog

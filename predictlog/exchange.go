@@ -11,9 +11,9 @@ import (
 // idKey is IDHeader as the keys of an [http.Header] are spelled.
 const idKey = "X-Prediction-Id"
 
-// exchange is what the handler gets in the place of its request and ResponseWriter. It
-// is not used again for other requests: a handler that wrongly holds on to one after it
-// has returned must not reach into another's answer.
+// exchange takes the place of the handler's request and ResponseWriter. It is not used again
+// for other requests: a handler that wrongly keeps one after it has returned must not reach
+// into another answer.
 type exchange struct {
 	capture *capture
 	request *http.Request
@@ -40,8 +40,8 @@ func newExchange(w http.ResponseWriter, request *http.Request, c *capture, limit
 	return x
 }
 
-// end takes leave of the handler, which has returned: nothing is copied any more. It
-// returns the prediction's ID and the status of the answer.
+// end stops all copying after the handler has returned. It returns the prediction's ID and
+// the status of the answer.
 func (x *exchange) end() (id string, status int) {
 	x.answer.commit(http.StatusOK)
 	x.answer.copied = nil
@@ -87,12 +87,12 @@ type answerWriter struct {
 	status int       // 0 until the handler has decided on it
 }
 
-// Unwrap lets [http.ResponseController] reach what the host's writer can do.
+// Unwrap lets [http.ResponseController] reach the host's writer.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *answerWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols { // others go before the answer
+	if status >= 200 || status == http.StatusSwitchingProtocols { // other codes are sent before the answer
 		w.commit(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -118,7 +118,7 @@ func (w *answerWriter) commit(status int) {
 	if len(ids) == 1 && ids[0] == w.id {
 		return
 	}
-	for _, id := range slices.Backward(ids) { // the host's may be among others
+	for _, id := range slices.Backward(ids) { // the host's ID may be one of several
 		if id != w.id && CheckID(id) == nil {
 			w.id = id
 			break

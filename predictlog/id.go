@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// NewID returns a new prediction ID: a UUIDv7 (RFC 9562) of the present time, in its
-// usual form of 36 characters. IDs sort by time, to a quarter of a microsecond. They are
-// unique but no secret: who knows one may guess others.
+// NewID returns a new prediction ID: a UUIDv7 (RFC 9562) of the present time, in its usual
+// form of 36 characters. IDs sort by time, to a quarter of a microsecond. IDs are unique but
+// not secret: a person who knows one may guess others.
 func NewID() string { return NewIDAt(time.Now()) }
 
 // NewIDAt returns a new prediction ID, like [NewID], of the time t. Years before 1970

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// ParseJSON reads a row from a JSON object that holds a member for each column, by its
-// exact name, in any order. Null and no member are a missing value; members that are no
-// column are ignored. A numeric column takes a number, a categorical one a string, or a
-// boolean as "true" or "false". The error names every column that cannot be used, with
-// what was expected and what was found; a body that is not one object, that names a
-// column twice or that is not UTF-8 is an error too.
+// ParseJSON reads a row from a JSON object with a member for each column, by its exact name,
+// in any order. A member that is null or absent is a missing value. Members that are not
+// columns are ignored. A numeric column takes a number; a categorical column takes a string,
+// or a boolean as "true" or "false". The error names every column that cannot be used, with
+// what was expected and what was found. A body that is not one object, that names a column
+// twice or that is not UTF-8 is an error too.
 func (s *Schema) ParseJSON(body []byte) (Row, error) {
 	row := make(Row, len(s.columns))
 	seen := make([]bool, len(s.columns))
@@ -52,9 +52,9 @@ func parseValue(kind Kind, raw []byte) (Value, error) {
 	return Category(text), err
 }
 
-// MarshalRow writes the row as the JSON object that [Schema.ParseJSON] reads, in the
-// order of the columns; missing is null. The error names every column that cannot be
-// written: one of another kind, and NaN and infinities, which JSON does not have.
+// MarshalRow writes the row as the JSON object that [Schema.ParseJSON] reads, in the order of
+// the columns. A missing value is null. The error names every column that cannot be written:
+// a value of another kind, NaN and infinities, which JSON does not have.
 func (s *Schema) MarshalRow(row Row) ([]byte, error) {
 	if len(row) != len(s.columns) {
 		return nil, fmt.Errorf("predictlog: row to JSON: has %d values, want %d", len(row), len(s.columns))

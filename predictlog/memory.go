@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] that keeps its records in memory, for tests and examples. A
-// taken ID is found whatever its Time. It grows until it is pruned; it is a [Pruner], to
-// the record, and a [ColumnScanner].
+// MemoryStore is a [Store] that keeps its records in memory, for tests and examples. It finds
+// a taken ID whatever the Time of the record. It grows until it is pruned. MemoryStore is a
+// [Pruner], exact to the record, and a [ColumnScanner].
 type MemoryStore struct {
 	schema *Schema
 
@@ -56,7 +56,7 @@ func (m *MemoryStore) Append(ctx context.Context, records ...Record) error {
 	return nil
 }
 
-// truncate takes back the records from position n on, which no scan has seen.
+// truncate removes the records from position n on, which no scan has seen.
 func (m *MemoryStore) truncate(n int) {
 	for _, r := range m.records[n:] {
 		delete(m.byID, r.ID)
@@ -85,7 +85,7 @@ func (m *MemoryStore) Scan(ctx context.Context, q Query) iter.Seq2[Record, error
 	}
 }
 
-// ScanColumns implements [ColumnScanner], at the speed of Scan.
+// ScanColumns implements [ColumnScanner]. It is as fast as Scan.
 func (m *MemoryStore) ScanColumns(ctx context.Context, q Query) iter.Seq2[*Batch, error] {
 	return batches(m.schema, m.Scan(ctx, q))
 }
@@ -97,7 +97,7 @@ func (m *MemoryStore) Prune(ctx context.Context, before time.Time) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var kept []Record // not in place, for a scan may be reading
+	var kept []Record // not in place, because a scan may be reading
 	byID := map[string]int{}
 	for _, r := range m.records {
 		if r.Time.Before(before) {

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// eachMember calls visit for each member of the JSON object that body is, in order. The
-// value is not empty, without white space around it, and a part of body. An error says
-// why body is no JSON object; then visit was not called.
+// eachMember calls visit for each member of the JSON object in body, in order. The value is a
+// part of body, not empty and without white space around it. If body is no JSON object,
+// eachMember returns an error and does not call visit.
 func eachMember(body []byte, visit func(name, value []byte)) error {
 	if !utf8.Valid(body) {
 		return errors.New("not valid UTF-8")
@@ -92,7 +92,7 @@ func valueEnd(b []byte) int {
 // isNumber reports whether the JSON value is a number.
 func isNumber(raw []byte) bool { return raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' }
 
-// parseNumber reads a JSON number that a float64 can hold, infinities excepted.
+// parseNumber reads a JSON number that a float64 can hold and that is finite.
 func parseNumber(raw []byte) (float64, error) {
 	if !isNumber(raw) {
 		return 0, fmt.Errorf("is %s, want a number", excerpt(raw))
@@ -116,7 +116,7 @@ func parseString(raw []byte) (string, error) {
 	return text, err
 }
 
-// excerpt bounds what an error quotes of a value.
+// excerpt returns the part of a value that an error quotes.
 func excerpt(raw []byte) string {
 	const most = 60
 	if len(raw) <= most {

@@ -3,11 +3,11 @@ package predictlog
 import "slices"
 
 // Projection turns records of one schema into records of another, as [Store] promises of a
-// store that is opened with another schema than before. It is immutable and safe for
-// concurrent use.
+// store that is opened with another schema than before. A Projection is immutable and safe
+// for concurrent use.
 type Projection struct {
 	from, to *Schema
-	same     bool  // the schemas, but for their rules
+	same     bool  // the schemas are equal but for their rules
 	places   []int // where the value of each column goes, or -1
 	classes  []int // where the probability of each class goes, or -1
 }
@@ -28,10 +28,10 @@ func NewProjection(from, to *Schema) *Projection {
 	return p
 }
 
-// Record returns r as a record of the other schema. Columns are matched by name and kind;
-// one that only the other schema has is missing. An output that does not fit the other
-// target becomes the zero Output: of another task, of a class that is gone, or with a
-// probability other than 0 for one. Classes that are new have probability 0. The record
+// Record returns r as a record of the other schema. Columns are matched by name and kind; a
+// column that only the other schema has is missing. An output that does not fit the other
+// target becomes the zero Output: an output of another task, of a class that is gone, or with
+// a probability other than 0 for such a class. New classes have probability 0. The record
 // shares memory with r.
 func (p *Projection) Record(r Record) Record {
 	if p.same {

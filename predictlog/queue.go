@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// queue is a bounded queue of many writers and one reader. The reader is not woken by
-// each writer, which would cost a request more than all the rest of its logging: it
+// queue is a bounded queue of many writers and one reader. A wake-up of the reader by each
+// writer would cost a request more than all the rest of its logging. The reader therefore
 // comes by itself from time to time, and is called once the queue is half full.
 type queue struct {
 	size     int
@@ -18,10 +18,10 @@ type queue struct {
 
 	mu     sync.Mutex
 	queued []*capture    // guarded by mu
-	bytes  int64         // guarded by mu; of the bodies of those queued
-	taken  int64         // guarded by mu; of the bodies of those taken and not released
-	pushed uint64        // guarded by mu; how many were ever queued
-	done   uint64        // guarded by mu; how many of them were released
+	bytes  int64         // guarded by mu; size of the bodies that are queued
+	taken  int64         // guarded by mu; size of the bodies that are taken and not released
+	pushed uint64        // guarded by mu; number of captures ever queued
+	done   uint64        // guarded by mu; number of captures released
 	closed bool          // guarded by mu
 	change chan struct{} // guarded by mu; closed when done or closed changes, nil if nobody waits
 }
@@ -34,8 +34,8 @@ func newQueue(cfg Config) *queue {
 	return q
 }
 
-// push queues c. If there is no room it waits until there is, until ctx ends, or until
-// its time is over, which is ErrQueueFull. If the queue is closed it returns ErrStopped.
+// push queues c. If there is no room, push waits for room until ctx ends or until the
+// timeout, which is ErrQueueFull. If the queue is closed, push returns ErrStopped.
 func (q *queue) push(ctx context.Context, c *capture) error {
 	queued, err := q.tryPush(c)
 	if queued || err != nil {
@@ -62,7 +62,7 @@ func (q *queue) push(ctx context.Context, c *capture) error {
 	}
 }
 
-// tryPush queues c if there is room. If the queue is closed it returns ErrStopped.
+// tryPush queues c if there is room. If the queue is closed, tryPush returns ErrStopped.
 func (q *queue) tryPush(c *capture) (queued bool, err error) {
 	size := c.size()
 	q.mu.Lock()
@@ -70,7 +70,7 @@ func (q *queue) tryPush(c *capture) (queued bool, err error) {
 		q.mu.Unlock()
 		return false, ErrStopped
 	}
-	// A record larger than the bound is let in alone, for it would wait in vain.
+	// A record larger than the bound enters an empty queue, because it would wait in vain.
 	held := q.held()
 	if held >= q.size || held > 0 && q.bytes+q.taken+size > q.maxBytes {
 		q.mu.Unlock()
@@ -93,7 +93,7 @@ func (q *queue) halfFull() bool {
 	return len(q.queued) >= (q.size+1)/2 || q.bytes > q.maxBytes/2
 }
 
-// flush calls the reader, and waits until all that is queued now was released.
+// flush calls the reader and waits until all captures queued now are released.
 func (q *queue) flush(ctx context.Context) error {
 	q.mu.Lock()
 	target := q.pushed
@@ -119,12 +119,12 @@ func (q *queue) flush(ctx context.Context) error {
 func (q *queue) call() {
 	select {
 	case q.wake <- struct{}{}:
-	default: // it is called already
+	default: // the reader is called already
 	}
 }
 
-// take returns all that is queued, in order. The reader owns it, and the queue's bound
-// counts it, until it is released. The queue takes spare for what comes next.
+// take returns all that is queued, in order. Until it is released, the reader owns it and the
+// bound of the queue counts it. The queue uses spare for the next captures.
 func (q *queue) take(spare []*capture) []*capture {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,7 +134,7 @@ func (q *queue) take(spare []*capture) []*capture {
 	return taken
 }
 
-// release says that the next n of those taken, whose bodies have so many bytes, are
+// release says that the next n captures that were taken, with bodies of so many bytes, are
 // stored or rejected.
 func (q *queue) release(n int, bytes int64) {
 	q.mu.Lock()
@@ -144,7 +144,7 @@ func (q *queue) release(n int, bytes int64) {
 	q.announce()
 }
 
-// setClosed makes the queue refuse what comes, or accept it again.
+// setClosed makes the queue refuse captures, or accept them again.
 func (q *queue) setClosed(closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -158,7 +158,7 @@ func (q *queue) len() int {
 	return q.held()
 }
 
-// held returns how many are queued or taken; q.mu must be held.
+// held returns the number of captures that are queued or taken; q.mu must be held.
 func (q *queue) held() int { return int(q.pushed - q.done) }
 
 // watch returns a channel that is closed at the next change.

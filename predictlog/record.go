@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Output is what a model answered for one row. A classifier sets Class and, if it
-// has them, Probabilities; a regression sets Value. The zero Output means that no
-// answer is known: so are rows recorded that were imported from before the service.
+// Output is the answer of a model to one row. A classifier sets Class and, if it has them,
+// Probabilities; a regression sets Value. The zero Output means that no answer is known, as
+// in rows imported from the time before the service.
 type Output struct {
 	// Class is the predicted class, one of the schema's [Target.Classes]; empty for a
 	// regression.
@@ -21,9 +21,8 @@ type Output struct {
 	Probabilities []float64
 }
 
-// IsZero reports whether o holds no answer. A regression's answer of exactly 0 is
-// indistinguishable from none by this method alone; see [Record.Answered], which knows
-// whether a version answered.
+// IsZero reports whether o holds no answer. To IsZero a regression's answer of exactly 0
+// looks like none; see [Record.Answered], which knows whether a version answered.
 func (o Output) IsZero() bool {
 	return o.Class == "" && o.Value == 0 && o.Probabilities == nil
 }
@@ -50,18 +49,17 @@ type Record struct {
 	// ID names the prediction for ever; a label refers to it. Letters, digits and
 	// ASCII punctuation but no spaces, quotes or commas, at most 128 bytes.
 	ID string
-	// Time is when the request was answered, in UTC. Every store keeps it to the
-	// microsecond, neither finer nor coarser: what is below is cut off, so that a Time is
-	// never after the moment it stands for.
+	// Time is when the request was answered, in UTC. Every store keeps Time to the
+	// microsecond and cuts off the rest, so a stored Time is never later than the answer.
 	Time time.Time
-	// Model and Version say which model answered. Both are empty for a row that was
-	// imported without an answer, or if the service does not tell them.
+	// Model and Version say which model answered. Both are empty for a row that was imported
+	// without an answer, or if the service does not name them.
 	Model, Version string
-	// Row is what was asked.
+	// Row is the input.
 	Row Row
-	// Output is what was answered.
+	// Output is the answer.
 	Output Output
-	// Latency is how long the answer took, cut off to the microsecond as Time is.
+	// Latency is how long the answer took, cut off to the microsecond.
 	Latency time.Duration
 	// Violations are the rules that Row broke when it was recorded, nil for none.
 	Violations []Violation
@@ -69,8 +67,8 @@ type Record struct {
 	Tags map[string]string
 }
 
-// Answered reports whether the record holds a model's answer: it names the version that
-// gave it, or its output is not zero.
+// Answered reports whether the record holds a model's answer: the record names a version, or
+// its output is not zero.
 func (r Record) Answered() bool { return r.Version != "" || !r.Output.IsZero() }
 
 // Equal reports whether two records have the same content. Times are compared as
@@ -84,8 +82,8 @@ func (r Record) Equal(s Record) bool {
 		slices.Equal(r.Violations, s.Violations) && maps.Equal(r.Tags, s.Tags)
 }
 
-// Clone returns a copy of the record that shares no memory with it, its times as stores
-// keep them: in UTC and to the microsecond.
+// Clone returns a copy of the record that shares no memory with the record. The times of the
+// copy are as stores keep them: in UTC and to the microsecond.
 func (r Record) Clone() Record {
 	r.Time = r.Time.UTC().Truncate(time.Microsecond)
 	r.Latency = r.Latency.Truncate(time.Microsecond)

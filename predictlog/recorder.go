@@ -52,49 +52,47 @@ type Config struct {
 	// answer names them.
 	Model, Version string
 
-	// Decode reads the row and the answer from the bodies of a request and of its
-	// answer, which are only valid during the call. Default: the row is read by
-	// [Schema.ParseJSON], the answer as [Recorder.Middleware] says. It is called from
-	// Run, not from the request, and not at all if the handler's annotation holds both
-	// Row and Output.
+	// Decode reads the row and the answer from the bodies of a request and of its answer. The
+	// bodies are only valid during the call. By default [Schema.ParseJSON] reads the row, and
+	// the answer is read as [Recorder.Middleware] says. Run calls Decode, not the request.
+	// Decode is not called if the handler's annotation has both Row and Output.
 	Decode func(request, response []byte) (Annotation, error)
 
-	// MaxBody bounds, in bytes, what is kept of either body. A longer body reaches the
-	// handler or the client in full, but its record is rejected. Default 1 MiB.
+	// MaxBody bounds, in bytes, the copy of either body. A longer body reaches the handler or
+	// the client in full, but its record is rejected. Default 1 MiB.
 	MaxBody int64 `validate:"gte=0"`
 
-	// QueueSize bounds the records held in memory, those included that are being
-	// written. Default 8192.
+	// QueueSize bounds the records in memory, including those that are being written. Default
+	// 8192.
 	QueueSize int `validate:"gte=0"`
-	// MaxQueueBytes bounds the memory of their bodies, in bytes; what an [Annotation] or
-	// a record given to [Recorder.Record] refers to is not counted. The queue is full
-	// when either bound would be passed, but takes one record of any size when it is
-	// empty. Requests that are not yet answered, or wait for room, hold their bodies
-	// beside it. Default 64 MiB.
+	// MaxQueueBytes bounds the memory of the bodies of these records, in bytes. Memory of an
+	// [Annotation] or of a record given to [Recorder.Record] is not counted. The queue is
+	// full when either bound would be passed, but an empty queue takes one record of any
+	// size. Requests that are not yet answered, or wait for room, hold their bodies in
+	// addition. Default 64 MiB.
 	MaxQueueBytes int64 `validate:"gte=0"`
 	// Overflow says what happens when the queue is full. Default Block.
 	Overflow Overflow `validate:"lte=1"`
-	// BlockTimeout is the longest that a request waits for room under Block, and so the
-	// delay of every request while the store is down and the queue full. Default 100ms.
+	// BlockTimeout is the longest wait of a request for room under Block. While the store is
+	// down and the queue is full, it is the delay of every request. Default 100ms.
 	BlockTimeout time.Duration `validate:"gte=0"`
 
 	// BatchSize bounds the records of one [Appender.Append]. Default 1000.
 	BatchSize int `validate:"gte=0"`
-	// FlushInterval is the longest a record waits for its first Append while the store
-	// keeps up. Run wakes at this interval, so that no request has to wake it, and once
-	// the queue is half full. A killed process loses the records of this time. Default
-	// 1s.
+	// FlushInterval is the longest wait of a record for its first Append while the store
+	// keeps up. Run wakes at this interval, so that no request has to wake it, and once the
+	// queue is half full. A killed process loses the records of this time. Default 1s.
 	FlushInterval time.Duration `validate:"gte=0"`
-	// RetryBackoff is the wait after an Append failed. It doubles with each failure in a
+	// RetryBackoff is the wait after a failed Append. The wait doubles with each failure in a
 	// row, up to a hundredfold, and half of it is random. Default 100ms.
 	RetryBackoff time.Duration `validate:"gte=0"`
-	// DrainTimeout bounds how long Run goes on after its context has ended, to wait for
-	// requests in flight and to write what is queued. Default 10s.
+	// DrainTimeout bounds how long Run, after its context has ended, waits for requests in
+	// flight and writes queued records. Default 10s.
 	DrainTimeout time.Duration `validate:"gte=0"`
 
-	// OnReject is called for each record that cannot be stored, so that the host can
-	// keep it aside. It is called from Run, which waits for it. Default: none; the
-	// rejection is counted and logged.
+	// OnReject is called for each record that cannot be stored, so that the host can keep it
+	// elsewhere. Run calls OnReject and waits for it. Default: none; the rejection is counted
+	// and logged.
 	OnReject func(Rejected)
 	// Logger is told of failed appends, rejections and losses. Default: silent.
 	Logger *slog.Logger
@@ -134,33 +132,31 @@ func (c Config) check() error {
 
 // Rejected is a record that could not be stored.
 type Rejected struct {
-	// Record holds what is known: ID, Time and Latency always, the rest as far as it
-	// could be read.
+	// Record holds ID, Time and Latency, and all else that could be read.
 	Record Record
-	// Request and Response are the bodies, each cut off at [Config.MaxBody]; nil if empty,
-	// or if the record did not come through the middleware.
+	// Request and Response are the bodies, each cut off at [Config.MaxBody]; nil if empty, or
+	// if the record did not come through the middleware.
 	Request, Response []byte
-	// Err says why: the bodies cannot be decoded, [ErrInvalidRecord], [ErrDuplicate], or
+	// Err is the reason: the bodies cannot be decoded, [ErrInvalidRecord], [ErrDuplicate], or
 	// the store's error when Run had to give up.
 	Err error
 }
 
-// Stats counts what a [Recorder] did since it was made. Every answer with a 2xx status,
-// and every call of [Recorder.Record] that found nothing wrong with its record, ends as
-// recorded, rejected or dropped.
+// Stats counts what a [Recorder] did since it was made. Every answer with a 2xx status, and
+// every call of [Recorder.Record] with a valid record, ends as recorded, rejected or dropped.
 type Stats struct {
 	Recorded int64 `json:"recorded"` // stored
 	Rejected int64 `json:"rejected"` // handed to [Config.OnReject]
 	Dropped  int64 `json:"dropped"`  // lost: the queue was full, or Run had ended
 	Queued   int64 `json:"queued"`   // held in memory at present
-	Retries  int64 `json:"retries"`  // failed calls of Append that were, or will be, repeated
+	Retries  int64 `json:"retries"`  // failed calls of Append that are repeated
 }
 
-// Recorder writes what a model is asked, and answers, to an [Appender], which a [Store] is,
-// and a queue of messages can be. Records come from
-// [Recorder.Middleware] and [Recorder.Record] and are written by [Recorder.Run]. An
-// answer reaches its client before its record is stored: what a killed process loses is
-// said there. All methods are safe for concurrent use.
+// Recorder writes questions and answers of a model to an [Appender]. A [Store] is an
+// Appender, and a queue of messages can be one. Records come from [Recorder.Middleware] and
+// [Recorder.Record]; [Recorder.Run] writes them. An answer reaches its client before its
+// record is stored: Run says what a killed process loses. All methods are safe for concurrent
+// use.
 type Recorder struct {
 	dst      Appender
 	schema   *Schema
@@ -174,9 +170,9 @@ type Recorder struct {
 	recorded, rejected, dropped, retries atomic.Int64
 }
 
-// NewRecorder returns a recorder to dst. It starts nothing: records are queued, up to the
-// queue's bound, until [Recorder.Run] writes them. A nil dst and every field of cfg that
-// is out of bounds are errors.
+// NewRecorder returns a recorder to dst. NewRecorder starts nothing: records are queued, up
+// to the queue's bound, until [Recorder.Run] writes them. A nil dst and every field of cfg
+// that is out of bounds are errors.
 func NewRecorder(dst Appender, cfg Config) (*Recorder, error) {
 	var errs []error
 	if dst == nil {
@@ -196,15 +192,15 @@ func NewRecorder(dst Appender, cfg Config) (*Recorder, error) {
 	}, nil
 }
 
-// Record queues a record of an answer that was not given over HTTP, and returns its ID.
-// An empty ID becomes a new one of the record's Time, a zero Time the present, an empty
-// Model or Version that of the [Config]; Violations are found anew. Rows without an
-// answer are appended to the store itself.
+// Record queues a record of an answer that was not given over HTTP, and returns its ID. An
+// empty ID becomes a new ID of the record's Time, a zero Time the present, an empty Model or
+// Version that of the [Config]. Violations are found anew. Append rows without an answer to
+// the store itself.
 //
-// A record that does not follow the schema is a [*RecordError]. When the queue is full,
-// the policy decides how long Record waits for room before it returns [ErrQueueFull], or
-// the error of ctx if that ends first. After Run has ended, it returns [ErrStopped]. No error of the
-// store is returned; see [Config.OnReject]. Record keeps no reference to r's memory.
+// A record that does not follow the schema is a [*RecordError]. When the queue is full, the
+// policy decides how long Record waits for room before it returns [ErrQueueFull], or the
+// error of ctx if ctx ends first. After Run has ended, Record returns [ErrStopped]. Errors of
+// the store are not returned; see [Config.OnReject]. Record keeps no reference to r's memory.
 func (r *Recorder) Record(ctx context.Context, record Record) (id string, err error) {
 	if record.Time.IsZero() {
 		record.Time = time.Now()
@@ -225,7 +221,7 @@ func (r *Recorder) Record(ctx context.Context, record Record) (id string, err er
 	return record.ID, nil
 }
 
-// enqueue takes over c: it is queued, or dropped and counted.
+// enqueue takes over c, which is queued, or dropped and counted.
 func (r *Recorder) enqueue(ctx context.Context, c *capture) error {
 	err := r.queue.push(ctx, c)
 	if err != nil {
@@ -236,8 +232,8 @@ func (r *Recorder) enqueue(ctx context.Context, c *capture) error {
 }
 
 // Flush returns once every record that was queued before the call is stored or rejected.
-// It wakes [Recorder.Run], which does the writing; without Run it waits until ctx ends,
-// and returns its error.
+// Flush wakes [Recorder.Run], which writes the records. Without Run, Flush waits until ctx
+// ends, and returns the error of ctx.
 func (r *Recorder) Flush(ctx context.Context) error {
 	if err := r.queue.flush(ctx); err != nil {
 		return fmt.Errorf("predictlog: flush: %w", err)
@@ -245,8 +241,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Stats returns the present counts. They are read one by one, so that under load they
-// may be apart by the records of an instant.
+// Stats returns the present counts. They are read one by one, so under load they may differ
+// by the records of an instant.
 func (r *Recorder) Stats() Stats {
 	return Stats{
 		Recorded: r.recorded.Load(),

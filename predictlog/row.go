@@ -77,14 +77,14 @@ func (v Value) Number() (float64, bool) { return v.number, v.kind == Numeric }
 // Category returns the category held, and whether v holds one.
 func (v Value) Category() (string, bool) { return v.text, v.kind == Categorical }
 
-// Equal reports whether v and w are the same value. Every NaN equals every NaN, so that
-// a record written twice is recognised; 0 and -0 differ.
+// Equal reports whether v and w are the same value. NaN equals NaN, so that a record written
+// twice is recognised; 0 and -0 differ.
 func (v Value) Equal(w Value) bool {
 	return v.kind == w.kind && v.text == w.text && sameNumber(v.number, w.number)
 }
 
-// sameNumber reports whether a and b are stored alike. The payload of a NaN is not
-// kept by stores that write text.
+// sameNumber reports whether a and b are stored alike. Stores that write text do not keep the
+// payload of a NaN.
 func sameNumber(a, b float64) bool {
 	return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
 }

@@ -13,23 +13,23 @@ import (
 // drainPoll is how often Run looks for the end of requests in flight while it drains.
 const drainPoll = 10 * time.Millisecond
 
-// Run writes what is queued to the store, in the order in which it was queued, until ctx
-// ends. An Append that fails is repeated with growing waits for as long as it takes;
-// meanwhile the queue fills up and its policy holds. Records that the store refuses as
-// [ErrDuplicate] or [ErrInvalidRecord] are rejected, the others of their batch stored.
+// Run writes queued records to the store, in the order in which they were queued, until ctx
+// ends. A failed Append is repeated with growing waits for as long as it takes; meanwhile the
+// queue fills up and its policy holds. Records that the store refuses as [ErrDuplicate] or
+// [ErrInvalidRecord] are rejected; the others of their batch are stored.
 //
-// What is queued is in memory alone, though its answers were given: a process that is
-// killed loses it, which is up to [Config.FlushInterval] of records while the store keeps
-// up, and the whole queue at most. A process that ends in good order loses nothing if it
-// shuts its server down, then ends ctx, then waits for Run.
+// Queued records are in memory only, although their answers were given. A process that is
+// killed loses them: up to [Config.FlushInterval] of records while the store keeps up, and
+// the whole queue at most. A process loses nothing if it first shuts its server down, then
+// ends ctx, then waits for Run.
 //
-// When ctx ends, Run waits for the requests inside the middleware, writes what is queued
-// and returns nil, all within [Config.DrainTimeout]. What is not written by then is
-// rejected, and the error says how many records that were. What comes later is dropped
-// and counted, so shut the server down before, or with, ctx.
+// When ctx ends, Run waits for the requests inside the middleware, writes the queue and
+// returns nil, all within [Config.DrainTimeout]. Records that are not written by then are
+// rejected, and the error says how many. Later records are dropped and counted, so shut the
+// server down before, or with, ctx.
 //
-// Only one Run may be under way: another returns an error at once. A Run after one that
-// has ended goes on where that one stopped.
+// Only one Run may be under way: another returns an error at once. A Run after the end of
+// another continues where that one stopped.
 func (r *Recorder) Run(ctx context.Context) error {
 	if !r.running.CompareAndSwap(false, true) {
 		return errors.New("predictlog: Run: already running")
@@ -90,14 +90,14 @@ func extend(ctx context.Context, grace time.Duration) (context.Context, context.
 	}
 }
 
-// writer is the state of one Run. The contexts given to its methods outlive Run's own by
-// DrainTimeout.
+// writer is the state of one Run. The contexts that its methods get outlive the context of
+// Run by DrainTimeout.
 type writer struct {
 	*Recorder
 	stopping <-chan struct{} // closed when Run is to drain; nil once that is known
 
 	spare    []*capture // memory for the queue
-	captures []*capture // of the batch, those of records
+	captures []*capture // of the batch; captures[i] belongs to records[i]
 	records  []Record   // the batch
 
 	droppedBefore int64 // Stats.Dropped when it was last logged
@@ -146,9 +146,9 @@ func (w *writer) writeBatch(ctx context.Context, batch []*capture) {
 	w.queue.release(len(batch), bytes)
 }
 
-// write stores the records, which are those of captures, and rejects what cannot be
-// stored. A batch that is refused for some of its records is halved until they stand
-// alone, which keeps the order.
+// write stores the records, which belong to captures, and rejects those that cannot be
+// stored. A batch that is refused because of some records is halved until these stand alone,
+// which keeps the order.
 func (w *writer) write(ctx context.Context, captures []*capture, records []Record) {
 	err := w.append(ctx, records)
 	half := len(records) / 2
@@ -169,13 +169,13 @@ func (w *writer) write(ctx context.Context, captures []*capture, records []Recor
 	}
 }
 
-// isRefusal reports whether repeating an Append that returned err is of no use.
+// isRefusal reports whether repeating an Append that returned err is useless.
 func isRefusal(err error) bool {
 	return errors.Is(err, ErrDuplicate) || errors.Is(err, ErrInvalidRecord)
 }
 
-// append appends the records, repeatedly if need be. It returns nil, a refusal, or the
-// last error when ctx ended.
+// append appends the records, repeatedly if necessary. It returns nil, a refusal, or the last
+// error when ctx ended.
 func (w *writer) append(ctx context.Context, records []Record) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -13,12 +13,12 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// Task is the kind of question a model answers.
+// Task is the kind of answer that a model gives.
 type Task uint8
 
 // The tasks. The zero Task is Binary.
 const (
-	Binary     Task = iota // one of two classes, the second of which is called positive
+	Binary     Task = iota // one of two classes; the second is the positive class
 	Multiclass             // one of three or more classes
 	Regression             // a number
 )
@@ -51,13 +51,13 @@ func (t *Task) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Target says what a model answers. The zero Target is binary with the classes "0"
-// and "1".
+// Target describes the answer of a model. The zero Target is binary with the classes "0" and
+// "1".
 type Target struct {
 	Task Task `json:"task"`
-	// Classes are the classes, in the order in which probabilities are given. For
-	// Binary there are two, "0" and "1" by default, and the second is the positive one;
-	// for Multiclass three or more; for Regression none.
+	// Classes are in the order in which probabilities are given. Binary has two classes, "0"
+	// and "1" by default, and the second is the positive one; Multiclass has three or more;
+	// Regression has none.
 	Classes []string `json:"classes,omitempty"`
 }
 
@@ -110,15 +110,15 @@ func (t Target) validate() error {
 type Column struct {
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
-	// Rule is what values must obey, in the language of go-playground/validator:
-	// "gte=18,lte=120", "oneof=north south". A missing value breaks only the rule
-	// "required"; 0 and the empty string are values, so "required" accepts them and
-	// "omitempty" excuses nothing. NaN breaks every rule. Empty means no rule.
+	// Rule is a condition on the values, in the language of go-playground/validator:
+	// "gte=18,lte=120", "oneof=north south". A missing value breaks only the rule "required".
+	// 0 and the empty string are values, so "required" accepts them and "omitempty" excuses
+	// nothing. NaN breaks every rule. Empty means no rule.
 	Rule string `json:"rule,omitempty"`
 }
 
-// Schema names the columns of a model's input, in order, and what the model answers.
-// A Schema is immutable and safe for concurrent use.
+// Schema names the columns of a model's input, in order, and the target. A Schema is
+// immutable and safe for concurrent use.
 type Schema struct {
 	columns     []Column
 	target      Target
@@ -129,25 +129,25 @@ type Schema struct {
 	short       shortFingerprint // the beginning of fingerprint
 }
 
-// shortFingerprint is how an encoded record names its schema: by so much of a
-// fingerprint that no two schemas begin alike.
+// shortFingerprint is the beginning of a fingerprint. An encoded record names its schema by
+// it. It is long enough that no two schemas have the same.
 type shortFingerprint [8]byte
 
 // rule is the compiled form of a [Column.Rule].
 type rule struct {
 	required bool
-	// tags are the parts of the rule that a comma separates. A value must obey each;
-	// they are kept apart so that every broken one is named.
+	// tags are the parts of the rule between commas. A value must obey each part. The parts
+	// are kept apart so that every broken part is named.
 	tags []tag
 }
 
-// tag is one part of a rule: as written, and as the validator is to read it.
+// tag is one part of a rule: as written, and as the validator reads it.
 type tag struct{ name, expr string }
 
-// NewSchema returns a schema of the given columns, in this order. Every mistake is
-// reported, joined: a name that is empty, used twice or not text, an unknown kind, a rule
-// that the validator does not know, that it cannot apply to the kind or that refers to
-// other fields, and a target whose classes do not fit its task.
+// NewSchema returns a schema of the given columns, in this order. The error joins every
+// mistake: a name that is empty, used twice or not text; an unknown kind; a rule that the
+// validator does not know, cannot apply to the kind, or that refers to other fields; a target
+// whose classes do not fit its task.
 func NewSchema(columns []Column, target Target) (*Schema, error) {
 	s := &Schema{
 		columns:  slices.Clone(columns),
@@ -188,7 +188,7 @@ func NewSchema(columns []Column, target Target) (*Schema, error) {
 	return s, nil
 }
 
-// compile splits a rule into its tags and tries each, reporting every one that cannot
+// compile splits a rule into its tags and tries each. The error names every tag that cannot
 // be used.
 func (s *Schema) compile(c Column) (rule, error) {
 	var (
@@ -208,8 +208,8 @@ func (s *Schema) compile(c Column) (rule, error) {
 			// The validator knows oneof for integers, but every number is a float here.
 			t.expr = "eq=" + strings.Join(strings.Fields(values), "|eq=")
 		}
-		// Alternatives are tried one by one: of "eq=0|gte=x" the validator would not
-		// read the second before it met a number other than 0.
+		// Alternatives are tried one by one: the validator reads the second part of
+		// "eq=0|gte=x" only when it meets a number other than 0.
 		for alternative := range strings.SplitSeq(t.expr, "|") {
 			if err := s.try(c.Kind, alternative); err != nil {
 				errs = append(errs, fmt.Errorf("column %q: rule %q: %w", c.Name, name, err))
@@ -220,9 +220,9 @@ func (s *Schema) compile(c Column) (rule, error) {
 	return compiled, errors.Join(errs...)
 }
 
-// try returns an error if the validator cannot apply the expression to values of the
-// kind. The validator reports that by a panic when it meets a value, which try provokes
-// here so that it cannot happen on data.
+// try returns an error if the validator cannot apply the expression to values of the kind.
+// The validator then panics when it meets a value. try provokes the panic here, so that it
+// cannot happen on data.
 func (s *Schema) try(kind Kind, expr string) (err error) {
 	name, _, _ := strings.Cut(expr, "=")
 	if refersToFields(name) {
@@ -244,8 +244,8 @@ func (s *Schema) try(kind Kind, expr string) (err error) {
 	return err
 }
 
-// refersToFields reports whether a validator's tag compares a field with others of its
-// struct. On a lone value such a tag would always hold or never.
+// refersToFields reports whether a validator's tag compares a field with other fields of its
+// struct. For a lone value such a tag would hold always or never.
 func refersToFields(name string) bool {
 	return strings.HasPrefix(name, "field") || strings.HasSuffix(name, "field") ||
 		strings.HasPrefix(name, "required_") || strings.HasPrefix(name, "excluded_") ||
@@ -263,7 +263,7 @@ func (s *Schema) Columns() []Column { return slices.Clone(s.columns) }
 // Len returns the number of columns, which is the length of every row.
 func (s *Schema) Len() int { return len(s.columns) }
 
-// Column returns the i-th column; it panics if i is out of range, as an index does.
+// Column returns the i-th column. It panics if i is out of range, as an index does.
 func (s *Schema) Column(i int) Column { return s.columns[i] }
 
 // Index returns the position of the column with this name, and whether there is one.
@@ -272,20 +272,20 @@ func (s *Schema) Index(name string) (int, bool) {
 	return i, ok
 }
 
-// Target returns what the model answers, its defaults filled in.
+// Target returns the target with its defaults filled in.
 func (s *Schema) Target() Target {
 	t := s.target
 	t.Classes = slices.Clone(t.Classes)
 	return t
 }
 
-// Fingerprint returns the SHA-256, in hexadecimal, of all that decides how a stored
-// record is read: the columns' names and kinds in order, and the target. Rules are no
-// part of it: a stricter rule does not make old records unreadable.
+// Fingerprint returns the SHA-256, in hexadecimal, of all that decides how a stored record is
+// read: the columns' names and kinds in order, and the target. Rules are not included: a
+// stricter rule does not make old records unreadable.
 func (s *Schema) Fingerprint() string { return s.fingerprint }
 
-// ShortFingerprint returns the first 16 characters of [Schema.Fingerprint], by which the
-// records that a [Codec] encodes name their schema.
+// ShortFingerprint returns the first 16 characters of [Schema.Fingerprint]. Records that a
+// [Codec] encodes name their schema by them.
 func (s *Schema) ShortFingerprint() string { return s.fingerprint[:2*len(s.short)] }
 
 func (s *Schema) hash() []byte {
@@ -297,8 +297,8 @@ func (s *Schema) hash() []byte {
 	return h.Sum(nil)
 }
 
-// Check returns every rule that the row breaks, in the order of the columns, nil if it
-// breaks none. The row must follow the schema; see [Schema.CheckRecord].
+// Check returns every rule that the row breaks, in the order of the columns, nil for none.
+// The row must follow the schema; see [Schema.CheckRecord].
 func (s *Schema) Check(row Row) []Violation {
 	var broken []Violation
 	for i, r := range s.rules {
@@ -340,8 +340,8 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 	return json.Marshal(schemaJSON{Columns: s.columns, Target: s.target})
 }
 
-// UnmarshalJSON reads what [Schema.MarshalJSON] wrote and checks it as [NewSchema] does.
-// It is for a new Schema: one that is in use must not be overwritten.
+// UnmarshalJSON reads what [Schema.MarshalJSON] wrote and checks it as [NewSchema] does. Call
+// it on a new Schema only: a Schema in use must not be overwritten.
 func (s *Schema) UnmarshalJSON(data []byte) error {
 	var wire schemaJSON
 	if err := json.Unmarshal(data, &wire); err != nil {

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// SchemaOf derives a schema from the exported fields of the struct T, in their order,
-// with a binary target; [Schema.WithTarget] changes the target. The json tag names the
-// column (the field's name without one; "-" leaves the field out), the validate tag is
-// its rule. Floats and integers are numeric, strings and booleans categorical; a pointer
-// to one of these may be missing. Embedded structs are flattened, but not pointers to
-// structs. Every field of another type is reported.
+// SchemaOf derives a schema from the exported fields of the struct T, in their order, with a
+// binary target; [Schema.WithTarget] changes the target. The json tag names the column.
+// Without a tag the column has the name of the field, and "-" leaves the field out. The
+// validate tag is the rule. Floats and integers are numeric, strings and booleans
+// categorical; a pointer to one of these may be missing. Embedded structs are flattened, but
+// not pointers to structs. The error names every field of another type.
 func SchemaOf[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {

@@ -23,61 +23,60 @@ func (e *DuplicateError) Error() string {
 // Unwrap returns [ErrDuplicate].
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
 
-// Appender is what a [Recorder] writes to. A queue such as Kafka can give no more. All
-// methods are safe for concurrent use by many goroutines.
+// Appender is what a [Recorder] writes to. A queue of messages, such as Kafka, can be an
+// Appender and no more. All methods are safe for concurrent use by many goroutines.
 type Appender interface {
-	// Schema returns the schema that the records follow. It never returns nil and always
-	// returns the same pointer.
+	// Schema returns the schema of the records. It never returns nil and always returns the
+	// same pointer.
 	Schema() *Schema
 
-	// Append stores every record or none, and returns once they are as durable as the
-	// store promises. A record that is equal to a stored one, or to an earlier one of the
-	// same call, is a no-op, so a failed Append may be repeated. A record with the ID and
-	// the Time of a stored one and other content is a [*DuplicateError]. Of a record with
-	// the ID of a stored one and another Time a store says whether it tells: it is a
-	// [*DuplicateError], or it is stored. An Appender that cannot read what it wrote says
-	// that it tells neither: it then stores again what is repeated. A record that does not
-	// follow the schema is a [*RecordError].
+	// Append stores every record or none, and returns once they are as durable as the store
+	// promises. A record that is equal to a stored record, or to an earlier record of the
+	// same call, is a no-op, so a failed Append may be repeated. A record with the ID and the
+	// Time of a stored record and other content is a [*DuplicateError]. A record with the ID
+	// of a stored record and another Time is either a [*DuplicateError] or is stored; each
+	// store says which. An Appender that cannot read what it wrote says that it compares
+	// nothing: it then stores repeated records again. A record that does not follow the
+	// schema is a [*RecordError].
 	//
 	// Records are stored as [Record.Clone] returns them, in UTC and to the microsecond.
-	// They need not come in order of time. A ctx that is already cancelled is an error,
-	// and nothing is stored. The store keeps no reference to the records after it returned.
+	// Records may come in any order of time. A ctx that is already cancelled is an error, and
+	// nothing is stored. After Append has returned, the store keeps no reference to the
+	// records.
 	Append(ctx context.Context, records ...Record) error
 }
 
-// Store keeps records in append-only fashion. All methods are safe for concurrent use by
-// many goroutines. What a store can do better than Scan it offers by the optional
-// interfaces [ColumnScanner] and [Pruner]. The sub-package predictlogtest checks these
-// promises.
+// Store keeps records and only ever appends. All methods are safe for concurrent use by many
+// goroutines. The optional interfaces [ColumnScanner] and [Pruner] offer what a store can do
+// better than Scan. The sub-package predictlogtest checks these promises.
 //
-// A store that is opened with another schema than before goes on to yield the records
-// stored under the earlier one: by the columns that both have, by name; a column that the
-// earlier schema lacks, or has as another kind, is missing, and an output that does not
-// fit the target is none.
+// A store that is opened with another schema than before still yields the records of the
+// earlier schema. Columns are matched by name. A column that the earlier schema lacks, or has
+// as another kind, is missing. An output that does not fit the target becomes the zero
+// Output.
 type Store interface {
 	Appender
 
-	// Scan yields the records that q matches, in no promised order, in bounded memory.
-	// It yields every record whose Append returned before the call, and each once. The
-	// sequence ends at the first error, which it yields with a zero Record; a cancelled
-	// ctx is such an error. The consumer may keep and change the records, and may stop
-	// early. The sequence may be ranged over again, which is a new scan.
+	// Scan yields the records that q matches, in no promised order, in bounded memory. Scan
+	// yields every record whose Append returned before the call, once. The sequence ends at
+	// the first error, which comes with a zero Record; a cancelled ctx is such an error. The
+	// consumer may keep and change the records, and may stop early. The sequence may be
+	// ranged over again, which is a new scan.
 	//
 	// While it yields, a store holds no lock and no connection: the consumer may call any
-	// method of it, and of other stores on the same database, even if that has a single
-	// connection.
+	// method of this store, and of other stores on the same database, even if the database
+	// has a single connection.
 	Scan(ctx context.Context, q Query) iter.Seq2[Record, error]
 }
 
 // Query selects records. The zero Query selects all.
 type Query struct {
-	// From and To bound Record.Time: From <= Time < To. A zero bound is no bound. The Time
-	// is the stored one, of whole microseconds, and a bound may be finer; see
-	// [Query.Micros].
+	// From and To bound Record.Time: From <= Time < To. A zero bound is no bound. A stored
+	// Time has whole microseconds, and a bound may be finer; see [Query.Micros].
 	From, To time.Time
 	// Model and Version, if not empty, must equal the record's.
 	Model, Version string
-	// Tag, if its name is not empty, must be among the record's.
+	// Tag, if its name is not empty, must be one of the record's tags.
 	Tag Tag
 }
 
@@ -93,9 +92,10 @@ func (q Query) Matches(r Record) bool {
 		(q.Tag.Name == "" || q.Tag.in(r.Tags))
 }
 
-// Micros returns the bounds of q for stores that count time in whole microseconds since
-// 1970: q selects a stored record by its time if and only if from <= Time.UnixMicro() < to.
-// Both bounds are therefore rounded up. No bound is [math.MinInt64] or [math.MaxInt64].
+// Micros returns the bounds of q for stores that count time in whole microseconds since 1970:
+// q selects a stored record by its time if and only if from <= Time.UnixMicro() < to. Both
+// bounds are therefore rounded up. Without a bound they are [math.MinInt64] and
+// [math.MaxInt64].
 func (q Query) Micros() (from, to int64) {
 	from, to = math.MinInt64, math.MaxInt64
 	if !q.From.IsZero() {
@@ -129,9 +129,9 @@ func (t Tag) in(tags map[string]string) bool {
 
 // Pruner is implemented by a [Store] that can remove old records.
 type Pruner interface {
-	// Prune removes records with a Time before the given one: all of them, or fewer if
-	// the store keeps them in larger portions, which it then says. It never removes a
-	// later one. A Scan that is under way yields each of the removed records or not. The
-	// ID of a removed record is free. Prune is safe to repeat, and beside all other methods.
+	// Prune removes records with a Time before the given one and never a later record. A
+	// store that keeps records in larger portions, and says so, may remove fewer. A Scan that
+	// is under way may or may not yield a removed record. The ID of a removed record is free.
+	// Prune is safe to repeat, and beside all other methods.
 	Prune(ctx context.Context, before time.Time) error
 }

@@ -9,18 +9,18 @@ import (
 	"sync"
 )
 
-// LoadFunc makes a model from the artifact of a version, which is an [*Artifact]: it reads
-// a single file from it, and asks it for the folder of a version that is one,
+// LoadFunc makes a model from the artifact of a version. The artifact is an [*Artifact]. A
+// single file is read from it directly, and
 //
 //	folder, err := artifact.(*registry.Artifact).Folder()
 //
-// What a LoadFunc returns is not used before all of the artifact was read, which verifies
-// the SHA-256 of its files; what the LoadFunc does not read, its caller reads. It must not
-// use the artifact after it returned.
+// returns a folder. The model is not used before all of the artifact was read, which verifies
+// the SHA-256 of its files; the caller reads what the LoadFunc did not read. A LoadFunc must
+// not use the artifact after it has returned.
 type LoadFunc[M any] func(ctx context.Context, v Version, artifact io.Reader) (M, error)
 
-// Load returns the model of a version, all of its artifact verified. A model that was made
-// from damaged bytes is never returned: that is [ErrCorrupt].
+// Load returns the model of a version and verifies all of its artifact. A model from damaged
+// bytes is never returned: that is [ErrCorrupt].
 func Load[M any](ctx context.Context, r Registry, v Version, load LoadFunc[M]) (model M, err error) {
 	defer func() {
 		if err != nil {
@@ -39,12 +39,12 @@ func Load[M any](ctx context.Context, r Registry, v Version, load LoadFunc[M]) (
 	return model, artifact.Verify()
 }
 
-// Artifact is the artifact of a version, opened to be read once: a single file, which it
-// reads as an [io.Reader], or a folder. It is not safe for concurrent use, but files of the
+// Artifact is the artifact of a version, opened to be read once: a single file, as an
+// [io.Reader], or a folder. An Artifact is not safe for concurrent use, but files of the
 // folder may be opened and read concurrently.
 type Artifact struct {
-	// An Artifact lives for the length of one call, whose ctx it holds, because fs.FS has
-	// no place for one.
+	// The ctx is in the struct because fs.FS has no place for one. An Artifact lives for the
+	// length of one call.
 	ctx      context.Context
 	registry Registry
 	version  Version
@@ -54,9 +54,9 @@ type Artifact struct {
 	verified map[string]bool // files of the folder that were read to their end; guarded by mu
 }
 
-// OpenArtifact opens the artifact of a version, whose Files say whether it is a folder. It
-// can be used until ctx is done. The caller closes it, and calls [Artifact.Verify] before
-// it trusts what it read.
+// OpenArtifact opens the artifact of a version, whose Files say whether it is a folder. The
+// Artifact can be used until ctx is done. The caller closes the Artifact, and calls
+// [Artifact.Verify] before using the bytes that it read.
 func OpenArtifact(ctx context.Context, r Registry, v Version) (*Artifact, error) {
 	a := &Artifact{ctx: ctx, registry: r, version: v, verified: make(map[string]bool)}
 	if len(a.names()) > 0 {
@@ -70,7 +70,7 @@ func OpenArtifact(ctx context.Context, r Registry, v Version) (*Artifact, error)
 	return a, nil
 }
 
-// names returns the names of the files in the folder, none if the artifact is no folder.
+// names returns the names of the files in the folder, nil for a single file.
 func (a *Artifact) names() []string {
 	var names []string
 	for _, f := range a.version.Files {
@@ -81,8 +81,8 @@ func (a *Artifact) names() []string {
 	return names
 }
 
-// Read reads the single file that the artifact is. Damage to it is [ErrCorrupt]. If the
-// artifact is a folder, that is an error.
+// Read reads an artifact that is a single file. Damage is [ErrCorrupt]. Read of a folder is
+// an error.
 func (a *Artifact) Read(p []byte) (int, error) {
 	if a.single == nil {
 		return 0, fmt.Errorf("registry: the artifact of version %q is a folder, not a file", a.version.ID)
@@ -90,9 +90,9 @@ func (a *Artifact) Read(p []byte) (int, error) {
 	return a.single.Read(p)
 }
 
-// Folder returns the folder that the artifact is, which can be used until the Artifact is
-// closed. Its files are streams: they cannot be sought in. Damage to a file is
-// [ErrCorrupt] at its end. If the artifact is a single file, that is an error.
+// Folder returns an artifact that is a folder. The folder can be used until the Artifact is
+// closed. Its files are streams: they cannot be sought in. Damage to a file is [ErrCorrupt]
+// at its end. Folder of a single file is an error.
 func (a *Artifact) Folder() (fs.FS, error) {
 	if a.single != nil {
 		return nil, fmt.Errorf("registry: the artifact of version %q is a file, not a folder", a.version.ID)
@@ -100,8 +100,8 @@ func (a *Artifact) Folder() (fs.FS, error) {
 	return folder{a}, nil
 }
 
-// Verify reads whatever was not read to its end, and returns [ErrCorrupt] if any part of
-// the artifact is damaged.
+// Verify reads all files that were not read to their end, and returns [ErrCorrupt] if any
+// part of the artifact is damaged.
 func (a *Artifact) Verify() error {
 	if a.single != nil {
 		_, err := io.Copy(io.Discard, a.single)
@@ -126,7 +126,8 @@ func (a *Artifact) Verify() error {
 	return nil
 }
 
-// Close ends the use of the artifact. Files of its folder are closed by who opened them.
+// Close ends the use of the artifact. The caller closes the files of the folder that it
+// opened.
 func (a *Artifact) Close() error {
 	if a.single == nil {
 		return nil

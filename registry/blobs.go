@@ -11,31 +11,30 @@ import (
 	"time"
 )
 
-// Blobs keeps the content of files, each under a name that is used once. The names are
-// chosen by a [Ledger], which keeps the SHA-256 of each content in its log and verifies
-// it whenever the content is read. Names are random and not the hashes of contents: so a
-// stream is stored in one pass, and no two versions share a blob, so that deleting the
-// files of one version can never take those of another. All methods are safe for
-// concurrent use. The function registrytest.RunBlobs checks these promises.
+// Blobs keeps the content of files, each under a name that is used once. A [Ledger] chooses
+// the names, keeps the SHA-256 of each content in its log and verifies it with every reading.
+// Names are random and not the hashes of contents: a stream is stored in one pass, and no two
+// versions share a blob, so deleting the files of one version never takes those of another.
+// All methods are safe for concurrent use. The function registrytest.RunBlobs checks these
+// promises.
 type Blobs interface {
-	// Put stores all that content holds under the name, in memory that does not grow with
-	// it, and returns once it is as durable as the store promises. After any error, that
-	// of content and a cancelled ctx included, Get does not find the name, or finds the
-	// whole content: never a part. A name is lower-case letters, digits and '-', at most
-	// 100 of them, and is put at most once.
+	// Put stores the content under the name, in memory that does not grow with the content,
+	// and returns once it is as durable as the store promises. After any error, including an
+	// error of content and a cancelled ctx, Get either does not find the name or finds the
+	// whole content: never a part. A name is lower-case letters, digits and '-', at most 100
+	// of them, and is put at most once.
 	Put(ctx context.Context, name string, content io.Reader) error
 
-	// Get returns the content, which the caller closes. A name that is not there is
-	// [ErrNotFound].
+	// Get returns the content, which the caller closes. An unknown name is [ErrNotFound].
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 
-	// Delete removes the content. A name that is not there is no error.
+	// Delete removes the content. An unknown name is no error.
 	Delete(ctx context.Context, name string) error
 
-	// List yields what is stored, in no promised order. It may also yield, under a name
-	// that Get does not find, what a Put that died left behind, so that Delete can remove
-	// it. The sequence ends at the first error, which it yields with a zero Blob; a
-	// cancelled ctx is such an error.
+	// List yields the stored blobs, in no promised order. It may also yield, under a name
+	// that Get does not find, the remains of a Put that died, so that Delete can remove them.
+	// The sequence ends at the first error, which comes with a zero Blob; a cancelled ctx is
+	// such an error.
 	List(ctx context.Context) iter.Seq2[Blob, error]
 }
 
@@ -46,8 +45,8 @@ type Blob struct {
 	Time time.Time // when it was stored, by the clock of the store
 }
 
-// MemoryBlobs is a [Blobs] that lives as long as its process, and holds in memory what is
-// stored. It serves tests and examples. The zero MemoryBlobs is empty and ready to use.
+// MemoryBlobs is a [Blobs] in the memory of a process, for tests and examples. The zero
+// MemoryBlobs is empty and ready to use.
 type MemoryBlobs struct {
 	mu    sync.Mutex
 	blobs map[string]memoryBlob // guarded by mu

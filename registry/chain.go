@@ -15,30 +15,29 @@ import (
 	"time"
 )
 
-// Chain reads and writes a [Log] whose entries vouch for each other. An entry holds a
-// body, the hash of the entry before it and, at its end, the SHA-256 of its own bytes, as
-// they are stored: nothing that a store may change without changing the bytes, such as
-// the precision of a time, is part of what is verified. Damage to an entry is found as
-// soon as it is read, also that of the last one.
+// Chain reads and writes a [Log] whose entries vouch for each other. An entry holds a body,
+// the hash of the entry before it and, at its end, the SHA-256 of its own stored bytes. Only
+// bytes are verified, and nothing that a store may change without changing the bytes, such as
+// the precision of a time. Damage to an entry, also to the last one, is found as soon as the
+// entry is read.
 //
-// An entry may carry the fencing token of its author's lease. A Chain refuses to append
-// with a token below the highest that it has read: as it has read every entry before its
-// own, a process that lost its lease can write nothing after the first entry of the next
-// holder.
+// An entry may carry the fencing token of its author's lease. A Chain refuses to append with
+// a token below the highest that it has read. Because it reads every entry before its own, a
+// process that lost its lease can write nothing after the first entry of the next holder.
 //
-// A Chain remembers the place up to which it has read. It is not safe for concurrent use;
-// any number of Chains, in any processes, may share a log.
+// A Chain remembers the place up to which it has read. A Chain is not safe for concurrent
+// use; any number of Chains, in any processes, may share a log.
 type Chain struct {
 	log    Log
 	last   Link     // the last entry that was verified; its Seq is 0 before the first
-	end    uint64   // the number of the last entry that was read; above last.Seq if what follows is damaged
+	end    uint64   // the number of the last entry that was read; above last.Seq after damage
 	token  uint64   // the highest token that was read
-	damage error    // what is wrong with the entry after last, nil if nothing is
-	aside  []Repair // of entries that were read whole, but that a repair set aside
+	damage error    // the damage to the entry after last, nil for none
+	aside  []Repair // of undamaged entries that a repair set aside
 }
 
-// ErrRewound is returned by [Chain.CatchUp] when a repair set aside entries that were
-// handed to fold before.
+// ErrRewound is returned by [Chain.CatchUp] when a repair set aside entries that fold has
+// already got.
 var ErrRewound = errors.New("registry: a repair set aside what was read before")
 
 // Link is an entry of a [Chain].
@@ -46,13 +45,13 @@ type Link struct {
 	Seq   uint64
 	Hash  string // the SHA-256, in hexadecimal, that the entry ends with
 	Token uint64 // of the author's lease, 0 for none
-	// Body is a JSON value in compact form; null in the entry that [RepairLog] made.
+	// Body is a JSON value in compact form; null in an entry of [RepairLog].
 	Body json.RawMessage
-	// Repair is set in the entry that [RepairLog] made.
+	// Repair is set in an entry of [RepairLog].
 	Repair *Repair
 }
 
-// Repair says what [RepairLog] did: which entries it set aside, and why.
+// Repair says which entries [RepairLog] set aside, and why.
 type Repair struct {
 	Kept   uint64    `json:"kept"`  // the last entry that still counts
 	Aside  uint64    `json:"aside"` // the last entry that does not count
@@ -62,7 +61,7 @@ type Repair struct {
 	Time   time.Time `json:"time"`
 }
 
-// wireLink is what an entry is written as, but for the seal at its end.
+// wireLink is the written form of an entry without the seal at its end.
 type wireLink struct {
 	Seq    uint64          `json:"seq"`
 	Prev   string          `json:"prev"`  // the hash of the entry before, "" for the first
@@ -77,22 +76,21 @@ const sealFormat = `,"sha256":"%x"}`
 
 var sealLength = len(fmt.Sprintf(sealFormat, sha256.Sum256(nil)))
 
-// NewChain returns a chain over the log that has read nothing yet.
+// NewChain returns a chain over the log. NewChain reads nothing.
 func NewChain(log Log) *Chain { return &Chain{log: log} }
 
 // Last returns the last entry that was read and verified, the zero Link if there is none.
 func (c *Chain) Last() Link { return c.last }
 
-// CatchUp reads the entries that follow those read before, verifies them and hands each to
-// fold, in order. An entry that is damaged, or that does not follow the one before it, is
-// [ErrCorrupt] with its number, unless a [RepairLog] came after it: what a repair set
-// aside is passed over. An error of fold ends the reading, and that entry is read again by
-// the next CatchUp.
+// CatchUp reads the new entries, verifies them and hands each to fold, in order. An entry
+// that is damaged, or does not follow the entry before it, is [ErrCorrupt] with its number,
+// unless a later [RepairLog] set it aside: such entries are passed over. An error of fold
+// ends the reading, and the next CatchUp reads that entry again.
 //
-// If a repair set aside entries that were handed to fold, because they were damaged only
-// afterwards or could be read again meanwhile, the error is [ErrRewound], which needs no
-// person: the caller forgets all that was ever folded and calls CatchUp again, which then
-// begins with the first entry, and may say so again if there were several repairs.
+// A repair may set aside entries that fold has already got, because they were damaged only
+// afterwards or could be read again meanwhile. CatchUp then returns [ErrRewound], which needs
+// no person: the caller forgets all folded entries and calls CatchUp again. The next CatchUp
+// begins with the first entry, and may return ErrRewound again if there were several repairs.
 func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 	end, damage := c.last.Seq, error(nil)
 	c.damage = nil
@@ -125,7 +123,7 @@ func (c *Chain) CatchUp(ctx context.Context, fold func(Link) error) error {
 			damage = fmt.Errorf("%w: entry %d: %w", ErrCorrupt, end, err)
 		}
 		if damage != nil {
-			continue // a later repair may say that this does not count
+			continue // a later repair may set this aside
 		}
 		if err := fold(link); err != nil {
 			return err
@@ -148,11 +146,11 @@ func (c *Chain) admit(token uint64) error {
 	return nil
 }
 
-// Append appends a body, which is a JSON value, with the token of the caller's lease, 0
-// for none. It reports false, and appends nothing, if an entry came in between that the
-// chain has not read: then the caller catches up, and decides anew. It does not call the
-// fold of CatchUp. A token below the highest that was read is [ErrFenced]. After any
-// other error the next CatchUp tells whether the entry is there.
+// Append appends a body, which is a JSON value, with the token of the caller's lease, 0 for
+// none. If another process appended an entry that the chain has not read, Append reports
+// false and appends nothing: the caller catches up and decides anew. Append does not call the
+// fold of CatchUp. A token below the highest that was read is [ErrFenced]. After any other
+// error the next CatchUp tells whether the entry is there.
 func (c *Chain) Append(ctx context.Context, token uint64, body []byte) (Link, bool, error) {
 	if c.damage != nil {
 		return Link{}, false, c.damage
@@ -163,11 +161,11 @@ func (c *Chain) Append(ctx context.Context, token uint64, body []byte) (Link, bo
 	return c.append(ctx, wireLink{Seq: c.last.Seq + 1, Prev: c.last.Hash, Token: token, Body: body})
 }
 
-// RepairLog makes a log usable again whose [Chain] is damaged: it appends an entry that
-// says which entries could not be verified and follows the last that could. What it sets
-// aside remains in the log, and every Chain passes over it. Actor and reason say who
-// decided so, and why. A log whose chain is whole is left alone, and the Repair returned
-// is zero.
+// RepairLog makes a log with a damaged [Chain] usable again: it appends an entry that names
+// the entries that could not be verified and follows the last one that could. The entries
+// that RepairLog sets aside remain in the log, and every Chain passes over them. The repair
+// records actor and reason. A log with an undamaged chain is left alone, and the Repair is
+// zero.
 func RepairLog(ctx context.Context, log Log, actor, reason string, now time.Time) (Repair, error) {
 	c := NewChain(log)
 	for {
@@ -176,7 +174,7 @@ func RepairLog(ctx context.Context, log Log, actor, reason string, now time.Time
 			continue
 		}
 		if c.damage == nil {
-			return Repair{}, err // also if the log itself says that it is damaged
+			return Repair{}, err // also if the log itself reports damage
 		}
 		r := Repair{Kept: c.last.Seq, Aside: c.end, Damage: err.Error(), Actor: actor, Reason: reason, Time: now.UTC()}
 		_, done, err := c.append(ctx, wireLink{Seq: c.end + 1, Prev: c.last.Hash, Token: c.token, Repair: &r, Body: json.RawMessage("null")})
@@ -212,9 +210,9 @@ func (c *Chain) append(ctx context.Context, w wireLink) (Link, bool, error) {
 	return link, true, nil
 }
 
-// stored reports whether the entry that has taken the number seq is this one: a store that
-// repeats requests may meet its own entry. As long as that entry cannot be seen, nobody can
-// tell.
+// stored reports whether the entry with the number seq is this one: a store that repeats
+// requests may meet its own entry. As long as that entry cannot be read, the answer is
+// unknown.
 func (c *Chain) stored(ctx context.Context, seq uint64, entry []byte) (bool, error) {
 	for found, err := range c.log.Read(ctx, seq-1) {
 		return bytes.Equal(found, entry), err
@@ -234,7 +232,7 @@ func sealLink(w wireLink) ([]byte, error) {
 	return fmt.Appendf(content, sealFormat, sha256.Sum256(content)), nil
 }
 
-// openLink verifies an entry by itself and returns it with the hash that it names.
+// openLink verifies a single entry and returns it with the hash of the entry before it.
 func openLink(entry []byte) (link Link, prev string, err error) {
 	n := len(entry) - sealLength
 	if len(entry) == 0 {
@@ -247,8 +245,8 @@ func openLink(entry []byte) (link Link, prev string, err error) {
 	if !bytes.Equal(entry[n:], fmt.Appendf(nil, sealFormat, sum)) {
 		return Link{}, "", errors.New("does not match the SHA-256 at its end")
 	}
-	// The body comes last, is most of the entry and is the consumer's to parse. Within a
-	// string its name would be escaped, so the body begins where the name is first found.
+	// The body comes last, is most of the entry, and is left to the consumer to parse. Within
+	// a string its name would be escaped, so the body begins where the name is first found.
 	head, body, ok := bytes.Cut(entry[:n:n], []byte(`,"body":`))
 	if !ok {
 		return Link{}, "", errors.New("has no body")

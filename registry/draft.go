@@ -18,16 +18,16 @@ const (
 	maxDocument = 16 << 20
 	// maxFiles keeps the entry of a version in a log small enough.
 	maxFiles = 10_000
-	// maxPath is how many bytes the path of a file in a folder has at most.
+	// maxPath is the largest number of bytes of the path of a file in a folder.
 	maxPath = 1000
 )
 
-// violations collects everything that is wrong.
+// violations collects faults.
 type violations []error
 
 func (v *violations) add(format string, args ...any) { *v = append(*v, fmt.Errorf(format, args...)) }
 
-// of returns what was collected as one error about this thing, nil if there is nothing.
+// of returns the faults as one error about what, nil for none.
 func (v *violations) of(what string) error {
 	if len(*v) == 0 {
 		return nil
@@ -69,8 +69,8 @@ func (v *violations) text(field, value string) {
 	}
 }
 
-// Validate returns an error that says everything that is wrong with the draft, nil if
-// nothing is. What is in Folder is not looked at.
+// Validate returns an error that names everything that is wrong with the draft. It does not
+// look into Folder.
 func (d Draft) Validate() error {
 	var wrong violations
 	if d.Key == "" {
@@ -88,8 +88,7 @@ func (d Draft) Validate() error {
 	return wrong.of("Draft")
 }
 
-// Validate returns an error that says everything that is wrong with the attachment, nil if
-// nothing is.
+// Validate returns an error that names everything that is wrong with the attachment.
 func (a Attachment) Validate() error {
 	var wrong violations
 	wrong.documents(a.Documents)
@@ -97,8 +96,8 @@ func (a Attachment) Validate() error {
 	return wrong.of("Attachment")
 }
 
-// Validate returns an error that says everything that is wrong with the deletion whatever
-// the registry holds, nil if nothing is.
+// Validate returns an error that names everything that is wrong with the deletion, whatever
+// the registry holds.
 func (d Deletion) Validate() error {
 	var wrong violations
 	wrong.time(d.Time)
@@ -107,10 +106,10 @@ func (d Deletion) Validate() error {
 	return wrong.of("Deletion")
 }
 
-// Validate returns an error that says everything that is wrong with the transition
-// whatever the registry holds, nil if nothing is: text that is not UTF-8 or contains NUL,
-// a Time that cannot be stored, a Displaced that is no such stage. A registry refuses it
-// with that error, and always will.
+// Validate returns an error that names everything that is wrong with the transition, whatever
+// the registry holds: text that is not UTF-8 or contains NUL, a Time that cannot be stored, a
+// Displaced that is no such stage. Every registry refuses such a transition with that error,
+// always.
 func (t Transition) Validate() error {
 	var wrong violations
 	wrong.text("Actor", t.Actor)
@@ -124,8 +123,8 @@ func (t Transition) Validate() error {
 	return wrong.of("Transition")
 }
 
-// isText reports whether every store can keep s as it is: JSON cannot keep broken UTF-8,
-// and PostgreSQL cannot keep NUL.
+// isText reports whether every store can keep s unchanged: JSON cannot keep broken UTF-8, and
+// PostgreSQL cannot keep NUL.
 func isText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
@@ -156,8 +155,8 @@ func isPath(s string) bool {
 	return fs.ValidPath(s) && s != "." && len(s) <= maxPath
 }
 
-// pathInFolder returns the path of a file in the folder that is a version's artifact, and
-// whether it is such a file.
+// pathInFolder returns the path of a file in an artifact that is a folder, and whether the
+// file is one.
 func pathInFolder(file string) (path string, ok bool) { return strings.CutPrefix(file, ModelFile+"/") }
 
 // isBlobName reports whether s may be a name in [Blobs].

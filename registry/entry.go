@@ -11,8 +11,8 @@ import (
 // entryFormat is the version of the form in which a [Ledger] writes its entries.
 const entryFormat = 1
 
-// entry is the body of a [Link] in the log of a [Ledger]: one change, which is exactly one
-// of its fields beside Format.
+// entry is the body of a [Link] in the log of a [Ledger]: one change, which is in exactly one
+// of the fields beside Format.
 type entry struct {
 	Format     int       `json:"format"`
 	Registered *Version  `json:"registered,omitempty"`
@@ -22,7 +22,7 @@ type entry struct {
 	Fence      *fence    `json:"fence,omitempty"`
 }
 
-// attached is what was added to a version after it was registered.
+// attached holds additions to a version after its registration.
 type attached struct {
 	Version string             `json:"version"`
 	Files   []File             `json:"files,omitempty"`

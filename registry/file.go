@@ -10,9 +10,8 @@ import (
 	"io"
 )
 
-// meter passes on what src holds, and counts and hashes it. It ends with the error of ctx
-// when ctx is done, which it looks at before each read; it lives for the length of one
-// call, whose ctx it holds.
+// meter reads src, and counts and hashes the bytes. It checks ctx before each read and ends
+// with the error of ctx. A meter lives for the length of one call, whose ctx it holds.
 type meter struct {
 	ctx  context.Context
 	src  io.Reader
@@ -39,7 +38,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// describe returns what was read as a file, or why it was not read to its end.
+// describe returns the file that was read, or an error if it was not read to its end.
 func (m *meter) describe(name, blob string) (File, error) {
 	switch m.err {
 	case io.EOF:
@@ -51,9 +50,9 @@ func (m *meter) describe(name, blob string) (File, error) {
 }
 
 // Verify returns a reader of content that keeps the promise of [Registry.Open]: if the
-// content is not the one that f describes, reading ends with [ErrCorrupt], not with
-// io.EOF. Closing the reader closes content. It is not safe for concurrent use. Who
-// implements a [Registry] reads files with it.
+// content does not match f, reading ends with [ErrCorrupt], not with io.EOF. Closing the
+// reader closes content. The reader is not safe for concurrent use. Implementations of
+// [Registry] read files with Verify.
 func Verify(f File, content io.ReadCloser) io.ReadCloser {
 	return &verifier{content: content, want: f, hash: sha256.New()}
 }
@@ -82,7 +81,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check returns io.EOF if all that was read is what was wanted.
+// check returns io.EOF if the content is the expected one.
 func (v *verifier) check() error {
 	if v.size != v.want.Size {
 		return v.corrupt("has %d bytes, want %d", v.size, v.want.Size)
@@ -99,8 +98,8 @@ func (v *verifier) corrupt(format string, args ...any) error {
 
 func (v *verifier) Close() error { return v.content.Close() }
 
-// checkFiles returns an error unless files, which are in order, can be those of a version
-// in a [Ledger].
+// checkFiles returns an error unless the files, which are in order, can be the files of a
+// version in a [Ledger].
 func checkFiles(files []File) error {
 	var wrong violations
 	single, folder := 0, 0
@@ -130,7 +129,7 @@ func checkFiles(files []File) error {
 	return wrong.of("files")
 }
 
-// checkDocuments returns an error unless files, which are in order, can be attached to a
+// checkDocuments returns an error unless the files, which are in order, can be attached to a
 // version in a [Ledger].
 func checkDocuments(files []File) error {
 	var wrong violations

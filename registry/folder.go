@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// folder is the folder that an artifact is.
+// folder is an artifact that is a folder.
 type folder struct{ artifact *Artifact }
 
 var _ fs.ReadDirFS = folder{}
@@ -76,7 +76,7 @@ func (f *folderFile) Stat() (fs.FileInfo, error) {
 	return folderInfo{name: path.Base(f.file.Name), size: f.file.Size, time: f.artifact.version.Created}, nil
 }
 
-// Read notes that the file was verified when it ends.
+// Read marks the file as verified at its end.
 func (f *folderFile) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
 	if err == io.EOF {

@@ -16,26 +16,24 @@ import (
 	"time"
 )
 
-// Ledger is the [Registry] of this package: versions and transitions are entries of a
-// [Log], files are in [Blobs]. It implements [Attacher], [Deleter] and [Fencer] too. It is
-// as durable as its log and its blobs are, and any number of Ledgers, in any processes,
-// may share these: every call first reads what others appended.
+// Ledger is the [Registry] of this package: versions and transitions are entries of a [Log],
+// files are in [Blobs]. A Ledger is also an [Attacher], a [Deleter] and a [Fencer]. It is as
+// durable as its log and its blobs. Any number of Ledgers, in any processes, may share these:
+// every call first reads what others appended.
 //
-// The IDs of its versions are "1", "2" and so on, in the order of registration. A change
-// is one entry, so it happened whole or not at all. Blobs are stored before the entry that
-// names them and deleted after the entry that says so: a process that dies in between
-// leaves blobs that no version names, which [Ledger.Leftovers] lists and [Ledger.Clean]
-// removes.
+// The IDs of its versions are "1", "2" and so on, in the order of registration. A change is
+// one entry, so it happened whole or not at all. Blobs are stored before the entry that names
+// them and deleted after the entry of their deletion: a process that dies in between leaves
+// blobs that no version names, which [Ledger.Leftovers] lists and [Ledger.Clean] removes.
 //
 // Damage to the log is [ErrCorrupt] with the number of the entry, from every method, until
-// [RepairLog] is called. An entry that is undamaged but no change of a registry, as when a
+// [RepairLog] is called. An undamaged entry that is no change of a registry, as when a
 // journal is kept in the same log by mistake, is ErrCorrupt too, and RepairLog keeps it.
 //
-// All methods are safe for concurrent use. What a method waits for, it waits for no longer
-// than its ctx allows.
+// All methods are safe for concurrent use. No method waits longer than its ctx allows.
 type Ledger struct {
-	// Logger receives every change that is made through this Ledger, and at debug level
-	// the races that it lost. Nil is silent. It is set before the first call.
+	// Logger receives every change through this Ledger, and at debug level the races that the
+	// Ledger lost. Nil is silent. Set it before the first call.
 	Logger *slog.Logger
 
 	log   Log
@@ -52,15 +50,13 @@ var (
 	_ Fencer   = (*Ledger)(nil)
 )
 
-// NewLedger returns a Ledger over a log and blobs, which it reads when it is first called.
-// Both must be used by Ledgers of one model only: what these do not know in the blobs is a
-// leftover to them.
+// NewLedger returns a Ledger over a log and blobs, which are first read by the first call.
+// Only Ledgers of one model may use them: blobs that no version names are leftovers.
 func NewLedger(log Log, blobs Blobs) *Ledger {
 	return &Ledger{log: log, blobs: blobs, busy: make(chan struct{}, 1), chain: NewChain(log)}
 }
 
-// NewMemory returns an empty Ledger that lives as long as its process. It serves tests and
-// examples.
+// NewMemory returns an empty Ledger in the memory of this process, for tests and examples.
 func NewMemory() *Ledger { return NewLedger(new(MemoryLog), new(MemoryBlobs)) }
 
 // Register implements [Registry]. The artifact is streamed in constant memory.
@@ -103,8 +99,8 @@ func (l *Ledger) Register(ctx context.Context, draft Draft, artifact io.Reader) 
 	return v.clone(), nil
 }
 
-// Versions implements [Registry]. To ask for an ID, a key or what is in production takes
-// the same time whatever the number of versions.
+// Versions implements [Registry]. A query by ID, by key or for production takes the same time
+// whatever the number of versions.
 func (l *Ledger) Versions(ctx context.Context, q Query) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		var matching []Version
@@ -140,7 +136,8 @@ func (l *Ledger) Open(ctx context.Context, id, file string) (io.ReadCloser, erro
 	return Verify(f, content), nil
 }
 
-// file looks at the version where it is: a folder has many files, each opened by itself.
+// file returns a file of a version without copying the version: a folder has many files, each
+// opened by itself.
 func (l *Ledger) file(ctx context.Context, id, name string) (f File, err error) {
 	failed := l.read(ctx, 0, func(s *state) {
 		switch v := s.version(id); {
@@ -237,8 +234,8 @@ func (l *Ledger) Attach(ctx context.Context, a Attachment) (Version, error) {
 	return Get(ctx, l, a.Version)
 }
 
-// Delete implements [Deleter]. A repetition deletes what the death of a process left of
-// the files.
+// Delete implements [Deleter]. A repetition deletes the files that a process left when it
+// died.
 func (l *Ledger) Delete(ctx context.Context, d Deletion) error {
 	if err := d.Validate(); err != nil {
 		return err
@@ -276,13 +273,13 @@ func (l *Ledger) Fence(ctx context.Context, token uint64) error {
 	return err
 }
 
-// Leftovers returns the blobs that no version names, in the order of their names: those of
-// processes that died, and among them what live processes are about to register. They
-// take up space and do no other harm. The files of versions that a [RepairLog] set aside
-// are leftovers too.
+// Leftovers returns the blobs that no version names, in the order of their names. Some were
+// left by processes that died, others are about to be registered by live processes. Leftovers
+// take up space and do no other harm. The files of versions that a [RepairLog] set aside are
+// leftovers too.
 func (l *Ledger) Leftovers(ctx context.Context) ([]Blob, error) {
-	// The blobs are listed before the log is read: a blob whose version is registered in
-	// between is no leftover, and would look like one the other way round.
+	// The blobs are listed before the log is read. In the other order, a blob whose version
+	// is registered in between would look like a leftover.
 	var found []Blob
 	for b, err := range l.blobs.List(ctx) {
 		if err != nil {
@@ -306,10 +303,10 @@ func (l *Ledger) Leftovers(ctx context.Context) ([]Blob, error) {
 	return found, nil
 }
 
-// Clean deletes the leftovers that were stored at least olderThan ago, and returns those
-// that it deleted, also if it then failed. It must be longer than any Register takes from
-// its first file to its end, plus the difference between the clocks of this process and
-// the blobs: a day is. Zero is right where no process is registering.
+// Clean deletes the leftovers that were stored at least olderThan ago, and returns those that
+// it deleted, even if it then failed. olderThan must exceed the time that any Register takes
+// from its first file to its end, plus the difference between the clocks of this process and
+// the blobs: a day is enough. Zero is right if no process is registering.
 func (l *Ledger) Clean(ctx context.Context, olderThan time.Duration) (deleted []Blob, err error) {
 	if olderThan < 0 {
 		return nil, fmt.Errorf("registry: clean: olderThan is %v, want 0 or more", olderThan)
@@ -348,7 +345,7 @@ func (l *Ledger) read(ctx context.Context, token uint64, look func(*state)) erro
 	return nil
 }
 
-// outcome is what became of a change.
+// outcome is the result of a change.
 type outcome int
 
 const (
@@ -357,9 +354,9 @@ const (
 	unknown                  // the log failed, and the entry may be in it or not
 )
 
-// change appends the entry that plan decides on. If another process was faster, plan
-// decides again, knowing what that one did. If plan says that its change is repeated,
-// nothing is appended.
+// change appends the entry that plan decides on. If another process appended first, plan
+// decides again in view of that entry. If plan says that its change is repeated, nothing is
+// appended.
 func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e entry, repeated bool, err error)) (outcome, error) {
 	if err := l.acquire(ctx); err != nil {
 		return unchanged, err
@@ -378,7 +375,7 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 			return unchanged, err
 		}
 		next := l.chain.end + 1
-		if next == lost { // else a log that contradicts itself would be asked for ever
+		if next == lost { // otherwise a log that contradicts itself would be asked for ever
 			return unchanged, fmt.Errorf("registry: entry %d exists but is not read", next)
 		}
 		link, done, err := l.chain.Append(ctx, token, body)
@@ -398,7 +395,7 @@ func (l *Ledger) change(ctx context.Context, token uint64, plan func(*state) (e 
 	}
 }
 
-// catchUp folds the entries that were appended since it was last called, and says whether
+// catchUp folds the entries that were appended since the last call, and returns an error if
 // the token is fenced off. The caller has acquired l.
 func (l *Ledger) catchUp(ctx context.Context, token uint64) error {
 	err := l.chain.CatchUp(ctx, l.fold)
@@ -421,13 +418,13 @@ func (l *Ledger) fold(link Link) error {
 		return fmt.Errorf("registry: entry %d: %w", link.Seq, err)
 	}
 	if err := l.state.foldEntry(e, link.Token); err != nil {
-		// Not wrapped: to the caller, this is damage and not a conflict of its own.
+		// Not wrapped: to the caller this is damage, not a conflict of the caller.
 		return fmt.Errorf("%w: entry %d: %v", ErrCorrupt, link.Seq, err)
 	}
 	return nil
 }
 
-// reset forgets what was read. The caller has acquired l.
+// reset forgets all entries. The caller has acquired l.
 func (l *Ledger) reset() { l.chain, l.state = NewChain(l.log), state{} }
 
 func (l *Ledger) acquire(ctx context.Context) error {
@@ -451,7 +448,7 @@ func (l *Ledger) logger() *slog.Logger {
 	return l.Logger
 }
 
-// store puts the artifact and the documents into blobs. If it fails it deletes them.
+// store puts the artifact and the documents into blobs. If store fails, it deletes them.
 func (l *Ledger) store(ctx context.Context, d Draft, artifact io.Reader) ([]File, error) {
 	var files []File
 	var err error
@@ -509,8 +506,8 @@ func (l *Ledger) storeDocuments(ctx context.Context, documents map[string][]byte
 	return files, nil
 }
 
-// put stores the content of a file and returns files with it. If it fails it deletes the
-// blobs of all.
+// put stores the content of a file and returns files with that file. If put fails, it deletes
+// the blobs of all files.
 func (l *Ledger) put(ctx context.Context, files []File, name string, content io.Reader) ([]File, error) {
 	blob, m := strings.ToLower(rand.Text()), newMeter(ctx, content)
 	err := l.blobs.Put(ctx, blob, m)
@@ -525,11 +522,11 @@ func (l *Ledger) put(ctx context.Context, files []File, name string, content io.
 	return append(files, f), nil
 }
 
-// cleanup is how long a failed call goes on to delete what it stored.
+// cleanup is how long a failed call may take to delete its blobs.
 const cleanup = 10 * time.Second
 
-// discard deletes blobs that no version names, even if ctx is done. Whether it succeeds
-// changes nothing: what stays is found by Leftovers.
+// discard deletes blobs that no version names, even if ctx is done. A failure does no harm:
+// Leftovers finds the blobs.
 func (l *Ledger) discard(ctx context.Context, files []File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()

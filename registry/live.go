@@ -17,28 +17,28 @@ const (
 
 // LiveConfig tunes a [Live]. The zero LiveConfig is valid.
 type LiveConfig struct {
-	// Poll is how often the registry is asked which version is in production; each wait
-	// is drawn from [Poll/2, 3*Poll/2), so that replicas spread out. Default 5s, at most
-	// 24h.
+	// Poll is the time between two questions to the registry about the version in production.
+	// Each wait is drawn from [Poll/2, 3*Poll/2), so that replicas spread out. Default 5s, at
+	// most 24h.
 	Poll time.Duration
-	// Logger receives swaps, and failures when they begin and end. Nil is silent.
+	// Logger receives swaps, and the begin and the end of failures. Nil is silent.
 	Logger *slog.Logger
 }
 
-// Loaded is a model together with the version it was loaded from, so that an answer is
-// logged under the version that gave it.
+// Loaded is a model with the version from which it was loaded, so that an answer is logged
+// under the right version.
 type Loaded[M any] struct {
 	Model   M
 	Version Version // as it was when it was loaded
 }
 
-// Live holds the model that is in production and follows promotions and rollbacks while
-// requests are being answered: a new model is loaded and verified beside the old one, and
-// swapped in atomically. If the registry cannot be reached or the new model cannot be
-// loaded, the old one goes on serving, and [Live.Err] says so.
+// Live holds the model in production and follows promotions and rollbacks while requests are
+// being answered: a new model is loaded and verified beside the old one, and swapped in
+// atomically. If the registry cannot be reached or the new model cannot be loaded, the old
+// model stays, and [Live.Err] returns the error.
 //
-// A former model lives until the last request that got it lets go of it, and is then
-// garbage collected; nothing closes it.
+// A former model lives until the last request that got it is done, and is then garbage
+// collected; nothing closes it.
 //
 // All methods are safe for concurrent use.
 type Live[M any] struct {
@@ -50,8 +50,8 @@ type Live[M any] struct {
 	refreshing chan struct{}         // holds an element while a Refresh is at work
 }
 
-// NewLive returns a Live that has nothing loaded yet: call [Live.Refresh] to load what is
-// in production at once, [Live.Run] to go on following it.
+// NewLive returns a Live that has nothing loaded yet. Call [Live.Refresh] to load the model
+// in production at once, and [Live.Run] to follow production.
 func NewLive[M any](r Registry, load LoadFunc[M], cfg LiveConfig) (*Live[M], error) {
 	var errs []error
 	if r == nil {
@@ -75,13 +75,13 @@ func NewLive[M any](r Registry, load LoadFunc[M], cfg LiveConfig) (*Live[M], err
 	return &Live[M]{registry: r, load: load, cfg: cfg, refreshing: make(chan struct{}, 1)}, nil
 }
 
-// Get returns the loaded model and its version, nil if none was loaded yet. A request
-// calls it once and uses what it got to its end; it must not change the Version. Get never
-// blocks and does not allocate.
+// Get returns the loaded model and its version, nil before the first load. A request calls
+// Get once and uses the result to its end; it must not change the Version. Get never blocks
+// and does not allocate.
 func (l *Live[M]) Get() *Loaded[M] { return l.loaded.Load() }
 
-// Err returns the error of the last Refresh that ended before its ctx was done, nil if it
-// had none or there was none yet. It is [ErrNoProduction] before the first promotion.
+// Err returns the error of the last Refresh that ended before its ctx was done, nil for none.
+// Before the first promotion that is [ErrNoProduction].
 func (l *Live[M]) Err() error {
 	if err := l.err.Load(); err != nil {
 		return *err
@@ -89,9 +89,9 @@ func (l *Live[M]) Err() error {
 	return nil
 }
 
-// Refresh loads what is in production now, unless it is already loaded, and returns once
-// [Live.Get] returns it. If that fails, Get goes on returning what it did. Refreshes at
-// the same time wait for each other, and the later ones find the work done.
+// Refresh loads the model in production, unless it is loaded already, and returns once
+// [Live.Get] returns it. If Refresh fails, Get returns the same as before. Simultaneous
+// Refreshes wait for each other, and the later ones find the work done.
 func (l *Live[M]) Refresh(ctx context.Context) error {
 	select {
 	case l.refreshing <- struct{}{}:
@@ -131,7 +131,7 @@ func (l *Live[M]) refresh(ctx context.Context) error {
 }
 
 // Run refreshes at once and then after every wait until ctx is done, and returns nil. No
-// failure ends it: see [Live.Err]. A version that does not load is tried again every time.
+// failure ends Run: see [Live.Err]. A version that does not load is tried again every time.
 func (l *Live[M]) Run(ctx context.Context) error {
 	var last error
 	for {
@@ -150,8 +150,8 @@ func (l *Live[M]) Run(ctx context.Context) error {
 	}
 }
 
-// logChange logs that a failure began, changed or ended, so that an outage makes two
-// lines, not one with every poll.
+// logChange logs that a failure began, changed or ended, so that an outage makes two lines,
+// not one line with every poll.
 func (l *Live[M]) logChange(ctx context.Context, before, now error) {
 	switch {
 	case now == nil && before != nil && !errors.Is(before, ErrNoProduction):

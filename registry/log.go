@@ -8,36 +8,35 @@ import (
 	"sync"
 )
 
-// Log is an append-only sequence of opaque entries, numbered upwards from 1 without
-// gaps. It is all that a [Ledger], or a journal of package healing, asks of what keeps
-// its records: [Chain] puts hashes, fencing and repair above it. All methods are safe for
-// concurrent use by goroutines and by the processes that share what the log is kept in.
-// Entries are at most [MaxEntry] bytes and never empty. The function registrytest.RunLog
-// checks these promises.
+// Log is an append-only sequence of opaque entries, numbered upwards from 1 without gaps. A
+// [Ledger] and a journal of package healing need nothing else of their store: [Chain] adds
+// hashes, fencing and repair. All methods are safe for concurrent use by goroutines and by
+// the processes that share the store. Entries are at most [MaxEntry] bytes and never empty.
+// The function registrytest.RunLog checks these promises.
 type Log interface {
-	// Append stores entry under the number seq, unless an entry has that number, and
-	// reports whether it did: of several callers with one number, one succeeds. It
-	// returns once the entry is as durable as the log promises. seq is at most one more
-	// than the number of the last entry, because the caller has read that one; a log need
-	// not check it. After an error it is unknown whether the entry was stored: whoever
-	// wants to know reads the entry with that number. A number is never used again.
+	// Append stores entry under the number seq, unless an entry has that number, and reports
+	// whether it did: of several callers with one number, one succeeds. Append returns once
+	// the entry is as durable as the log promises. seq is at most one more than the number of
+	// the last entry, because the caller has read that entry; a log need not check this.
+	// After an error it is unknown whether the entry was stored: reading the entry with that
+	// number tells. A number is never used again.
 	Append(ctx context.Context, seq uint64, entry []byte) (bool, error)
 
-	// Read yields the entries with numbers above after, in order, byte for byte as they
-	// were appended, and among them every one whose Append returned before the call. An
-	// entry that was lost although a later one is there is yielded as an empty one. after
-	// is 0 or the number of an entry that the caller has read; if that one is gone, a log
-	// may say that it is [ErrCorrupt]. The sequence ends at the first error, which it yields
-	// with a nil entry; a cancelled ctx is such an error. The entries are the consumer's own.
-	// The consumer may stop early, and may call the log while it ranges.
+	// Read yields the entries with numbers above after, in order, byte for byte as they were
+	// appended, including every entry whose Append returned before the call. A lost entry
+	// before a later entry is yielded as an empty one. after is 0 or the number of an entry
+	// that the caller has read; if that entry is gone, a log may return [ErrCorrupt]. The
+	// sequence ends at the first error, which comes with a nil entry; a cancelled ctx is such
+	// an error. The entries are the consumer's own. The consumer may stop early, and may call
+	// the log while it ranges.
 	Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error]
 }
 
-// MaxEntry is how many bytes an entry of a [Log] has at most.
+// MaxEntry is the largest number of bytes of an entry of a [Log].
 const MaxEntry = 16 << 20
 
-// MemoryLog is a [Log] that lives as long as its process. It serves tests and examples.
-// The zero MemoryLog is empty and ready to use.
+// MemoryLog is a [Log] in the memory of a process, for tests and examples. The zero MemoryLog
+// is empty and ready to use.
 type MemoryLog struct {
 	mu      sync.Mutex
 	entries [][]byte // guarded by mu; each entry never changes

@@ -19,17 +19,17 @@ var (
 	// ErrConflict means that another version is in production than the caller expected.
 	// Use [errors.As] with a [*ConflictError] to learn which.
 	ErrConflict = errors.New("registry: conflict")
-	// ErrIllegal means that a version may not go from its stage to the one asked for, or
-	// that the transition contradicts an earlier one with the same key.
+	// ErrIllegal means that a version may not go from its stage to the requested one, or that
+	// the transition contradicts an earlier transition with the same key.
 	ErrIllegal = errors.New("registry: illegal transition")
-	// ErrFenced means that the caller's fencing token is older than one already seen: its
-	// lease was lost to another process, and it must stop.
+	// ErrFenced means that the caller's fencing token is older than one already seen: the
+	// caller lost its lease to another process and must stop.
 	ErrFenced = errors.New("registry: fenced off by a newer token")
 	// ErrCorrupt means that stored bytes do not match their recorded SHA-256.
 	ErrCorrupt = errors.New("registry: stored data is damaged")
 )
 
-// ConflictError says what was expected to be in production and what is.
+// ConflictError names the version that was expected in production and the one that is there.
 type ConflictError struct {
 	Expected string // the version the caller expected, "" for none
 	Actual   string // the version that is in production, "" for none
@@ -49,12 +49,12 @@ func orNone(id string) string {
 	return fmt.Sprintf("version %q", id)
 }
 
-// Stage is where a version is in its life.
+// Stage is the state of a version in its life.
 type Stage string
 
-// The stages. Legal transitions are staging to production, archived or quarantined;
-// archived to production or quarantined; quarantined to archived (a person's pardon). A
-// version leaves production only by another's taking its place.
+// The stages. Legal transitions are staging to production, archived or quarantined; archived
+// to production or quarantined; quarantined to archived (a person's pardon). A version leaves
+// production only when another takes its place.
 const (
 	Staging     Stage = "staging"     // registered, not yet judged
 	Production  Stage = "production"  // answering requests
@@ -62,8 +62,8 @@ const (
 	Quarantined Stage = "quarantined" // proven harmful; never promoted
 )
 
-// ModelFile is the name of the file that is a version's artifact. If the artifact is a
-// folder, its files have the names ModelFile + "/" + path.
+// ModelFile is the name of the file that is a version's artifact. The files of an artifact
+// that is a folder have the names ModelFile + "/" + path.
 const ModelFile = "model"
 
 // File is one stored file of a version.
@@ -71,36 +71,33 @@ type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hexadecimal
-	// Blob is where the content is kept, as the registry calls it: a name in the [Blobs] of a
-	// [Ledger].
+	// Blob is the registry's name of the content: a name in the [Blobs] of a [Ledger].
 	Blob string `json:"blob,omitempty"`
 }
 
 // Version is one registered version of the model. Stage, Since and Promoted change with its
-// transitions, Files and Metrics grow when something is attached to it, Deleted changes
-// once; all else is fixed when it is registered. Its maps and slices are the receiver's
-// own.
+// transitions. Files and Metrics grow with attachments. Deleted changes once. All other
+// fields are fixed at registration. Maps and slices are the receiver's own.
 type Version struct {
-	// ID is given by the registry, and is unique in it.
+	// ID is given by the registry and unique in it.
 	ID string `json:"id"`
-	// Key is the idempotency key it was registered with; "" if another client of a shared
-	// registry made it.
+	// Key is the idempotency key of the registration; "" if another client of a shared
+	// registry registered the version.
 	Key string `json:"key"`
-	// Created is when it was registered, in UTC.
+	// Created is when the version was registered, in UTC.
 	Created time.Time `json:"created"`
-	// Stage is where it is now, and Since is when it got there, in UTC.
+	// Stage is the present stage. Since is when the version got there, in UTC.
 	Stage Stage     `json:"stage"`
 	Since time.Time `json:"since"`
-	// Promoted is when it last entered production, zero if it never did.
+	// Promoted is when the version last entered production, zero for never.
 	Promoted time.Time `json:"promoted,omitzero"`
-	// Deleted is when its files were deleted, zero if they were not. A version without
-	// files never enters production.
+	// Deleted is when the files were deleted, zero for never. A version without files never
+	// enters production.
 	Deleted time.Time `json:"deleted,omitzero"`
 	// Files are the artifact, which is one file or a folder, see [ModelFile], and the
-	// documents kept beside it, in the order of their names. They are listed also once
-	// they are deleted.
+	// documents, in the order of their names. Deleted files stay in the list.
 	Files []File `json:"files"`
-	// Tags and Metrics are what the registrant said of it; nil for none.
+	// Tags and Metrics are the registrant's own; nil for none.
 	Tags    map[string]string  `json:"tags,omitempty"`
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
@@ -119,15 +116,15 @@ func (v Version) File(name string) (File, error) {
 type Draft struct {
 	// Key makes Register idempotent. Required.
 	Key string
-	// Time is when it is registered; the present if zero. It is kept in UTC.
+	// Time is when the version is registered; zero is the present. It is kept in UTC.
 	Time time.Time
 	// Documents are small files kept beside the artifact (a reference profile, a model
 	// card), by name; at most 16 MiB each. Names are letters, digits, dots, dashes and
 	// underscores, do not start with a dot, and are not [ModelFile].
 	Documents map[string][]byte
-	// Folder, if not nil, is the artifact, in place of a single file: all its files, of
-	// which there are some, at most 10,000, are regular ones. Their paths have at most
-	// 1000 bytes, all printable and none a backslash.
+	// Folder, if not nil, is the artifact, in the place of a single file. All its files are
+	// regular ones: at least one, at most 10,000. A path has at most 1000 bytes, all
+	// printable and none a backslash.
 	Folder fs.FS
 	// Tags and Metrics are stored with the version. Names are not empty, metrics are
 	// finite.
@@ -141,27 +138,27 @@ type Draft struct {
 type Transition struct {
 	// Version is the ID of the version to move.
 	Version string
-	// To is the stage it shall have.
+	// To is the requested stage.
 	To Stage
-	// Expect is the ID of the version that the caller believes to be in production, ""
-	// for none. It is checked only where the transition changes production.
+	// Expect is the ID of the version that the caller believes to be in production, "" for
+	// none. It is checked only if the transition changes production.
 	Expect string
-	// Displaced is the stage of the version that leaves production when another takes
-	// its place: Archived by default, Quarantined in a rollback.
+	// Displaced is the stage of the version that leaves production when another takes its
+	// place: Archived by default, Quarantined in a rollback.
 	Displaced Stage
-	// Time is when it happens; the present if zero. It is kept in UTC.
+	// Time is when the transition happens; zero is the present. It is kept in UTC.
 	Time time.Time
-	// Actor is who asks, Reason is why; both are kept in the history.
+	// Actor asks for the transition, for this Reason; the history keeps both.
 	Actor, Reason string
-	// Decision is the hash of the gate's decision behind it, "" for none.
+	// Decision is the hash of the gate's decision, "" for none.
 	Decision string
-	// Key, if not empty, makes the transition idempotent: a repetition returns the event
-	// of the first and changes nothing, whatever it expects to be in production. To use
-	// it again for another version or stage is [ErrIllegal].
+	// Key, if not empty, makes the transition idempotent: a repetition returns the event of
+	// the first transition and changes nothing, whatever it expects to be in production. A
+	// Key that was used for another version or stage is [ErrIllegal].
 	Key string
-	// Token is the fencing token of the caller's lease, 0 for none. A token lower than
-	// the highest in the history is refused with [ErrFenced], even in a repetition: a
-	// process that lost its lease must learn so.
+	// Token is the fencing token of the caller's lease, 0 for none. A token lower than the
+	// highest in the history is refused with [ErrFenced], even in a repetition: a process
+	// that lost its lease must notice.
 	Token uint64
 }
 
@@ -176,8 +173,8 @@ type Event struct {
 	Version string `json:"version"`
 	From    Stage  `json:"from"`
 	To      Stage  `json:"to"`
-	// Displaced is the version that left production by it, "" if none did, and
-	// DisplacedTo is the stage it got.
+	// Displaced is the version that left production because of the event, "" for none.
+	// DisplacedTo is its new stage.
 	Displaced   string `json:"displaced,omitempty"`
 	DisplacedTo Stage  `json:"displaced_to,omitempty"`
 	Actor       string `json:"actor,omitempty"`
@@ -187,35 +184,35 @@ type Event struct {
 	Token       uint64 `json:"token,omitempty"`
 }
 
-// Registry keeps the versions of one model. All methods are safe for concurrent use by
-// many goroutines and, where the implementation says so, processes. The sub-package
-// registrytest checks these promises.
+// Registry keeps the versions of one model. All methods are safe for concurrent use by many
+// goroutines and, if the implementation says so, processes. The sub-package registrytest
+// checks these promises.
 type Registry interface {
 	// Register stores the artifact, which is nil if the draft has a Folder, and the
-	// documents and returns the version, in Staging, once it is as durable as the registry
-	// promises. If a version with the same key exists, that version is returned as it is
-	// and the artifact is not read. A Register whose artifact could not be read to its
-	// end, or that was cancelled while it was read, leaves no version behind. A token that
-	// is fenced off is [ErrFenced], also if the version exists. After any other error it
-	// is safe, with a fresh artifact, to repeat it.
+	// documents. It returns the version, in Staging, once it is as durable as the registry
+	// promises. If a version with the same key exists, that version is returned unchanged and
+	// the artifact is not read. A Register whose artifact could not be read to its end, or
+	// that was cancelled while it was read, leaves no version behind. A token that is fenced
+	// off is [ErrFenced], even if the version exists. After any other error Register is safe
+	// to repeat with a fresh artifact.
 	Register(ctx context.Context, draft Draft, artifact io.Reader) (Version, error)
 
-	// Versions yields the versions that q matches, newest first, as they were at one
-	// moment. The sequence ends at the first error, which it yields with a zero Version;
-	// a cancelled ctx is such an error. It may be ranged over again, which asks again.
+	// Versions yields the versions that q matches, newest first, as they were at one moment.
+	// The sequence ends at the first error, which comes with a zero Version; a cancelled ctx
+	// is such an error. The sequence may be ranged over again, which asks again.
 	Versions(ctx context.Context, q Query) iter.Seq2[Version, error]
 
-	// Open returns a file of a version by its name. If there is none, or it was deleted,
-	// that is [ErrNotFound]. Reading it to the end verifies the size and the
-	// SHA-256: damage ends the reading with an error that is [ErrCorrupt], never with
-	// io.EOF, and every later Read says the same. The caller closes it.
+	// Open returns a file of a version by its name. A file that does not exist, or was
+	// deleted, is [ErrNotFound]. Reading to the end verifies the size and the SHA-256: damage
+	// ends the reading with an error that is [ErrCorrupt], never with io.EOF, and every later
+	// Read returns the same error. The caller closes the file.
 	Open(ctx context.Context, id, file string) (io.ReadCloser, error)
 
-	// Transition moves a version, and the one it displaces from production, in one
-	// atomic step: afterwards, whatever dies, both have moved or neither has. What it
-	// refuses with [ErrFenced], [ErrNotFound], [ErrConflict] or [ErrIllegal], in this
-	// order of precedence, it leaves no trace of. After any other error it is unknown
-	// whether it happened; a transition with a Key is safe to repeat.
+	// Transition moves a version, and the version that it displaces from production, in one
+	// atomic step: whatever dies, both have moved or neither has. A transition that is
+	// refused with [ErrFenced], [ErrNotFound], [ErrConflict] or [ErrIllegal], in this order
+	// of precedence, leaves no trace. After any other error it is unknown whether the
+	// transition happened; a transition with a Key is safe to repeat.
 	Transition(ctx context.Context, t Transition) (Event, error)
 
 	// History yields the events with a Seq above after, oldest first. Errors are yielded
@@ -223,17 +220,16 @@ type Registry interface {
 	History(ctx context.Context, after uint64) iter.Seq2[Event, error]
 }
 
-// Attacher is implemented by a [Registry] that can add to a version what was learnt of it
-// after it was registered.
+// Attacher is implemented by a [Registry] that can add findings to a version after its
+// registration.
 type Attacher interface {
-	// Attach adds documents and metrics to a version and returns it. A document or a
-	// metric that is there already stays as it is, so that a repetition changes nothing.
-	// A version that does not exist is [ErrNotFound], one whose files were deleted
-	// [ErrIllegal].
+	// Attach adds documents and metrics to a version and returns it. A document or a metric
+	// that exists already stays unchanged, so a repetition changes nothing. A version that
+	// does not exist is [ErrNotFound]; a version whose files were deleted is [ErrIllegal].
 	Attach(ctx context.Context, a Attachment) (Version, error)
 }
 
-// Attachment is what is added to a version, with the rules of [Draft].
+// Attachment holds additions to a version, with the rules of [Draft].
 type Attachment struct {
 	Version   string
 	Documents map[string][]byte
@@ -243,10 +239,10 @@ type Attachment struct {
 
 // Deleter is implemented by a [Registry] that can delete the files of a version.
 type Deleter interface {
-	// Delete deletes the files of a version that is archived or quarantined. What is known
-	// of the version stays. The version that a rollback would go back to is not deleted:
-	// that is [ErrIllegal], as is a version in another stage. A version that does not exist
-	// is [ErrNotFound]; one whose files are deleted already is no error.
+	// Delete deletes the files of a version that is archived or quarantined. All else that is
+	// known of the version stays. The version to which a rollback would go back is not
+	// deleted: that is [ErrIllegal], as is a version in another stage. A version that does
+	// not exist is [ErrNotFound]; a version whose files are deleted already is no error.
 	Delete(ctx context.Context, d Deletion) error
 }
 
@@ -261,32 +257,30 @@ type Deletion struct {
 // Fencer is implemented by a [Registry] that can be told of a new holder of the lease
 // before that holder changes anything.
 type Fencer interface {
-	// Fence makes the registry refuse every token below this one with [ErrFenced] from now
-	// on. A token below one already seen is ErrFenced itself, and one that was seen
-	// changes nothing.
+	// Fence makes the registry refuse every lower token with [ErrFenced] from now on. A token
+	// below one already seen is ErrFenced itself. A token that was seen changes nothing.
 	Fence(ctx context.Context, token uint64) error
 }
 
 // Observer is implemented by a [Registry] that keeps measurements of a version over time,
 // as MLflow does for its pages.
 type Observer interface {
-	// Observe records finite measurements of a version at a time. The same measurement
-	// again changes nothing.
+	// Observe records finite measurements of a version at a time. A repetition changes
+	// nothing.
 	Observe(ctx context.Context, version string, at time.Time, metrics map[string]float64) error
 }
 
-// Caveat is implemented by a [Registry] that promises less than others do, because of what
-// it is kept in.
+// Caveat is implemented by a [Registry] whose store makes it promise less than others do.
 type Caveat interface {
-	// Caveat returns a sentence for the people who run the service on what is promised
-	// less, "" if nothing is. leased says whether all who make transitions do so under one
-	// lease and pass its token. The answer is always the same and needs no request.
+	// Caveat returns a sentence for the people who run the service on what is promised less,
+	// "" for nothing. leased says whether all transitions are made under one lease and with
+	// its token. The answer is always the same and needs no request.
 	Caveat(leased bool) string
 }
 
 // Query selects versions. The zero Query selects all.
 type Query struct {
-	// ID, Key and Stage, if not empty, must equal the version's.
+	// ID, Key and Stage, unless empty, must equal the version's.
 	ID, Key string
 	Stage   Stage
 }
@@ -331,9 +325,9 @@ func InProduction(ctx context.Context, r Registry) (Version, error) {
 	return v, err
 }
 
-// Predecessor returns the version that a rollback goes back to: of those that were in
-// production before and are archived, not deleted, the one that was archived last. If
-// there is none, that is [ErrNotFound].
+// Predecessor returns the version to which a rollback goes back: among the archived versions
+// that were in production and are not deleted, the one archived last. Without such a version
+// Predecessor returns [ErrNotFound].
 func Predecessor(ctx context.Context, r Registry) (Version, error) {
 	var archived []Version
 	for v, err := range r.Versions(ctx, Query{Stage: Archived}) {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// state is what the changes in the log of a [Ledger] add up to, together with the rules of
-// what may come next: a change is planned, written to the log, and only then added. Who
-// reads the log adds what was written, in the same order, under the same rules.
+// state is the sum of the changes in the log of a [Ledger], together with the rules for the
+// next change: a change is planned, written to the log, and only then added. A reader of the
+// log adds the changes in the same order, under the same rules.
 //
-// The zero state is that of an empty registry. It is not safe for concurrent use. What it
-// returns is the caller's own.
+// The zero state is an empty registry. A state is not safe for concurrent use. Its results
+// are the caller's own.
 type state struct {
 	versions   []Version      // the version with the ID "1" is first
 	events     []Event        // the event with the Seq 1 is first; elements never change
@@ -36,7 +36,7 @@ var legal = map[Stage][]Stage{
 // CanBecome reports whether a version may go from this stage to that one.
 func (s Stage) CanBecome(to Stage) bool { return slices.Contains(legal[s], to) }
 
-// query returns the versions that q matches, newest first. Where at most one can match it
+// query returns the versions that q matches, newest first. If at most one can match, query
 // looks at no other.
 func (s *state) query(q Query) []Version {
 	var candidates []Version
@@ -71,9 +71,9 @@ func (s *state) since(after uint64) []Event {
 	return s.events[min(after, uint64(n)):n:n]
 }
 
-// planVersion returns the version that registering the draft with these stored files
-// will add. If the draft's key is taken it returns the version that has it, and repeated
-// is true: there is nothing to write down.
+// planVersion returns the version that registering the draft with these stored files will
+// add. If the draft's key is taken, planVersion returns the version that has the key, and
+// repeated is true: there is nothing to write.
 func (s *state) planVersion(d Draft, files []File) (v Version, repeated bool, err error) {
 	if i, ok := s.byKey[d.Key]; ok {
 		return s.versions[i].clone(), true, nil
@@ -99,8 +99,8 @@ func (s *state) planVersion(d Draft, files []File) (v Version, repeated bool, er
 	}, false, nil
 }
 
-// addVersion adds a copy of a version that was planned. It returns an error, and adds
-// nothing, if no planVersion would have returned it.
+// addVersion adds a copy of a planned version. A version that planVersion would not return is
+// an error, and is not added.
 func (s *state) addVersion(v Version) error {
 	v.Created = v.Created.UTC().Round(0)
 	v.Since = v.Since.UTC().Round(0)
@@ -109,7 +109,7 @@ func (s *state) addVersion(v Version) error {
 	case err != nil:
 		return err
 	case repeated:
-		return fmt.Errorf("registry: the key %q of version %q is that of version %q", v.Key, v.ID, want.ID)
+		return fmt.Errorf("registry: version %q has the key %q of version %q", v.ID, v.Key, want.ID)
 	case !reflect.DeepEqual(v, want):
 		return fmt.Errorf("registry: version %+v, want %+v", v, want)
 	}
@@ -121,9 +121,9 @@ func (s *state) addVersion(v Version) error {
 	return nil
 }
 
-// planTransition returns the event that the transition will add, or says why it may not
-// happen, as promised by [Registry]. If the transition repeats an earlier one it returns
-// that one's event, and repeated is true: there is nothing to write down.
+// planTransition returns the event that the transition will add, or the error with which
+// [Registry] promises to refuse it. If the transition repeats an earlier one, planTransition
+// returns the earlier event, and repeated is true: there is nothing to write.
 func (s *state) planTransition(t Transition) (e Event, repeated bool, err error) {
 	if err := t.Validate(); err != nil {
 		return Event{}, false, err
@@ -141,8 +141,8 @@ func (s *state) planTransition(t Transition) (e Event, repeated bool, err error)
 	if v == nil {
 		return Event{}, false, fmt.Errorf("%w: version %q", ErrNotFound, t.Version)
 	}
-	// A caller whose view is outdated must learn that first: that its version may not be
-	// promoted is often only a consequence, as when another replica just promoted it.
+	// A caller whose view is outdated must learn that first. That its version may not be
+	// promoted is often a consequence, as when another replica just promoted that version.
 	if t.To == Production && t.Expect != s.production {
 		return Event{}, false, &ConflictError{Expected: t.Expect, Actual: s.production}
 	}
@@ -170,8 +170,8 @@ func (s *state) planTransition(t Transition) (e Event, repeated bool, err error)
 	return e, false, nil
 }
 
-// addEvent adds an event that was planned. It returns an error, and adds nothing, if no
-// planTransition would have returned it.
+// addEvent adds a planned event. An event that planTransition would not return is an error,
+// and is not added.
 func (s *state) addEvent(e Event) error {
 	e.Time = e.Time.UTC().Round(0)
 	want, repeated, err := s.planTransition(Transition{
@@ -190,7 +190,7 @@ func (s *state) addEvent(e Event) error {
 	case err != nil:
 		return err
 	case repeated:
-		return fmt.Errorf("registry: the key %q of event %d is that of event %d", e.Key, e.Seq, want.Seq)
+		return fmt.Errorf("registry: event %d has the key %q of event %d", e.Seq, e.Key, want.Seq)
 	case e != want:
 		return fmt.Errorf("registry: event %+v, want %+v", e, want)
 	}
@@ -223,8 +223,8 @@ func (s *state) version(id string) *Version {
 	return &s.versions[n-1]
 }
 
-// planAttach returns what is new in the attachment, given the stored files of its
-// documents, with the version that it is for. If nothing is new it says so.
+// planAttach returns the new part of the attachment, given the stored files of its documents,
+// and the version. If nothing is new, repeated is true.
 func (s *state) planAttach(a Attachment, files []File) (add attached, v Version, repeated bool, err error) {
 	has := s.version(a.Version)
 	if has == nil {
@@ -260,8 +260,8 @@ func (s *state) planAttach(a Attachment, files []File) (add attached, v Version,
 	return add, has.clone(), false, nil
 }
 
-// addAttached adds what was planned. It returns an error, and adds nothing, if no
-// planAttach would have returned it.
+// addAttached adds a planned attachment. One that planAttach would not return is an error,
+// and is not added.
 func (s *state) addAttached(a attached) error {
 	want, _, repeated, err := s.planAttach(Attachment{Version: a.Version, Metrics: a.Metrics}, a.Files)
 	if err == nil {
@@ -284,8 +284,8 @@ func (s *state) addAttached(a attached) error {
 	return nil
 }
 
-// planDelete returns the deletion that will be added, with the version that it is of. If
-// its files are deleted already it says so.
+// planDelete returns the deletion that will be added, and its version. If the files are
+// deleted already, repeated is true.
 func (s *state) planDelete(d Deletion) (del deleted, v Version, repeated bool, err error) {
 	has := s.version(d.Version)
 	switch {
@@ -302,8 +302,8 @@ func (s *state) planDelete(d Deletion) (del deleted, v Version, repeated bool, e
 	return deleted{Version: has.ID, Time: moment(d.Time), Actor: d.Actor, Reason: d.Reason}, has.clone(), false, nil
 }
 
-// addDeleted adds a deletion that was planned. It returns an error, and adds nothing, if no
-// planDelete would have returned it.
+// addDeleted adds a planned deletion. One that planDelete would not return is an error, and
+// is not added.
 func (s *state) addDeleted(d deleted) error {
 	d.Time = d.Time.UTC().Round(0)
 	deletion := Deletion{Version: d.Version, Time: d.Time, Actor: d.Actor, Reason: d.Reason}
@@ -321,8 +321,8 @@ func (s *state) addDeleted(d deleted) error {
 	return nil
 }
 
-// predecessor returns the one of the archived versions, newest first, that a rollback goes
-// back to.
+// predecessor returns the archived version to which a rollback goes back. The argument has
+// the newest version first.
 func predecessor(archived []Version) (latest Version, ok bool) {
 	for _, v := range archived {
 		if v.Stage == Archived && !v.Promoted.IsZero() && v.Deleted.IsZero() && (!ok || v.Since.After(latest.Since)) {
@@ -343,8 +343,8 @@ func with(m map[string]float64, name string, value float64) map[string]float64 {
 	return m
 }
 
-// moment returns t, or the present if it is zero, as it will come back from a store: in
-// UTC and without a monotonic reading.
+// moment returns t, or the present for zero, as it will come back from a store: in UTC and
+// without a monotonic reading.
 func moment(t time.Time) time.Time {
 	if t.IsZero() {
 		t = time.Now()

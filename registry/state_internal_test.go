@@ -173,7 +173,7 @@ func TestState_AddEventRefusesRepetition(t *testing.T) {
 	s := promoted(t)
 	move(t, s, Transition{Version: "3", To: Archived, Time: noon, Key: "again"})
 	events := s.since(0)
-	require.EqualError(t, s.addEvent(events[2]), `registry: the key "again" of event 3 is that of event 3`)
+	require.EqualError(t, s.addEvent(events[2]), `registry: event 3 has the key "again" of event 3`)
 	require.Equal(t, events, s.since(0))
 }
 

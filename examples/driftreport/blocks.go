@@ -16,7 +16,7 @@ import (
 
 const (
 	blockSize = 1 << 20  // about how much of a file is parsed at once
-	maxRecord = 64 << 20 // the length of what is read in search of a record's end
+	maxRecord = 64 << 20 // how far the end of a record is searched for
 )
 
 var newline = []byte{'\n'}
@@ -24,11 +24,12 @@ var newline = []byte{'\n'}
 // block is some whole lines of a file.
 type block struct {
 	data []byte
-	line int // number of the first
+	line int // the number of the first line
 }
 
-// scan reads the header of a CSV file and then calls parse for its blocks, in any order and
-// on all processors at once. It returns the first error, after all calls have returned.
+// scan reads the header of a CSV file and calls begin with it. Then scan calls parse for the
+// blocks of the file, in any order and on all processors at once. scan returns the first
+// error, after all calls have returned.
 func scan(ctx context.Context, path string, begin func(header []string) error, parse func(block) error) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -49,7 +50,7 @@ func scan(ctx context.Context, path string, begin func(header []string) error, p
 	return nil
 }
 
-// readHeader reads the first record, and returns how many lines that took.
+// readHeader reads the first record and returns it with its number of lines.
 func readHeader(r *bufio.Reader) (header []string, lines int, err error) {
 	var head []byte
 	quoted := false
@@ -75,7 +76,7 @@ func readHeader(r *bufio.Reader) (header []string, lines int, err error) {
 	return header, bytes.Count(head, newline), err
 }
 
-// tooLong says that no end was found of the record that begins on a line.
+// tooLong is the error for a record that begins on the line and whose end was not found.
 func tooLong(line int) error {
 	return fmt.Errorf("line %d: a record has more than %d MB; is there a quote without its partner?", line, maxRecord>>20)
 }
@@ -110,10 +111,10 @@ func scanBlocks(ctx context.Context, r io.Reader, line int, parse func(block) er
 	return err
 }
 
-// cut sends the file in blocks, each of which ends where a record does.
+// cut sends the file in blocks. Each block ends where a record ends.
 func cut(ctx context.Context, r io.Reader, line int, blocks chan<- block, free <-chan []byte) error {
-	var rest []byte // the beginning of the next block
-	quoted := false // whether rest ends in quotes
+	var rest []byte // the start of the next block
+	quoted := false // whether rest ends inside quotes
 	for last := false; !last; {
 		var data []byte
 		select {
@@ -153,9 +154,9 @@ func cut(ctx context.Context, r io.Reader, line int, blocks chan<- block, free <
 	return nil
 }
 
-// recordEnd returns the end of the last record that ends in data, at a line break that is
-// not in quotes, or 0; quoted says whether what precedes data ends in quotes, and then
-// whether data does.
+// recordEnd returns the end of the last record that ends in data, or 0 if no record ends
+// there. A record ends at a line break outside quotes. quoted says whether the text before
+// data ends inside quotes; quotedAfter says the same of data.
 func recordEnd(data []byte, quoted bool) (end int, quotedAfter bool) {
 	for at := 0; ; quoted = !quoted {
 		segment := data[at:]
@@ -174,8 +175,8 @@ func recordEnd(data []byte, quoted bool) (end int, quotedAfter bool) {
 }
 
 // records calls yield for each field of each record of the block. The text is valid until
-// yield returns. An empty line is none, as for encoding/csv, unless there is one column: then
-// it is a record of an empty field.
+// yield returns. As in encoding/csv, an empty line is no record. In a file of one column it is
+// a record with an empty field.
 func (b block) records(columns int, yield func(line, column int, text []byte)) error {
 	if bytes.IndexByte(b.data, '"') >= 0 {
 		return b.quotedRecords(columns, yield)
@@ -213,13 +214,13 @@ func (b block) records(columns int, yield func(line, column int, text []byte)) e
 	return nil
 }
 
-// quotedRecords is records for a block with quotes.
+// quotedRecords does what records does, for a block with quotes.
 func (b block) quotedRecords(columns int, yield func(line, column int, text []byte)) error {
 	r := csv.NewReader(bytes.NewReader(b.data))
 	r.FieldsPerRecord = columns
 	r.ReuseRecord = true
-	next := b.line // the line after the record before
-	// skipped yields the empty lines before a line, which the reader passes over.
+	next := b.line // the line after the last record
+	// skipped yields the empty lines before the line. The reader passes over them.
 	skipped := func(line int) {
 		for ; next < line && columns == 1; next++ {
 			yield(next, 0, nil)

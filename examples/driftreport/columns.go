@@ -13,13 +13,13 @@ import (
 	"github.com/selfheal-ml/selfheal/drift"
 )
 
-// settings say how the columns of the files are read, by name. A column is of numbers if all
-// values of the reference are numbers or spellings of a missing one, unless it is set.
+// settings are the names of the columns whose reading is set by a flag. A column that is not
+// named holds numbers if all its values in the reference are numbers or missing.
 type settings struct {
 	ignore, numeric, categorical []string
 }
 
-// check returns what is wrong with the settings for a reference of these columns.
+// check returns every mistake of the settings for a reference with these columns.
 func (s *settings) check(header []string) error {
 	var errs []error
 	set := make(map[string]string)
@@ -32,7 +32,7 @@ func (s *settings) check(header []string) error {
 				errs = append(errs, fmt.Errorf("%s: there is no column %q; there are %q", list.flag, name, header))
 			}
 			if other, twice := set[name]; twice {
-				errs = append(errs, fmt.Errorf("%s: column %q is given to %s, too", list.flag, name, other))
+				errs = append(errs, fmt.Errorf("%s: column %q is also given to %s", list.flag, name, other))
 			}
 			set[name] = list.flag
 		}
@@ -40,39 +40,40 @@ func (s *settings) check(header []string) error {
 	return errors.Join(errs...)
 }
 
-// reference is the training data and how its columns are read.
+// reference is the training data, with how each column is read.
 type reference struct {
 	reference *drift.Reference
 	kinds     map[string]drift.Kind
-	numeric   []string // the columns that are of numbers because they are set to be
+	numeric   []string // the columns that -numeric names
 	unread    map[string]unread
 	mixed     map[string]mixed
 }
 
-// mixed is a column of names most of which are numbers.
+// mixed counts the values of a column of names that also holds numbers.
 type mixed struct {
-	numbers, others int    // values
-	first           unread // of the others
+	numbers, others int    // how many values are numbers, and how many are not
+	first           unread // the first value that is not a number
 }
 
-// note says so in a sentence, of a file.
+// note describes the column of the file in two sentences.
 func (m mixed) note(file, column string) string {
-	are := "are no numbers"
+	are := "are not numbers"
 	if m.others == 1 {
-		are = "is no number"
+		are = "is not a number"
 	}
 	return fmt.Sprintf("%s: read as names, because line %d holds %.40q; %d of %d values %s. Use -numeric %s to count such values as missing.",
 		file, m.first.line, m.first.text, m.others, m.numbers+m.others, are, column)
 }
 
-// unread counts the values of a column of numbers that are none. They count as missing.
+// unread counts the values of a column of numbers that are not numbers. Such values count as
+// missing.
 type unread struct {
 	count int
-	line  int // of the first
-	text  string
+	line  int    // the line of the first such value
+	text  string // the first such value
 }
 
-// add adds others that the column has.
+// add adds the unread values of another part of the column.
 func (u *unread) add(others unread) {
 	if others.count > 0 && (u.count == 0 || others.line < u.line) {
 		u.line, u.text = others.line, others.text
@@ -80,7 +81,7 @@ func (u *unread) add(others unread) {
 	u.count += others.count
 }
 
-// note says so in a sentence, of a file.
+// note describes the values of the file in a sentence.
 func (u unread) note(file string) string {
 	if u.count == 1 {
 		return fmt.Sprintf("%s: 1 value is not a number and counts as missing, %.40q on line %d.", file, u.text, u.line)
@@ -88,23 +89,23 @@ func (u unread) note(file string) string {
 	return fmt.Sprintf("%s: %d values are not numbers and count as missing, the first %.40q on line %d.", file, u.count, u.text, u.line)
 }
 
-// column collects the values of a column, of numbers or of names.
+// column collects the values of a column of numbers or of names.
 type column struct {
 	name    string
 	kind    drift.Kind
-	strict  bool // of numbers: what spells a missing one is counted as unread
+	strict  bool // a spelling of a missing number counts as unread
 	numbers []float64
-	parts   [][]float64 // more numbers
+	parts   [][]float64 // further numbers
 	unread  unread
 	codes   []int32
 	levels  []string
-	lines   []int            // of the first of each level
-	code    map[string]int32 // of the levels
+	lines   []int            // the first line of each level
+	code    map[string]int32 // the code of each level
 }
 
-// isMissing reports whether a text is a usual spelling of a missing number.
+// isMissing reports whether the text is a usual spelling of a missing number.
 func isMissing(text []byte) bool {
-	// Few numbers, of which there are many, get further than this.
+	// This test is quick, and it is enough for nearly every number.
 	return (len(text) < 2 || text[0] > '9') && spellsMissing(text)
 }
 
@@ -149,7 +150,7 @@ func (c *column) addMissing(n int) {
 	}
 }
 
-// level returns the code of a level that a line has, and which may be new.
+// level returns the code of a level that occurs on the line. The level may be new.
 func (c *column) level(name string, line int) int32 {
 	code, known := c.code[name]
 	if !known {
@@ -162,7 +163,7 @@ func (c *column) level(name string, line int) int32 {
 	return code
 }
 
-// mixed counts the numbers among the names. Missing ones are neither.
+// mixed counts the numbers among the names. A missing value is not counted.
 func (c *column) mixed() mixed {
 	counts := make([]int, len(c.levels))
 	for _, code := range c.codes {
@@ -198,14 +199,14 @@ func (c *column) reset() {
 	clear(c.code)
 }
 
-// layout says which columns of a file are read, and as what.
+// layout says which columns of a file are read, and as which kind.
 type layout struct {
 	kinds   map[string]drift.Kind
-	numeric []string // as of [reference]
+	numeric []string // as in [reference]
 	header  []string
 }
 
-// begin takes the header of a file.
+// begin takes the header of a file. Two columns of one name are an error.
 func (l *layout) begin(header []string) error {
 	for i, name := range header {
 		if slices.Contains(header[:i], name) {
@@ -216,8 +217,8 @@ func (l *layout) begin(header []string) error {
 	return nil
 }
 
-// columns returns empty columns, and their place for each field of a record: -1 for one
-// that is not read.
+// columns returns empty columns. place says for each field of a record which column the field
+// belongs to; it is -1 for a field that is not read.
 func (l *layout) columns() (columns []*column, place []int) {
 	for _, name := range l.header {
 		kind, wanted := l.kinds[name]
@@ -232,7 +233,7 @@ func (l *layout) columns() (columns []*column, place []int) {
 	return columns, place
 }
 
-// parser parses blocks with columns of its own.
+// parser parses blocks into columns of its own.
 type parser struct {
 	columns []*column
 	place   []int
@@ -244,7 +245,8 @@ func newParser(l *layout) *parser {
 	return p
 }
 
-// parse replaces what the columns hold by the block, and returns its number of rows.
+// parse replaces the values of the columns by the values of the block. It returns the number
+// of rows.
 func (p *parser) parse(b block) (rows int, err error) {
 	for _, c := range p.columns {
 		c.reset()
@@ -269,11 +271,11 @@ func (p *parser) batch() []drift.Column {
 	return batch
 }
 
-// errTexts ends the reading of a reference of which a column turned out not to be of numbers.
+// errTexts ends the reading of a reference if a column of names was read as numbers.
 var errTexts = errors.New("a column of names was read as numbers")
 
-// readReference reads the whole file. Columns are taken for numbers until a value is none;
-// then the file is read again.
+// readReference reads the whole file. Each column is first read as numbers. If a value is not
+// a number, the file is read again with the column as names.
 func readReference(ctx context.Context, path string, set settings) (*reference, error) {
 	texts := make(map[string]bool)
 	for _, name := range set.categorical {
@@ -310,8 +312,9 @@ func readReference(ctx context.Context, path string, set settings) (*reference, 
 	}
 }
 
-// readColumns reads all columns that are not ignored; texts are those that are not numbers.
-// If there are more, it adds them to texts and returns errTexts.
+// readColumns reads all columns that are not ignored. The columns in texts are read as names,
+// the others as numbers. A column that turns out not to hold numbers is added to texts; then
+// the error is errTexts.
 func readColumns(ctx context.Context, path string, set settings, texts map[string]bool) ([]*column, error) {
 	l := &layout{kinds: make(map[string]drift.Kind), numeric: set.numeric}
 	var mu sync.Mutex
@@ -360,7 +363,7 @@ func readColumns(ctx context.Context, path string, set settings, texts map[strin
 	return all, err
 }
 
-// append adds the values of the other column, of which c keeps nothing.
+// append adds the values of the other column. It keeps no memory of the other column.
 func (c *column) append(other *column) {
 	c.parts = append(c.parts, slices.Clone(other.numbers)) // a slice that grows needs more memory
 	c.unread.add(other.unread)
@@ -376,15 +379,15 @@ func (c *column) append(other *column) {
 	}
 }
 
-// current is a file counted on the cells of the reference.
+// current is a file that is counted on the cells of the reference.
 type current struct {
 	profile *drift.Profile
 	unread  map[string]unread
-	absent  []string // columns that the file does not have; their values count as missing
+	absent  []string // the columns that the file lacks; their values count as missing
 }
 
-// readProfile counts a file on the cells of the reference. Each worker fills a profile of
-// its own; that their sum is exact, whatever the order, is what profiles promise.
+// readProfile counts a file on the cells of the reference. Each worker fills a profile of its
+// own. The sum of profiles is exact in any order.
 func readProfile(ctx context.Context, path string, r *reference) (*current, error) {
 	l := &layout{kinds: r.kinds, numeric: r.numeric}
 	counted := &current{profile: r.reference.NewProfile(), unread: make(map[string]unread)}

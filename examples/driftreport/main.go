@@ -1,22 +1,30 @@
-// Command driftreport compares two CSV files, what a model was trained on and what it saw
-// lately, and writes the drift report as one HTML page:
+// Command driftreport compares two CSV files and writes the drift report as one HTML page.
+// The reference is what a model was trained on. The current file is what the model saw lately.
 //
 //	go run ./examples/driftreport -reference train.csv -current today.csv -o report.html
 //
-// Both files begin with a line of names. A column is one of numbers if every value that the
-// reference has is a number; -numeric and -categorical name columns that are read as numbers
-// or as names whatever they hold, such as codes of digits. An empty field is a missing value,
-// and so is, in a column of numbers, one of -, NA, N/A, n/a, NaN, nan, null, NULL and None.
-// What else is no number in a column of numbers counts as missing, too, and is named on the
-// standard error and in the report; of a column named with -numeric, those spellings are as
-// well. A column that is read as names although most of its values are numbers is named there
-// with the first that is none. A column that the current file lacks is invalid in the report.
-// Columns that only the current file has are ignored, as are those named with -ignore.
+// # Columns
 //
-// It reads blocks of a file on as many processors as there are, and keeps the numbers of the
-// reference but only counts of the current file, however long that is. The exit status is 0
-// if the data are stable or after -h, 1 after an error, 2 after wrong arguments, 3 if the data
-// have drifted, and 4 if there are too few rows to tell.
+// Both files begin with a line of column names. A column holds numbers if every value of the
+// column in the reference is a number or missing. Any other column holds names. -numeric and
+// -categorical set the kind of a column, for example of codes that are made of digits.
+// Columns that only the current file has are ignored. So are the columns of -ignore. A column
+// that the current file lacks is invalid in the report.
+//
+// An empty field is a missing value. In a column of numbers, -, NA, N/A, n/a, NaN, nan, null,
+// NULL and None are missing values too. Any other text in a column of numbers counts as
+// missing and is reported. In a column of -numeric, the spellings above are reported as well.
+// A column that is read as names, although most of its values are numbers, is reported with
+// the first value that is not a number. What is reported is on the standard error and in the
+// page.
+//
+// # Memory and exit status
+//
+// The command reads blocks of a file on all processors at once. It keeps the numbers of the
+// reference. Of the current file it keeps only counts, however long the file is.
+//
+// The exit status is 0 if the data are stable or after -h, 1 after an error, 2 after wrong
+// arguments, 3 if the data have drifted, and 4 if there are too few rows to tell.
 package main
 
 import (
@@ -33,6 +41,7 @@ import (
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 )
 
 // Exit statuses.
@@ -45,8 +54,8 @@ const (
 )
 
 func main() {
-	// Most of the memory is a few large slices that stay: less garbage is worth more
-	// collections.
+	// Most of the memory is a few large slices that stay. More collections are a low price
+	// for less garbage.
 	debug.SetGCPercent(20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	status, err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -66,13 +75,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	output := flags.String("o", "", "`file` to write the HTML page to; without it only the summary is printed")
 	var set settings
 	flags.Var((*names)(&set.ignore), "ignore", "`names` of columns to leave out, separated by commas")
-	flags.Var((*names)(&set.numeric), "numeric", "`names` of columns of numbers, in which all else is counted and is missing")
-	flags.Var((*names)(&set.categorical), "categorical", "`names` of columns whose values are names, even if they look like numbers")
+	flags.Var((*names)(&set.numeric), "numeric", "`names` of columns to read as numbers; any other text in them counts as missing")
+	flags.Var((*names)(&set.categorical), "categorical", "`names` of columns to read as names, even if the values look like numbers")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return statusStable, nil
 	case err != nil:
-		return statusUsage, nil // which flags has printed
+		return statusUsage, nil // flags has printed the error
 	}
 	if *reference == "" || *current == "" || flags.NArg() > 0 {
 		flags.Usage()
@@ -165,7 +174,7 @@ func compare(ctx context.Context, referencePath, currentPath string, set setting
 	return report, nil
 }
 
-// writeHTML writes the page and reports a failure to close the file, too.
+// writeHTML writes the page. It also returns a failure to close the file.
 func writeHTML(path string, report *drift.Report) (err error) {
 	file, err := os.Create(path)
 	if err != nil {
@@ -173,7 +182,7 @@ func writeHTML(path string, report *drift.Report) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	w := bufio.NewWriter(file)
-	if err := report.WriteHTML(w); err != nil {
+	if err := reportpage.Write(w, report); err != nil {
 		return err
 	}
 	return w.Flush()

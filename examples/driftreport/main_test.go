@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/selfheal-ml/selfheal/drift"
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 )
 
 // write writes rows as a CSV file and returns its path.
@@ -107,7 +108,7 @@ func TestRun_IsThatOfAllRows(t *testing.T) {
 	require.NoError(t, err)
 	want.Label = "rows.csv against rows.csv"
 	var html bytes.Buffer
-	require.NoError(t, want.WriteHTML(&html))
+	require.NoError(t, reportpage.Write(&html, want))
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Equal(t, html.String(), string(got))
@@ -131,7 +132,7 @@ func TestRun_Statuses(t *testing.T) {
 		"help":              {[]string{"-h"}, statusStable, ""},
 		"unknown flag":      {[]string{"-x"}, statusUsage, ""},
 		"unknown names": {[]string{"-reference", reference, "-current", reference, "-ignore", " id ,bogus", "-numeric", "id"}, statusError,
-			"-ignore: there is no column \"bogus\"; there are [\"age\" \"town\" \"id\"]\n-numeric: column \"id\" is given to -ignore, too"},
+			"-ignore: there is no column \"bogus\"; there are [\"age\" \"town\" \"id\"]\n-numeric: column \"id\" is also given to -ignore"},
 		"no rows": {[]string{"-reference", write(t, []string{"a"}), "-current", reference}, statusError, "reference: has no rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +249,7 @@ func TestRun_StrayWords(t *testing.T) {
 	}{
 		"missing": {rows(1, 3000, spellings), nil, drift.KindNumeric, ofToday},
 		"a word": {rows(1, 3000, map[int]string{3: "n/a", 2990: "abd", 2000: "abc"}), nil, drift.KindCategorical,
-			"column \"x\": rows.csv: read as names, because line 2002 holds \"abc\"; 2 of 2999 values are no numbers. Use -numeric x to count such values as missing.\n"},
+			"column \"x\": rows.csv: read as names, because line 2002 holds \"abc\"; 2 of 2999 values are not numbers. Use -numeric x to count such values as missing.\n"},
 		"a word, but numeric": {rows(1, 3000, map[int]string{3: "n/a", 2000: "abc"}), []string{"-numeric", "x"}, drift.KindNumeric,
 			"column \"x\": rows.csv: 2 values are not numbers and count as missing, the first \"n/a\" on line 5.\n" +
 				"column \"x\": rows.csv: 2 values are not numbers and count as missing, the first \"n/a\" on line 7.\n"},

@@ -62,12 +62,12 @@ const (
 	defaultTotal     = 0.05
 	defaultHorizon   = 365 * 24 * time.Hour
 	defaultDecisions = 60
-	// minAlpha is the smallest error rate that the criteria of package gate accept.
-	minAlpha = 1e-5
-	// rounding is the share by which a sum of shares may exceed the whole.
-	rounding = 1e-9
-	// schemaVersion is raised when the JSON of a [Budget] changes its meaning.
-	schemaVersion = 1
+	// minShare is the smallest error rate that the criteria of package gate accept.
+	minShare = 1e-5
+	// slack is the share by which a sum of shares may exceed the whole.
+	slack = 1e-9
+	// budgetSchema is raised when the JSON of a [Budget] changes its meaning.
+	budgetSchema = 1
 )
 
 func (b Budget) withDefaults() Budget {
@@ -87,7 +87,7 @@ func (b Budget) Validate() error {
 		want.That(b.Total > 0 && b.Total < 1, "Total", b.Total, "between 0 and 1"),
 		want.That(b.Horizon > 0, "Horizon", b.Horizon, "above 0"),
 		want.That(b.Decisions > 0, "Decisions", b.Decisions, "above 0"),
-		want.That(share >= minAlpha && share < 0.5, "Total/Decisions", share, fmt.Sprintf("%v to 0.5", minAlpha)),
+		want.That(share >= minShare && share < 0.5, "Total/Decisions", share, fmt.Sprintf("%v to 0.5", minShare)),
 	}
 	for i, c := range b.Charges {
 		errs = append(errs,
@@ -116,7 +116,7 @@ func (b Budget) spent(at time.Time) float64 {
 // grants reports whether a decision of that time gets a share. The sum of many equal shares
 // may exceed the whole by a rounding error.
 func (b Budget) grants(at time.Time) bool {
-	return b.spent(at)+b.share() <= b.Total*(1+rounding)
+	return b.spent(at)+b.share() <= b.Total*(1+slack)
 }
 
 // Apply returns the policy for a decision at a time. Its MaxAlpha is lowered to the share
@@ -134,7 +134,7 @@ func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 	if err != nil {
 		return gate.Policy{}, fmt.Errorf("budget: policy %q: %w", policy.Name, err)
 	}
-	c := gate.ErrorBudget{At: instant(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
+	c := gate.ErrorBudget{At: utc(at), Spent: b.spent(at), Total: b.Total, Horizon: b.Horizon}
 	if b.grants(at) {
 		c.Alpha, policy = b.share(), capped
 	} else {
@@ -148,10 +148,10 @@ func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 func (b Budget) next(at time.Time) time.Time {
 	for _, c := range b.Charges {
 		if free := c.At.Add(b.Horizon); free.After(at) && b.grants(free) {
-			return instant(free)
+			return utc(free)
 		}
 	}
-	return instant(at)
+	return utc(at)
 }
 
 // Charge returns the budget after a decision under the policy of [Budget.Apply]. A decision
@@ -175,7 +175,7 @@ func (b Budget) Charge(d gate.Decision) (Budget, error) {
 		return b, nil
 	}
 	full := b.withDefaults()
-	if full.spent(d.At)+alpha > full.Total*(1+rounding) {
+	if full.spent(d.At)+alpha > full.Total*(1+slack) {
 		return b, fmt.Errorf("budget: the decision was granted %v, but of %v %v is spent", alpha, full.Total, full.spent(d.At))
 	}
 	b.Charges = append(slices.DeleteFunc(slices.Clone(b.Charges), func(c Charge) bool {
@@ -217,7 +217,7 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 	if b.Charges == nil {
 		b.Charges = []Charge{}
 	}
-	return wire.MarshalStruct(b, schemaVersion)
+	return wire.MarshalStruct(b, budgetSchema)
 }
 
 // UnmarshalJSON reads what [Budget.MarshalJSON] wrote. It is an error if a field is
@@ -226,7 +226,7 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 // it was.
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var read Budget
-	if err := wire.UnmarshalStruct(data, &read, schemaVersion); err != nil {
+	if err := wire.UnmarshalStruct(data, &read, budgetSchema); err != nil {
 		return fmt.Errorf("budget: %w", err)
 	}
 	if read.Total == 0 || read.Horizon == 0 || read.Decisions == 0 {
@@ -245,5 +245,5 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 // errorBudget is the name of the check of a [gate.ErrorBudget].
 const errorBudget = "error budget"
 
-// instant returns the time in UTC, without a monotonic reading.
-func instant(t time.Time) time.Time { return t.UTC().Round(0) }
+// utc returns the time in UTC, without a monotonic reading.
+func utc(t time.Time) time.Time { return t.UTC().Round(0) }

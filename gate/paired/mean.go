@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 )
 
 // Studentized is an estimate that has about Student's distribution once it is divided by its
@@ -26,8 +28,10 @@ type Studentized struct {
 // finite, or values too large to compute with, are an error.
 func Mean(values []float64) (Studentized, error) {
 	const name = "mean"
-	if err := checkFinite(name, "values", values); err != nil {
-		return Studentized{}, err
+	for i, v := range values {
+		if !digits.IsFinite(v) {
+			return Studentized{}, malformed(name, "values[%d] is %v, want a finite number", i, v)
+		}
 	}
 	n := float64(len(values))
 	if n < 2 {
@@ -47,7 +51,7 @@ func Mean(values []float64) (Studentized, error) {
 	if squares > 0 {
 		s.Skewness = cubes / math.Pow(squares, 1.5)
 	}
-	if math.IsInf(mean, 0) || math.IsInf(squares, 0) || math.IsNaN(s.Skewness) || math.IsInf(s.Skewness, 0) {
+	if !s.valid() {
 		return Studentized{}, malformed(name, "the values are too large to compute with")
 	}
 	return s, nil
@@ -84,12 +88,8 @@ func (s Studentized) tail(distance, skewness float64) float64 {
 
 // valid reports whether there can be such an estimate.
 func (s Studentized) valid() bool {
-	for _, v := range []float64{s.Estimate, s.StdErr, s.Degrees, s.Skewness} {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return false
-		}
-	}
-	return s.StdErr >= 0 && s.Degrees >= 1
+	return digits.IsFinite(s.Estimate) && digits.IsFinite(s.Skewness) &&
+		s.StdErr >= 0 && s.StdErr <= math.MaxFloat64 && s.Degrees >= 1 && s.Degrees <= math.MaxFloat64
 }
 
 // CI returns the interval of the values that neither [Studentized.Greater] nor

@@ -44,23 +44,8 @@ func checkLevel(method string, level float64) error {
 	return nil
 }
 
-// checkFinite returns an error if a value is not finite.
-func checkFinite(method, column string, x []float64) error {
-	for i, v := range x {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return malformed(method, "%s[%d] is %v, want a finite number", column, i, v)
-		}
-	}
-	return nil
-}
-
-// quantile returns the standard normal quantile of p, NaN if that is no probability.
-func quantile(p float64) float64 {
-	if !(p >= 0 && p <= 1) { // where distuv would panic
-		return math.NaN()
-	}
-	return distuv.UnitNormal.Quantile(p)
-}
+// quantile returns the standard normal quantile of p, in [0, 1].
+func quantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 
 // cdf returns the standard normal probability of at most z.
 func cdf(z float64) float64 { return distuv.UnitNormal.CDF(z) }

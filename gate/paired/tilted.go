@@ -11,24 +11,22 @@ import (
 // compares two classifiers has a cell for each combination of truth and both answers.
 type Statistic func(counts []float64) (value float64, ok bool)
 
-// Tilted infers a statistic of counts by a bootstrap whose draws are reweighted to the
-// hypothesis at hand: bootstrap tilting (Efron 1981; DiCiccio & Romano 1990), computed by
-// importance sampling (Hesterberg 1999). A draw is one multinomial of all cells, so that
-// its cost does not grow with the rows.
+// Tilted infers a statistic of counts by bootstrap tilting (Efron 1981; DiCiccio & Romano
+// 1990), computed by importance sampling (Hesterberg 1999). A draw is one multinomial of all
+// cells, so that the cost of a draw does not grow with the rows.
 //
-// A hypothesis "the value is v" is made by weighting the cells exponentially, in the
-// direction in which the statistic changes fastest, until the statistic is v. The p-value is
-// the probability, under the weighted cells, of a statistic at least as far from v as the
-// measured one, in standard errors. Each draw has a standard error of its own, to first
-// order: without it a test at a small level errs twice as often as it says where few rows
-// decide.
-// Because the draws come from the middle between the hypotheses that matter, small
-// p-values are nearly as exact as large ones, and a few thousand draws serve any level.
-// Twice the standard error that so few draws leave is added to the p-value: the draws
-// alone must not carry a test beyond its level.
+// A hypothesis "the value is v" weights the cells exponentially, in the direction in which
+// the statistic changes fastest, until the statistic is v. The p-value is the probability,
+// under the weighted cells, of a statistic at least as far from v as the measured one, in
+// standard errors. Each draw has a standard error of its own, to first order: otherwise a
+// test at a small level would err twice as often as it says where few rows decide.
 //
-// A Tilted is not modified by its methods, which are safe for concurrent use if the
-// Statistic is.
+// The draws come from the middle between the hypotheses that matter, so that small p-values
+// are nearly as exact as large ones and a few thousand draws serve any level. Twice the
+// standard error that so few draws leave is added to the p-value, so that the draws alone
+// cannot carry a test beyond its level.
+//
+// The methods do not modify a Tilted, and are safe for concurrent use if the Statistic is.
 type Tilted struct {
 	sample    *sample
 	statistic Statistic
@@ -52,20 +50,20 @@ type tiltedDraw struct {
 	scale float64 // what divides by the standard error, up to a factor of all draws
 }
 
-// MinDraws and MaxDraws are the least and the largest number of draws that [NewTilted]
-// takes. A draw is kept in 24 bytes, and more of them than the largest make no p-value
-// better.
+// MinDraws and MaxDraws bound the number of draws of [NewTilted]. A draw takes 24 bytes, and
+// more draws than MaxDraws make no p-value better.
 const (
 	MinDraws = 100
 	MaxDraws = 1_000_000
 )
 
-// NewTilted draws from the cells, where prior rows are added to each so that a cell which
-// happens to be empty is not taken for one that cannot occur; they do not change what is
-// measured. If the statistic cannot be computed from the counts, the error is
-// [ErrTooFew]. Counts and prior that are negative or of different length, more than
-// 2,147,483,647 rows, and draws that are not
-// [MinDraws] to [MaxDraws] are an error, and so is no statistic at all.
+// NewTilted draws from the cells. The prior rows are added to the cells that are drawn from,
+// so that a cell which happens to be empty is not taken for one that cannot occur. The prior
+// does not change what is measured.
+//
+// If the statistic cannot be computed from the counts, the error is [ErrTooFew]. A nil
+// statistic, counts and prior that are negative or of different length, more than
+// 2,147,483,647 rows, and draws outside [MinDraws] to [MaxDraws] are an error.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
 	if len(prior) != len(counts) {
 		return nil, malformed(tiltedName, "prior has %d cells, want %d", len(prior), len(counts))
@@ -244,7 +242,7 @@ func (t *Tilted) CI(level float64) (Interval, error) {
 		return Interval{}, err
 	}
 	alpha := (1 - level) / 2
-	return Interval{Lo: t.end(alpha, -1), Hi: t.end(alpha, 1), Level: level}, nil
+	return Interval{t.end(alpha, -1), t.end(alpha, 1), level}, nil
 }
 
 // end returns the value, downwards or upwards of the estimate, that is just rejected.

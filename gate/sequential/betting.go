@@ -20,12 +20,8 @@ import (
 // ErrInvalidState means that the stored state of a [Betting] cannot be continued.
 var ErrInvalidState = errors.New("sequential: invalid betting state")
 
-const (
-	defaultNull  = 0.5
-	defaultAlpha = 0.05
-	// schemaVersion is raised when the JSON of a [Betting] changes its meaning.
-	schemaVersion = 1
-)
+// bettingSchema is raised when the JSON of a [Betting] changes its meaning.
+const bettingSchema = 1
 
 // BettingConfig tunes a [Betting]. The zero BettingConfig is valid.
 type BettingConfig struct {
@@ -74,8 +70,8 @@ func NewBetting(cfg BettingConfig) (*Betting, error) {
 }
 
 func (c BettingConfig) withDefaults() BettingConfig {
-	c.Null = cmp.Or(c.Null, defaultNull)
-	c.Alpha = cmp.Or(c.Alpha, defaultAlpha)
+	c.Null = cmp.Or(c.Null, 0.5)
+	c.Alpha = cmp.Or(c.Alpha, 0.05)
 	if len(c.Lambdas) == 0 {
 		for _, share := range []float64{0.025, 0.05, 0.1, 0.2, 0.4, 0.8} {
 			c.Lambdas = append(c.Lambdas, share/c.Null)
@@ -163,14 +159,14 @@ func (b *Betting) MarshalJSON() ([]byte, error) {
 	if len(b.logs) == 0 {
 		return nil, errNoBets
 	}
-	return wire.MarshalStruct(bettingJSON{b.cfg, b.n, b.logs, b.highest}, schemaVersion)
+	return wire.MarshalStruct(bettingJSON{b.cfg, b.n, b.logs, b.highest}, bettingSchema)
 }
 
 // UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that
 // wraps [ErrInvalidState] and leaves b as it was.
 func (b *Betting) UnmarshalJSON(data []byte) error {
 	var stored bettingJSON
-	if err := wire.UnmarshalStruct(data, &stored, schemaVersion); err != nil {
+	if err := wire.UnmarshalStruct(data, &stored, bettingSchema); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
 	}
 	lambdas, logs := stored.Config.Lambdas, stored.LogWealth

@@ -14,9 +14,9 @@ import (
 	"github.com/selfheal-ml/selfheal/healing"
 )
 
-// A line is a flag, a checksum of the flag and of what follows, and, each after a tab, the
-// time, the part and the series in quotes, and the data: as they are after '=', if they are
-// text of one line, else in base64 after ':'.
+// A line is a flag, a checksum of the flag and of the rest, and, each after a tab, the time,
+// the part and the series in quotes, and the data. Data that are text of one line follow a
+// '=' unchanged; other data follow a ':' in base64.
 const (
 	flagMore = '+' // the next line is of the same Put
 	flagLast = '.'
@@ -60,7 +60,7 @@ func plain(data []byte) bool {
 	return utf8.Valid(data) && bytes.IndexFunc(data, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
-// line is a line as it is in a file.
+// line is a line of a file.
 type line struct {
 	point  healing.Point // without its data
 	text   []byte        // all of it
@@ -70,8 +70,8 @@ type line struct {
 	err    error // what is wrong with it
 }
 
-// parseLine reads a line without its line break, which it keeps a reference to. Of one that
-// is not what was written, it reads time and part as far as they can be.
+// parseLine reads a line without its line break, and keeps a reference to the text. From a
+// damaged line it reads time and part as far as possible.
 func parseLine(text []byte) line {
 	if len(text) < 1+sumSize {
 		return line{text: text, err: errors.New("is cut off")}
@@ -120,8 +120,8 @@ func whole(p []byte) int {
 	}
 }
 
-// folderOf returns the name of the folder of a series. Series that share one, because the
-// file system folds cases or a name was cut, are told apart by their lines.
+// folderOf returns the name of the folder of a series. Series may share a folder, because the
+// file system folds cases or a name was cut; their lines name the series.
 func folderOf(series string) string {
 	name := escape(series)
 	if len(name) > maxName {
@@ -136,7 +136,7 @@ const (
 	fileEnding   = ".tsv"
 )
 
-// escape keeps letters, digits and some marks that every file system takes.
+// escape keeps letters, digits and some marks that every file system accepts.
 func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

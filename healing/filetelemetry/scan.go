@@ -19,8 +19,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
-// Scan implements [healing.Telemetry]. It holds the points of a day in memory, and with
-// PointQuery.Last those of as many days as it takes.
+// Scan implements [healing.Telemetry]. It holds the points of one day in memory; with
+// PointQuery.Last it holds those of as many days as it needs.
 func (s *Store) Scan(ctx context.Context, q healing.PointQuery) iter.Seq2[healing.Point, error] {
 	return func(yield func(healing.Point, error) bool) {
 		if err := s.scan(ctx, q, yield); err != nil {
@@ -65,7 +65,7 @@ func (s *Store) scan(ctx context.Context, q healing.PointQuery, yield func(heali
 	return nil
 }
 
-// yieldLast yields the latest n points, and what is damaged among them.
+// yieldLast yields the latest n points, and the damaged ones among them.
 func yieldLast(days []string, n int, read func(day string) ([]found, error), yield func(healing.Point, error) bool) error {
 	var all []found
 	have := 0
@@ -92,7 +92,7 @@ func yieldLast(days []string, n int, read func(day string) ([]found, error), yie
 	return nil
 }
 
-// daysIn returns the days that have a file that q may find something in, in order.
+// daysIn returns the days with a file that may hold points of q, in order.
 func daysIn(dir string, q healing.PointQuery) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +109,7 @@ func daysIn(dir string, q healing.PointQuery) ([]string, error) {
 	return days, nil
 }
 
-// found is a point, or what is wrong with one.
+// found is a point, or an error about a damaged one.
 type found struct {
 	line
 	path string
@@ -125,7 +125,7 @@ func (f found) yielded() (healing.Point, error) {
 	return f.point, fmt.Errorf("%w: %s:%d: %w", healing.ErrDamaged, f.path, f.number, err)
 }
 
-// readDay returns what a file has of the points that q matches, in order.
+// readDay returns the points of a file that q matches, in order.
 func readDay(ctx context.Context, path, day string, q healing.PointQuery) ([]found, error) {
 	start, err := time.Parse(time.DateOnly, day)
 	if err != nil {
@@ -164,7 +164,7 @@ func readDay(ctx context.Context, path, day string, q healing.PointQuery) ([]fou
 	return list, nil
 }
 
-// eachLine calls do with the lines that are committed in a file.
+// eachLine calls do with the committed lines of a file.
 func eachLine(ctx context.Context, path string, do func(line)) (err error) {
 	snapshot, _, err := appendfile.Snapshot(ctx, path, appendfile.Config{Boundary: whole, MaxRecord: maxPut})
 	if err != nil {
@@ -189,7 +189,7 @@ func eachLine(ctx context.Context, path string, do func(line)) (err error) {
 	}
 }
 
-// replace writes the lines in the place of the file.
+// replace replaces the content of the file by the lines.
 func replace(ctx context.Context, file *appendfile.File, lines []line) (err error) {
 	tx, err := file.Begin(ctx, nil)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Config tunes a [Store]. The zero Config is valid.
@@ -23,16 +24,15 @@ type Config struct {
 	// NoSync leaves it to the operating system when points reach the disk: a power failure
 	// loses the last of them, a killed process none.
 	NoSync bool
-	// OnTorn, if not nil, is called when what a killed process left of a Put was set aside.
-	// It must not use the store.
+	// OnTorn, if not nil, is called after a part of a Put, left by a killed process, was set
+	// aside. It must not use the store.
 	OnTorn func(appendfile.Torn)
-	// Logger is told of torn Puts, and of files that could not be written anew. Nil is
-	// silent.
+	// Logger gets torn Puts, and files that could not be written anew. Nil is silent.
 	Logger *slog.Logger
 }
 
-// Store is a [healing.Telemetry] in a folder. It is safe for concurrent use, also by other
-// processes on the same machine.
+// Store is a [healing.Telemetry] in a folder. It is safe for concurrent use, including use by
+// other processes on the same machine.
 type Store struct {
 	dir  string
 	cfg  Config
@@ -50,7 +50,7 @@ const (
 	compactFrom = 64 << 10
 )
 
-// Open opens the store in dir, which is created if it is not there. It reads nothing yet.
+// Open opens the store in dir, which is created if it does not exist. Open reads nothing.
 func Open(dir string, cfg Config) (*Store, error) {
 	lock, err := appendfile.Open(filepath.Join(dir, lockName), appendfile.Config{})
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Store) Put(ctx context.Context, points ...healing.Point) error {
 	return nil
 }
 
-// write is what a Put appends to a file.
+// write is the lines that a Put appends to a file.
 type write struct {
 	file  string // below the folder of the store
 	lines []byte
@@ -121,8 +121,8 @@ func group(points []healing.Point) ([]write, error) {
 	return writes, nil
 }
 
-// exclusively calls do while no other goroutine or process writes, after what a killed one
-// left undone was done.
+// exclusively calls do while no other goroutine or process writes. Before that it completes
+// the Put of a process that was killed.
 func (s *Store) exclusively(ctx context.Context, do func() error) (err error) {
 	tx, err := s.lock.Begin(ctx, nil)
 	if err != nil {
@@ -135,8 +135,8 @@ func (s *Store) exclusively(ctx context.Context, do func() error) (err error) {
 	return do()
 }
 
-// put appends to all files or to none. What goes into several is first written to a file
-// of its own as a whole.
+// put appends to all files or to none. Lines for several files are first written to one file,
+// as a whole.
 func (s *Store) put(ctx context.Context, writes []write) error {
 	if len(writes) > 1 {
 		if err := s.writePending(writes); err != nil {
@@ -169,7 +169,7 @@ func (s *Store) append(ctx context.Context, w write) (err error) {
 	if err != nil {
 		return err
 	}
-	// A look whenever the size has doubled costs little for each byte.
+	// Looking whenever the size has doubled costs little for each byte.
 	after := before + int64(len(w.lines))
 	if after >= compactFrom && bits.Len64(uint64(before)) != bits.Len64(uint64(after)) {
 		if err := s.compact(ctx, file, path); err != nil && ctx.Err() == nil {
@@ -181,8 +181,8 @@ func (s *Store) append(ctx context.Context, w write) (err error) {
 
 func (s *Store) pending() string { return filepath.Join(s.dir, pendingName) }
 
-// writePending keeps what is to be written, durably: for each file its name and the number
-// of bytes as a line, and then these.
+// writePending stores the lines durably: for each file a line with the number of bytes and
+// the name, and then the bytes.
 func (s *Store) writePending(writes []write) error {
 	var b bytes.Buffer
 	for _, w := range writes {
@@ -192,7 +192,7 @@ func (s *Store) writePending(writes []write) error {
 	return s.replaceFile(s.pending(), b.Bytes())
 }
 
-// replaceFile makes a file with this content, as one step.
+// replaceFile writes a file with this content, as one step.
 func (s *Store) replaceFile(path string, content []byte) error {
 	file, err := os.Create(path + ".new")
 	if err != nil {
@@ -208,25 +208,12 @@ func (s *Store) replaceFile(path string, content []byte) error {
 	if err := os.Rename(file.Name(), path); err != nil || s.cfg.NoSync {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return osfile.SyncDir(filepath.Dir(path))
 }
 
-// syncDir makes the names in a folder durable, where the operating system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) { // Windows
-		err = nil
-	}
-	return errors.Join(err, d.Close())
-}
-
-// recover ends the Put of a process that was killed while it appended to several files.
-// Those that it had appended to already get their lines again, which changes nothing. The
-// caller holds the lock.
+// recover completes the Put of a process that was killed while it appended to several files.
+// Files that have their lines already get them again, which changes nothing. The caller holds
+// the lock.
 func (s *Store) recover(ctx context.Context) error {
 	content, err := os.ReadFile(s.pending())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -250,15 +237,14 @@ func (s *Store) recover(ctx context.Context) error {
 	return os.Remove(s.pending())
 }
 
-// giveUp sets aside a pending Put that is not what was written, so that it does not stop
-// all others.
+// giveUp sets aside a pending Put that cannot be read, so that it does not stop all others.
 func (s *Store) giveUp() error {
 	s.cfg.Logger.Warn("filetelemetry: a Put that was begun cannot be read and is set aside", "path", s.pending()+".damaged")
 	return os.Rename(s.pending(), s.pending()+".damaged")
 }
 
-// compact writes a file anew if more than half of it is outdated. Lines that are not what
-// was written are moved to a file beside it. The caller holds the lock.
+// compact writes a file anew if more than half of it is outdated. Damaged lines are moved to
+// a file beside it. The caller holds the lock.
 func (s *Store) compact(ctx context.Context, file *appendfile.File, path string) error {
 	size, kept := 0, 0
 	latest := map[key]line{}
@@ -289,7 +275,7 @@ func (s *Store) compact(ctx context.Context, file *appendfile.File, path string)
 	return replace(ctx, file, lines)
 }
 
-// key is what tells points apart.
+// key identifies a point.
 type key struct {
 	series, part string
 	time         int64
@@ -314,8 +300,8 @@ func setAside(path string, lines []line) error {
 	return errors.Join(err, file.Close())
 }
 
-// Prune implements [healing.Telemetry]: it removes whole days, in UTC, so points of the day
-// of before stay.
+// Prune implements [healing.Telemetry]: it removes whole days, in UTC, so the points of the
+// day of before stay.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	err := s.exclusively(ctx, func() error {
 		folders, err := os.ReadDir(s.dir)
@@ -337,7 +323,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// pruneFolder removes what is of earlier days, and the folder if nothing is left.
+// pruneFolder removes the files of earlier days, and the folder if it is then empty.
 func pruneFolder(dir, day string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,19 +1,20 @@
 // Package healingtest checks that a [healing.Telemetry] and a [healing.Lease] keep their
 // promises.
 //
-// Whoever writes one makes one call from a test, [RunTelemetry] or [RunLease]: it makes a
-// new one for each promise and, where a promise is broken, quotes it. Promises that cannot
-// be checked, because the harness lacks what that takes, are named in the log of the test.
+// The author of one calls [RunTelemetry] or [RunLease] from a test. The kit makes a new
+// instance for each promise and quotes a broken promise. The log of the test names the
+// promises that could not be checked because the harness lacks something.
 package healingtest
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
-// promise is something that every implementation must keep, and how to find out.
+// promise is a promise of the interface, and its check.
 type promise[T any] struct {
 	name string
 	text string // from the documentation of the interface
@@ -22,7 +23,7 @@ type promise[T any] struct {
 	needs need
 }
 
-// need is what a promise cannot be checked without.
+// need is something that the check of a promise requires.
 type need uint8
 
 const (
@@ -31,7 +32,7 @@ const (
 	needsDamage
 )
 
-// missing names what is not there of what a promise needs, empty if nothing is missing.
+// missing names what the harness lacks for a promise, empty for nothing.
 func (n need) missing(reopen, second, damage bool) string {
 	switch {
 	case n&needsReopen != 0 && !reopen:
@@ -44,26 +45,16 @@ func (n need) missing(reopen, second, damage bool) string {
 	return ""
 }
 
-// patience is how long a promise may take to be checked. More is a method that waits for
-// what will not happen.
+// patience bounds the check of a promise. A longer check means a method that waits for ever.
 const patience = time.Minute
 
 // check returns an error if the promise is broken on t.
-func (p promise[T]) check(ctx context.Context, t T, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- p.kept(ctx, t) }() // which does not end if a method heeds no context
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(patience + patience/10):
-		return fmt.Errorf("a method has not returned for %v", patience)
-	}
+func (p promise[T]) check(tb testing.TB, t T, patience time.Duration) error {
+	return timelimit.Run(tb, patience, func(ctx context.Context) error { return p.kept(ctx, t) })
 }
 
-// run checks every promise in a subtest. prepare makes what it is checked on, or says why
-// it cannot be checked.
+// run checks every promise in a subtest. prepare makes the instance for the check, or says
+// why the promise cannot be checked.
 func run[T any](t *testing.T, promises []promise[T], prepare func(t testing.TB, p promise[T]) (T, string)) {
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
@@ -72,7 +63,7 @@ func run[T any](t *testing.T, promises []promise[T], prepare func(t testing.TB, 
 				t.Logf("not checked, because %s: %s", unchecked, p.text)
 				return
 			}
-			if err := p.check(t.Context(), on, patience); err != nil {
+			if err := p.check(t, on, patience); err != nil {
 				t.Errorf("%v\nbroken promise: %s", err, p.text)
 			}
 		})

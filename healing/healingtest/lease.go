@@ -15,13 +15,13 @@ import (
 type LeaseHarness struct {
 	// New returns a lease that is free and was never held, and registers its cleanup.
 	New func(t testing.TB) healing.Lease
-	// Reopen ends the use of a lease, as the end of its process would, and returns it anew.
-	// What it closes, the cleanup must bear to find closed.
+	// Reopen ends the use of a lease, as the end of its process would, and opens it again.
+	// The cleanup must accept that the old one is closed.
 	Reopen func(t testing.TB, l healing.Lease) healing.Lease
 	// Second returns the same lease as a second process has it, and registers its cleanup.
 	Second func(t testing.TB, l healing.Lease) healing.Lease
-	// TTL is a time that the lease can measure, and in which several calls fit. The checks
-	// take some ten times as long. Default 300ms.
+	// TTL is a time that the lease can measure and that is long enough for several calls. The
+	// checks take some ten times as long. Default 300ms.
 	TTL time.Duration
 }
 
@@ -31,7 +31,7 @@ func RunLease(t *testing.T, h LeaseHarness) {
 	run(t, leasePromises, func(t testing.TB, p promise[*lease]) (*lease, string) { return newLease(t, h, p) })
 }
 
-// lease is what a promise is checked on.
+// lease is a lease under test.
 type lease struct {
 	healing.Lease
 	t   testing.TB
@@ -98,7 +98,7 @@ func renewed(ctx context.Context, l healing.Lease, holder string, token uint64, 
 	return nil
 }
 
-// takeExpired asks for the lease until it gets it.
+// takeExpired calls Acquire until it succeeds.
 func takeExpired(ctx context.Context, l healing.Lease, holder string, ttl, patience time.Duration) (uint64, error) {
 	for begin := time.Now(); ; {
 		token, err := l.Acquire(ctx, holder, ttl)
@@ -308,8 +308,8 @@ func leaseCancelled(ctx context.Context, l *lease) error {
 
 func oneHolder(ctx context.Context, l *lease) error { return race(ctx, []healing.Lease{l, l}) }
 
-// race has several holders ask at once, again and again, and checks that they exclude each
-// other and that tokens grow.
+// race lets several holders call Acquire at once, again and again, and checks that they
+// exclude each other and that tokens grow.
 func race(ctx context.Context, handles []healing.Lease) error {
 	var holding atomic.Int32
 	var last atomic.Uint64

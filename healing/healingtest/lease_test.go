@@ -197,7 +197,7 @@ func TestRunLease_CatchesMutants(t *testing.T) {
 			require.GreaterOrEqual(t, i, 0, "no promise %q", c.caught)
 			on, unchecked := newLease(t, leaseHarness(c.faults, c.second, c.reopen), leasePromises[i])
 			require.Empty(t, unchecked)
-			require.Error(t, leasePromises[i].check(t.Context(), on, 10*time.Second), leasePromises[i].text)
+			require.Error(t, leasePromises[i].check(t, on, 10*time.Second), leasePromises[i].text)
 		})
 	}
 }

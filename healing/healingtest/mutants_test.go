@@ -433,7 +433,7 @@ func TestRunTelemetry_CatchesMutants(t *testing.T) {
 			require.GreaterOrEqual(t, i, 0, "no promise %q", c.caught)
 			on, unchecked := newTelemetry(t, harnessOf(c.mutant), telemetryPromises[i])
 			require.Empty(t, unchecked)
-			require.Error(t, telemetryPromises[i].check(t.Context(), on, 2*time.Second), telemetryPromises[i].text)
+			require.Error(t, telemetryPromises[i].check(t, on, 2*time.Second), telemetryPromises[i].text)
 		})
 	}
 }

@@ -19,12 +19,12 @@ type TelemetryHarness struct {
 	// New returns an empty telemetry and registers its cleanup.
 	New func(t testing.TB) healing.Telemetry
 	// Reopen ends the use of a telemetry, as the end of its process would, and returns
-	// another one on the same data. What it closes, the cleanup must bear to find closed.
+	// another one on the same data. The cleanup must accept that the old one is closed.
 	Reopen func(t testing.TB, s healing.Telemetry) healing.Telemetry
 	// Second returns another telemetry on the same data, as a second process has it, and
 	// registers its cleanup.
 	Second func(t testing.TB, s healing.Telemetry) healing.Telemetry
-	// Damage changes what is stored of the data of a point, behind the back of the store.
+	// Damage changes the stored data of a point, behind the back of the store.
 	Damage func(t testing.TB, s healing.Telemetry, p healing.Point)
 	// PrunesInPortions says that Prune may keep some of what it could remove.
 	PrunesInPortions bool
@@ -38,7 +38,7 @@ func RunTelemetry(t *testing.T, h TelemetryHarness) {
 	})
 }
 
-// telemetry is what a promise is checked on.
+// telemetry is a telemetry under test.
 type telemetry struct {
 	healing.Telemetry
 	t testing.TB
@@ -114,7 +114,7 @@ func describe(points []healing.Point) string {
 	return b.String()
 }
 
-// want compares what a query yields, in order, with what it should.
+// want compares the points of a query with the expected ones, in order.
 func want(ctx context.Context, s healing.Telemetry, q healing.PointQuery, points ...healing.Point) error {
 	got, err := scan(ctx, s, q)
 	if err != nil {
@@ -164,7 +164,7 @@ func order(ctx context.Context, s *telemetry) error {
 	return want(ctx, s, of("m"), a, b, c, d)
 }
 
-// names are as different as names may be.
+// names returns names that differ in all ways that a store could confuse.
 func names() []string {
 	return []string{
 		"m", "M", "m/passes", "m_passes", "m%2Fpasses", "m/", "/m", "../m", ".", "m m", " m", "m'--\"\\", "m\tn\n", "*?%", "模型", "\u00fc", "u\u0308", // one is decomposed
@@ -446,7 +446,7 @@ func prune(ctx context.Context, s *telemetry) error {
 	return want(ctx, s, healing.PointQuery{Series: "m", To: old.Add(1)}, again)
 }
 
-// workers is how many goroutines use a store at the same time.
+// workers is the number of goroutines that use a store at the same time.
 const workers = 4
 
 // together calls do in several goroutines and returns their errors.

@@ -1,7 +1,7 @@
-// Package looptest drives a whole healing loop on the stores of an adapter, so that what the
-// parts promise one by one is also seen to be enough for the whole. A host that keeps
-// registry, journal and lease in stores of its own calls [Run] from a test, once they pass
-// their kits.
+// Package looptest drives a whole healing loop on the stores of an adapter. The kits of the
+// stores check single promises; looptest shows that these are enough for the loop. A host
+// that keeps registry, journal and lease in stores of its own calls [Run] from a test, once
+// the stores pass their kits.
 package looptest
 
 import (
@@ -19,7 +19,7 @@ import (
 
 const day = 24 * time.Hour
 
-// Stores are what the processes of a service share, as one of them has it.
+// Stores are what the processes of a service share, as one process sees it.
 type Stores struct {
 	Registry registry.Registry
 	Journal  registry.Log
@@ -31,12 +31,12 @@ func Memory() Stores {
 	return Stores{Registry: registry.NewMemory(), Journal: new(registry.MemoryLog), Lease: new(healing.MemoryLease)}
 }
 
-// Outcome is what a story left behind. Of two versions the first was replaced by the second,
-// and came back when a person rolled the second one back.
+// Outcome is the result of a story. The second version replaced the first, and the first came
+// back when a person rolled the second one back.
 type Outcome struct {
 	First, Second registry.Version
-	// Loop is that of a fourth process, which took no part, and Status is what it knew at
-	// the end.
+	// Loop is the loop of a fourth process, which took no part, and Status is what that
+	// process knew at the end.
 	Loop   *healing.Loop
 	Status healing.Status
 
@@ -46,8 +46,8 @@ type Outcome struct {
 // Now returns the time in the story.
 func (o Outcome) Now() time.Time { return o.world.now }
 
-// Days lets more days go by, in which the fourth process works. It returns what that process
-// knows then, and all that failed in its ticks and while the service followed production.
+// Days lets more days go by, in which the fourth process works. It returns the status of that
+// process, and all errors of its ticks and of the service as it followed production.
 func (o Outcome) Days(t testing.TB, days int) (healing.Status, error) {
 	t.Helper()
 	var errs []error
@@ -144,8 +144,8 @@ func Run(t testing.TB, open func() Stores) Outcome {
 	return out
 }
 
-// checkHistory looks whether the registry says what was in production, and by which decision
-// of the journal.
+// checkHistory fails unless the registry has the right versions in production, each by the
+// right decision of the journal.
 func checkHistory(t testing.TB, r registry.Registry, o Outcome) {
 	t.Helper()
 	n := len(o.Status.Runs)
@@ -194,15 +194,16 @@ func hash(t testing.TB, r healing.Run) string {
 	return h
 }
 
-// process is one that is paused in its second training.
+// process is a process that pauses in its second training.
 type process struct {
 	loop  *healing.Loop
 	begun chan struct{} // closed when the pause begins
 	wake  func()        // ends it
 }
 
-// pausable returns a process whose second training does not end before it is woken, whatever
-// becomes of its context, and which does not renew its lease before that training was used.
+// pausable returns a process whose second training does not end before wake is called,
+// whatever becomes of its context. The process does not renew its lease between the begin of
+// the pause and the use of that training.
 func pausable(t testing.TB, s Stores, w *world) process {
 	t.Helper()
 	awake, used := make(chan struct{}), make(chan struct{})
@@ -222,14 +223,14 @@ func pausable(t testing.TB, s Stores, w *world) process {
 	return p
 }
 
-// read returns what a process knows once it has read what others did.
+// read returns the status of a process that has read what others did.
 func read(t testing.TB, l *healing.Loop) healing.Status {
 	t.Helper()
 	check(t, l.Refresh(t.Context()))
 	return l.Status()
 }
 
-// expect fails unless the latest run was started by this trigger and has come so far.
+// expect fails unless the latest run has this trigger and is at this step.
 func expect(t testing.TB, s healing.Status, trigger healing.Trigger, step healing.Step) {
 	t.Helper()
 	if run := s.Runs[0]; run.Order.Trigger != trigger || run.Step != step {

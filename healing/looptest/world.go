@@ -15,19 +15,20 @@ import (
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/internal/miniature"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// world is a service in miniature, whose requests are one number.
+// world is a small service whose requests are one number.
 type world struct {
 	parts healing.Parts // what is in memory
 	live  *registry.Live[gate.Model]
 	now   time.Time
 	rng   *rand.Rand
 	n     int // requests so far
-	// centre is where the population is, and where its two classes meet.
+	// centre is the mean of the population, and where its two classes meet.
 	centre float64
 }
 
@@ -80,9 +81,9 @@ func (w *world) days(t testing.TB, l *healing.Loop, days int) {
 	}
 }
 
-// pass lets a time go by in which 400 requests a day are answered by the version in
-// production, and labelled at once. If that version cannot be loaded, it returns why, and the
-// one before goes on answering.
+// pass lets a time go by with 400 requests a day, which the version in production answers and
+// which are labelled at once. If that version cannot be loaded, pass returns the error, and
+// the version before goes on answering.
 func (w *world) pass(t testing.TB, d time.Duration) error {
 	t.Helper()
 	failed := w.live.Refresh(t.Context())
@@ -90,11 +91,11 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 		failed = nil
 	}
 	var (
-		m       threshold
+		m       miniature.Threshold
 		version string
 	)
 	if loaded := w.live.Get(); loaded != nil {
-		m, version = loaded.Model.(threshold), loaded.Version.ID
+		m, version = loaded.Model.(miniature.Threshold), loaded.Version.ID
 	}
 	n := int(400 * d / day)
 	for i := range n {
@@ -107,10 +108,10 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 			Row:     predictlog.Row{predictlog.Number(x)},
 		}
 		if version != "" {
-			r.Output = m.output(r.Row)
+			r.Output = m.Output(r.Row)
 		}
 		truth := labels.Label{PredictionID: r.ID, Class: "0", Time: r.Time.Add(time.Minute)}
-		if w.rng.Float64() < logistic(3*(x-w.centre)) {
+		if w.rng.Float64() < 1/(1+math.Exp(-3*(x-w.centre))) {
 			truth.Class = "1"
 		}
 		check(t, w.parts.Predictions.Append(t.Context(), r))
@@ -120,7 +121,7 @@ func (w *world) pass(t testing.TB, d time.Duration) error {
 	return failed
 }
 
-// entries returns how many entries the journal has, whose tokens may not fall.
+// entries returns the number of entries of the journal and fails if their tokens fall.
 func (w *world) entries(t testing.TB, journal registry.Log) int {
 	t.Helper()
 	n, token := 0, uint64(0)
@@ -135,32 +136,8 @@ func (w *world) entries(t testing.TB, journal registry.Log) int {
 	return n
 }
 
-// threshold is the model: the probability of class 1 rises with x around At.
-type threshold struct {
-	At float64 `json:"at"`
-}
-
-func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-func (m threshold) output(row predictlog.Row) predictlog.Output {
-	x, _ := row[0].Number()
-	p := logistic(2 * (x - m.At))
-	o := predictlog.Output{Class: "0", Probabilities: []float64{1 - p, p}}
-	if p > 0.5 {
-		o.Class = "1"
-	}
-	return o
-}
-
-func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
-	outputs := make([]predictlog.Output, len(rows))
-	for i, row := range rows {
-		outputs[i] = m.output(row)
-	}
-	return outputs, ctx.Err()
-}
-
-// Weights is the name of the file that a model is in, if it is a folder: as {"at": 3}.
+// Weights is the file that holds the model in an artifact that is a folder: JSON such as
+// {"at": 3}.
 const Weights = "weights.json"
 
 func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
@@ -172,20 +149,14 @@ func load(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model
 		defer file.Close()
 		artifact = file
 	}
-	var m threshold
-	err := json.NewDecoder(artifact).Decode(&m)
-	return m, err
+	return miniature.Read(artifact)
 }
 
-// train puts the threshold between the means of the classes.
 func train(_ context.Context, r healing.TrainRequest) (healing.Trained, error) {
-	sums, counts := map[string]float64{}, map[string]float64{}
-	for _, e := range r.Data.Examples {
-		x, _ := e.Record.Row[0].Number()
-		sums[e.Label.Class] += x
-		counts[e.Label.Class]++
+	m, err := miniature.Train(r)
+	if err != nil {
+		return healing.Trained{}, err
 	}
-	m := threshold{At: (sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2}
 	artifact, err := json.Marshal(m)
 	return healing.Trained{
 		Artifact: bytes.NewReader(artifact),
@@ -194,8 +165,8 @@ func train(_ context.Context, r healing.TrainRequest) (healing.Trained, error) {
 	}, err
 }
 
-// pausedLease is the lease of a process that is paused: between two moments nothing is
-// renewed.
+// pausedLease is the lease of a paused process: nothing is renewed from one moment to
+// another.
 type pausedLease struct {
 	healing.Lease
 	from, to chan struct{}
@@ -210,7 +181,7 @@ func (l pausedLease) Renew(ctx context.Context, holder string, token uint64, ttl
 	return l.Lease.Renew(ctx, holder, token, ttl)
 }
 
-// closer is an artifact that says when it was used.
+// closer is an artifact that tells when it was used.
 type closer struct {
 	io.Reader
 	used chan struct{}

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// PostgreSQL takes any number of rows by one statement if each column comes as an array.
-// Only some drivers know Go slices as arrays; all of them send a string, which the
-// statement casts.
+// PostgreSQL takes any number of rows in one statement if each column comes as an array. Only
+// some drivers accept Go slices as arrays; all of them send a string, which the statement
+// casts.
 
 // textArray is a literal of type text[] that grows. The zero textArray is empty.
 type textArray struct{ b strings.Builder }
@@ -57,7 +57,7 @@ func (a *intArray) String() string {
 	return string(a.b) + "}"
 }
 
-// slab holds many byte strings in one parameter, which statements cut by the places.
+// slab holds many byte strings in one parameter. Statements cut it at the given places.
 type slab struct {
 	bytes        []byte
 	start, count intArray

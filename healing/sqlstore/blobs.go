@@ -18,20 +18,19 @@ type blobs struct {
 	space string
 }
 
-// Blobs returns the contents kept under this name, 1 to 200 bytes of UTF-8 without NUL,
-// which exists without being created. Names that begin with "registry/" are those of
-// [DB.Registry].
+// Blobs returns the contents kept under this name, 1 to 200 bytes of UTF-8 without NUL. A
+// name need not be created. Names that begin with "registry/" belong to [DB.Registry].
 //
-// A content is stored in portions of 1 MiB, each in a transaction of its own, so that
-// neither a slow source nor a slow reader keeps a connection or a lock, and is deleted in
-// portions too. What a process left behind that died meanwhile is listed with a size of 0.
+// A content is stored, and deleted, in portions of 1 MiB, each in a transaction of its own,
+// so neither a slow source nor a slow reader keeps a connection or a lock. A content that a
+// process left unfinished when it died is listed with a size of 0.
 func (db *DB) Blobs(name string) registry.Blobs { return &blobs{db: db, space: name} }
 
 const (
 	chunkBytes = 1 << 20
-	// deleteChunks is how many portions a transaction removes at most.
+	// deleteChunks is the largest number of portions that a transaction removes.
 	deleteChunks = 32
-	// cleanupTimeout bounds the removal of what a failed Put stored.
+	// cleanupTimeout bounds the removal of the portions of a failed Put.
 	cleanupTimeout = 10 * time.Second
 )
 
@@ -71,7 +70,7 @@ func (b *blobs) put(ctx context.Context, name string, content io.Reader) (err er
 			continue
 		}
 		err = b.db.update(ctx, func(ctx context.Context, c conn) error {
-			// It locks the row, so that a Delete takes this portion too.
+			// The statement locks the row, so that a Delete takes this portion too.
 			if err := b.unfinished(ctx, c, name, `at = #now`); err != nil {
 				return err
 			}
@@ -98,7 +97,7 @@ func (b *blobs) unfinished(ctx context.Context, c conn, name, set string, args .
 	return err
 }
 
-// begin takes the name. Get does not find it before it has a size.
+// begin takes the name. Get does not find the name before the content has a size.
 func (b *blobs) begin(ctx context.Context, name string) error {
 	return b.db.update(ctx, func(ctx context.Context, c conn) error {
 		rows, err := b.db.exec(ctx, c, `INSERT INTO {blob} (space, name, at) VALUES ($1, $2, #now)
@@ -110,8 +109,8 @@ func (b *blobs) begin(ctx context.Context, name string) error {
 	})
 }
 
-// Get implements [registry.Blobs]. It reads a portion when it is asked for, by the context
-// that is given here, and holds no connection in between.
+// Get implements [registry.Blobs]. Each portion is read when the reader needs it, with the
+// ctx of Get, and no connection is held in between.
 func (b *blobs) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	size, err := b.size(ctx, name)
 	if err != nil {
@@ -145,8 +144,9 @@ func (b *blobs) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// delete first takes the content away from Get and Put, and then removes its portions. Its
-// row goes last, so that List shows what a process left behind that died in between.
+// delete first takes the content away from Get and Put, and then removes its portions. The
+// row of the content goes last, so that List still shows a content whose deletion a dying
+// process left unfinished.
 func (b *blobs) delete(ctx context.Context, name string) error {
 	err := b.db.update(ctx, func(ctx context.Context, c conn) error {
 		_, err := b.db.exec(ctx, c, `UPDATE {blob} SET size = -1 WHERE space = $1 AND name = $2`, b.space, name)

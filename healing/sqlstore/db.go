@@ -14,9 +14,9 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// DB keeps everything that healing needs in one database. All methods are safe for
-// concurrent use. It holds no connection and starts no goroutine: there is nothing to
-// close but the host's [sql.DB].
+// DB keeps everything that healing needs in one database. All methods are safe for concurrent
+// use. A DB holds no connection and starts no goroutine: there is nothing to close but the
+// host's [sql.DB].
 type DB struct {
 	sql         *sql.DB
 	dialect     dialect
@@ -27,12 +27,12 @@ type DB struct {
 
 // Config tunes a [DB]. The zero Config is valid.
 type Config struct {
-	// Prefix is how the names of all tables begin: a lower-case letter, and then at most
-	// 31 lower-case letters, digits and underscores. Two prefixes in one database are two
-	// stores that do not know of each other. Default "selfheal_".
+	// Prefix is the beginning of the names of all tables: a lower-case letter, and then at
+	// most 31 lower-case letters, digits and underscores. Two prefixes in one database are
+	// two separate stores. Default "selfheal_".
 	Prefix string
-	// Logger receives what was migrated and, at the level of debugging, which transactions
-	// are tried again. Nil is silent.
+	// Logger receives migrations and, at debug level, transactions that are tried again. Nil
+	// is silent.
 	Logger *slog.Logger
 }
 
@@ -40,18 +40,18 @@ const defaultPrefix = "selfheal_"
 
 var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
-// Open returns the stores that lie in the host's database, PostgreSQL or SQLite, which it
-// finds out by asking. Tables that are missing, or are those of an earlier version of this
-// package, it creates or changes, all or none, while other processes that open the same
-// database wait. A user without the right to do so can open a database whose tables are up
-// to date, and one who may only read can if another opened it with this schema.
+// Open returns the stores in the host's database, PostgreSQL or SQLite, which Open detects.
+// Open creates missing tables and changes those of an earlier version of this package, all or
+// none, while other processes that open the same database wait. A user without the right to
+// do so can open a database whose tables are up to date. A user who may only read can open a
+// database that another user opened with this schema.
 //
 // The schema is that of the records that [DB.Predictions] takes. Several schemas may share
 // the tables: those of several models, and the earlier ones of each.
 //
-// SQLite in memory needs a pool of one connection, set by [sql.DB.SetMaxOpenConns]: any
-// other would be another database. The tables of a later version of this package are an
-// error.
+// SQLite in memory needs a pool of one connection, set by [sql.DB.SetMaxOpenConns], because
+// every other connection would be another database. The tables of a later version of this
+// package are an error.
 func Open(ctx context.Context, db *sql.DB, schema *predictlog.Schema, cfg Config) (*DB, error) {
 	var errs []error
 	if db == nil {
@@ -98,8 +98,8 @@ func (db *DB) open(ctx context.Context, schema *predictlog.Schema) error {
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // Prune removes predictions with a Time, labels with an Arrived and telemetry with a Time
-// before the given moment. Registries and journals are left alone. It removes them in
-// portions, each in a transaction of its own, so that nobody waits for long. It is safe to
+// before the given moment. Registries and journals are left alone. Prune removes rows in
+// portions, each in a transaction of its own, so nobody waits for long. Prune is safe to
 // repeat.
 func (db *DB) Prune(ctx context.Context, before time.Time) error {
 	return errors.Join(
@@ -109,7 +109,7 @@ func (db *DB) Prune(ctx context.Context, before time.Time) error {
 	)
 }
 
-// text returns a statement as the database wants it.
+// text returns a statement in the language of the database.
 func (db *DB) text(statement string) string { return db.dialect.rewrite(db.prefix, statement) }
 
 // isText reports whether every database can keep s as a text: PostgreSQL keeps neither
@@ -124,8 +124,8 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// Times are kept as microseconds since 1970: as an integer no database, driver or zone
-// changes them.
+// Times are stored as microseconds since 1970: no database, driver or zone changes an
+// integer.
 
 // micros returns t as it is stored.
 func micros(t time.Time) int64 { return t.UnixMicro() }
@@ -136,8 +136,8 @@ func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 // The bounds of all times that are stored; their years are 1 to 9999.
 const minMicros, maxMicros = -1 << 60, 1 << 60
 
-// bounds returns the least and the first too great stored time of a query's From and To,
-// which may lie between two microseconds.
+// bounds returns the bounds of stored times for a query's From and To, which may lie between
+// two microseconds: the first that matches, and the first after all that match.
 func bounds(from, to time.Time) (least, end int64) {
 	least, end = minMicros, maxMicros
 	if !from.IsZero() {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// dialect says which of the two languages a database speaks.
+// dialect is the language of a database.
 type dialect int
 
 const (
@@ -29,8 +29,8 @@ func (d dialect) String() string {
 	return "unknown"
 }
 
-// detect asks the database which dialect it speaks, and refuses one that it could not
-// work with.
+// detect asks the database for its dialect, and refuses a database with which this package
+// could not work.
 func detect(ctx context.Context, db *sql.DB) (dialect, error) {
 	var version string
 	postgresErr := db.QueryRowContext(ctx, "SELECT version()").Scan(&version)
@@ -89,7 +89,7 @@ var (
 	parameter = regexp.MustCompile(`\$(\d+)`)
 )
 
-// words are what the dialects call differently, by the names that statements use.
+// words are the parts that differ between the dialects, by their names in statements.
 var words = map[dialect]map[string]string{
 	postgres: {
 		"#int":   "bigint",
@@ -106,8 +106,8 @@ var words = map[dialect]map[string]string{
 	},
 }
 
-// rewrite returns a statement in the words of the dialect, its tables prefixed. SQLite
-// numbers a parameter $2 by where it stands first, and ?2 by its number.
+// rewrite returns a statement in the dialect, with the prefix before its tables. In SQLite
+// the number of $2 is its place in the statement, and the number of ?2 is 2.
 func (d dialect) rewrite(prefix, statement string) string {
 	statement = tableName.ReplaceAllString(statement, prefix+"$1")
 	for from, to := range words[d] {
@@ -119,9 +119,9 @@ func (d dialect) rewrite(prefix, statement string) string {
 	return statement
 }
 
-// transient reports whether the same transaction may succeed if it is tried again. It
-// asks drivers by methods, as it knows none of them: those of PostgreSQL tell the
-// SQLSTATE, and some of SQLite the result code.
+// transient reports whether the same transaction may succeed if it is tried again. It imports
+// no driver and asks errors by methods: those of PostgreSQL return the SQLSTATE, and some of
+// SQLite the result code.
 func (d dialect) transient(err error) bool {
 	if d == postgres {
 		var coded interface{ SQLState() string }

@@ -27,14 +27,14 @@ var (
 func (db *DB) Labels() *Labels { return &Labels{db: db} }
 
 const (
-	// lookupIDs is how many predictions one query looks up.
+	// lookupIDs is the number of predictions that one query looks up.
 	lookupIDs = 1000
-	// labelRows is how many labels one query of a scan reads.
+	// labelRows is the number of labels that one query of a scan reads.
 	labelRows = 2000
 )
 
-// Append implements [labels.Store]. Appends wait for each other, so that the order of
-// labels is that in which they became visible.
+// Append implements [labels.Store]. Appends wait for each other, so the order of labels is
+// the order in which they became visible.
 func (s *Labels) Append(ctx context.Context, ls ...labels.Label) error {
 	for _, l := range ls {
 		if err := l.Check(); err != nil {
@@ -50,7 +50,7 @@ func (s *Labels) Append(ctx context.Context, ls ...labels.Label) error {
 		if err != nil {
 			return err
 		}
-		// Whoever read while this append waited for others did not see these labels.
+		// A reader that read while this append waited for others did not see these labels.
 		now, fresh := time.Now(), slices.Clone(ls)
 		for i := range fresh {
 			fresh[i] = fresh[i].Stored(now)
@@ -67,7 +67,7 @@ func (s *Labels) Append(ctx context.Context, ls ...labels.Label) error {
 	return nil
 }
 
-// valueBits returns the value of a label as it is stored.
+// valueBits returns the stored form of the value of a label.
 func valueBits(l labels.Label) int64 { return int64(math.Float64bits(l.Value)) }
 
 // insertRows inserts labels, numbered upwards from n, one by one.
@@ -144,8 +144,8 @@ func arrivedBefore(arrivedBy time.Time) int64 {
 	return ceilMicros(arrivedBy.Add(1))
 }
 
-// winner ends a query of the winning label of a prediction, among those that arrived
-// before a parameter.
+// winner returns the end of a query for the winning label of a prediction, among the labels
+// that arrived before a parameter.
 func winner(id, before string) string {
 	return ` WHERE prediction_id = ` + id + ` AND arrived < ` + before + ` ORDER BY at DESC, n DESC LIMIT 1`
 }
@@ -191,7 +191,7 @@ func (s *Labels) lookup(ctx context.Context, before int64, ids []string, found m
 	})
 }
 
-// storedLabel is a label as it is stored.
+// storedLabel is the stored form of a label.
 type storedLabel struct {
 	at, arrived, value int64
 	class              string
@@ -261,9 +261,9 @@ func (s *Labels) page(ctx context.Context, q labels.Query, after int64) (page []
 	return page, last, err
 }
 
-// Prune implements [labels.Pruner]: the labels of all predictions are removed whose last
-// label arrived before the moment. It goes through the labels once, some thousands in each
-// transaction, in which nobody appends.
+// Prune implements [labels.Pruner]: it removes the labels of all predictions whose last label
+// arrived before the moment. Prune goes through the labels once, some thousands in each
+// transaction, during which nobody appends.
 func (s *Labels) Prune(ctx context.Context, arrivedBefore time.Time) error {
 	for after := int64(0); ; {
 		last, err := s.prune(ctx, after, ceilMicros(arrivedBefore))
@@ -277,11 +277,11 @@ func (s *Labels) Prune(ctx context.Context, arrivedBefore time.Time) error {
 	}
 }
 
-// prune removes what it may of the predictions that have one of the next labels after a
-// number, and returns the last number that it looked at.
+// prune removes labels of the predictions that have one of the next labels after a number,
+// and returns the last number that it looked at.
 func (s *Labels) prune(ctx context.Context, after, before int64) (last int64, err error) {
 	err = s.db.update(ctx, func(ctx context.Context, c conn) error {
-		// As an Append does, so that none comes in between.
+		// This locks as an Append does, so that no label is appended in between.
 		if _, err := s.db.exec(ctx, c, `UPDATE {label_count} SET n = n`); err != nil {
 			return err
 		}

@@ -17,9 +17,9 @@ type lease struct {
 	name string
 }
 
-// Lease returns the lease of this name, which exists without being created: 1 to 200 bytes
-// of UTF-8 without NUL. Its times are told by the clock of the database, so that those of
-// the processes do not matter. The clock of SQLite has milliseconds.
+// Lease returns the lease of this name: 1 to 200 bytes of UTF-8 without NUL. A name need not
+// be created. The clock of the database tells the times, so the clocks of the processes do
+// not matter. The clock of SQLite has milliseconds.
 func (db *DB) Lease(name string) healing.Lease { return &lease{db: db, name: name} }
 
 // Acquire implements [healing.Lease].
@@ -27,8 +27,8 @@ func (l *lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (
 	var token uint64
 	err := l.change(ctx, holder, func(ctx context.Context, c conn) error {
 		token = 0
-		// The conditions name the table's row as it is once it is locked, not the one that
-		// was to be inserted.
+		// The conditions refer to the locked row of the table, not to the row that was to be
+		// inserted.
 		err := c.QueryRowContext(ctx, l.db.text(`INSERT INTO {lease} AS held (name, holder, token, until)
 			VALUES ($1, $2, 1, #now + $3)
 			ON CONFLICT (name) DO UPDATE SET holder = $2, token = held.token + 1, until = #now + $3
@@ -65,7 +65,8 @@ func (l *lease) Release(ctx context.Context, holder string, token uint64) error 
 	return nil
 }
 
-// set changes the lease if it has this holder and token, and returns how many it changed.
+// set changes the lease if it has this holder and token, and returns the number of changed
+// rows.
 func (l *lease) set(ctx context.Context, holder string, token uint64, statement string, args ...any) (rows int64, err error) {
 	if token > math.MaxInt64 {
 		return 0, nil // was never given out

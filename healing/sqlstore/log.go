@@ -16,16 +16,16 @@ type log struct {
 	name string
 }
 
-// Log returns the log of this name, which exists without being created: 1 to 200 bytes of
-// UTF-8 without NUL. Names that begin with "registry/" and "journal/" are those of
-// [DB.Registry] and [DB.Journal].
+// Log returns the log of this name: 1 to 200 bytes of UTF-8 without NUL. A name need not be
+// created. Names that begin with "registry/" and "journal/" belong to [DB.Registry] and
+// [DB.Journal].
 func (db *DB) Log(name string) registry.Log { return &log{db: db, name: name} }
 
-// Journal returns the log in which healing keeps what happened to the model.
+// Journal returns the log in which healing records the runs of the model.
 func (db *DB) Journal(model string) registry.Log { return db.Log("journal/" + model) }
 
-// Append implements [registry.Log]. The primary key lets one of several callers succeed;
-// what is above a number tells that it was used, even if its entry was lost.
+// Append implements [registry.Log]. The primary key lets one of several callers succeed. A
+// higher number in the table means that a number was used, even if its entry was lost.
 func (l *log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error) {
 	done, err := l.append(ctx, seq, entry)
 	if err != nil {
@@ -55,7 +55,7 @@ func (l *log) append(ctx context.Context, seq uint64, entry []byte) (bool, error
 	return rows == 1, err
 }
 
-// Pages of what may be large hold at most so many rows, and so many bytes unless the first
+// Pages of possibly large rows hold at most so many rows, and so many bytes unless the first
 // row alone has more.
 const pageRows, pageBytes = 256, 1 << 20
 

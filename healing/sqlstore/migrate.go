@@ -10,8 +10,8 @@ import (
 // released never changes.
 var migrations = [...][]string{
 	{
-		// What was asked and answered. The body is the record as predictlog.Codec writes
-		// it; the columns beside it only select.
+		// The records. The body is the encoding by predictlog.Codec; the columns beside it
+		// only select.
 		`CREATE TABLE {prediction} (
 			id #text NOT NULL PRIMARY KEY,
 			at #int NOT NULL,
@@ -26,9 +26,8 @@ var migrations = [...][]string{
 			body #bytes NOT NULL
 		)`,
 
-		// Every revision of every label. n grows in the order in which they were committed;
-		// value holds the bits of the number. The index of the constraint also finds the
-		// winners.
+		// Every revision of every label. n grows in the order of the commits; value holds the
+		// bits of the number. The index of the constraint also finds the winners.
 		`CREATE TABLE {label} (
 			n #int NOT NULL PRIMARY KEY,
 			prediction_id #text NOT NULL,
@@ -38,7 +37,7 @@ var migrations = [...][]string{
 			value #int NOT NULL,
 			UNIQUE (prediction_id, at, class, value)
 		)`,
-		// One row, the last n. Whoever appends labels locks it.
+		// One row with the last n. An Append of labels locks it.
 		`CREATE TABLE {label_count} (n #int NOT NULL)`,
 		`INSERT INTO {label_count} (n) VALUES (0)`,
 
@@ -49,8 +48,8 @@ var migrations = [...][]string{
 			PRIMARY KEY (name, seq)
 		)`,
 
-		// A blob without a size is being stored, or was when its process died; at is when its
-		// last portion was. One with a negative size is being deleted.
+		// A blob without a size is being stored, or its process died; at is the time of its
+		// last portion. A blob with a negative size is being deleted.
 		`CREATE TABLE {blob} (
 			space #text NOT NULL,
 			name #text NOT NULL,
@@ -87,17 +86,17 @@ var migrations = [...][]string{
 // migrationLock is the number of the advisory lock under which PostgreSQL migrates.
 const migrationLock = 0x73656c666865616c // "selfheal"
 
-// migrate brings the database to the last version. Any number of processes may try at
+// migrate brings the database to the last version. Any number of processes may migrate at
 // once: one does the work, and the others find it done.
 func (db *DB) migrate(ctx context.Context) error {
-	// Who finds the last version needs no right to create tables, and takes no lock.
+	// A user who finds the last version needs no right to create tables, and takes no lock.
 	version, err := db.version(ctx)
 	if err != nil || version == len(migrations) {
 		return err
 	}
 	err = db.update(ctx, func(ctx context.Context, c conn) (err error) {
 		if db.dialect == postgres {
-			// CREATE TABLE IF NOT EXISTS fails if two run at once.
+			// CREATE TABLE IF NOT EXISTS fails if two processes run it at once.
 			if _, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
 				return err
 			}

@@ -17,17 +17,17 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Predictions implements [predictlog.Store], [predictlog.Pruner] and [labels.Joiner], for
-// the records of all models. Get one by [DB.Predictions].
+// Predictions implements [predictlog.Store], [predictlog.Pruner] and [labels.Joiner], for the
+// records of all models. [DB.Predictions] returns it.
 //
-// An ID is unique among all records, whatever their time and model: a record with a taken
-// ID and other content is a [*predictlog.DuplicateError]. Scans that name the model of
-// their records read no others, and yield records in the order of time; those that do not
-// go through one model after the other.
+// An ID is unique among all records, whatever their time and model: a record with a taken ID
+// and other content is a [*predictlog.DuplicateError]. A scan that names a model reads only
+// the records of that model and yields them in the order of time. A scan without a model goes
+// through one model after the other.
 type Predictions struct {
 	db     *DB
 	schema *predictlog.Schema
-	// codec knows the schemas that were in the database when it was last asked.
+	// codec knows the schemas that were in the database at the last look.
 	codec atomic.Pointer[predictlog.Codec]
 }
 
@@ -37,8 +37,8 @@ var (
 	_ labels.Joiner     = (*Predictions)(nil)
 )
 
-// Predictions returns what was asked and answered. It yields the records of every schema
-// in the database, as records of the one given to [Open].
+// Predictions returns the store of predictions. It yields the records of every schema in the
+// database, as records of the schema given to [Open].
 func (db *DB) Predictions() *Predictions { return db.predictions }
 
 func newPredictions(ctx context.Context, db *DB, schema *predictlog.Schema) (*Predictions, error) {
@@ -47,7 +47,7 @@ func newPredictions(ctx context.Context, db *DB, schema *predictlog.Schema) (*Pr
 		return nil, err
 	}
 	p := &Predictions{db: db, schema: schema}
-	// Who finds the schema needs no right to write.
+	// A user who finds the schema needs no right to write.
 	var known int
 	err = db.view(ctx, func(ctx context.Context, c conn) error {
 		return c.QueryRowContext(ctx, db.text(`SELECT count(*) FROM {schema} WHERE fingerprint = $1`), schema.Fingerprint()).Scan(&known)
@@ -72,7 +72,7 @@ func newPredictions(ctx context.Context, db *DB, schema *predictlog.Schema) (*Pr
 // Schema implements [predictlog.Store].
 func (p *Predictions) Schema() *predictlog.Schema { return p.schema }
 
-// learn reads which schemas there are.
+// learn reads the schemas in the database.
 func (p *Predictions) learn(ctx context.Context) error {
 	var bodies [][]byte
 	err := p.db.view(ctx, func(ctx context.Context, c conn) error {
@@ -100,12 +100,12 @@ func (p *Predictions) learn(ctx context.Context) error {
 }
 
 const (
-	// batchRows and batchBytes are how much one statement stores at most, but for a single
-	// row that is larger.
+	// batchRows and batchBytes bound what one statement stores, unless a single row is
+	// larger.
 	batchRows, batchBytes = 4096, 4 << 20
 )
 
-// encoded is a record as it is stored.
+// encoded is the stored form of a record.
 type encoded struct {
 	*predictlog.Record
 	body []byte
@@ -129,7 +129,8 @@ func (p *Predictions) Append(ctx context.Context, records ...predictlog.Record) 
 		})
 	}
 	if err = insert(); errors.Is(err, predictlog.ErrUnknownSchema) {
-		// It was compared with a record that another process wrote under a newer schema.
+		// The record was compared with a record that another process wrote under a newer
+		// schema.
 		if err = p.learn(ctx); err == nil {
 			err = insert()
 		}
@@ -143,8 +144,8 @@ func (p *Predictions) Append(ctx context.Context, records ...predictlog.Record) 
 	return nil
 }
 
-// encode returns the records in the order of their IDs, each once. All writers take the
-// rows in one order, or they would wait for each other.
+// encode returns the records in the order of their IDs, each once. All writers lock the rows
+// in one order, otherwise they would wait for each other.
 func (p *Predictions) encode(records []predictlog.Record) ([]encoded, error) {
 	var (
 		codec = p.codec.Load()
@@ -246,9 +247,9 @@ func (p *Predictions) insertArrays(ctx context.Context, c conn, rows []encoded) 
 	return nil
 }
 
-// compareAll compares rows with what is stored under their IDs. It must be a statement of
-// its own: the one that inserts does not see the rows of a transaction that was committed
-// while it waited for it.
+// compareAll compares rows with the stored rows of their IDs. It must be a separate
+// statement: the insert does not see the rows of a transaction that was committed while the
+// insert waited for it.
 func (p *Predictions) compareAll(ctx context.Context, c conn, rows []encoded, ids string) error {
 	stored := make(map[string][]byte, len(rows))
 	err := p.db.query(ctx, c, func(rows *sql.Rows) error {
@@ -271,7 +272,7 @@ func (p *Predictions) compareAll(ctx context.Context, c conn, rows []encoded, id
 	return nil
 }
 
-// compare returns a [*predictlog.DuplicateError] if what is stored is another record.
+// compare returns a [*predictlog.DuplicateError] if the stored record is another one.
 func (p *Predictions) compare(r encoded, stored []byte) error {
 	if stored == nil {
 		return errAgain
@@ -305,7 +306,7 @@ func (p *Predictions) Prune(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// models yields the model, or those of all records if it is "".
+// models yields the model, or, if it is "", the models of all records.
 func (p *Predictions) models(ctx context.Context, model string) iter.Seq2[string, error] {
 	if model == "" {
 		return p.db.keys(ctx, "{prediction}", "model")

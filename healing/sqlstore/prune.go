@@ -7,11 +7,11 @@ import (
 	"iter"
 )
 
-// pruneRows is how many rows a transaction removes at most.
+// pruneRows is the largest number of rows that a transaction removes.
 const pruneRows = 5000
 
-// prune removes the rows that keys selects, some at a time, each time in a transaction of
-// its own, until none is left. remove is the statement up to its list of keys.
+// prune removes the rows that keys selects, a portion at a time, each in a transaction of its
+// own, until none is left. remove is the statement up to its list of keys.
 func (db *DB) prune(ctx context.Context, remove, keys string, portion int, args ...any) error {
 	for {
 		var rows, left int64
@@ -20,7 +20,7 @@ func (db *DB) prune(ctx context.Context, remove, keys string, portion int, args 
 			if err != nil || rows > 0 {
 				return err
 			}
-			// It may have waited for another transaction that removed this portion.
+			// This transaction may have waited for another one that removed this portion.
 			return c.QueryRowContext(ctx, db.text("SELECT count(*) FROM ("+keys+" LIMIT 1) AS rest"), args...).Scan(&left)
 		})
 		if err != nil || rows+left == 0 {
@@ -29,8 +29,8 @@ func (db *DB) prune(ctx context.Context, remove, keys string, portion int, args 
 	}
 }
 
-// keys yields the values of a text column in a table that has an index which begins with
-// this column, in order. It takes one look into the index for each.
+// keys yields the values of a text column, in order. An index of the table must begin with
+// this column. Each value costs one look into the index.
 func (db *DB) keys(ctx context.Context, table, column string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		first := `SELECT min(` + column + `) FROM ` + table

@@ -14,22 +14,22 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// A page of records has at most firstPage rows and, once it is known how large they are,
-// about scanBytes.
+// A page of records has at most firstPage rows and, once their size is known, about
+// scanBytes.
 const (
 	firstPage, minPage, maxPage = 256, 16, 4096
 	scanBytes                   = 1 << 20
 )
 
-// joined is a record with what was found for it.
+// joined is a record with its label, if one was found.
 type joined struct {
 	predictlog.Record
 	label    storedLabel
 	labelled bool
 }
 
-// scan reads records page by page. A page is read to its end before it is used, so that
-// no connection is held meanwhile.
+// scan reads records page by page. A page is read to its end before it is used, so no
+// connection is held meanwhile.
 type scan struct {
 	p     *Predictions
 	query string
@@ -56,8 +56,8 @@ func (p *Predictions) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[pr
 	}
 }
 
-// recordPage reads the records of a model after a place, in the order of their times and
-// IDs. What it selects stands for the names that joins need as well.
+// recordPage reads the records of a model after a place, in the order of their times and IDs.
+// Joins use its column names too.
 const recordPage = `SELECT body FROM {prediction}
 	WHERE model = $1 AND (at, id) > ($2, $3) AND at < $4 AND ($5 = '' OR version = $5)
 	ORDER BY at, id LIMIT $6`
@@ -90,7 +90,8 @@ func (p *Predictions) JoinLabels(store labels.Store, q predictlog.Query, arrived
 	}, true
 }
 
-// joinPage returns a query that reads what recordPage does, each with its winning label.
+// joinPage returns a query that reads the same as recordPage, each record with its winning
+// label.
 func (db *DB) joinPage() string {
 	page := strings.Replace(recordPage, "SELECT body", "SELECT at, id, body", 1)
 	if db.dialect == sqlite {
@@ -170,8 +171,8 @@ func (s *scan) model(ctx context.Context, q predictlog.Query, model string, yiel
 		if len(s.page) < limit {
 			return true
 		}
-		// The place is that of the body. If it is not the one in the columns, something
-		// changed them, and a scan might go round in a circle.
+		// The place is taken from the body. If the columns say otherwise, something changed
+		// them, and a scan might go round in a circle.
 		last := cursorAt(&s.page[limit-1])
 		if last.compare(after) <= 0 {
 			yield(nil, fmt.Errorf("%w: record %q is not where it was stored", predictlog.ErrDamagedRecord, last.id))

@@ -19,11 +19,10 @@ import (
 // telemetry implements [healing.Telemetry].
 type telemetry struct{ db *DB }
 
-// Telemetry returns what monitors measured, of all models. Damage to a point is found by a
-// SHA-256 that is kept beside it.
+// Telemetry returns the telemetry of all models. A SHA-256 beside each point finds damage.
 func (db *DB) Telemetry() healing.Telemetry { return &telemetry{db: db} }
 
-// sumOf covers all of a point.
+// sumOf returns the SHA-256 of all of a point.
 func sumOf(p healing.Point) []byte {
 	head := binary.BigEndian.AppendUint64(nil, uint64(micros(p.Time)))
 	head = append(append(head, p.Series...), 0)
@@ -38,7 +37,7 @@ func comparePoints(p, q healing.Point) int {
 	return cmp.Or(strings.Compare(p.Series, q.Series), cmp.Compare(micros(p.Time), micros(q.Time)), strings.Compare(p.Part, q.Part))
 }
 
-// Put implements [healing.Telemetry]. Of points of one call with the same Series, Time and
+// Put implements [healing.Telemetry]. Among points of one call with the same Series, Time and
 // Part the last one counts.
 func (t *telemetry) Put(ctx context.Context, points ...healing.Point) error {
 	if err := t.put(ctx, points); err != nil {
@@ -56,7 +55,7 @@ func (t *telemetry) put(ctx context.Context, points []healing.Point) error {
 	if len(points) == 0 {
 		return ctx.Err()
 	}
-	// All writers take the rows in one order, or they would wait for each other.
+	// All writers lock the rows in one order, otherwise they would wait for each other.
 	sorted := slices.Clone(points)
 	slices.Reverse(sorted)
 	slices.SortStableFunc(sorted, comparePoints)
@@ -78,7 +77,7 @@ func (t *telemetry) put(ctx context.Context, points []healing.Point) error {
 	})
 }
 
-// Scan implements [healing.Telemetry]. A query with Last holds in memory what it yields.
+// Scan implements [healing.Telemetry]. A query with Last holds its points in memory.
 func (t *telemetry) Scan(ctx context.Context, q healing.PointQuery) iter.Seq2[healing.Point, error] {
 	return func(yield func(healing.Point, error) bool) {
 		scan := t.forward
@@ -109,7 +108,7 @@ type storedPoint struct {
 	whole bool // the sum matches
 }
 
-// forward yields what q matches, but for its Last.
+// forward yields the points that q matches without its Last.
 func (t *telemetry) forward(ctx context.Context, q healing.PointQuery) iter.Seq2[storedPoint, error] {
 	return func(yield func(storedPoint, error) bool) {
 		from, end := bounds(q.From, q.To)
@@ -133,7 +132,7 @@ func (t *telemetry) forward(ctx context.Context, q healing.PointQuery) iter.Seq2
 	}
 }
 
-// last yields the latest points that q matches: q.Last whole ones, and the damaged ones
+// last yields the latest points that q matches: q.Last undamaged ones, and the damaged ones
 // among them.
 func (t *telemetry) last(ctx context.Context, q healing.PointQuery) iter.Seq2[storedPoint, error] {
 	return func(yield func(storedPoint, error) bool) {
@@ -167,8 +166,8 @@ func (t *telemetry) last(ctx context.Context, q healing.PointQuery) iter.Seq2[st
 	}
 }
 
-// page reads some points of a series, none if there are none: those that a condition
-// selects by a place and a bound, in an order.
+// page reads some points of a series, none if there are none. A condition with a place and a
+// bound selects them, in an order.
 func (t *telemetry) page(ctx context.Context, where, order string, place healing.Point, bound int64, limit int) (page []storedPoint, err error) {
 	if err := checkName("series", place.Series); err != nil {
 		return nil, err

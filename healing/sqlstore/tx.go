@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// maxTries bounds how often a transaction is tried that the database refuses because
-	// of others.
+	// maxTries bounds the attempts at a transaction that the database refuses because of
+	// others.
 	maxTries = 12
-	// firstPause is how long the second try waits at most; each further one waits twice
-	// as long, up to maxPause.
+	// firstPause is the longest wait before the second attempt; each further attempt waits
+	// twice as long, up to maxPause.
 	firstPause, maxPause = 10 * time.Millisecond, 500 * time.Millisecond
-	// busyTimeout is how long SQLite itself waits for a lock, in milliseconds. A context
-	// cannot interrupt that, so it is short.
+	// busyTimeout is how long SQLite itself waits for a lock, in milliseconds. It is short
+	// because a context cannot interrupt this wait.
 	busyTimeout = 1000
 )
 
-// errAgain is returned from within a transaction that met what another removes just now.
+// errAgain is returned from within a transaction that met a row that another removes just
+// now.
 var errAgain = errors.New("a row was removed meanwhile")
 
-// conn is what statements run on.
+// conn runs statements.
 type conn interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -33,16 +34,16 @@ type conn interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
-// update calls f in a transaction, commits it, and does both again where the database
-// wants that. f must use the context and the conn that it is given, and nothing else of
-// the database.
+// update calls f in a transaction and commits it. If the database asks for it, update does
+// both again. f must use the context and the conn that it gets, and nothing else of the
+// database.
 func (db *DB) update(ctx context.Context, f func(context.Context, conn) error) error {
 	if db.dialect == sqlite {
 		return db.retry(ctx, func() error { return db.onConn(ctx, db.immediate(f)) })
 	}
 	return db.retry(ctx, func() error {
-		// The level is stated, as the host's default may be another: statements must see
-		// what others committed before them.
+		// The level is stated because the host's default may differ: statements must see what
+		// others committed before them.
 		tx, err := db.sql.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return err
@@ -55,8 +56,8 @@ func (db *DB) update(ctx context.Context, f func(context.Context, conn) error) e
 	})
 }
 
-// view calls f, which makes one query and closes its rows, and calls it again where the
-// database wants that.
+// view calls f, which makes one query and closes its rows. If the database asks for it, view
+// calls f again.
 func (db *DB) view(ctx context.Context, f func(context.Context, conn) error) error {
 	if db.dialect == sqlite {
 		return db.retry(ctx, func() error { return db.onConn(ctx, f) })
@@ -90,7 +91,7 @@ func (db *DB) retry(ctx context.Context, try func() error) error {
 	}
 }
 
-// onConn calls f with one connection of a SQLite pool, that waits for locks.
+// onConn calls f with one connection of a SQLite pool that waits for locks.
 func (db *DB) onConn(ctx context.Context, f func(context.Context, conn) error) error {
 	c, err := db.sql.Conn(ctx)
 	if err != nil {
@@ -110,12 +111,12 @@ func (db *DB) onConn(ctx context.Context, f func(context.Context, conn) error) e
 }
 
 // immediate returns f in a transaction that may write from its beginning. The Begin of
-// package sql would first take a lock for reading only, and SQLite refuses to wait when
-// two such transactions both come to write.
+// package sql would first take a read lock, and SQLite refuses to wait when two such
+// transactions both want to write.
 func (db *DB) immediate(f func(context.Context, conn) error) func(context.Context, conn) error {
 	return func(cancellable context.Context, c conn) (err error) {
-		// An interrupted statement would end the transaction or not, as SQLite likes. Each
-		// statement is short, and the context is asked before the COMMIT.
+		// An interrupted statement may or may not end the transaction in SQLite. Each
+		// statement is short, and the context is checked before the COMMIT.
 		ctx := context.WithoutCancel(cancellable)
 		if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 			return err
@@ -140,13 +141,14 @@ func (db *DB) immediate(f func(context.Context, conn) error) func(context.Contex
 	}
 }
 
-// rollback ends the transaction of a connection, or the connection: with an open
-// transaction it must not return to the pool.
+// rollback ends the transaction of a connection. If that fails it ends the connection, which
+// must not return to the pool with an open transaction.
 func rollback(ctx context.Context, c *sql.Conn) error {
 	if _, err := c.ExecContext(ctx, "ROLLBACK"); err == nil {
 		return nil
 	}
-	// After some failures SQLite has ended the transaction itself. Then another can begin.
+	// After some failures SQLite has ended the transaction itself. Then another one can
+	// begin.
 	_, beginErr := c.ExecContext(ctx, "BEGIN")
 	if beginErr == nil {
 		if _, err := c.ExecContext(ctx, "ROLLBACK"); err == nil {
@@ -160,7 +162,7 @@ func rollback(ctx context.Context, c *sql.Conn) error {
 	return fmt.Errorf("roll back: %w", err)
 }
 
-// exec runs a statement and returns how many rows it changed.
+// exec runs a statement and returns the number of changed rows.
 func (db *DB) exec(ctx context.Context, c conn, statement string, args ...any) (int64, error) {
 	result, err := c.ExecContext(ctx, db.text(statement), args...)
 	if err != nil {

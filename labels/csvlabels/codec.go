@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 // columns are the cells of a record, in order, named as in [labels.LabelError].
 var columns = [5]string{"prediction_id", "class", "value", "time", "arrived"}
 
-// CellError says what in a file cannot be read as a label.
+// CellError names a cell of a file that cannot be read as a part of a label.
 type CellError struct {
 	Path   string
 	Line   int    // of the file, from 1, on which the record begins
@@ -35,8 +36,8 @@ func (e *CellError) Error() string {
 	return fmt.Sprintf("%s:%d: column %q: %s", e.Path, e.Line, e.Column, e.What)
 }
 
-// encode returns the records of the labels, which have an arrival, after the header if the file
-// has none yet. Without labels there is nothing to write.
+// encode returns the records of the labels, which have an arrival, after the header if the
+// file has none yet. Without labels it returns nothing.
 func encode(ls []labels.Label, withHeader bool) []byte {
 	if len(ls) == 0 {
 		return nil
@@ -78,8 +79,8 @@ type decoder struct {
 	lines int // how many were read
 }
 
-// decode returns the label that the next record of the file states. It is not ok if the
-// record states none: the header and empty lines.
+// decode returns the label in the next record of the file. For the header and for empty lines
+// ok is false.
 func (d *decoder) decode(record []byte) (l labels.Label, ok bool, err error) {
 	line := d.lines + 1
 	d.lines += bytes.Count(record, []byte{'\n'})
@@ -101,7 +102,7 @@ func (d *decoder) decode(record []byte) (l labels.Label, ok bool, err error) {
 	return l, true, nil
 }
 
-// parse returns the label that a record states, or the column that is wrong.
+// parse returns the label in a record, or the column that is wrong.
 func parse(record []byte) (l labels.Label, column string, err error) {
 	cells, column, err := split(record)
 	if err != nil {
@@ -140,73 +141,33 @@ func parseTime(cell []byte) (t time.Time, err error) {
 	return t.UTC().Truncate(time.Microsecond), nil
 }
 
-// split returns the cells of a record, or the column of the one that is malformed.
-func split(record []byte) (cells [len(columns)][]byte, column string, err error) {
+// split returns the cells of a record, or the column of a malformed cell.
+func split(record []byte) (texts [len(columns)][]byte, column string, err error) {
+	if bytes.IndexByte(record, '"') >= 0 {
+		record = bytes.Clone(record) // the record is the caller's, and Next may modify it
+	}
+	cells := csvrow.NewCells(record)
 	n := 0
-	for more := true; more; n++ {
-		var cell []byte
-		cell, record, more, err = cutCell(record)
-		if n >= len(cells) {
-			continue
-		}
-		if err != nil {
-			return cells, columns[n], err
-		}
-		cells[n] = cell
-	}
-	if n != len(cells) {
-		return cells, "", fmt.Errorf("%d cells, want %d", n, len(cells))
-	}
-	return cells, "", nil
-}
-
-// cutCell returns the first cell of p, and what follows if a comma says that more does.
-func cutCell(p []byte) (cell, rest []byte, more bool, err error) {
-	if len(p) == 0 || p[0] != '"' {
-		cell, rest, more = bytes.Cut(p, []byte{','})
-		if bytes.IndexByte(cell, '"') >= 0 {
-			err = fmt.Errorf("%q, want quotes around a cell that holds one", cell)
-		}
-		return cell, rest, more, err
-	}
-	for i := 1; i < len(p); i++ {
-		if p[i] != '"' {
-			continue
-		}
-		if i+1 < len(p) && p[i+1] == '"' {
-			i++
-			continue
-		}
-		cell = bytes.ReplaceAll(p[1:i], []byte(`""`), []byte(`"`))
-		rest, more = bytes.CutPrefix(p[i+1:], []byte{','})
-		if !more && len(rest) > 0 {
-			err = fmt.Errorf("%q after the closing quote, want a comma", rest)
-		}
-		return cell, rest, more, err
-	}
-	return p, nil, false, errors.New("quotes are not closed")
-}
-
-// recordLen returns the length of the first record of p, 0 if p does not hold all of it.
-// As for appendfile.CSVBoundary, every quote opens or closes.
-func recordLen(p []byte) int {
-	quotes := 0
-	for n := 0; ; {
-		i := bytes.IndexByte(p[n:], '\n')
-		if i < 0 {
-			return 0
-		}
-		quotes += bytes.Count(p[n:n+i], []byte{'"'})
-		n += i + 1
-		if quotes%2 == 0 {
-			return n
+	for ; !cells.Done(); n++ {
+		cell, err := cells.Next()
+		switch {
+		case err != nil && n < len(texts):
+			return texts, columns[n], err
+		case err != nil:
+			return texts, "", err
+		case n < len(texts):
+			texts[n] = cell.Text
 		}
 	}
+	if n != len(texts) {
+		return texts, "", fmt.Errorf("%d cells, want %d", n, len(texts))
+	}
+	return texts, "", nil
 }
 
 // splitRecord is a [bufio.SplitFunc].
 func splitRecord(p []byte, atEOF bool) (advance int, token []byte, err error) {
-	n := recordLen(p)
+	n, _, _ := csvrow.Len(p)
 	switch {
 	case n > 0:
 		return n, p[:n], nil

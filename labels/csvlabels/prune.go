@@ -10,12 +10,12 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
-// Prune implements [labels.Pruner]. It removes all that it may, by writing the rest to a file
-// of the same name with ".new" added, which then takes the place of the file. Every other
-// call, of any process, waits meanwhile, and then reads the new file. So it costs about
-// what Open does, in every process, and for a moment the memory of two indexes; once a day is
-// often enough. If there is nothing to remove
-// the file stays. Whenever Prune is interrupted, the file is as it was or pruned.
+// Prune implements [labels.Pruner] and removes all that it may. It writes the rest to a file
+// of the same name with ".new" added, which then replaces the file. Every other call, of any
+// process, waits meanwhile, and then reads the new file. So Prune costs about as much as
+// Open, in every process, and for a moment the memory of two indexes; once a day is often
+// enough. If there is nothing to remove the file stays. An interrupted Prune leaves the file
+// unchanged or pruned.
 //
 // Prune is an error on an operating system that does not replace open files, such as Windows.
 func (s *Store) Prune(ctx context.Context, arrivedBefore time.Time) error {
@@ -42,8 +42,8 @@ func (t *table) prune(ctx context.Context, arrivedBefore time.Time) (err error) 
 	})
 }
 
-// copyYoung writes the header and the records that must stay, as they are, and returns the
-// number of the others.
+// copyYoung writes the header and the records that must stay, unchanged, and returns the
+// number of the other records.
 func (t *table) copyYoung(ctx context.Context, tx *appendfile.Tx, w io.Writer, arrivedBefore time.Time) (others int, err error) {
 	d := decoder{path: t.path}
 	records := newRecords(io.NewSectionReader(tx, 0, tx.Size()))

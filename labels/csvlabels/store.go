@@ -17,7 +17,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
-// maxRecord bounds the bytes of one label in the file, above what a feed can send.
+// maxRecord bounds the bytes of one label in the file, above the longest that a feed can
+// send.
 const maxRecord = 4 << 20
 
 // Config tunes a [Store]. The zero Config is valid.
@@ -43,8 +44,8 @@ type Store struct {
 	closed bool   // guarded by mu
 }
 
-// Open opens the file at path, creates it and the folders above it if they are not
-// there, and reads it into memory. A file that cannot be read as labels is an error.
+// Open opens the file at path and reads it into memory. Open creates the file and the folders
+// above it if they do not exist. A file that cannot be read as labels is an error.
 func Open(path string, cfg Config) (*Store, error) {
 	s := &Store{path: path, cfg: appendfile.Config{
 		Boundary:  appendfile.CSVBoundary,
@@ -64,8 +65,8 @@ func Open(path string, cfg Config) (*Store, error) {
 	}
 }
 
-// Close waits for a running method and closes the file. Every later call, a second Close
-// too, is an error that wraps [os.ErrClosed].
+// Close waits for a running method and closes the file. Every later call, including a second
+// Close, is an error that wraps [os.ErrClosed].
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +77,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// do has use work on the file that has the name: once more if that was replaced.
+// do calls use on the file with the name, and once more if the file was replaced.
 func (s *Store) do(ctx context.Context, use func(*table) error) error {
 	for {
 		s.mu.Lock()
@@ -92,8 +93,8 @@ func (s *Store) do(ctx context.Context, use func(*table) error) error {
 	}
 }
 
-// reopen takes the file that now has the name, unless another goroutine did since t was
-// found to be replaced. It reports false if the store is closed.
+// reopen opens the file that now has the name, unless another goroutine has done so since t
+// was replaced. It reports false if the store is closed.
 func (s *Store) reopen(ctx context.Context, t *table) (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,9 +148,9 @@ func (s *Store) LookupAsOf(ctx context.Context, arrivedBy time.Time, predictionI
 	return found, nil
 }
 
-// Scan implements [labels.Store]. It reads the file, holds no lock while it yields, and
-// passes over labels appended meanwhile. A revision that was copied by hand is yielded
-// as often as it is in the file.
+// Scan implements [labels.Store]. Scan reads the file, holds no lock while it yields, and
+// passes over labels appended meanwhile. A revision that was copied by hand is yielded as
+// often as it is in the file.
 func (s *Store) Scan(ctx context.Context, q labels.Query) iter.Seq2[labels.Label, error] {
 	return func(yield func(labels.Label, error) bool) {
 		goesOn := true
@@ -165,7 +166,7 @@ func (s *Store) Scan(ctx context.Context, q labels.Query) iter.Seq2[labels.Label
 
 // scan calls each with every label of the file until it returns false.
 func (s *Store) scan(ctx context.Context, each func(labels.Label) bool) error {
-	// Closed, removed and not readable are errors here.
+	// A store that is closed, and a file that is removed or cannot be read, are errors here.
 	if err := s.do(ctx, func(t *table) error { return t.catchUp(ctx) }); err != nil {
 		return err
 	}

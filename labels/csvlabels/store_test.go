@@ -236,8 +236,8 @@ func TestOpen_BadCell(t *testing.T) {
 		{"no arrival", header + first + "p-2,yes,,2025-06-01T12:00:00Z,\n", `:4: column "arrived": "", want RFC 3339 such as 2025-06-01T12:00:00Z`, "arrived"},
 		{"arrival zero", header + first + "p-2,yes,,2025-06-01T12:00:00Z,0001-01-01T00:00:00Z\n", `:4: column "arrived": not set`, "arrived"},
 		{"arrival beyond", header + first + "p-2,yes,,2025-06-01T12:00:00Z,9999-12-31T23:59:59-01:00\n", `:4: column "arrived": year 10000`, "arrived"},
-		{"quote in a cell", header + first + "p-2,5\" and 6\",,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z\n", `:4: column "class": "5\" and 6\"", want quotes around`, "class"},
-		{"text after a quote", header + first + "p-2,\"yes\" ,,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z\n", `:4: column "class": " ,,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z" after the closing quote, want a comma`, "class"},
+		{"quote in a cell", header + first + "p-2,5\" and 6\",,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z\n", `:4: column "class": a quote in a cell that is not quoted`, "class"},
+		{"text after a quote", header + first + "p-2,\"yes\" ,,2025-06-01T12:00:00Z,2025-06-02T03:00:00Z\n", `:4: column "class": text after the closing quote`, "class"},
 		{"quote not closed", header + first + "p-2,yes,,\"a\" \"b\n\"\n", `:4: column "time"`, "time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

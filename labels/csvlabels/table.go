@@ -7,9 +7,10 @@ import (
 
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
-// table is one file, for as long as it is not replaced, and the index of it.
+// table is one file, until it is replaced, and its index.
 type table struct {
 	path string
 	file *appendfile.File
@@ -33,18 +34,17 @@ func openTable(ctx context.Context, path string, cfg appendfile.Config) (*table,
 	return t, nil
 }
 
-// catchUp reads what was appended by whichever process.
+// catchUp reads the records that any process appended.
 func (t *table) catchUp(ctx context.Context) error { return t.file.View(ctx, t.observe) }
 
-// observe adds records that were appended to the file, by whichever process, to the
-// index: all or, with an error, none.
+// observe adds records that any process appended to the index: all or, with an error, none.
 func (t *table) observe(records []byte, _ int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := decoder{path: t.path, lines: t.lines}
 	var ls []labels.Label
 	for len(records) > 0 {
-		n := recordLen(records)
+		n, _, _ := csvrow.Len(records)
 		l, ok, err := d.decode(records[:n])
 		if err != nil {
 			return err
@@ -61,8 +61,8 @@ func (t *table) observe(records []byte, _ int64) error {
 	return nil
 }
 
-// append adds the labels that are not in the file yet, which arrive when all others are
-// locked out.
+// append adds the labels that are not in the file yet. They arrive when all other processes
+// are locked out.
 func (t *table) append(ctx context.Context, ls []labels.Label) error {
 	return t.file.Update(ctx, t.observe, func(size int64) ([]byte, error) {
 		now := time.Now()
@@ -76,7 +76,7 @@ func (t *table) append(ctx context.Context, ls []labels.Label) error {
 	})
 }
 
-// lookup returns the winners of what was read.
+// lookup returns the winning labels in the index.
 func (t *table) lookup(arrivedBy time.Time, predictionIDs []string) map[string]labels.Label {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -89,7 +89,7 @@ func (t *table) lookup(arrivedBy time.Time, predictionIDs []string) map[string]l
 	return found
 }
 
-// lastArrival is that of the prediction's labels in what was read.
+// lastArrival returns the latest arrival of the prediction's labels in the index.
 func (t *table) lastArrival(predictionID string) time.Time {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

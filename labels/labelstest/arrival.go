@@ -18,7 +18,7 @@ func arriving(l labels.Label, seconds int) labels.Label {
 	return l
 }
 
-// wantArrival checks when a label arrived, in the words of Scan and of Lookup.
+// wantArrival checks the arrival of a label, by Scan and by Lookup.
 func wantArrival(ctx context.Context, s labels.Store, l labels.Label, ok func(arrived time.Time) bool) error {
 	found, err := s.Lookup(ctx, l.PredictionID)
 	if err != nil {
@@ -163,7 +163,7 @@ func asOfTie(ctx context.Context, s labels.Store) error {
 	)
 }
 
-// asOfHistories compares the store with the words of the contract on labels that collide.
+// asOfHistories compares the store with the promises, on labels that collide.
 func asOfHistories(ctx context.Context, s labels.Store) error {
 	rng := rand.New(rand.NewPCG(20250601, 1))
 	const predictions, moments = 12, 8

@@ -9,11 +9,11 @@ import (
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
-// Faulty returns a store that fails on demand and otherwise does what the given one
-// does. Fail is asked before every call of a method, with the number of the call,
-// counted from 1 over all methods; for Scan that is when the sequence is ranged over. If
-// it returns an error, the call fails with that error and has no effect. Fail must be
-// safe for concurrent use if the store is used so.
+// Faulty returns a store that fails on demand and otherwise does the same as store. fail is
+// called before every call of a method with the number of the call, counted from 1 over all
+// methods; the call of Scan is the ranging over its sequence. If fail returns an error, the
+// call fails with that error and has no effect. fail must be safe for concurrent use if the
+// store is used so.
 func Faulty(store labels.Store, fail func(call int) error) labels.Store {
 	return &faulty{store: store, fail: fail}
 }

@@ -1,8 +1,8 @@
 // Package labelstest checks that a [labels.Store] keeps its promises.
 //
-// Whoever writes a store makes one call from a test: [Run] makes a store for each promise
-// and, where one is broken, quotes it. [RunBenchmarks] measures the store, and [Faulty] makes
-// any store fail on demand, to test what is built on it.
+// The author of a store calls [Run] from a test: it makes a store for each promise and quotes
+// a broken promise. [RunBenchmarks] measures the store, and [Faulty] makes any store fail on
+// demand, to test code that uses stores.
 package labelstest
 
 import (
@@ -14,30 +14,31 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/labels"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
-// Harness makes the stores that are tested. Only New is required; promises that cannot be
-// checked without another field are named in the log of the test.
+// Harness makes the stores under test. Only New is required. The log of the test names
+// promises that could not be checked without another field.
 type Harness struct {
 	// New returns an empty store and registers its cleanup.
 	New func(t testing.TB) labels.Store
 	// Reopen ends the use of the store, as the end of its process would, and returns another
-	// one on the same data. What it closes, the cleanup must bear to find closed.
+	// store on the same data. The cleanup must accept that the old one is closed.
 	Reopen func(t testing.TB, s labels.Store) labels.Store
 	// Second returns another store on the same data, as a second process has it, and
 	// registers its cleanup.
 	Second func(t testing.TB, s labels.Store) labels.Store
-	// Features says in what the store legitimately differs.
+	// Features are the legitimate differences of the store.
 	Features Features
 }
 
-// Features says what a store does not do, in what it may choose.
+// Features are choices that a store may make.
 type Features struct {
 	// PrunesInPortions says that Prune may keep some of what it could remove.
 	PrunesInPortions bool
 }
 
-// promise is something that every store must keep, and how to find out.
+// promise is a promise of the interface, and its check.
 type promise struct {
 	name string
 	text string // from the documentation of labels.Store
@@ -48,7 +49,7 @@ type promise struct {
 	needs need // of with
 }
 
-// need is what a promise cannot be checked without.
+// need is something that the check of a promise requires.
 type need uint8
 
 const (
@@ -57,7 +58,7 @@ const (
 	needsPruner
 )
 
-// trial is what a promise is checked on.
+// trial is a store under test.
 type trial struct {
 	t       testing.TB
 	harness Harness
@@ -72,13 +73,13 @@ func (t *trial) prune(ctx context.Context, before time.Time) error {
 	return prunerOf(t.store).Prune(ctx, before)
 }
 
-// prunerOf returns nil if the store is none.
+// prunerOf returns nil if the store is no Pruner.
 func prunerOf(s labels.Store) labels.Pruner {
 	p, _ := s.(labels.Pruner)
 	return p
 }
 
-// missing names what the promise cannot be checked without, empty if nothing is missing.
+// missing names what is lacking for the check of a promise, empty for nothing.
 func (p promise) missing(h Harness, s labels.Store) string {
 	switch {
 	case p.needs&needsReopen != 0 && h.Reopen == nil:
@@ -91,39 +92,21 @@ func (p promise) missing(h Harness, s labels.Store) string {
 	return ""
 }
 
-// patience is how long a promise may take to be checked. More is a method that waits for what
-// will not happen.
+// patience bounds the check of a promise. A longer check means a method that waits for ever.
 const patience = time.Minute
 
-// check returns an error if the promise is broken, or why it could not be checked.
+// check returns an error if the promise is broken, or why the promise could not be checked.
 func (p promise) check(t testing.TB, h Harness, patience time.Duration) (unchecked string, err error) {
 	store := h.New(t)
 	if unchecked = p.missing(h, store); unchecked != "" {
 		return unchecked, nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { // which does not end if a method heeds no context
-		err := errors.New("the harness ended the test")
-		defer func() {
-			if t.Skipped() {
-				err = nil
-			}
-			result <- err
-		}()
+	return "", timelimit.Run(t, patience, func(ctx context.Context) error {
 		if p.kept != nil {
-			err = p.kept(ctx, store)
-		} else {
-			err = p.with(ctx, &trial{t: t, harness: h, store: store})
+			return p.kept(ctx, store)
 		}
-	}()
-	select {
-	case err := <-result:
-		return "", err
-	case <-time.After(patience + patience/10):
-		return "", fmt.Errorf("a method has not returned for %v", patience)
-	}
+		return p.with(ctx, &trial{t: t, harness: h, store: store})
+	})
 }
 
 // Run checks every promise, each in a subtest on a store of its own.
@@ -175,7 +158,7 @@ func scan(ctx context.Context, s labels.Store, q labels.Query) ([]labels.Label, 
 	return ls, nil
 }
 
-// wantScan compares what a query yields, in order, with what it should.
+// wantScan compares the labels of a query with the expected ones, in order.
 func wantScan(ctx context.Context, s labels.Store, q labels.Query, want ...labels.Label) error {
 	got, err := scan(ctx, s, q)
 	if err != nil {
@@ -192,8 +175,8 @@ func wantScan(ctx context.Context, s labels.Store, q labels.Query, want ...label
 	return nil
 }
 
-// wantLookup looks up the winners' predictions and those that should have no label, by Lookup
-// and as of no moment.
+// wantLookup looks up the winners' predictions and predictions without a label, by Lookup and
+// by LookupAsOf with a zero moment.
 func wantLookup(ctx context.Context, s labels.Store, winners []labels.Label, unlabelled ...string) error {
 	found, err := s.Lookup(ctx, idsOf(winners, unlabelled)...)
 	if err := wantFound("Lookup", found, err, winners); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/selfheal-ml/selfheal/labels"
 )
 
-// wantPruned checks that what must stay is there, in order, and that of the rest, unless the
-// store prunes in portions, nothing is.
+// wantPruned checks that the labels that must stay are there, in order, and that all others
+// are gone, unless the store prunes in portions.
 func (t *trial) wantPruned(ctx context.Context, s labels.Store, stay []labels.Label, gone ...labels.Label) error {
 	got, err := scan(ctx, s, labels.Query{})
 	if err != nil {
@@ -112,8 +112,8 @@ func pruneAndAppend(ctx context.Context, t *trial) error {
 	return wantLookup(ctx, t.store, []labels.Label{young, again, next})
 }
 
-// pruneWhileScanning has the consumer prune. The labels are many, so that a scan has not read
-// them all.
+// pruneWhileScanning lets the consumer of a scan prune. There are so many labels that the
+// scan has not read them all.
 func pruneWhileScanning(ctx context.Context, t *trial) error {
 	const n = 3000
 	ls := make([]labels.Label, n)

@@ -10,8 +10,8 @@ import (
 
 const chunkSize = 256 << 10
 
-// eachChunk hands observe the whole records between two offsets of a file and returns
-// the offset up to which it took them, also when it returns an error.
+// eachChunk hands observe the whole records between two offsets of a file and returns the
+// offset up to which observe took them, even with an error.
 func eachChunk(ctx context.Context, file *os.File, from, to int64, cfg Config, observe func(p []byte, offset int64) error) (int64, error) {
 	if from == to {
 		return from, nil

@@ -1,16 +1,16 @@
 // Package appendfile keeps whole records in a file that only grows, shared by the
 // goroutines of a process and by processes on one machine.
 //
-// A newcomer makes three calls: [Open] a [File], [File.Update] it to append, and
-// [Snapshot] to read what is there. A caller that keeps an index of the file in memory
-// is handed each committed record once, also those that other processes wrote.
+// A newcomer makes three calls: [Open] a [File], [File.Update] it to append, and [Snapshot]
+// to read it. A caller that keeps an index of the file in memory gets each committed record
+// once, including those of other processes.
 //
-// What it guarantees: one Update at a time over all processes, by an advisory lock of
-// the operating system on the file itself, which a killed process releases. An Update
-// that returned is on the disk (see [Config.NoSync]). One that failed leaves nothing.
-// One that was killed leaves whole records and perhaps a torn one at the end, which the
-// next Update copies to a file of its own, cuts off and reports, so that a torn record
-// is neither read nor lost. Readers never see bytes that are not committed.
+// The guarantees are as follows. One Update runs at a time over all processes, by an advisory
+// lock of the operating system on the file itself, which a killed process releases. After an
+// Update has returned, its records are on the disk (see [Config.NoSync]). A failed Update
+// leaves nothing. A killed Update leaves whole records and perhaps a torn one at the end. The
+// next Update copies the torn record to a file of its own, cuts it off and reports it, so a
+// torn record is neither read nor lost. Readers never see bytes that are not committed.
 //
 // The locks do not reach over network file systems that do not implement them.
 package appendfile

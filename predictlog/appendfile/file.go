@@ -8,14 +8,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
-// ErrChanged is returned when a file was removed, replaced or made shorter. What the File has
-// handed to its observer no longer holds, so the File must be closed and opened anew.
+// ErrChanged is returned when a file was removed, replaced or made shorter. The records that
+// the observer of the File has got are no longer valid, so the File must be closed and opened
+// anew.
 var ErrChanged = errors.New("changed by other means than appending")
 
-// ErrReplaced is the [ErrChanged] of a file in whose place another one was put, as
-// [Tx.Replace] does. The File must be closed, and one on the new file opened.
+// ErrReplaced is the [ErrChanged] of a file that another file replaced, as [Tx.Replace] does.
+// The File must be closed, and one on the new file opened.
 var ErrReplaced = fmt.Errorf("replaced by another file: %w", ErrChanged)
 
 // Config tunes a [File]. The zero Config keeps lines and syncs each Update.
@@ -60,8 +63,8 @@ type File struct {
 	seen int64         // the committed bytes that were observed or appended
 }
 
-// Open opens the file at path, and creates it and the folders above it, durably, if
-// they are not there. It neither reads the file nor waits for a lock.
+// Open opens the file at path. Open creates the file and the folders above it, durably, if
+// they do not exist. Open neither reads the file nor waits for a lock.
 func Open(path string, cfg Config) (*File, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -77,7 +80,8 @@ func Open(path string, cfg Config) (*File, error) {
 	return &File{path: path, cfg: cfg, sem: make(chan struct{}, 1), file: file}, nil
 }
 
-// create makes the file without O_EXCL, because another process may do so at once.
+// create makes the file without O_EXCL, because another process may create it at the same
+// time.
 func create(path string) (*os.File, error) {
 	dir := filepath.Dir(path)
 	if err := mkdirAll(dir); err != nil {
@@ -87,7 +91,7 @@ func create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := osfile.SyncDir(dir); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
@@ -105,25 +109,25 @@ func mkdirAll(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return osfile.SyncDir(parent)
 }
 
-// Update appends what write returns, as one step that excludes every other Update of
-// the path, in this process and in others.
+// Update appends the records that write returns, as one step that excludes every other Update
+// of the path, in this process and in others.
 //
-// First observe is handed the committed records that this File has not handed out
-// before, in order, in chunks of whole records, with the offset of each chunk. The
-// first Update or [File.View] hands out the file from its start. A torn record at the
-// end is set aside. Then write is called with the size of the file; it returns whole
-// records, or none if there is nothing to append. They are appended, synced unless
-// [Config.NoSync] is set, and handed to observe too, which therefore sees every record
-// of the file exactly once, whoever wrote it.
+// First observe gets the committed records that it has not got from this File before, in
+// order, in chunks of whole records, with the offset of each chunk. The first Update or
+// [File.View] starts at the beginning of the file. A torn record at the end is set aside.
+// Then write is called with the size of the file; it returns whole records, or none if there
+// is nothing to append. The records are appended, synced unless [Config.NoSync] is set, and
+// handed to observe too. So observe gets every record of the file exactly once, whoever wrote
+// it.
 //
-// If Update returns an error, nothing of what it wrote remains (a full disk, say, or
-// observe refusing it); an error of write or observe is returned as it is. A chunk for
-// which observe returned an error is handed out again by the next call. The chunks are
-// valid only during the call. A nil observe sees nothing. A ctx that is done while
-// Update waits for the lock, or reads, is an error.
+// If Update returns an error, as after a full disk or a refusal by observe, none of its
+// records remain. An error of write or observe is returned unchanged. A chunk for which
+// observe returned an error is handed out again by the next call. The chunks are valid only
+// during the call. A nil observe gets nothing. A ctx that is done while Update waits for the
+// lock, or reads, is an error.
 func (f *File) Update(ctx context.Context, observe func(p []byte, offset int64) error, write func(size int64) ([]byte, error)) (err error) {
 	tx, err := f.Begin(ctx, observe)
 	if err != nil {
@@ -149,8 +153,8 @@ func (f *File) Update(ctx context.Context, observe func(p []byte, offset int64) 
 	return tx.Commit()
 }
 
-// View hands observe what [File.Update] would, under a lock that Views share and that
-// excludes Updates. It never modifies the file; a torn record is passed over.
+// View hands observe the same records as [File.Update], under a lock that Views share and
+// that excludes Updates. View never modifies the file and passes over a torn record.
 func (f *File) View(ctx context.Context, observe func(p []byte, offset int64) error) (err error) {
 	if err := f.lock(ctx, shared); err != nil {
 		return err
@@ -160,8 +164,8 @@ func (f *File) View(ctx context.Context, observe func(p []byte, offset int64) er
 	return err
 }
 
-// IsCurrent reports whether the path still names the open file. It does not once that was
-// removed or replaced: every Update and View then returns [ErrChanged].
+// IsCurrent reports whether the path still names the open file. After a removal or a
+// replacement it reports false, and every Update and View returns [ErrChanged].
 func (f *File) IsCurrent() (bool, error) {
 	f.sem <- struct{}{}
 	defer func() { <-f.sem }()
@@ -182,8 +186,8 @@ func (f *File) IsCurrent() (bool, error) {
 	return os.SameFile(open, named), nil
 }
 
-// Close waits for a running method and closes the file. Closing twice is an error, as
-// is every other call after Close; all are [os.ErrClosed].
+// Close waits for a running method and closes the file. A second Close, and every other call
+// after Close, is [os.ErrClosed].
 func (f *File) Close() error {
 	f.sem <- struct{}{}
 	defer func() { <-f.sem }()
@@ -219,17 +223,17 @@ func (f *File) lock(ctx context.Context, mode lockMode) error {
 	return nil
 }
 
-// unlock undoes lock and returns err, joined with its own if there is one.
+// unlock undoes lock and returns err, joined with an error of its own.
 func (f *File) unlock(err error) error {
-	if failed := unlockFile(f.file); failed != nil {
+	if failed := osfile.Unlock(f.file); failed != nil {
 		err = errors.Join(err, f.wrap("unlock", failed))
 	}
 	<-f.sem
 	return err
 }
 
-// catchUp hands observe the committed bytes it has not seen and returns the size of the
-// file, which is more than f.seen if its last record is torn.
+// catchUp hands observe the committed bytes that it has not got and returns the size of the
+// file, which is more than f.seen if the last record is torn.
 func (f *File) catchUp(ctx context.Context, observe func(p []byte, offset int64) error) (size int64, err error) {
 	open, err := f.file.Stat()
 	if err != nil {

@@ -7,17 +7,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
-// Replace puts what write writes in the place of the file, as one step, and ends the Tx.
-// What was appended through the Tx is not kept, and read from it cannot be. Every File on the
-// path, this one too, then answers [ErrReplaced] and must be opened anew.
+// Replace replaces the file by the output of write, as one step, and ends the Tx. Records
+// appended through the Tx are dropped. Every File on the path, including this one, then
+// returns [ErrReplaced] and must be opened anew.
 //
-// If Replace returns an error the file is as it was, unless the error is of the last step,
-// which makes the new name durable. A process that is killed within it leaves the file as it
-// was or replaced, and perhaps a file of the same name with ".new" added, which the next
-// Replace overwrites. The new file is synced, whatever [Config.NoSync] says. Where the
-// operating system does not replace a file that is open, as on Windows, Replace is an error.
+// If Replace returns an error, the file is unchanged, unless the error is of the last step,
+// which makes the new name durable. A process that is killed within Replace leaves the file
+// unchanged or replaced, and perhaps a file of the same name with ".new" added, which the
+// next Replace overwrites. The new file is synced, whatever [Config.NoSync] says. On an
+// operating system that does not replace an open file, such as Windows, Replace is an error.
 func (t *Tx) Replace(write func(w io.Writer) error) error {
 	if t.done {
 		return t.file.wrap("replace", errors.New("the Tx is over"))
@@ -59,7 +61,7 @@ func (t *Tx) replace(write func(w io.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(next.Name()))
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := osfile.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("replaced, but perhaps not after a power failure: %w", err)
 	}
 	return nil

@@ -7,15 +7,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Snapshot returns a reader of the bytes that are committed at the time of the call, and
-// their number. Records appended later are not read, and a torn one is not either.
+// their number. The reader stops before later records and before a torn one.
 //
-// The file is locked against Updates only while its end is looked for, which costs one
-// pass over it at memory speed; the reader holds no lock. Of cfg only Boundary and
-// MaxRecord are used. A file that does not exist is [fs.ErrNotExist]. The file is opened
-// for reading only. The caller must close the reader.
+// The file is locked against Updates only while Snapshot looks for its end, which costs one
+// pass over the file at memory speed; the reader holds no lock. Only Boundary and MaxRecord
+// of cfg are used. A file that does not exist is [fs.ErrNotExist]. The file is opened for
+// reading only. The caller must close the reader.
 func Snapshot(ctx context.Context, path string, cfg Config) (r io.ReadCloser, size int64, err error) {
 	c, err := OpenCommitted(ctx, path, cfg, nil)
 	if err != nil {
@@ -31,19 +33,19 @@ type snapshot struct {
 
 func (s *snapshot) Close() error { return s.file.Close() }
 
-// Committed is a file open for reading the bytes that were committed when it was opened.
-// It holds no lock. Its methods are safe for concurrent use, except Close.
+// Committed is a file that is open for reading the bytes that were committed when it was
+// opened. A Committed holds no lock. Its methods are safe for concurrent use, except Close.
 type Committed struct {
 	file *os.File
 	info fs.FileInfo
 	size int64
 }
 
-// OpenCommitted opens a file as [Snapshot] does, for reading at any offset. A caller that
-// has read the file before saves the pass over what it knows: known, if not nil, gets the
-// file before its end is looked for, and returns an offset at which a record ends, 0 if it
-// knows none. It must make sure that the file is the one it knows. An error of known is
-// returned as it is. The caller must close the file.
+// OpenCommitted opens a file as [Snapshot] does, for reading at any offset. A caller that has
+// read the file before saves a part of the pass: known, if not nil, gets the file before the
+// search for its end, and returns an offset at which a record ends, or 0. known must make
+// sure that the file is the one that was read before. An error of known is returned
+// unchanged. The caller must close the file.
 func OpenCommitted(ctx context.Context, path string, cfg Config, known func(r io.ReaderAt, info fs.FileInfo) (int64, error)) (*Committed, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -65,7 +67,7 @@ func (c *Committed) findEnd(ctx context.Context, cfg Config, known func(r io.Rea
 	if err := lockFile(ctx, c.file, shared); err != nil {
 		return fmt.Errorf("appendfile: lock %s: %w", c.file.Name(), err)
 	}
-	defer func() { err = errors.Join(err, unlockFile(c.file)) }()
+	defer func() { err = errors.Join(err, osfile.Unlock(c.file)) }()
 	if c.info, err = c.file.Stat(); err != nil {
 		return fmt.Errorf("appendfile: %w", err)
 	}
@@ -85,12 +87,12 @@ func (c *Committed) findEnd(ctx context.Context, cfg Config, known func(r io.Rea
 // Size returns the number of committed bytes.
 func (c *Committed) Size() int64 { return c.size }
 
-// Info returns what describes the file as it was opened; it may have a torn record more
-// than [Committed.Size].
+// Info returns the description of the file when it was opened. Its size may include a torn
+// record.
 func (c *Committed) Info() fs.FileInfo { return c.info }
 
-// ReadAt reads committed bytes, as [io.ReaderAt] says. A file that was made shorter since
-// is [ErrChanged].
+// ReadAt reads committed bytes, as [io.ReaderAt] says. A file that became shorter since is
+// [ErrChanged].
 func (c *Committed) ReadAt(p []byte, offset int64) (int, error) {
 	return c.Section(0, c.size).ReadAt(p, offset)
 }
@@ -103,7 +105,7 @@ func (c *Committed) Section(offset, n int64) *io.SectionReader {
 // Close closes the file.
 func (c *Committed) Close() error { return c.file.Close() }
 
-// committedReader finds that a file has become shorter than it was.
+// committedReader notices that a file has become shorter.
 type committedReader struct{ *Committed }
 
 func (r committedReader) ReadAt(p []byte, offset int64) (int, error) {

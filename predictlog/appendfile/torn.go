@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
 // Torn describes the part of a record that a killed process left at the end of a file.
@@ -17,8 +19,8 @@ type Torn struct {
 	SetAside string // the file that now holds it
 }
 
-// setAside moves the torn record between f.seen and size to a file of its own. The copy
-// is durable before the original is cut off, so a crash in between leaves two, not none.
+// setAside moves the torn record between f.seen and size to a file of its own. The copy is
+// durable before the original is cut off, so a crash in between leaves two copies.
 func (f *File) setAside(size int64) error {
 	torn := Torn{Path: f.path, Offset: f.seen, Size: size - f.seen}
 	aside, err := createAside(fmt.Sprintf("%s.torn-%d", f.path, torn.Offset))
@@ -31,7 +33,7 @@ func (f *File) setAside(size int64) error {
 		err = aside.Sync()
 	}
 	if err = errors.Join(err, aside.Close()); err == nil {
-		err = syncDir(filepath.Dir(f.path))
+		err = osfile.SyncDir(filepath.Dir(f.path))
 	}
 	if err == nil {
 		err = f.file.Truncate(torn.Offset)

@@ -16,9 +16,9 @@ type Tx struct {
 	done     bool
 }
 
-// Begin locks the file as [File.Update] does, hands observe the records it has not seen,
-// sets a torn one aside, and leaves the rest to the Tx. Records appended through the Tx
-// are not handed to observe: whoever commits them knows them.
+// Begin locks the file as [File.Update] does, hands observe the records that it has not got,
+// sets a torn record aside, and leaves the rest to the Tx. Records appended through the Tx
+// are not handed to observe: the caller knows them.
 func (f *File) Begin(ctx context.Context, observe func(p []byte, offset int64) error) (tx *Tx, err error) {
 	if err := f.lock(ctx, exclusive); err != nil {
 		return nil, err
@@ -49,9 +49,9 @@ func (t *Tx) ReadAt(p []byte, offset int64) (int, error) {
 	return t.file.file.ReadAt(p, offset)
 }
 
-// Append writes whole records to the end of the file and syncs it unless
-// [Config.NoSync] is set. If it fails, nothing of p remains. Until the Tx is over no
-// reader of this package sees p, but a process killed before that leaves it behind.
+// Append writes whole records to the end of the file and syncs it unless [Config.NoSync] is
+// set. If Append fails, nothing of p remains. Until the Tx is over no reader of this package
+// sees p, but a process that is killed before leaves p behind.
 func (t *Tx) Append(p []byte) error {
 	if err := checkWhole(p, t.file.cfg); err != nil {
 		return t.file.wrap("append", err)
@@ -67,7 +67,7 @@ func (t *Tx) Append(p []byte) error {
 	return nil
 }
 
-// Commit keeps what was appended and releases the lock.
+// Commit keeps the appended records and releases the lock.
 func (t *Tx) Commit() error {
 	if t.done {
 		return t.file.wrap("commit", errors.New("the Tx is over"))
@@ -77,8 +77,8 @@ func (t *Tx) Commit() error {
 	return t.file.unlock(nil)
 }
 
-// Rollback removes what was appended and releases the lock. After Commit it does
-// nothing, so that it can be deferred.
+// Rollback removes the appended records and releases the lock. After Commit it does nothing,
+// so that it can be deferred.
 func (t *Tx) Rollback() error {
 	if t.done {
 		return nil

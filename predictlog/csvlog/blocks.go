@@ -13,9 +13,9 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
 )
 
-// blocks says which times are where in a file, so that a query reads only what it may
-// select. It is a by-product of scans, covers the file from its first row to end, and is
-// immutable: a scan that gets further replaces it. A block takes 40 bytes.
+// blocks holds the range of times of each part of a file, so that a query reads only the
+// parts that may match. Scans make blocks; they cover the file from its first row to end.
+// blocks is immutable: a scan that gets further replaces it. A block takes 40 bytes.
 type blocks struct {
 	blocks []block
 	end    int64       // where the last block ends, which a row does too
@@ -34,10 +34,10 @@ type block struct {
 
 const blockSize = 256 << 10
 
-// tailSize is how many bytes before the end of the last block must be as they were.
+// tailSize is the number of bytes before the end of the last block that must be unchanged.
 const tailSize = 4 << 10
 
-// openBlocks opens the file of a source, with its blocks as far as they are known, or nil.
+// openBlocks opens the file of a source, with its known blocks or nil.
 func (s *Store) openBlocks(ctx context.Context, from source) (*appendfile.Committed, *blocks, error) {
 	s.mu.Lock()
 	known := s.blocks[from.path]
@@ -56,7 +56,7 @@ func (s *Store) openBlocks(ctx context.Context, from source) (*appendfile.Commit
 	return file, known, nil
 }
 
-// forgetBlocks drops blocks that do not hold any longer.
+// forgetBlocks drops blocks that are no longer valid.
 func (s *Store) forgetBlocks(path string, known *blocks) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (b *blocks) to() int64 {
 
 // holds reports whether the file has only been appended to. A file must not be edited while a
 // store is open on its folder. An edit is noticed if the file was replaced, if it is shorter,
-// if it has the same length and another time, or if its last bytes before end are others.
+// if it has the same length and another time, or if its last bytes before end have changed.
 func (b *blocks) holds(seed maphash.Seed, r io.ReaderAt, info fs.FileInfo) bool {
 	if len(b.blocks) == 0 || !os.SameFile(b.info, info) || info.Size() < b.info.Size() ||
 		info.Size() == b.info.Size() && !info.ModTime().Equal(b.info.ModTime()) {
@@ -98,8 +98,8 @@ type span struct {
 	lines       int // before offset
 }
 
-// spans returns the blocks that may hold a time from from to before to, those that follow
-// each other as one, and how many rows are in the others.
+// spans returns the blocks that may hold a time from from to before to, and the number of
+// rows in all other blocks. Adjacent blocks are one span.
 func (b *blocks) spans(from, to int64) (spans []span, spared int) {
 	for i, block := range b.blocks {
 		end, rows := b.end, b.rows
@@ -118,15 +118,15 @@ func (b *blocks) spans(from, to int64) (spans []span, spared int) {
 	return spans, spared
 }
 
-// blockBuilder makes blocks of the rows that follow those that are known.
+// blockBuilder makes blocks of the rows after the known blocks.
 type blockBuilder struct {
 	blocks
 	open block // of the rows after end
 	seen int   // the rows before those to come
 }
 
-// newBlockBuilder returns a builder that goes on where the known blocks end, if there are
-// any, and at the first row after the header else.
+// newBlockBuilder returns a builder that starts at the end of the known blocks, or, without
+// any, at the first row after the header.
 func newBlockBuilder(known *blocks, header span) *blockBuilder {
 	b := &blockBuilder{}
 	if known != nil {
@@ -144,7 +144,7 @@ func (b *blockBuilder) begin() {
 	b.open = block{offset: b.end, lines: b.lines, rows: b.rows, earliest: math.MaxInt64, last: math.MinInt64}
 }
 
-// add adds a row. A block with a row of unknown time may hold any.
+// add adds a row. A block with a row of unknown time may hold any time.
 func (b *blockBuilder) add(at rowTime) {
 	b.seen++
 	if !at.known {
@@ -155,7 +155,7 @@ func (b *blockBuilder) add(at rowTime) {
 	b.open.last = max(b.open.last, at.micros)
 }
 
-// endRow says where the last row ended, and how many lines there are to there.
+// endRow sets the offset at which the last row ended, and the number of lines up to there.
 func (b *blockBuilder) endRow(offset int64, lines int) {
 	if offset-b.open.offset < blockSize {
 		return
@@ -165,7 +165,7 @@ func (b *blockBuilder) endRow(offset int64, lines int) {
 	b.begin()
 }
 
-// keepBlocks replaces what is known of a file, unless another scan knows more.
+// keepBlocks replaces the known blocks of a file, unless another scan has got further.
 func (s *Store) keepBlocks(path string, kept blocks, file *appendfile.Committed) error {
 	if len(kept.blocks) == 0 {
 		return nil

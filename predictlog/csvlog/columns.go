@@ -12,9 +12,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// ScanColumns implements [predictlog.ColumnScanner]. It reads what [Store.Scan] reads, and
-// reports the same rows, but makes no records of rows that are written as Append writes
-// them.
+// ScanColumns implements [predictlog.ColumnScanner]. It reads and reports the same rows as
+// [Store.Scan], but makes no records of rows that are written as Append writes them.
 func (s *Store) ScanColumns(ctx context.Context, q predictlog.Query) iter.Seq2[*predictlog.Batch, error] {
 	return func(yield func(*predictlog.Batch, error) bool) {
 		filter := newFilter(q)
@@ -46,8 +45,8 @@ const (
 	mostLevels = 1 << 14 // that a column takes along from batch to batch
 )
 
-// columns gathers a batch. Its slices are as long as the largest batch, so that a row is
-// written at the batch's length, and counts once that has grown.
+// columns gathers a batch. Its slices are as long as the largest batch. A row is written at
+// position batch.Len and counts once batch.Len has grown.
 type columns struct {
 	layout   *layout
 	batch    predictlog.Batch
@@ -153,7 +152,7 @@ func (c *columns) add(r *predictlog.Record) {
 	c.end(r.Time.UnixMicro(), o, len(r.Violations) > 0)
 }
 
-// answer is what a batch holds of an output.
+// answer is the part of an output that a batch holds.
 type answer struct {
 	class int // -1 for none
 	value float64
@@ -161,7 +160,7 @@ type answer struct {
 	any   bool    // see predictlog.Record.Answered
 }
 
-// end ends the row whose values are written.
+// end completes the row whose values are written.
 func (c *columns) end(micros int64, o answer, violating bool) {
 	n := c.batch.Len
 	c.times[n], c.violates[n], c.answered[n] = micros, violating, o.any
@@ -180,8 +179,8 @@ func (c *columns) end(micros int64, o answer, violating bool) {
 	c.batch.Len++
 }
 
-// columnReader reads the rows of a file into columns. It knows the rows that Append
-// writes; what else a row may be is left to the decoder, so that both kinds of scan agree.
+// columnReader reads the rows of a file into columns. It knows the rows that Append writes
+// and leaves all other rows to the decoder, so that both kinds of scan agree.
 type columnReader struct {
 	columns *columns
 	decoder *decoder
@@ -199,7 +198,7 @@ type columnReader struct {
 	missed string            // the end of the last row, if it is to be kept and is not yet; or empty
 }
 
-// rowEnd is what the last two cells of a row, violations and tags, say.
+// rowEnd is the content of the last two cells of a row, violations and tags.
 type rowEnd struct {
 	violating bool
 	matches   bool // the tags match the filter
@@ -251,8 +250,8 @@ func (r *columnReader) read(row []byte, quotes int) (rowTime, error) {
 	return at, nil
 }
 
-// readPlain does what read does with a row that it knows, and returns false for all others.
-// These are not changed, and leave nothing in the columns but levels.
+// readPlain does the same as read for a row that it knows, and returns false for all other
+// rows. Such a row is not changed, and leaves nothing in the columns but levels.
 func (r *columnReader) readPlain(row []byte, quotes int) (micros int64, ok bool) {
 	c := r.columns
 	n := c.batch.Len

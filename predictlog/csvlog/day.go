@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // day is the open files of one UTC day. An Append calls begin, add for each record,
@@ -34,7 +35,7 @@ func (s *Store) openDay(name string) (*day, error) {
 	return &day{name: name, own: own, files: []*file{own}}, nil
 }
 
-// isCurrent reports whether none of the day's files was removed or replaced.
+// isCurrent reports whether all files of the day are still there and not replaced.
 func (d *day) isCurrent() (bool, error) {
 	for _, f := range d.files {
 		if current, err := f.file.IsCurrent(); !current || err != nil {
@@ -44,7 +45,7 @@ func (d *day) isCurrent() (bool, error) {
 	return true, nil
 }
 
-// begin locks the files of the day and indexes what others have appended.
+// begin locks the files of the day and indexes the rows that others have appended.
 func (d *day) begin(ctx context.Context, s *Store) error {
 	if err := d.openOthers(s); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (d *day) begin(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// openOthers opens the files of other schemas that have come up.
+// openOthers opens the new files of other schemas.
 func (d *day) openOthers(s *Store) error {
 	for _, l := range s.schemas.byShort {
 		path := filepath.Join(s.dir, l.fileName(d.name))
@@ -86,7 +87,7 @@ func (d *day) openOthers(s *Store) error {
 	return nil
 }
 
-// add makes a row of the record, unless there is one already.
+// add makes a row of the record, unless the record is stored already.
 func (d *day) add(r *predictlog.Record) error {
 	hash := maphash.String(d.own.seed, r.ID)
 	for _, f := range d.files {
@@ -115,22 +116,23 @@ func (d *day) add(r *predictlog.Record) error {
 	return nil
 }
 
-// stored returns the record at offset, which may be in a row yet to be written. Of a row
-// that cannot be read it has the ID alone, so that it differs from every other record.
+// stored returns the record at offset, which may be in a row that is not yet written. For a
+// row that cannot be read it returns a record with only the ID, which differs from every
+// other record.
 func (d *day) stored(f *file, offset int64) (r predictlog.Record, err error) {
 	var row []byte
 	if pending := offset - f.tx.Size(); f == d.own && pending >= 0 {
-		n, _, _ := nextRow(d.buf[pending:])
+		n, _, _ := csvrow.Len(d.buf[pending:])
 		row = bytes.Clone(d.buf[pending:][:n])
 	} else if row, err = readRow(f.tx, offset); err != nil {
 		return r, fmt.Errorf("%s: row at offset %d: %w", f.path, offset, err)
 	}
 	row = trimRow(row, false)
-	id, err := (&cells{rest: row}).next()
+	id, err := firstCell(row)
 	if err != nil { // the file was edited since the row was indexed
 		return r, fmt.Errorf("%s: row at offset %d: column %q: %w", f.path, offset, columnID, err)
 	}
-	unread := predictlog.Record{ID: string(id.text)}
+	unread := predictlog.Record{ID: string(id.Text)}
 	if r, _, _, err = f.decoder.decode(row, &filter{from: math.MinInt64, to: math.MaxInt64}); err != nil {
 		return unread, nil
 	}
@@ -144,7 +146,7 @@ func (d *day) write() error {
 	return d.own.tx.Append(d.buf)
 }
 
-// end keeps or takes back what was written, and unlocks the files.
+// end keeps the written rows or removes them, and unlocks the files.
 func (d *day) end(commit bool) error {
 	if !commit {
 		for _, added := range d.added {

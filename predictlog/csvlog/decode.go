@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
-// filter is a query as rows are matched with it.
+// filter is a query in the form in which rows are matched.
 type filter struct {
 	from, to       int64 // see predictlog.Query.Micros
 	model, version string
@@ -34,7 +35,7 @@ func (f *filter) matchesTags(tags map[string]string) bool {
 	return ok && value == f.tag.Value
 }
 
-// decoder reads rows laid out for one schema as records of another. It is for one
+// decoder reads rows in the layout of one schema as records of another. A decoder is for one
 // goroutine; the records share no memory with the row.
 type decoder struct {
 	from    *layout
@@ -47,27 +48,27 @@ func newDecoder(from, to *layout) *decoder {
 	return &decoder{from: from, project: predictlog.NewProjection(from.schema, to.schema), texts: map[string]string{}}
 }
 
-// rowTime is the time of a row in microseconds since 1970, if it could be read, and if what
-// says whether a query matches could be read too.
+// rowTime is the time of a row in microseconds since 1970. It is known if the time and all
+// cells that decide whether a query matches could be read.
 type rowTime struct {
 	micros int64
 	known  bool
 }
 
-// rowReader reads the cells of one row in order. After the first that cannot be read,
-// all others are empty and err is kept.
+// rowReader reads the cells of one row in order. After the first failure, all other cells are
+// empty and err is kept.
 type rowReader struct {
 	*decoder
-	cells  cells
+	cells  csvrow.Cells
 	column int // that of the last cell
 	err    error
 }
 
-// decode reads a row, without its line end, which it may modify. If q does not match, it
-// stops after the cells that tell. The error names the column.
+// decode reads a row, without its line end, and may modify it. If q does not match, decode
+// stops after the cells that decide this. The error names the column.
 func (d *decoder) decode(row []byte, q *filter) (r predictlog.Record, at rowTime, matches bool, err error) {
-	in := rowReader{decoder: d, cells: cells{rest: row}, column: -1}
-	r.ID = string(in.next().text)
+	in := rowReader{decoder: d, cells: csvrow.NewCells(row), column: -1}
+	r.ID = string(in.next().Text)
 	r.Time = in.time()
 	r.Model = in.text()
 	r.Version = in.text()
@@ -82,7 +83,7 @@ func (d *decoder) decode(row []byte, q *filter) (r predictlog.Record, at rowTime
 	r.Latency = in.latency()
 	r.Violations = readJSON[[]predictlog.Violation](&in)
 	r.Tags = readJSON[map[string]string](&in)
-	if in.err == nil && !in.cells.done {
+	if in.err == nil && !in.cells.Done() {
 		in.fail(fmt.Errorf("followed by more cells, want %d in a row", len(d.from.header)))
 	}
 	if in.err != nil {
@@ -100,21 +101,21 @@ func (in *rowReader) fail(err error) {
 	}
 }
 
-func (in *rowReader) next() cell {
+func (in *rowReader) next() csvrow.Cell {
 	if in.err != nil {
-		return cell{}
+		return csvrow.Cell{}
 	}
 	in.column++
-	c, err := in.cells.next()
+	c, err := in.cells.Next()
 	if err != nil {
 		in.err = err
 	}
 	return c
 }
 
-// text reads a text and shares its memory with equal ones, of which most columns have
-// few.
-func (in *rowReader) text() string { return in.intern(in.next().text) }
+// text reads a text and shares its memory with equal texts: most columns have few different
+// ones.
+func (in *rowReader) text() string { return in.intern(in.next().Text) }
 
 func (d *decoder) intern(text []byte) string {
 	const longest, most = 64, 4096
@@ -133,20 +134,20 @@ func (in *rowReader) time() time.Time {
 	if in.err != nil {
 		return time.Time{}
 	}
-	if micros, ok := in.times.parse(c.text); ok {
+	if micros, ok := in.times.parse(c.Text); ok {
 		return time.UnixMicro(micros).UTC()
 	}
 	var t time.Time
-	if err := t.UnmarshalText(c.text); err != nil {
-		in.fail(fmt.Errorf("%q, want a time such as 2006-01-02T15:04:05.000000Z", c.text))
+	if err := t.UnmarshalText(c.Text); err != nil {
+		in.fail(fmt.Errorf("%q, want a time such as 2006-01-02T15:04:05.000000Z", c.Text))
 	}
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-func (in *rowReader) float(c cell) float64 {
-	x, err := parseFloat(c.text)
+func (in *rowReader) float(c csvrow.Cell) float64 {
+	x, err := parseFloat(c.Text)
 	if err != nil {
-		in.fail(fmt.Errorf("%q, want a number", c.text))
+		in.fail(fmt.Errorf("%q, want a number", c.Text))
 	}
 	return x
 }
@@ -158,10 +159,10 @@ func (in *rowReader) row() predictlog.Row {
 		switch {
 		case in.err != nil:
 			return row
-		case c.missing():
+		case c.Missing():
 		case in.from.columns[i].Kind == predictlog.Categorical:
-			row[i] = predictlog.Category(in.intern(c.text))
-		case len(c.text) > 0: // some tools quote missing numbers too
+			row[i] = predictlog.Category(in.intern(c.Text))
+		case len(c.Text) > 0: // some tools quote missing numbers too
 			row[i] = predictlog.Number(in.float(c))
 		}
 	}
@@ -171,12 +172,12 @@ func (in *rowReader) row() predictlog.Row {
 func (in *rowReader) output() (o predictlog.Output) {
 	answer := in.next()
 	classes := in.from.target.Classes
-	if len(answer.text) > 0 && in.from.target.Task == predictlog.Regression {
+	if len(answer.Text) > 0 && in.from.target.Task == predictlog.Regression {
 		o.Value = in.float(answer)
 		return o
 	}
-	if len(answer.text) > 0 {
-		o.Class = in.intern(answer.text)
+	if len(answer.Text) > 0 {
+		o.Class = in.intern(answer.Text)
 		if !slices.Contains(classes, o.Class) {
 			in.fail(fmt.Errorf("class %q, the target has %q", o.Class, classes))
 		}
@@ -186,9 +187,9 @@ func (in *rowReader) output() (o predictlog.Output) {
 		switch {
 		case in.err != nil:
 			return predictlog.Output{}
-		case len(c.text) == 0 && o.Probabilities == nil:
+		case len(c.Text) == 0 && o.Probabilities == nil:
 			continue
-		case len(c.text) > 0 && i > 0 && o.Probabilities == nil:
+		case len(c.Text) > 0 && i > 0 && o.Probabilities == nil:
 			in.fail(errors.New("a probability, but the class before has none"))
 			return predictlog.Output{}
 		case o.Probabilities == nil:
@@ -201,25 +202,25 @@ func (in *rowReader) output() (o predictlog.Output) {
 
 func (in *rowReader) latency() time.Duration {
 	c := in.next()
-	if len(c.text) == 0 {
+	if len(c.Text) == 0 {
 		return 0
 	}
-	micros, err := strconv.ParseInt(string(c.text), 10, 64)
+	micros, err := strconv.ParseInt(string(c.Text), 10, 64)
 	latency := time.Duration(micros) * time.Microsecond
 	if err != nil || latency.Microseconds() != micros {
-		in.fail(fmt.Errorf("%q, want a whole number of microseconds", c.text))
+		in.fail(fmt.Errorf("%q, want a whole number of microseconds", c.Text))
 	}
 	return latency
 }
 
 func readJSON[T []predictlog.Violation | map[string]string](in *rowReader) T {
 	c := in.next()
-	if len(c.text) == 0 {
+	if len(c.Text) == 0 {
 		return nil
 	}
 	v := new(T)
-	if err := json.Unmarshal(c.text, v); err != nil {
-		in.fail(fmt.Errorf("%q, want JSON: %w", c.text, err))
+	if err := json.Unmarshal(c.Text, v); err != nil {
+		in.fail(fmt.Errorf("%q, want JSON: %w", c.Text, err))
 	}
 	return *v
 }

@@ -43,8 +43,8 @@ func (l *layout) appendRecord(dst []byte, r *predictlog.Record) ([]byte, error) 
 	return append(dst, '\n'), nil
 }
 
-// appendTime appends six digits after the second, always, because tools that infer the
-// format from the first row want all to be alike.
+// appendTime appends a time, always with six digits after the second: tools that infer the
+// format from the first row need all rows alike.
 func appendTime(dst []byte, t time.Time) []byte {
 	t = t.UTC()
 	dst = t.AppendFormat(dst, time.RFC3339) // several times as fast as a layout with a fraction
@@ -95,7 +95,7 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 	return appendText(dst, string(text)), nil
 }
 
-// appendText appends s, quoted if it would not read back otherwise.
+// appendText appends s, with quotes if it needs them to read back unchanged.
 func appendText(dst []byte, s string) []byte {
 	for i := range len(s) {
 		switch s[i] {

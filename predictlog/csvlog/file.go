@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
 // file is the open file of a day and a schema, with an index of its rows.
@@ -31,7 +32,7 @@ func (s *Store) openFile(path string, l *layout) (*file, error) {
 // observe indexes rows that this store has not written.
 func (f *file) observe(p []byte, offset int64) error {
 	for len(p) > 0 {
-		n, _, _ := nextRow(p)
+		n, _, _ := csvrow.Len(p)
 		row := trimRow(p[:n], offset == 0)
 		if offset > 0 {
 			f.indexRow(row, offset)
@@ -44,15 +45,14 @@ func (f *file) observe(p []byte, offset int64) error {
 	return nil
 }
 
-// indexRow indexes a row, unless it has no ID that can be read: no record can have it, and
-// a Scan reports it.
+// indexRow indexes a row, unless its ID cannot be read: no record can have that ID, and a
+// Scan reports the row.
 func (f *file) indexRow(row []byte, offset int64) {
 	if len(row) == 0 {
 		return
 	}
-	cells := cells{rest: row}
-	if id, err := cells.next(); err == nil {
-		f.index.add(maphash.Bytes(f.seed, id.text), offset)
+	if id, err := firstCell(row); err == nil {
+		f.index.add(maphash.Bytes(f.seed, id.Text), offset)
 	}
 }
 
@@ -61,7 +61,7 @@ func readRow(r io.ReaderAt, offset int64) ([]byte, error) {
 	for size := 4 << 10; ; size *= 2 {
 		p := make([]byte, size)
 		n, err := r.ReadAt(p, offset)
-		if length, _, _ := nextRow(p[:n]); length > 0 {
+		if length, _, _ := csvrow.Len(p[:n]); length > 0 {
 			return p[:length], nil
 		}
 		if errors.Is(err, io.EOF) {

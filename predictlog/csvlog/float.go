@@ -2,10 +2,10 @@ package csvlog
 
 import "strconv"
 
-// powersOfTen are those that a float64 holds exactly and parseFloat needs.
+// powersOfTen are the powers that a float64 holds exactly and parseFloat needs.
 var powersOfTen = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
-// parseFloat is [strconv.ParseFloat] with a short cut for what scanFloat knows.
+// parseFloat is [strconv.ParseFloat] with a short cut for the numbers that scanFloat knows.
 func parseFloat(text []byte) (float64, error) {
 	if x, n, ok := scanFloat(text); ok && n == len(text) {
 		return x, nil
@@ -13,10 +13,10 @@ func parseFloat(text []byte) (float64, error) {
 	return strconv.ParseFloat(string(text), 64)
 }
 
-// scanFloat returns the decimal that p begins with and its length. It knows plain decimals
-// of up to 15 digits, which most are: such an integer and such a power of ten are exact
-// float64s, so their quotient is the nearest one (W. D. Clinger, How to Read Floating Point
-// Numbers Accurately, 1990).
+// scanFloat returns the decimal at the beginning of p and its length. It knows plain decimals
+// of up to 15 digits, which are most numbers: such an integer and such a power of ten are
+// exact float64s, so their quotient is the nearest float64 (W. D. Clinger, How to Read
+// Floating Point Numbers Accurately, 1990).
 func scanFloat(p []byte) (x float64, length int, ok bool) {
 	i := 0
 	negative := len(p) > 0 && p[0] == '-'

@@ -2,16 +2,16 @@ package csvlog
 
 import "iter"
 
-// index finds the rows of a file by a hash of their IDs. Rows whose IDs have the same
-// hash are all found, and told apart by reading them. It is a table with linear probing
-// of 16 bytes a slot: with a map, whose lookup and assignment each miss the cache, a third
-// of an Append's time went into it. The zero index is empty.
+// index finds the rows of a file by a hash of their IDs. Rows whose IDs have the same hash
+// are all found; reading the rows distinguishes them. The index is a table with linear
+// probing of 16 bytes a slot. With a map, whose lookup and assignment each miss the cache, it
+// took a third of an Append's time. The zero index is empty.
 type index struct {
 	slots []slot // as many as a power of two
 	used  int
 }
 
-// slot is empty if its offset is 0, where a file's header begins but no row.
+// slot is empty if its offset is 0: the header of a file begins there, and no row does.
 type slot struct {
 	hash   uint64
 	offset int64
@@ -50,8 +50,8 @@ func (x *index) remove(hash uint64, offset int64) {
 	for x.slots[gap].offset != offset {
 		gap = x.after(gap)
 	}
-	// What follows moves up, so that no search ends at the gap before it gets there;
-	// except over its own home.
+	// The following slots move up, so that no search ends at the gap too early, except a slot
+	// that would move past its home.
 	mask := len(x.slots) - 1
 	for i := x.after(gap); x.slots[i].offset != 0; i = x.after(i) {
 		if home := x.home(x.slots[i].hash); (i-home)&mask >= (i-gap)&mask {

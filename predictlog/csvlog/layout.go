@@ -1,16 +1,18 @@
 package csvlog
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
-// shortLength is how many characters of a fingerprint the name of a file has.
+// shortLength is the number of characters of a fingerprint in the name of a file.
 const shortLength = 8
 
-// The columns of every file, around those of the schema. Those of the output depend on
+// The columns of every file, around those of the schema. The columns of the output depend on
 // the target.
 const (
 	columnID         = "id"
@@ -55,8 +57,8 @@ func newLayout(schema *predictlog.Schema) *layout {
 	return l
 }
 
-// inputName gives every name that is a taken one, or one followed by underscores, an
-// underscore more. So no two columns share a name, whatever the schema calls its own.
+// inputName adds an underscore to every name that is a taken name, or a taken name followed
+// by underscores. So no two columns share a name, whatever the names in the schema.
 func inputName(name string, taken map[string]bool) string {
 	if taken[strings.TrimRight(name, "_")] {
 		return name + "_"
@@ -64,7 +66,7 @@ func inputName(name string, taken map[string]bool) string {
 	return name
 }
 
-// short is the part of the fingerprint that is in the names of files.
+// short returns the part of the fingerprint that is in the names of files.
 func (l *layout) short() string { return l.schema.Fingerprint()[:shortLength] }
 
 // fileName returns the name of the file that holds the records of a day.
@@ -83,18 +85,37 @@ func (l *layout) appendHeader(dst []byte) []byte {
 
 // checkHeader returns an error unless row is the first row of such a file.
 func (l *layout) checkHeader(row []byte) error {
-	cells := cells{rest: trimRow(row, true)}
+	cells := csvrow.NewCells(trimRow(row, true))
 	for i, want := range l.header {
-		cell, err := cells.next()
+		cell, err := cells.Next()
 		if err != nil {
 			return fmt.Errorf("cell %d: %w", i+1, err)
 		}
-		if string(cell.text) != want {
-			return fmt.Errorf("cell %d is %q, want %q", i+1, cell.text, want)
+		if string(cell.Text) != want {
+			return fmt.Errorf("cell %d is %q, want %q", i+1, cell.Text, want)
 		}
 	}
-	if !cells.done {
+	if !cells.Done() {
 		return fmt.Errorf("more than %d cells", len(l.header))
 	}
 	return nil
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// trimRow removes the line end of a row, and from the first row of a file the byte order mark
+// that some spreadsheets write.
+func trimRow(row []byte, first bool) []byte {
+	row = bytes.TrimSuffix(row, []byte{'\n'})
+	row = bytes.TrimSuffix(row, []byte{'\r'})
+	if first {
+		row = bytes.TrimPrefix(row, byteOrderMark)
+	}
+	return row
+}
+
+// firstCell returns the first cell of a row, which it may modify.
+func firstCell(row []byte) (csvrow.Cell, error) {
+	cells := csvrow.NewCells(row)
+	return cells.Next()
 }

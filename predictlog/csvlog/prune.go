@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Prune implements [predictlog.Pruner]. It removes the files of UTC days that are over
-// before the given time, with what was set aside of them, and leaves every other day
-// whole. Appends of all processes wait meanwhile. On Windows a file that is open anywhere
-// cannot be removed, which is an error; Prune can then be repeated.
+// Prune implements [predictlog.Pruner]. It removes the files of UTC days that were over
+// before the given time, with their torn records, and leaves every other day whole. Appends
+// of all processes wait meanwhile. On Windows a file that is open anywhere cannot be removed,
+// which is an error; Prune can then be repeated.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	if err := s.prune(ctx, before); err != nil {
 		return fmt.Errorf("csvlog: prune: %w", err)

@@ -15,18 +15,19 @@ import (
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 	"github.com/selfheal-ml/selfheal/predictlog/appendfile"
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/csvrow"
 )
 
-// Scan implements [predictlog.Store]. It opens only the files of days that q touches, one
-// after the other, in the order of the days, of schemas within a day, and of rows within
-// a file. Of a file that this Store has scanned before it reads only the parts of some
-// 256 KiB in which there are times that q may select, and what was appended since. A file
-// that is pruned meanwhile may be passed over.
+// Scan implements [predictlog.Store]. Scan opens only the files of days that q touches, one
+// after the other, in the order of the days, of schemas within a day, and of rows within a
+// file. A file is divided into parts of some 256 KiB. If this Store has scanned the file
+// before, Scan reads only the parts with times that q may select, and what was appended
+// since. A file that is pruned meanwhile may be passed over.
 //
 // Rows that cannot be read are passed over and reported, see [Config.OnUnreadable]. If they
-// are more than 10 and more than 1 % of the rows of a file, the sequence ends with an
-// error after the others of that file. A first row that does not name the columns is an
-// error too.
+// are more than 10 and more than 1 % of the rows of a file, the sequence ends with an error
+// after the other rows of that file. A first row that does not name the columns is an error
+// too.
 func (s *Store) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictlog.Record, error] {
 	return func(yield func(predictlog.Record, error) bool) {
 		filter := newFilter(q)
@@ -45,12 +46,13 @@ func (s *Store) Scan(ctx context.Context, q predictlog.Query) iter.Seq2[predictl
 	}
 }
 
-// takeRow takes a row without its line end, which it may modify, and the number of quotes in
-// it. It returns the row's time, whether the scan is to end, and an error if the row cannot
-// be read.
+// takeRow takes a row without its line end, which takeRow may modify, and the number of its
+// quotes. It returns the row's time, whether the scan is to end, and an error if the row
+// cannot be read.
 type takeRow func(row []byte, quotes int) (at rowTime, stop bool, err error)
 
-// scan reads the rows of all files that q touches; open returns what takes those of a file.
+// scan reads the rows of all files that q touches; open returns the function that takes the
+// rows of a file.
 func (s *Store) scan(ctx context.Context, q predictlog.Query, open func(source) takeRow) error {
 	sources, err := s.sources(ctx, q)
 	if err != nil {
@@ -101,8 +103,7 @@ func (s *Store) sources(ctx context.Context, q predictlog.Query) ([]source, erro
 	return sources, nil
 }
 
-// forgetRemoved drops what is known of files that are not in the folder any longer, whoever
-// removed them.
+// forgetRemoved forgets files that are not in the folder any longer, whoever removed them.
 func (s *Store) forgetRemoved(entries []fs.DirEntry) {
 	there := make(map[string]bool, len(entries))
 	for _, entry := range entries {
@@ -114,8 +115,8 @@ func (s *Store) forgetRemoved(entries []fs.DirEntry) {
 	maps.DeleteFunc(s.reported, func(path string, _ int) bool { return !there[path] })
 }
 
-// layoutOf returns the layout whose fingerprint begins so, or nil. A schema is listed
-// before its first file is made, so one that is not known yet has just been listed.
+// layoutOf returns the layout whose fingerprint begins with short, or nil. A schema is listed
+// before its first file is made, so an unknown schema has just been listed.
 func (s *Store) layoutOf(ctx context.Context, short string) (*layout, error) {
 	if l, ok := s.schemas.byShort[short]; ok {
 		return l, nil
@@ -139,8 +140,8 @@ func touches(q predictlog.Query, day time.Time) bool {
 	return (q.From.IsZero() || q.From.Before(day.AddDate(0, 0, 1))) && (q.To.IsZero() || q.To.After(day))
 }
 
-// scanFile reads the rows of a file that q may select. They are those that are committed
-// when the file is opened.
+// scanFile reads the rows of a file that q may select, among those that are committed when
+// the file is opened.
 func (s *Store) scanFile(ctx context.Context, from source, q predictlog.Query, take takeRow) (stopped bool, err error) {
 	file, known, err := s.openBlocks(ctx, from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,8 +188,8 @@ type fileScan struct {
 	unreadable Unreadable
 }
 
-// header checks the first row and returns its span, with the lines that it has. A file
-// without a row is an empty span.
+// header checks the first row and returns its span and its lines. The span of a file without
+// a row is empty.
 func (f *fileScan) header(l *layout) (span, error) {
 	rows := rowScanner{r: f.file.Section(0, f.file.Size()), buf: make([]byte, min(4<<10, len(f.buf)))}
 	row, line, _, err := rows.next()
@@ -205,7 +206,7 @@ func (f *fileScan) header(l *layout) (span, error) {
 	return header, nil
 }
 
-// rows reads the rows of a span, of which builder, if not nil, makes blocks.
+// rows reads the rows of a span. builder, if not nil, makes blocks of them.
 func (f *fileScan) rows(ctx context.Context, span span, builder *blockBuilder) (stopped bool, err error) {
 	rows := rowScanner{r: f.file.Section(span.offset, span.end-span.offset), buf: f.buf, lines: span.lines}
 	defer func() { f.buf = rows.buf }()
@@ -254,10 +255,10 @@ type rowScanner struct {
 }
 
 // next returns a row with its line end, valid until the next call, the number of its first
-// line and that of its quotes. At the end it returns [io.EOF].
+// line and the number of its quotes. At the end it returns [io.EOF].
 func (s *rowScanner) next() (row []byte, line, quotes int, err error) {
 	for {
-		if n, lines, quotes := nextRow(s.buf[s.start:s.end]); n > 0 {
+		if n, lines, quotes := csvrow.Len(s.buf[s.start:s.end]); n > 0 {
 			row = s.buf[s.start : s.start+n]
 			line = s.lines + 1
 			s.start += n

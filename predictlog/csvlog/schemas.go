@@ -13,17 +13,17 @@ import (
 
 const schemasName = "schemas.jsonl"
 
-// schemas is the file that lists every schema used in a folder, a line for each. Its
-// lock is that of the folder: whoever appends records holds it, so that no file of
-// another schema can come up meanwhile.
+// schemas is the file that lists every schema used in a folder, one a line. Its lock is the
+// lock of the folder: an Append holds it, so that no file of another schema can appear
+// meanwhile.
 type schemas struct {
 	path    string
 	file    *appendfile.File
 	byShort map[string]*layout
 }
 
-// schemaLine is a line of the file. It holds no rules: they are no part of what decides
-// how a record is read, and may have changed since.
+// schemaLine is a line of the file. It holds no rules: rules do not decide how a record is
+// read, and may have changed since.
 type schemaLine struct {
 	Fingerprint string             `json:"fingerprint"`
 	Schema      *predictlog.Schema `json:"schema"`

@@ -34,22 +34,22 @@ type Config struct {
 	// are locked meanwhile: OnTorn must not use the store.
 	OnTorn func(appendfile.Torn)
 	// OnUnreadable, if not nil, is called when a Scan has passed over rows that cannot be
-	// read, once for each file and again if there are more; Logger gets a warning then. It
-	// is called by the goroutine that scans, by several at once if several do, and may use
-	// the store.
+	// read: once for each file, and again if there are more. Logger gets a warning at the
+	// same time. The goroutine that scans calls OnUnreadable, so several may call it at once.
+	// OnUnreadable may use the store.
 	OnUnreadable func(Unreadable)
 }
 
-// Store is a [predictlog.Store] in a folder. Its methods are safe for concurrent use.
-// Appends wait for each other, also for those of other processes on the folder.
+// Store is a [predictlog.Store] in a folder. Its methods are safe for concurrent use. Appends
+// wait for each other, including those of other processes on the folder.
 //
-// It keeps an index in memory of the days that were appended to in the last 10 minutes, of
-// four at most: usually of one, which takes 21 to 43 bytes a record, and half as much again
-// for a moment as it grows. At 100 records/s that is 180 to 370 MB by the end of the day. A
-// record of another day has that day's files read once. A Scan keeps 40 bytes for each 256 KiB
-// of the files that it has read, as long as these exist. On disk a record takes what its
-// row does, for ever: some 200 bytes if it has a dozen columns, or 1.7 GB a day at 100
-// records/s; [Store.Prune] removes old days.
+// A Store keeps an index in memory of the days that were appended to in the last 10 minutes,
+// four at most and usually one. The index takes 21 to 43 bytes a record, and half as much
+// again for a moment as it grows. At 100 records/s that is 180 to 370 MB by the end of the
+// day. A record of another day has that day's files read once. A Scan keeps 40 bytes for each
+// 256 KiB of the files that it has read, as long as these exist. On disk a record takes the
+// length of its row: some 200 bytes with a dozen columns, or 1.7 GB a day at 100 records/s.
+// [Store.Prune] removes old days.
 type Store struct {
 	dir  string
 	own  *layout
@@ -65,17 +65,17 @@ type Store struct {
 	blocks   map[string]*blocks // guarded by mu; by file
 }
 
-// maxDays is how many days stay open. Records come for today, around midnight for two
-// days; older ones come when something is repeated or imported.
+// maxDays is the number of days that stay open. Most records are of today, around midnight of
+// two days; older records come from repetitions and imports.
 const maxDays = 4
 
-// idleDay is how long a day stays open without an Append, longer than what a recorder
-// repeats after an error takes to come.
+// idleDay is how long a day stays open without an Append: longer than the time after which a
+// recorder repeats an Append.
 const idleDay = 10 * time.Minute
 
-// Open opens the store in the folder dir, and creates the folder if it is not there. It
-// fails if the folder cannot be written, or if the fingerprint of the schema begins like
-// that of another one used there. The caller closes the store.
+// Open opens the store in the folder dir, and creates the folder if it does not exist. Open
+// fails if the folder cannot be written, or if another schema that was used there has a
+// fingerprint with the same beginning. The caller closes the store.
 func Open(dir string, schema *predictlog.Schema, cfg Config) (*Store, error) {
 	if schema == nil {
 		return nil, errors.New("csvlog: open: nil Schema")
@@ -109,11 +109,11 @@ func (s *Store) fileConfig() appendfile.Config {
 // Schema returns the schema given to [Open].
 func (s *Store) Schema() *predictlog.Schema { return s.own.schema }
 
-// Append implements [predictlog.Appender]. A record with the ID of a stored one and another
-// Time is a [*predictlog.DuplicateError] if both times are on the same UTC day, and is
-// stored else.
+// Append implements [predictlog.Appender]. A record with the ID of a stored record and
+// another Time is a [*predictlog.DuplicateError] if both times are on the same UTC day.
+// Otherwise the record is stored.
 //
-// The records of one call should be of few days: the files of all of them are open at
+// The records of one call should be of few days: the files of all these days are open at
 // once.
 func (s *Store) Append(ctx context.Context, records ...predictlog.Record) error {
 	for i := range records {
@@ -172,7 +172,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// stage makes the rows of the records. The days are returned with an error too.
+// stage makes the rows of the records. It returns the days even with an error.
 func (s *Store) stage(ctx context.Context, records []predictlog.Record) (days []*day, err error) {
 	var (
 		today    *day
@@ -214,8 +214,8 @@ func write(days []*day) error {
 	return nil
 }
 
-// useDay returns the day, opened if it is not, as the last used. One of which a file was
-// removed, as another process does that prunes, and perhaps made anew, is opened again.
+// useDay returns the day, opened if necessary, as the last used. A day of which a file was
+// removed, as by another process that prunes, is opened again.
 func (s *Store) useDay(name string) (*day, error) {
 	at := slices.IndexFunc(s.days, func(d *day) bool { return d.name == name })
 	if at >= 0 {
@@ -241,7 +241,7 @@ func (s *Store) useDay(name string) (*day, error) {
 	return d, nil
 }
 
-// closeDays closes days, to be opened and read again when a record of them comes.
+// closeDays closes days. They are opened and read again for their next record.
 func (s *Store) closeDays(days []*day) error {
 	s.days = slices.DeleteFunc(s.days, func(d *day) bool { return slices.Contains(days, d) })
 	var errs []error

@@ -2,8 +2,8 @@ package csvlog
 
 import "time"
 
-// timeParser reads times as appendTime writes them. It keeps the last day, which most rows
-// of a file share.
+// timeParser reads times as appendTime writes them. It keeps the last day, because most rows
+// of a file are of one day.
 type timeParser struct {
 	day   [len(time.DateOnly)]byte
 	start int64 // of the day, in microseconds since 1970
@@ -13,7 +13,7 @@ type timeParser struct {
 const timeLength = len("2006-01-02T15:04:05.000000Z")
 
 // parse returns the microseconds since 1970. It returns false for any other text, which may
-// be a time too.
+// still be a valid time.
 func (t *timeParser) parse(text []byte) (micros int64, ok bool) {
 	if len(text) != timeLength || text[4] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[19] != '.' || text[26] != 'Z' {
 		return 0, false
@@ -35,7 +35,7 @@ func (t *timeParser) parse(text []byte) (micros int64, ok bool) {
 	return t.start + ((hour*60+minute)*60+second)*1e6 + fraction, true
 }
 
-// digits returns the number that all of text is the digits of.
+// digits returns the number whose digits are all of text.
 func digits(text []byte) (n int64, ok bool) {
 	for _, c := range text {
 		if c < '0' || c > '9' {

@@ -2,16 +2,16 @@ package csvlog
 
 import "fmt"
 
-// A Scan passes over so many rows of a file that cannot be read, as damage leaves them.
-// More than both are no damage but a mistake, such as an edited column or a class that
-// the target lacks, and what is left would be a biased part of the data.
+// The most unreadable rows of a file that a Scan passes over, as damage leaves them. More
+// than both bounds means a mistake, such as an edited column or a class that the target
+// lacks, and the rest would be a biased part of the data.
 const (
 	mostUnreadable      = 10
 	mostUnreadableShare = 0.01
 )
 
-// Unreadable describes the rows of a file that a Scan could not read and passed over.
-// They remain in the file as they are.
+// Unreadable describes the rows of a file that a Scan could not read and passed over. They
+// remain in the file.
 type Unreadable struct {
 	Path string // the file
 	Rows int    // how many the Scan met; its query may have spared it others
@@ -27,7 +27,7 @@ func (u *Unreadable) add(line int, err error) {
 	u.Rows++
 }
 
-// check returns an error if there are too many among the rows of the file.
+// check returns an error if too many of the rows of the file cannot be read.
 func (u *Unreadable) check(rows int) error {
 	if u.Rows <= mostUnreadable || float64(u.Rows) <= mostUnreadableShare*float64(rows) {
 		return nil
@@ -35,7 +35,7 @@ func (u *Unreadable) check(rows int) error {
 	return fmt.Errorf("%w: %d of %d rows cannot be read, which is more than damage leaves", u.Err, u.Rows, rows)
 }
 
-// report tells the host of rows that it was not told of.
+// report tells the host of unreadable rows that are new.
 func (s *Store) report(u Unreadable) {
 	s.mu.Lock()
 	news := u.Rows > s.reported[u.Path]

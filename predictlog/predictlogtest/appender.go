@@ -9,17 +9,18 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// AppenderHarness gives the kit appenders that are no stores, such as producers of a queue.
+// AppenderHarness makes the appenders under test, which are no stores, such as producers of a
+// queue.
 type AppenderHarness struct {
 	// New returns a new appender of the schema, and registers its cleanup with tb.
 	New func(tb testing.TB, schema *predictlog.Schema) predictlog.Appender
-	// Read returns what was appended to it, in any order, equal records once or more
-	// often. Nil if that cannot be read.
+	// Read returns the appended records, in any order, equal records at least once. Nil if
+	// they cannot be read.
 	Read func(tb testing.TB, appender predictlog.Appender) []predictlog.Record
 }
 
-// RunAppender checks the promises of [predictlog.Appender] that hold without those of a
-// store; a store is checked by [Run].
+// RunAppender checks the promises of [predictlog.Appender] that need no store; [Run] checks a
+// store.
 func RunAppender(t *testing.T, h AppenderHarness) {
 	for _, c := range appenderCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -50,7 +51,7 @@ func appenderSchema(tb testing.TB, h AppenderHarness) error {
 	appender := h.New(tb, schema)
 	first := appender.Schema()
 	if first == nil || first != appender.Schema() || first.Fingerprint() != schema.Fingerprint() {
-		return errors.New("the schema is nil, changes or is not the one it was opened with")
+		return errors.New("the schema is nil, changes, or differs from the schema given to New")
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func appenderCancelled(tb testing.TB, h AppenderHarness) error {
 	return h.expect(tb, appender)
 }
 
-// expect returns an error unless just these records are read, however often.
+// expect returns an error unless exactly these records are read, each at least once.
 func (h AppenderHarness) expect(tb testing.TB, appender predictlog.Appender, want ...predictlog.Record) error {
 	if h.Read == nil {
 		return nil

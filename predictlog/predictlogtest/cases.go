@@ -22,7 +22,7 @@ func checkSchema(_ context.Context, k kit) error {
 	case first != second:
 		return fmt.Errorf("the schema is %p, then %p", first, second)
 	case first.Fingerprint() != schema.Fingerprint():
-		return fmt.Errorf("the schema has fingerprint %s, want that of the schema it was opened with, %s", first.Fingerprint(), schema.Fingerprint())
+		return fmt.Errorf("the schema has fingerprint %s, want %s, with which the store was opened", first.Fingerprint(), schema.Fingerprint())
 	}
 	return nil
 }

@@ -76,10 +76,10 @@ func columnRecords(target predictlog.Target) []predictlog.Record {
 	return records
 }
 
-// scanOnly hides what else a store can do.
+// scanOnly hides the optional interfaces of a store.
 type scanOnly struct{ predictlog.Store }
 
-// compareColumns returns an error unless the columns of q are those of its records.
+// compareColumns returns an error unless the columns of q have the content of its records.
 func compareColumns(ctx context.Context, store predictlog.Store, q predictlog.Query) error {
 	want, err := rowsOf(ctx, scanOnly{store}, q)
 	if err != nil {
@@ -137,7 +137,7 @@ func rowsOf(ctx context.Context, store predictlog.Store, q predictlog.Query) (ro
 	return rows, nil
 }
 
-// checkBatch returns an error unless the batch has the shape that it should.
+// checkBatch returns an error unless the batch has the right shape.
 func checkBatch(schema *predictlog.Schema, b *predictlog.Batch) error {
 	lengths := []int{len(b.Times), len(b.Violates), len(b.Answered)}
 	if b.Class != nil {

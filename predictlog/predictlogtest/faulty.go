@@ -8,10 +8,10 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Faulty returns a store that fails on demand. Before each Append, and each ranging over
-// a Scan, it calls fail with the number of the call, counted from 1 over both; an error
-// is returned, or yielded, in the place of the call to store. Safe for concurrent use if
-// fail is.
+// Faulty returns a store that fails on demand. Before each Append, and each ranging over a
+// Scan, it calls fail with the number of the call, counted from 1 over both. An error of fail
+// is returned, or yielded, and store is not called. Faulty is safe for concurrent use if fail
+// is.
 func Faulty(store predictlog.Store, fail func(call int) error) predictlog.Store {
 	return &faulty{Store: store, fail: fail}
 }

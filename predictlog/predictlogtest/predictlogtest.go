@@ -1,33 +1,33 @@
 // Package predictlogtest checks that a [predictlog.Store] keeps its promises.
 //
-// Whoever implements a store calls [Run] in a test and [RunBenchmarks] in a benchmark, each
-// with a [Harness]; whoever implements a mere [predictlog.Appender] calls [RunAppender].
-// [Faulty] wraps a store that fails on demand, to test what is built on stores.
+// The author of a store calls [Run] in a test and [RunBenchmarks] in a benchmark, each with a
+// [Harness]. The author of a mere [predictlog.Appender] calls [RunAppender]. [Faulty] wraps a
+// store that fails on demand, to test code that uses stores.
 package predictlogtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
+	"github.com/selfheal-ml/selfheal/predictlog/predictlogtest/timelimit"
 )
 
-// Harness gives the kit stores. All functions register their own cleanup with tb, and end
-// the test by tb.Fatal if they cannot do what is asked.
+// Harness makes the stores under test. All functions register their own cleanup with tb, and
+// end the test by tb.Fatal if they fail.
 type Harness struct {
 	// New returns a new, empty store of the schema. It is called once or more in each
 	// subtest.
 	New func(tb testing.TB, schema *predictlog.Schema) predictlog.Store
-	// Reopen closes a store that New, or Reopen, returned, and opens what it stored with
-	// the schema, which may be another. Nil if a store does not outlive its process.
+	// Reopen closes a store that New, or Reopen, returned, and opens its data again, perhaps
+	// with another schema. Nil if a store does not outlive its process.
 	Reopen func(tb testing.TB, store predictlog.Store, schema *predictlog.Schema) predictlog.Store
-	// Second returns another handle on what the store keeps, with its schema, as another
-	// process would have. Nil if there can be only one.
+	// Second returns another handle on the data of the store, with its schema, as another
+	// process would have. Nil if there can be only one handle.
 	Second func(tb testing.TB, store predictlog.Store) predictlog.Store
-	// Features says in what the store legitimately differs from others.
+	// Features are the legitimate differences of the store.
 	Features Features
 
 	patience time.Duration // how long a case may take; 0 is the default
@@ -35,15 +35,14 @@ type Harness struct {
 
 // Features are capabilities that a store may have or not.
 type Features struct {
-	// UniqueIDs says that a record with the ID of a stored one and another Time is a
-	// DuplicateError, whatever the times. A store without it may store such a record.
+	// UniqueIDs says that a record with the ID of a stored record and another Time is a
+	// DuplicateError, whatever the times. A store without UniqueIDs may store such a record.
 	UniqueIDs bool
 }
 
-// Run checks every promise of [predictlog.Store], each in a subtest of its own that quotes
-// the promise when it is broken, and those of [predictlog.ColumnScanner] and
-// [predictlog.Pruner] if the store is one. What cannot be checked is logged. Times are on
-// days around 2025-03-01.
+// Run checks every promise of [predictlog.Store], each in a subtest that quotes a broken
+// promise, and those of [predictlog.ColumnScanner] and [predictlog.Pruner] if the store is
+// one. The log names promises that could not be checked. Times are on days around 2025-03-01.
 func Run(t *testing.T, h Harness) {
 	for _, c := range cases {
 		if lacks := h.lacks(t, c.needs); lacks != "" {
@@ -58,7 +57,7 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// need is what a promise needs to be checked.
+// need is something that the check of a promise requires.
 type need uint8
 
 const (
@@ -70,7 +69,7 @@ const (
 	secondPruner
 )
 
-// lacks says what the harness lacks of what is needed, if anything.
+// lacks names what the harness lacks for the check, empty for nothing.
 func (h Harness) lacks(tb testing.TB, needs need) string {
 	ok := true
 	switch needs {
@@ -105,32 +104,14 @@ type promise struct {
 	needs   need
 }
 
-// check checks a promise. A store that never answers breaks it: the goroutine that waits for
-// it is left behind.
+// check checks a promise. A store that never answers breaks the promise, and the goroutine
+// that waits for it is left behind.
 func (h Harness) check(tb testing.TB, c promise) error {
 	patience := h.patience
 	if patience == 0 {
 		patience = 2 * time.Minute
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("the harness ended the test")
-		defer func() {
-			if tb.Skipped() {
-				err = nil
-			}
-			done <- err
-		}()
-		err = c.check(ctx, kit{tb, h})
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patience + patience/2):
-		return fmt.Errorf("no answer within %v: the store waits for itself", patience)
-	}
+	return timelimit.Run(tb, patience, func(ctx context.Context) error { return c.check(ctx, kit{tb, h}) })
 }
 
 // kit is the harness of one test.
@@ -204,7 +185,7 @@ func schemaOf(target predictlog.Target, columns ...predictlog.Column) *predictlo
 
 func binarySchema() *predictlog.Schema { return mustSchema(predictlog.Target{}) }
 
-// record returns the n-th of many different records, a second after the one before.
+// record returns the n-th of many different records, a second after the previous one.
 func record(n int) predictlog.Record {
 	p := float64(n%100) / 100
 	return predictlog.Record{

@@ -16,14 +16,14 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// blobs is a [registry.Blobs] of one object a blob.
+// blobs is a [registry.Blobs] with an object for each blob.
 type blobs struct {
 	b      *Bucket
 	prefix string
 }
 
-// Put implements [registry.Blobs]. What a failed Put has sent of a large content is
-// removed from the store; if that fails too, Sweep removes it.
+// Put implements [registry.Blobs]. A failed Put removes the parts of a large content that it
+// has sent. If that fails too, Sweep removes them.
 func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	case err == nil:
 		return nil
 	case gcerrors.Code(err) == gcerrors.FailedPrecondition:
-		// The blob is there: perhaps this call stored it, and repeated a request of which the
+		// The blob exists. Perhaps this call stored it and then repeated a request whose
 		// answer was lost.
 		a, aerr := s.b.bucket.Attributes(ctx, s.prefix+name)
 		if aerr == nil && a.Metadata["nonce"] == nonce {
@@ -64,8 +64,8 @@ func (s *blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	return errors.Join(err, aerr)
 }
 
-// source is the content of one Put. When content fails, source cancels the write before a
-// driver can take the failure for the end: some would store what they have.
+// source is the content of one Put. When the content fails, source cancels the write before a
+// driver can mistake the failure for the end and store a part.
 type source struct {
 	ctx     context.Context // of the one Put that a source lives for; not every driver looks at it
 	content io.Reader

@@ -17,18 +17,19 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// ErrUnsafe means that a bucket does not keep the one promise that everything here stands
-// on: that of several writers of one key, all of which ask that it not exist, one succeeds.
+// ErrUnsafe means that a bucket does not keep the one promise on which this package rests: of
+// several writers of one key that all require the key not to exist, one succeeds.
 var ErrUnsafe = errors.New("blobregistry: the bucket does not keep concurrent writers apart")
 
 // Config tunes a [Bucket]. The zero Config is valid.
 type Config struct {
-	// PartSize is how many bytes of an artifact are sent at a time: 5 MiB to 1 GiB, 8 MiB by
-	// default. S3 takes 10,000 parts at most, so that the default allows artifacts of 78 GiB.
+	// PartSize is the number of bytes of an artifact that are sent at a time: 5 MiB to 1 GiB,
+	// 8 MiB by default. S3 takes 10,000 parts at most, so the default allows artifacts of 78
+	// GiB.
 	PartSize int
-	// Concurrency is how many parts of an artifact are sent at once: 1 to 100, 3 by default.
-	// Storing an artifact takes about PartSize × (Concurrency + 2) bytes of memory, and at
-	// least 16 MiB, whatever its size.
+	// Concurrency is the number of parts of an artifact that are sent at once: 1 to 100, 3 by
+	// default. Storing an artifact takes about PartSize × (Concurrency + 2) bytes of memory,
+	// and at least 16 MiB, whatever its size.
 	Concurrency int
 }
 
@@ -54,17 +55,18 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// Bucket makes logs, blobs and leases in a bucket. It holds nothing open and is safe for
-// concurrent use by goroutines; any number of processes may open the same bucket.
+// Bucket makes logs, blobs and leases in a bucket. A Bucket holds nothing open and is safe
+// for concurrent use by goroutines; any number of processes may open the same bucket.
 type Bucket struct {
 	bucket *blob.Bucket
 	cfg    Config
 }
 
-// Open returns a Bucket over bucket, which stays the caller's to close, and may be one
-// that [blob.PrefixedBucket] made. Open writes an object twice to see that the second write
-// is refused, and deletes it. A bucket that does not refuse it, and one that is a folder of
-// files, whose driver keeps apart the writers of one process only, is [ErrUnsafe].
+// Open returns a Bucket over bucket, which the caller closes and which [blob.PrefixedBucket]
+// may have made. Open writes an object twice to see that the second write is refused, and
+// deletes the object. A bucket that does not refuse the second write is [ErrUnsafe]. A bucket
+// that is a folder of files is ErrUnsafe too, because its driver separates only the writers
+// of one process.
 func Open(ctx context.Context, bucket *blob.Bucket, cfg Config) (*Bucket, error) {
 	if bucket == nil {
 		return nil, errors.New("blobregistry: nil bucket")
@@ -94,20 +96,20 @@ func (b *Bucket) Blobs(name string) registry.Blobs {
 	return &blobs{b: b, prefix: "blob/" + segment(name) + "/"}
 }
 
-// Lease returns the lease of this name, which may be any text. A process keeps the Lease
-// and asks it again and again: it remembers for how long the holder was silent.
+// Lease returns the lease of this name, which may be any text. A process keeps the Lease and
+// asks it again and again: the Lease remembers for how long the holder was silent.
 func (b *Bucket) Lease(name string) *Lease {
 	return &Lease{b: b, prefix: "lease/" + segment(name) + "/"}
 }
 
-// Registry returns the registry of a model, which may be any text: a [registry.Ledger] over
-// the log and the blobs of that name. A journal needs a log of another name.
+// Registry returns the registry of a model, whose name may be any text: a [registry.Ledger]
+// over the log and the blobs of that name. A journal needs a log of another name.
 func (b *Bucket) Registry(model string) *registry.Ledger {
 	return registry.NewLedger(b.Log(model), b.Blobs(model))
 }
 
-// segment returns name as a part of a key. Different names give different parts, and these
-// hold no character that a store, a proxy or a file system treats in a way of its own.
+// segment returns name as a part of a key. Different names give different parts, with no
+// character that a store, a proxy or a file system treats in its own way.
 func segment(name string) string {
 	var s strings.Builder
 	for _, c := range []byte(name) {
@@ -123,8 +125,8 @@ func segment(name string) string {
 	return s.String()
 }
 
-// Objects that no log, blobs or lease refers to: those of [Bucket.probe], and those that
-// were written to learn the store's time. Sweep deletes what died processes left of them.
+// Objects that belong to no log, blobs or lease: those of [Bucket.probe], and those that were
+// written to learn the store's time. Sweep deletes the ones that died processes left.
 const scratch = "scratch/"
 
 func (b *Bucket) probe(ctx context.Context) error {
@@ -134,11 +136,11 @@ func (b *Bucket) probe(ctx context.Context) error {
 		return err
 	}
 	if !created {
-		return fmt.Errorf("%w: it refused to write a key that did not exist", ErrUnsafe)
+		return fmt.Errorf("%w: it refused the first write of a key", ErrUnsafe)
 	}
 	created, err = b.create(ctx, key, []byte(rand.Text()))
 	if err == nil && created {
-		err = fmt.Errorf("%w: it wrote a key twice that was not to exist", ErrUnsafe)
+		err = fmt.Errorf("%w: it accepted a second write of a key that was to be new", ErrUnsafe)
 	}
 	if err == nil {
 		var found []byte
@@ -149,9 +151,9 @@ func (b *Bucket) probe(ctx context.Context) error {
 	return errors.Join(err, b.delete(ctx, key))
 }
 
-// create writes an object unless its key exists, and reports whether it did. It reports
-// false also if it meets an object that an earlier attempt of its own wrote, of which the
-// answer was lost. After an error it is unknown whether the object was written.
+// create writes an object unless its key exists, and reports whether it did. create also
+// reports false if the object is its own, from an earlier attempt whose answer was lost.
+// After an error it is unknown whether the object was written.
 func (b *Bucket) create(ctx context.Context, key string, content []byte) (bool, error) {
 	opts := &blob.WriterOptions{
 		ContentType: "application/octet-stream", // without it the driver guesses from the content
@@ -167,7 +169,7 @@ func (b *Bucket) create(ctx context.Context, key string, content []byte) (bool, 
 		case !isConflict(err) || wait > 5*time.Second:
 			return false, contextError(ctx, err)
 		}
-		// Another write of this key is under way, which may yet fail: the key is not taken.
+		// Another write of this key is under way and may yet fail: the key is not taken.
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -176,8 +178,8 @@ func (b *Bucket) create(ctx context.Context, key string, content []byte) (bool, 
 	}
 }
 
-// isConflict reports whether a store answered that a write met another one that was under
-// way, and that it shall be repeated. gocloud.dev has no code of its own for it.
+// isConflict reports whether a store answered that a write met another write under way and
+// shall be repeated. gocloud.dev has no code for this.
 func isConflict(err error) bool {
 	var api interface {
 		error
@@ -228,8 +230,8 @@ func (b *Bucket) list(ctx context.Context, prefix string) ([]*blob.ListObject, e
 	}
 }
 
-// contextError returns the error of ctx if that is why err came about: drivers do not agree
-// on how they say so.
+// contextError returns the error of ctx if it caused err: drivers report it in different
+// ways.
 func contextError(ctx context.Context, err error) error {
 	if err := ctx.Err(); err != nil {
 		return err

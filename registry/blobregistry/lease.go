@@ -20,12 +20,12 @@ import (
 // package healing. All methods are safe for concurrent use.
 //
 // A token is the number of a claim: an object that only one process can write. Claims are
-// never deleted, for a process that was stopped while it wrote one could otherwise be given
-// an old token. A holder that renews writes an object, and deletes the one before. Whoever
-// waits takes the lease when the holder was silent for its ttl: by the own clock since it
-// first saw the last sign, or by the clock of the store, which knows how old that sign is.
-// So no two clocks are compared, and also a process that asks but once finds that a holder
-// died.
+// never deleted: otherwise a process that was stopped while it wrote a claim could get an old
+// token. A renewal writes an object and deletes the one before. A waiting process takes the
+// lease when the holder was silent for its ttl. The process measures this by its own clock
+// since it first saw the last sign, or by the clock of the store, which knows the age of that
+// sign. So no two clocks are compared, and even a process that asks once notices that a
+// holder died.
 type Lease struct {
 	b      *Bucket
 	prefix string
@@ -38,7 +38,7 @@ type Lease struct {
 	until time.Time // when it ends unless it is renewed; guarded by mu
 }
 
-// claim is what an object says that takes the lease.
+// claim is the content of an object that takes the lease.
 type claim struct {
 	Holder string        `json:"holder"`
 	Nonce  string        `json:"nonce"` // tells two claims of one holder apart
@@ -53,8 +53,8 @@ func (l *Lease) claimKey(token uint64) string { return fmt.Sprintf("%sclaim/%020
 func (l *Lease) signs(token uint64) string    { return fmt.Sprintf("%ssign/%020d/", l.prefix, token) }
 
 // Acquire takes the lease for holder until ttl has passed, and returns a token above all
-// before it, or 0 if another has the lease. A holder that asks again gets a new token.
-// After an error the lease may be the holder's: it asks again.
+// earlier tokens, or 0 if another holder has the lease. A holder that asks again gets a new
+// token. After an error the holder may have the lease: it asks again.
 func (l *Lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -91,9 +91,9 @@ func (l *Lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (
 	return token, nil
 }
 
-// Renew makes the lease with this token last for another ttl and reports whether it is
-// still that of the holder. A Lease that gave the token out, and hears of it only after its
-// ttl, says that it is lost: another may be about to take it.
+// Renew makes the lease with this token last for another ttl and reports whether the holder
+// still has the lease. A Lease that gave the token out, and is called only after its ttl,
+// reports false: another holder may be about to take the lease.
 func (l *Lease) Renew(ctx context.Context, holder string, token uint64, ttl time.Duration) (bool, error) {
 	asked := time.Now()
 	if l.expired(token) {
@@ -139,8 +139,8 @@ func (l *Lease) expired(token uint64) bool {
 	return l.token == token && time.Now().After(l.until)
 }
 
-// Release gives the lease with this token back. To release a lease that is lost is no
-// error and changes nothing.
+// Release gives the lease with this token back. To release a lost lease is no error and
+// changes nothing.
 func (l *Lease) Release(ctx context.Context, holder string, token uint64) error {
 	own, err := l.claim(ctx, token)
 	if err != nil || own.Holder != holder {
@@ -150,7 +150,7 @@ func (l *Lease) Release(ctx context.Context, holder string, token uint64) error 
 	return err
 }
 
-// claim returns a claim, the zero claim if there is none of that number.
+// claim returns the claim with this number, the zero claim if there is none.
 func (l *Lease) claim(ctx context.Context, token uint64) (c claim, err error) {
 	if err := ctx.Err(); err != nil { // not every driver looks
 		return claim{}, err
@@ -176,8 +176,8 @@ func (l *Lease) claim(ctx context.Context, token uint64) (c claim, err error) {
 	return c, nil
 }
 
-// last returns the highest claim and its number, 0 if there is none. It looks ahead in
-// steps that double until it finds none, and then halves them: claims have no gaps.
+// last returns the highest claim and its number, 0 if there is none. It looks ahead in steps
+// that double until it finds none, and then halves them: claims have no gaps.
 func (l *Lease) last(ctx context.Context) (head uint64, c claim, err error) {
 	l.mu.Lock()
 	head = l.head
@@ -209,9 +209,9 @@ func (l *Lease) last(ctx context.Context) (head uint64, c claim, err error) {
 	return head, c, nil
 }
 
-// free reports whether the lease of the highest claim is released, or its holder is the one
-// who asks, or was silent for too long. It deletes what is left of the signs of former
-// holders. began is when the caller began to look.
+// free reports whether the lease of the highest claim is released, or belongs to the caller,
+// or its holder was silent for too long. It deletes the remaining signs of former holders.
+// began is when the caller began to look.
 func (l *Lease) free(ctx context.Context, head uint64, c claim, holder string, began time.Time) (bool, error) {
 	if head == 0 {
 		claims, err := l.b.list(ctx, l.prefix+"claim/")
@@ -272,7 +272,8 @@ func (l *Lease) free(ctx context.Context, head uint64, c claim, holder string, b
 	return err == nil && now.Sub(newest) > ttl+resolution, err
 }
 
-// resolution is by how much two times of a store can be wrong that counts in seconds.
+// resolution is the largest error of the difference of two times of a store that counts in
+// seconds.
 const resolution = 2 * time.Second
 
 // now returns the present by the clock of the store.

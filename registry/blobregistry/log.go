@@ -14,8 +14,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// log is a [registry.Log] of one object an entry. Numbers have no gaps, so that the first
-// one that is missing is the end, and are never deleted, so that none is given out twice.
+// log is a [registry.Log] with an object for each entry. Numbers have no gaps, so the first
+// missing number is the end. Entries are never deleted, so no number is given out twice.
 type log struct {
 	b      *Bucket
 	prefix string
@@ -24,15 +24,15 @@ type log struct {
 	highest uint64 // the highest number that an entry was seen to have; guarded by mu
 }
 
-// saw notes that the entry with this number is or was there.
+// saw remembers that the entry with this number exists or existed.
 func (l *log) saw(seq uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.highest = max(l.highest, seq)
 }
 
-// isTaken reports whether an entry is known that has this number or a higher one. If it
-// was lost, its key is free, but its number is not.
+// isTaken reports whether an entry with this number or a higher one is known. The key of a
+// lost entry is free, but its number is not.
 func (l *log) isTaken(seq uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,16 +59,16 @@ func (l *log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 	return done, err
 }
 
-// The entries that Read asks for at once: two when there is likely none, twice as many each
-// time it finds all it asked for.
+// The number of entries that Read asks for at once: two at first, because there is likely
+// none, and twice as many each time it finds all of them.
 const (
 	fewest = 2
 	most   = 16
 )
 
-// Read implements [registry.Log]. If there is nothing to read it asks for two entries that
-// are not there, and does not list. When it comes to the end of what it read, or finds no
-// first entry, it lists what is behind: an entry that was lost is not the end of the log.
+// Read implements [registry.Log]. If there is nothing new, Read asks for two entries that do
+// not exist, and does not list. At the end of the entries that it found, or if it finds no
+// first entry, Read lists the objects behind: a lost entry is not the end of the log.
 func (l *log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		var end uint64 // those up to this one are there, or were lost
@@ -112,7 +112,7 @@ func (l *log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 }
 
 // fetch returns the n entries from first on, or fewer if the log ends before. Lost entries
-// are empty: those up to end that are not there, and those before one that is.
+// are empty: missing entries up to end, and missing entries before a later one.
 func (l *log) fetch(ctx context.Context, first uint64, n int, end uint64) ([][]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

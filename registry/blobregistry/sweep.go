@@ -13,12 +13,11 @@ import (
 	"gocloud.dev/blob"
 )
 
-// Sweep removes what died processes left behind and no reader sees: uploads of artifacts
-// that began more than olderThan ago, and small objects of [Open] and of leases. It returns
-// how many it removed. olderThan must be longer than the longest upload takes, for Sweep
-// ends those that are under way, plus the difference between the clocks of this process
-// and the store; a day is a good choice. A store that speaks another protocol than S3
-// discards uploads by itself.
+// Sweep removes remains of died processes that no reader sees: uploads of artifacts that
+// began more than olderThan ago, and small objects of [Open] and of leases. It returns how
+// many it removed. Sweep ends uploads that are under way, so olderThan must exceed the
+// longest upload plus the difference between the clocks of this process and the store; a day
+// is a good choice. A store with another protocol than S3 discards uploads by itself.
 func (b *Bucket) Sweep(ctx context.Context, olderThan time.Duration) (removed int, err error) {
 	if olderThan <= 0 {
 		return 0, fmt.Errorf("blobregistry: sweep: olderThan is %v, want more than 0", olderThan)
@@ -39,9 +38,8 @@ func (b *Bucket) Sweep(ctx context.Context, olderThan time.Duration) (removed in
 	return removed, err
 }
 
-// abort ends the uploads of keys with this prefix that which selects, by the rest of the key
-// and the age, and returns how many there were. It does nothing if the store does not
-// speak S3.
+// abort ends uploads of keys with this prefix and returns their number. which selects them by
+// the rest of the key and the age. If the store does not speak S3, abort does nothing.
 func (b *Bucket) abort(ctx context.Context, prefix string, which func(string, time.Duration) bool) (n int, err error) {
 	var client *s3.Client
 	if !b.bucket.As(&client) {
@@ -52,8 +50,8 @@ func (b *Bucket) abort(ctx context.Context, prefix string, which func(string, ti
 			err = fmt.Errorf("blobregistry: abort uploads: %w", err)
 		}
 	}()
-	// The client does not know the bucket, nor the prefix of one made by PrefixedBucket: a
-	// request to list does.
+	// The client does not know the bucket, nor the prefix of a bucket made by PrefixedBucket,
+	// but a list request does.
 	var list *s3.ListObjectsV2Input
 	_, _, err = b.bucket.ListPage(ctx, blob.FirstPageToken, 1, &blob.ListOptions{
 		Prefix: prefix,

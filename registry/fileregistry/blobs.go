@@ -36,8 +36,8 @@ func openBlobs(dir string, d disk) (*Blobs, error) {
 	return &Blobs{dir: dir, disk: d}, nil
 }
 
-// Put implements [registry.Blobs]. The content is written and synced under another name,
-// which has the end ".tmp", and then renamed.
+// Put implements [registry.Blobs]. The content is written and synced under a name that ends
+// in ".tmp", and then renamed.
 func (b *Blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	path, err := b.path(name)
 	if err != nil {
@@ -59,7 +59,8 @@ func (b *Blobs) Put(ctx context.Context, name string, content io.Reader) error {
 	return nil
 }
 
-// path returns the path of a blob. A name that is none could lead out of the folder.
+// path returns the path of a blob. Any other text is an error, because it could lead out of
+// the folder.
 func (b *Blobs) path(name string) (string, error) {
 	for _, c := range name {
 		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') {
@@ -109,8 +110,8 @@ func (b *Blobs) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// List implements [registry.Blobs]. What a process that died was writing has a name with
-// the end ".tmp".
+// List implements [registry.Blobs]. The name of a content that a process was writing when it
+// died ends in ".tmp".
 func (b *Blobs) List(ctx context.Context) iter.Seq2[registry.Blob, error] {
 	return func(yield func(registry.Blob, error) bool) {
 		if err := ctx.Err(); err != nil {

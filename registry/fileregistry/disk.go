@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
-// disk makes every change to a folder, so that a test can make each of them the last
-// thing that a process did.
+// disk makes every change to a folder, so that a test can make any of them the last act of a
+// process.
 type disk struct {
-	// before, if not nil, is called ahead of each change, which is not made if it fails.
+	// before, if not nil, is called before each change. If before fails, the change is not
+	// made.
 	before func(operation, path string) error
 }
 
@@ -91,8 +94,8 @@ func (w allowedWriter) Write(p []byte) (int, error) {
 	return w.file.Write(p)
 }
 
-// link gives the file at path a second name. It fails with [fs.ErrExist] if that name is
-// taken, and of several that try at the same time, one succeeds.
+// link gives the file at path a second name. A name that is taken is [fs.ErrExist]; of
+// several callers with one name, one succeeds.
 func (d disk) link(path, name string) error {
 	err := d.allow("link", name)
 	if err == nil {
@@ -121,7 +124,7 @@ func (d disk) rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// remove removes a file, if there is one.
+// remove removes a file if it exists.
 func (d disk) remove(path string) error {
 	if err := d.allow("remove", path); err != nil {
 		return err
@@ -137,9 +140,5 @@ func (d disk) syncDir(path string) error {
 	if err := d.allow("sync", path); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return osfile.SyncDir(path)
 }

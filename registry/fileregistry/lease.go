@@ -10,20 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/predictlog/appendfile/osfile"
 )
 
-// Lease is a lease among the processes of one machine, whose clock they share. It satisfies
-// the interface of that name in package healing. It is kept in a small file, which is
-// replaced while another, with the end ".lock", is locked: a process that dies at any
-// instruction leaves the lease as it was or as it shall be, and locks nobody out. All
-// methods are safe for concurrent use.
+// Lease is a lease among the processes of one machine, which share a clock. It satisfies the
+// interface of that name in package healing. The lease is a small file. A change replaces
+// this file while another file, whose name ends in ".lock", is locked. A process that dies at
+// any instruction leaves the lease unchanged or changed, and locks nobody out. All methods
+// are safe for concurrent use.
 type Lease struct {
 	path string
 	disk disk
 }
 
 // OpenLease opens the lease at path, in a folder that is made if it does not exist. Locks
-// over NFS are not to be relied on.
+// over NFS are not reliable.
 func OpenLease(path string) (*Lease, error) {
 	if path == "" {
 		return nil, errors.New("fileregistry: path is empty")
@@ -35,7 +37,7 @@ func OpenLease(path string) (*Lease, error) {
 	return l, nil
 }
 
-// leased is what the file holds.
+// leased is the content of the file.
 type leased struct {
 	Holder string    `json:"holder"` // "" if the lease is free
 	Token  uint64    `json:"token"`  // the last that was given out
@@ -43,7 +45,8 @@ type leased struct {
 }
 
 // Acquire takes the lease for holder until ttl has passed, and returns a token above all
-// before it, or 0 if another has the lease. A holder that asks again gets a new token.
+// earlier tokens, or 0 if another holder has the lease. A holder that asks again gets a new
+// token.
 func (l *Lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (token uint64, err error) {
 	if holder == "" {
 		return 0, errors.New("fileregistry: acquire the lease: holder is empty")
@@ -63,8 +66,8 @@ func (l *Lease) Acquire(ctx context.Context, holder string, ttl time.Duration) (
 	return token, nil
 }
 
-// Renew makes the lease with this token last for another ttl and reports whether it is
-// still that of the holder.
+// Renew makes the lease with this token last for another ttl and reports whether the holder
+// still has the lease.
 func (l *Lease) Renew(ctx context.Context, holder string, token uint64, ttl time.Duration) (held bool, err error) {
 	err = l.change(ctx, func(s *leased) bool {
 		held = s.Holder == holder && s.Token == token && holder != ""
@@ -74,8 +77,8 @@ func (l *Lease) Renew(ctx context.Context, holder string, token uint64, ttl time
 	return held && err == nil, err
 }
 
-// Release gives the lease with this token back. To release a lease that is lost is no
-// error and changes nothing.
+// Release gives the lease with this token back. To release a lost lease is no error and
+// changes nothing.
 func (l *Lease) Release(ctx context.Context, holder string, token uint64) error {
 	return l.change(ctx, func(s *leased) bool {
 		held := s.Holder == holder && s.Token == token
@@ -84,13 +87,17 @@ func (l *Lease) Release(ctx context.Context, holder string, token uint64) error 
 	})
 }
 
-// change replaces what the file holds if decide, which is shown it, says so.
+// change shows decide the content of the file, and replaces the content if decide returns
+// true.
 func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err error) {
 	defer func() {
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("fileregistry: lease %s: %w", l.path, err)
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	lock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -124,15 +131,23 @@ func (l *Lease) change(ctx context.Context, decide func(*leased) bool) (err erro
 	return l.disk.syncDir(filepath.Dir(l.path))
 }
 
-// lock returns the lock file, locked. Others hold it for no longer than a change takes.
+// lock returns the locked lock file. Other processes hold the lock only for the time of a
+// change.
 func (l *Lease) lock(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		held, err := osfile.TryLock(f, true)
+		if err == nil && !held {
+			err = ctx.Err()
 		}
-		f, err := tryLock(l.path + ".lock")
-		if f != nil || err != nil {
-			return f, err
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if held {
+			return f, nil
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -31,8 +31,8 @@ type Log struct {
 
 var _ registry.Log = (*Log)(nil)
 
-// OpenLog opens the log in dir, which is made if it does not exist. It removes what
-// processes that died more than a day ago left half written.
+// OpenLog opens the log in dir, which is made if it does not exist. It removes files that
+// processes left half written when they died more than a day ago.
 func OpenLog(dir string) (*Log, error) { return openLog(dir, disk{}) }
 
 func openLog(dir string, d disk) (*Log, error) {
@@ -65,7 +65,7 @@ const temporary = ".tmp"
 func (l *Log) path(seq uint64) string { return filepath.Join(l.dir, fmt.Sprintf("%08d.json", seq)) }
 
 // Append implements [registry.Log]. The entry is written and synced under another name and
-// then linked to its own, which fails if there is such an entry.
+// then linked to its own name, which fails if the entry exists.
 func (l *Log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -75,7 +75,7 @@ func (l *Log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 		return false, nil
 	}
 	if seq == 0 || seq > 1 && !l.has(seq-1) {
-		return false, fmt.Errorf("fileregistry: append entry %d to the log in %s, which has not the one before", seq, l.dir)
+		return false, fmt.Errorf("fileregistry: append entry %d to the log in %s, which lacks the entry before", seq, l.dir)
 	}
 	temp := filepath.Join(l.dir, strings.ToLower(rand.Text())+temporary)
 	if err := l.disk.write(ctx, temp, bytes.NewReader(entry)); err != nil {
@@ -96,7 +96,7 @@ func (l *Log) Append(ctx context.Context, seq uint64, entry []byte) (bool, error
 	return true, nil
 }
 
-// has reports whether there is such an entry, and remembers it.
+// has reports whether the entry exists, and remembers it.
 func (l *Log) has(seq uint64) bool {
 	if _, err := os.Stat(l.path(seq)); err != nil {
 		return false
@@ -107,16 +107,16 @@ func (l *Log) has(seq uint64) bool {
 	return true
 }
 
-// last returns the highest number that an entry was seen to have.
+// last returns the highest known number of an entry.
 func (l *Log) last() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.highest
 }
 
-// Read implements [registry.Log]. From the beginning it lists the folder once, and so finds
-// every entry that was lost; if nothing was appended since the entry after, it looks for
-// one name and no more.
+// Read implements [registry.Log]. From the beginning, Read lists the folder once, and so
+// finds every lost entry. If nothing was appended since the entry after, Read looks for a
+// single name.
 func (l *Log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if after == 0 {
@@ -141,7 +141,7 @@ func (l *Log) Read(ctx context.Context, after uint64) iter.Seq2[[]byte, error] {
 	}
 }
 
-// read returns an entry, an empty one if it was lost, or says that there are no more.
+// read returns an entry, which is empty if it was lost; end is true after the last entry.
 func (l *Log) read(ctx context.Context, seq uint64) (entry []byte, end bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
@@ -153,7 +153,8 @@ func (l *Log) read(ctx context.Context, seq uint64) (entry []byte, end bool, err
 		return []byte{}, seq > l.highest, nil
 	}
 	if err == nil && seq > l.durable {
-		// Who wrote it may not have synced the folder yet, and who reads it may rely on it.
+		// The writer may not have synced the folder yet, and the reader may rely on the
+		// entry.
 		err = l.disk.syncDir(l.dir)
 	}
 	if err != nil {
@@ -163,8 +164,9 @@ func (l *Log) read(ctx context.Context, seq uint64) (entry []byte, end bool, err
 	return entry, false, nil
 }
 
-// checkPresent tells that there is no newer entry from that the folder is gone, as when it
-// is on a disk that is no longer mounted, or was put back in an older state.
+// checkPresent returns an error if the folder is gone, as a disk that is no longer mounted,
+// or was put back to an older state. Without the check this would look like a log without new
+// entries.
 func (l *Log) checkPresent(last uint64) error {
 	path := l.dir
 	if last > 0 {
@@ -180,8 +182,7 @@ func (l *Log) checkPresent(last uint64) error {
 	return nil
 }
 
-// list returns the names in the folder, makes them durable and takes note of the last
-// entry.
+// list returns the names in the folder, makes them durable and remembers the last entry.
 func (l *Log) list() ([]string, error) {
 	entries, err := os.ReadDir(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -204,8 +205,8 @@ func (l *Log) list() ([]string, error) {
 		}
 		names = append(names, entry.Name())
 	}
-	// Each number below the highest is yielded, as lost if need be: a file with the name of a
-	// date must not make that millions.
+	// Each number below the highest is yielded, as a lost entry if necessary: a file with a
+	// date as its name must not make that millions.
 	if most := uint64(2*len(entries) + 1000); l.highest > most {
 		return nil, fmt.Errorf("fileregistry: %w: %s is there, but only %d files in all: is it an entry of this log?",
 			registry.ErrCorrupt, l.path(l.highest), len(entries))

@@ -10,8 +10,8 @@ import (
 
 // Config tunes a registry. The zero Config is valid.
 type Config struct {
-	// Logger receives every change that is made, and at debug level the races with other
-	// processes that were lost. Nil is silent.
+	// Logger receives every change, and at debug level the lost races with other processes.
+	// Nil is silent.
 	Logger *slog.Logger
 }
 

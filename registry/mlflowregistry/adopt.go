@@ -11,11 +11,11 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Adopt makes a version that another client registered one whose files are verified: it
-// reads all of them, and keeps their SHA-256, the tags that the version has and the metrics
-// of its run. From then on the version is fixed, as those are that were registered here,
-// and a change to its files is [registry.ErrCorrupt]. What was changed before cannot be
-// known. A version that was registered or adopted here is returned as it is.
+// Adopt fixes a version that another client registered: it reads all files of the version,
+// and keeps their SHA-256, the tags of the version and the metrics of its run. From then on
+// the version is as fixed as one that was registered here, and a change to its files is
+// [registry.ErrCorrupt]. Earlier changes cannot be known. A version that was registered or
+// adopted here is returned unchanged.
 //
 // Transition adopts a version that it promotes.
 func (r *Registry) Adopt(ctx context.Context, id string) (registry.Version, error) {
@@ -76,7 +76,7 @@ func (r *Registry) adopt(ctx context.Context, m modelVersion) error {
 	if !ok {
 		return fmt.Errorf("mlflowregistry: adopt version %q: %w", m.Version, errNotServed(owner.Info.ArtifactURI))
 	}
-	// Beside other versions of the run, so under a name of its own.
+	// The run may hold other versions, so the record has a name of its own.
 	value, err := r.seal(ctx, path.Join(at, ".selfheal", "version-"+m.Version), record{Created: rec.Created, Files: files, Tags: rec.Tags, Metrics: metrics})
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (r *Registry) adopt(ctx context.Context, m modelVersion) error {
 	return nil
 }
 
-// weigh returns a file with the size and the hash that it has now.
+// weigh returns a file with its present size and hash.
 func (c *client) weigh(ctx context.Context, f registry.File) (registry.File, error) {
 	content, err := c.download(ctx, f.Blob)
 	if err != nil {
@@ -140,9 +140,9 @@ func (r *Registry) foreignFiles(ctx context.Context, m modelVersion) ([]registry
 	return files, err
 }
 
-// root returns the path at the proxy of the folder that a version is, and whether this
-// server serves it. What a version names as its source may be an entity that has moved its
-// artifacts elsewhere, so the server is asked.
+// root returns the path at the proxy of a version's folder, and whether this server serves
+// the folder. The source of a version may be an entity that has moved its artifacts
+// elsewhere, so the server is asked.
 func (r *Registry) root(ctx context.Context, m modelVersion) (string, bool, error) {
 	var answer struct {
 		URI string `json:"artifact_uri"`

@@ -21,16 +21,17 @@ import (
 
 const (
 	artifactRoute = "mlflow-artifacts/artifacts"
-	// buffered is how much of a file is held in memory, so that a small one can be sent again.
+	// buffered is the part of a file that is held in memory, so that a small file can be sent
+	// again.
 	buffered = 1 << 20
-	// maxFiles is how many files a version has at most.
+	// maxFiles is the largest number of files of a version.
 	maxFiles = 10_000
-	// maxDepth is how deep folders are in each other at most.
+	// maxDepth is the largest number of nested folders.
 	maxDepth = 100
 )
 
-// artifactPath returns the path at the proxy of what an URI names, or reports that the
-// server does not serve it.
+// artifactPath returns the path at the proxy for a URI, or reports that the server does not
+// serve it.
 func artifactPath(uri string) (string, bool) {
 	rest, ok := strings.CutPrefix(uri, "mlflow-artifacts:")
 	if !ok {
@@ -43,8 +44,8 @@ func artifactPath(uri string) (string, bool) {
 	return rest, rest != ""
 }
 
-// isPlain reports whether the proxy accepts s as a path in a run, and every storage
-// below it can be expected to.
+// isPlain reports whether the proxy, and probably every storage below it, accepts s as a path
+// in a run.
 func isPlain(s string) bool {
 	for _, c := range s {
 		if !unicode.IsPrint(c) || strings.ContainsRune(`#%?*:"<>|\`, c) {
@@ -59,10 +60,10 @@ func isPlain(s string) bool {
 	return true
 }
 
-// stream passes on a source, counting and hashing what it holds. It ends with the error of
-// ctx when ctx is done, which it looks at before each read; it lives for the length of one
-// call, whose ctx it holds. Once Close returned it no longer uses the source, although the
-// transport may go on reading the stream after it answered.
+// stream reads a source, and counts and hashes the bytes. It checks ctx before each read and
+// ends with the error of ctx. A stream lives for the length of one call, whose ctx it holds.
+// After Close has returned, the stream no longer uses the source, although the transport may
+// go on reading the stream after it answered.
 type stream struct {
 	ctx context.Context
 	src io.Reader
@@ -105,8 +106,8 @@ func (s *stream) Close() error {
 	return nil
 }
 
-// put stores all that content holds at this path, in constant memory, and returns it as a
-// file. What does not fit into memory is sent once, unless content is an [io.Seeker].
+// put stores the content at this path, in constant memory, and returns it as a file. Content
+// that does not fit into memory is sent once, unless it is an [io.Seeker].
 func (c *client) put(ctx context.Context, name, at string, content io.Reader) (registry.File, error) {
 	s := newStream(ctx, content)
 	head := make([]byte, 512)
@@ -154,8 +155,8 @@ func (c *client) put(ctx context.Context, name, at string, content io.Reader) (r
 	return describe(s, name, at), nil
 }
 
-// seekable returns content as a seeker with its position, or nil if it is none. A pipe has
-// the method, and cannot seek.
+// seekable returns content as a seeker with its position, or nil if it cannot seek. A pipe
+// has the method and cannot seek.
 func seekable(content io.Reader) (io.Seeker, int64) {
 	seeker, ok := content.(io.Seeker)
 	if !ok {
@@ -172,7 +173,7 @@ func describe(s *stream, name, at string) registry.File {
 	return registry.File{Name: name, Size: s.size, SHA256: hex.EncodeToString(s.hash.Sum(nil)), Blob: at}
 }
 
-// upload makes one attempt to store content of this size, -1 if it is not known.
+// upload makes one attempt to store content of this size, -1 for an unknown size.
 func (c *client) upload(ctx context.Context, at string, content io.ReadCloser, size int64) error {
 	req, err := c.request(ctx, http.MethodPut, artifactRoute+"/"+escapePath(at), nil, content)
 	if err != nil {
@@ -194,8 +195,7 @@ func (c *client) upload(ctx context.Context, at string, content io.ReadCloser, s
 	return decode(req, res, data, nil)
 }
 
-// download opens what is stored at this path. What does not exist is
-// [registry.ErrNotFound].
+// download opens the file at this path. A missing file is [registry.ErrNotFound].
 func (c *client) download(ctx context.Context, at string) (io.ReadCloser, error) {
 	var content io.ReadCloser
 	err := c.retry(ctx, passingArtifact, func() error {
@@ -213,8 +213,7 @@ func (c *client) download(ctx context.Context, at string) (io.ReadCloser, error)
 	return content, err
 }
 
-// remove deletes what is stored at this path, a folder with all that is in it. What does
-// not exist is no error.
+// remove deletes the file or the folder at this path. A missing one is no error.
 func (c *client) remove(ctx context.Context, at string) error {
 	err := c.send(ctx, http.MethodDelete, artifactRoute+"/"+escapePath(at), nil, nil)
 	if isMissing(err) {
@@ -223,7 +222,7 @@ func (c *client) remove(ctx context.Context, at string) error {
 	return err
 }
 
-// files lists what is stored below this path, without hashes: path/x as prefix/x.
+// files lists the files below this path, without hashes: path/x as prefix/x.
 func (c *client) files(ctx context.Context, at, prefix string) ([]registry.File, error) {
 	var found []registry.File
 	for dirs := []string{""}; len(dirs) > 0; {

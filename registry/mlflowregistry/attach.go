@@ -15,8 +15,8 @@ import (
 )
 
 // Attach implements [registry.Attacher]. Documents become artifacts of the version's run,
-// below the folder "attached", metrics become metrics of it. A version that another client
-// registered without a run gets one.
+// below the folder "attached", and metrics become metrics of the run. A version that another
+// client registered without a run gets a run.
 func (r *Registry) Attach(ctx context.Context, a registry.Attachment) (registry.Version, error) {
 	if err := a.Validate(); err != nil {
 		return registry.Version{}, err
@@ -89,7 +89,7 @@ func (r *Registry) attach(ctx context.Context, a registry.Attachment) error {
 	return nil
 }
 
-// known returns a version and what its tags say of it, or ErrNotFound. It does not look at
+// known returns a version and its note in the tags, or ErrNotFound. known does not look at
 // the stage.
 func (r *Registry) known(ctx context.Context, id string) (modelVersion, registry.Version, error) {
 	m, ok, err := r.one(ctx, id)
@@ -104,8 +104,8 @@ func (r *Registry) known(ctx context.Context, id string) (modelVersion, registry
 }
 
 // Observe implements [registry.Observer]. Measurements become metrics "live/NAME" of the
-// version's run, whose step is the number of whole seconds since the version was
-// registered: the run's page then shows the latest ones, and a chart of each over time.
+// version's run. Their step is the number of whole seconds since the registration: the page
+// of the run then shows the latest measurements, and a chart of each over time.
 func (r *Registry) Observe(ctx context.Context, version string, at time.Time, values map[string]float64) error {
 	if err := (registry.Attachment{Version: version, Metrics: values}).Validate(); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (r *Registry) Observe(ctx context.Context, version string, at time.Time, va
 }
 
 // Delete implements [registry.Deleter]. Other clients cannot load the version any more
-// either. The run with its metrics, and the version with its tags stay. A version that
+// either. The run with its metrics, and the version with its tags, stay. A version that
 // another client registered is [registry.ErrIllegal]: its files are not ours to delete.
 func (r *Registry) Delete(ctx context.Context, d registry.Deletion) error {
 	if err := d.Validate(); err != nil {
@@ -184,7 +184,7 @@ func (r *Registry) Delete(ctx context.Context, d registry.Deletion) error {
 	if !ok || path.Base(root) != "artifacts" || !strings.Contains(root, m.RunID) {
 		return fmt.Errorf("%w: version %q: its source %q is not that of its run", registry.ErrCorrupt, v.ID, m.Source)
 	}
-	// The manifest stays, as what is known of the version does.
+	// The manifest stays, as all other knowledge of the version does.
 	for _, f := range v.Files {
 		if !strings.HasPrefix(f.Blob, root+"/") || path.Clean(f.Blob) != f.Blob {
 			return fmt.Errorf("%w: file %q of version %q is stored as %q, outside its run", registry.ErrCorrupt, f.Name, v.ID, f.Blob)

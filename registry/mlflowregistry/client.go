@@ -17,7 +17,7 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Error is an answer of the server that is not a success. Use [errors.As] to get it.
+// Error is an unsuccessful answer of the server. Use [errors.As] to get it.
 type Error struct {
 	Method, Path string
 	Status       int    // of HTTP
@@ -33,7 +33,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("mlflowregistry: %s %s: %d %s: %s", e.Method, e.Path, e.Status, code, e.Message)
 }
 
-// Is makes an Error about what does not exist [registry.ErrNotFound].
+// Is makes an Error about a missing thing [registry.ErrNotFound].
 func (e *Error) Is(target error) bool {
 	return target == registry.ErrNotFound && e.Status == http.StatusNotFound && e.Code == codeMissing
 }
@@ -50,7 +50,7 @@ func hasCode(err error, code string) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
-// isMissing reports whether err says that what was asked for does not exist.
+// isMissing reports whether err says that the requested thing does not exist.
 func isMissing(err error) bool { return hasCode(err, codeMissing) }
 
 const (
@@ -83,8 +83,8 @@ func (c *client) request(ctx context.Context, method, path string, query url.Val
 	return req, nil
 }
 
-// do makes a request and returns its answer, whose body the caller closes, if it is a
-// success, and an [*Error] if it is not.
+// do makes a request. It returns a successful answer, whose body the caller closes, or an
+// [*Error].
 func (c *client) do(req *http.Request) (*http.Response, error) {
 	res, err := c.plain.Do(req)
 	if err != nil {
@@ -97,8 +97,8 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	return nil, failure(req, res)
 }
 
-// failure returns the error that an answer is. Handlers send JSON with an error_code or a
-// detail; unknown paths, crashes, gateways and refused logins send text or HTML.
+// failure returns an answer as an error. Handlers send JSON with an error_code or a detail;
+// unknown paths, crashes, gateways and refused logins send text or HTML.
 func failure(req *http.Request, res *http.Response) error {
 	e := &Error{Method: req.Method, Path: req.URL.Path, Status: res.StatusCode}
 	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
@@ -130,7 +130,7 @@ func failure(req *http.Request, res *http.Response) error {
 	return e
 }
 
-// waitError is an answer that says after what time to ask again.
+// waitError is an answer that says when to ask again.
 type waitError struct {
 	error
 	wait time.Duration
@@ -138,8 +138,8 @@ type waitError struct {
 
 func (e *waitError) Unwrap() error { return e.error }
 
-// passing reports whether a failure may pass by itself. All other answers are final: the
-// same request would get them again.
+// passing reports whether a failure may pass by itself. All other answers are final: the same
+// request would get the same answer.
 func passing(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -153,15 +153,15 @@ func passing(err error) bool {
 	return false
 }
 
-// passingArtifact is passing for artifacts: older servers answer 500 for ever where an
-// artifact does not exist.
+// passingArtifact is passing for artifacts. For a missing artifact older servers always
+// answer 500.
 func passingArtifact(err error) bool {
 	var e *Error
 	return passing(err) && !(errors.As(err, &e) && e.Status == http.StatusInternalServerError)
 }
 
-// retry calls attempt until it succeeds, fails for good, or failed as often as Config
-// allows. It may be called again after it took effect.
+// retry calls attempt until it succeeds, fails for good, or has failed as often as Config
+// allows. attempt may be called again after it took effect.
 func (c *client) retry(ctx context.Context, passing func(error) bool, attempt func() error) error {
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
@@ -194,8 +194,8 @@ func (c *client) pause(ctx context.Context, n int, err error) error {
 	}
 }
 
-// once makes what must not be made twice: after a failure that may hide a success, it asks
-// find whether there was one before it tries again.
+// once calls create, which must not take effect twice. After a failure that may hide a
+// success, once asks find whether create took effect before it tries again.
 func (c *client) once(ctx context.Context, create func() error, find func() (bool, error)) error {
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
@@ -217,12 +217,12 @@ func (c *client) once(ctx context.Context, create func() error, find func() (boo
 	}
 }
 
-// get asks for JSON, repeatedly if need be.
+// get asks for JSON, repeatedly if necessary.
 func (c *client) get(ctx context.Context, path string, query url.Values, out any) error {
 	return c.retry(ctx, passing, func() error { return c.call(ctx, http.MethodGet, path, query, nil, out) })
 }
 
-// send sends JSON that has the same effect if it is sent twice, repeatedly if need be.
+// send sends JSON that may safely be sent twice, repeatedly if necessary.
 func (c *client) send(ctx context.Context, method, path string, body, out any) error {
 	return c.retry(ctx, passing, func() error { return c.call(ctx, method, path, nil, body, out) })
 }
@@ -261,9 +261,9 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 	return decode(req, res, data, out)
 }
 
-// decode stores the JSON of an answer in out. If that is nil the answer is ignored, but it
-// must be JSON or empty: a page for people, such as one that asks for a login, is none of
-// the server's, and what was asked for was not done.
+// decode stores the JSON of an answer in out. A nil out ignores the content, but the answer
+// must be JSON or empty: a page for people, such as a login page, does not come from the
+// server, and the request was not carried out.
 func decode(req *http.Request, res *http.Response, data []byte, out any) error {
 	if out == nil {
 		if len(data) == 0 {

@@ -19,15 +19,15 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Config says which server and which model. Model is required; what else is empty is
-// taken from the environment variables that MLflow's own clients read, where a field names
-// one, and then from its default.
+// Config names the server and the model. Model is required. An empty field gets its value
+// from the environment variable that it names, which MLflow's own clients read too, and then
+// its default.
 type Config struct {
-	// URL is where the server is, a path prefix included. Default MLFLOW_TRACKING_URI. A
-	// user and a password in it are used as Username and Password.
+	// URL is the address of the server, including a path prefix. Default MLFLOW_TRACKING_URI.
+	// A user and a password in the URL are used as Username and Password.
 	URL string
-	// Model is the name of the registered model. It is created if it does not exist. MLflow
-	// allows neither "/" nor ":" in it; '"' is not allowed here. Required.
+	// Model is the name of the registered model, which is created if it does not exist.
+	// MLflow allows neither "/" nor ":" in the name; '"' is not allowed here. Required.
 	Model string
 	// Experiment is the name of the experiment that gets a run for each version. It is
 	// created if it does not exist. Default "selfheal " and the name of the model.
@@ -48,48 +48,48 @@ type Config struct {
 	// ClientCert is a PEM file with a certificate and its key. Default
 	// MLFLOW_TRACKING_CLIENT_CERT_PATH.
 	ClientCert string
-	// HTTPClient makes the requests, in place of one that is made from the three fields
-	// above. Its Timeout must be 0: it would cut off large artifacts. Redirects are not
-	// followed unless it has a CheckRedirect.
+	// HTTPClient makes the requests, in the place of a client made from the three fields
+	// above. Its Timeout must be 0, because a timeout would cut off large artifacts.
+	// Redirects are not followed unless it has a CheckRedirect.
 	HTTPClient *http.Client
 
-	// Champion is the alias of the version in production, default "champion". Challenger
-	// is that of the newest candidate, default "challenger". Previous is that of the version
-	// that a rollback goes back to, default "previous".
+	// Champion is the alias of the version in production, default "champion". Challenger is
+	// the alias of the newest candidate, default "challenger". Previous is the alias of the
+	// version to which a rollback goes back, default "previous".
 	Champion, Challenger, Previous string
 	// Stages also moves versions between MLflow's deprecated stages, for clients that ask
 	// for models:/NAME/Production. Stages follow the alias; they are never read.
 	Stages bool
-	// ReadOnly never writes to the server: for processes that only serve, and may have no
-	// right to write. What would write is an error. A foreign change is reported, but the
-	// history keeps it only once a writer has seen it.
+	// ReadOnly never writes to the server. It is for processes that only serve, and may have
+	// no right to write. A call that would write is an error. A change by another client is
+	// reported, but enters the history only once a writer has seen it.
 	ReadOnly bool
 	// TrustForeign opens files of versions that other clients registered although nothing
-	// vouches for their content, see [Registry.Adopt]. False is an error.
+	// vouches for their content, see [Registry.Adopt]. Without TrustForeign that is an error.
 	TrustForeign bool
 
 	// Timeout bounds each attempt of a request that carries no artifact. Default 30s.
 	Timeout time.Duration
-	// Attempts is how often a request is made that fails in a way that may pass. Default 5.
+	// Attempts is the number of attempts at a request whose failures may pass. Default 5.
 	Attempts int
-	// Backoff is about how long the second attempt waits; each further one waits twice as
+	// Backoff is roughly the wait before the second attempt; each further wait is twice as
 	// long, at most 5s. Default 200ms.
 	Backoff time.Duration
 
-	// Logger receives changes, repeated requests, and what could not be tidied up. Nil is
-	// silent.
+	// Logger receives changes, repeated requests, and failures to tidy up. Nil is silent.
 	Logger *slog.Logger
-	// OnForeign, if not nil, is called once for each change of what is in production that
-	// another client made, by the call that finds it, with the event that the history gets.
-	// A process that looks after another one wrote that event is not told; processes that
-	// look at the same moment, or before a writer does, are each told. It must not call the
+	// OnForeign, if not nil, is called once for each change of production by another client,
+	// by the call that finds it, with the event that the history gets. A process that looks
+	// after another process has written that event is not told. Processes that look at the
+	// same moment, or before a writer does, are each told. OnForeign must not call the
 	// Registry.
 	OnForeign func(ctx context.Context, e registry.Event)
 }
 
 const maxBackoff = 5 * time.Second
 
-// aliasPattern is what MLflow accepts; it reserves "latest" and what looks like a version.
+// aliasPattern is the form that MLflow accepts. MLflow reserves "latest" and names that look
+// like a version.
 var (
 	aliasPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 	aliasReserved = regexp.MustCompile(`(?i)^(latest|v\d+)$`)
@@ -130,7 +130,7 @@ func (c Config) validate() error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
-	// What else is in a URL may be secret, so errors do not repeat it.
+	// The rest of a URL may be secret, so errors do not repeat it.
 	u, err := url.Parse(c.URL)
 	switch {
 	case err != nil:
@@ -190,7 +190,8 @@ func newClient(c Config) (*client, error) {
 		return nil, fmt.Errorf("mlflowregistry: %w", err)
 	}
 	if cl.plain.CheckRedirect == nil {
-		// A redirected POST would become a GET; to say where it leads is more help.
+		// A redirected POST would become a GET; an error that names the target of the
+		// redirect helps more.
 		cl.plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return cl, nil
@@ -226,8 +227,8 @@ func (c Config) transport() (*http.Transport, error) {
 	return t, nil
 }
 
-// isID reports whether s is a version number as MLflow writes it: it also answers for
-// "02", and would then be asked for one version under two names.
+// isID reports whether s is a version number in the form of MLflow. MLflow also answers for
+// "02", so one version would have two names.
 func isID(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 31)
 	return err == nil && n > 0 && strconv.FormatUint(n, 10) == s

@@ -15,8 +15,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// record is what a version was registered with, as it is kept in a tag of the version. If
-// it is long, it is kept in an artifact, and the tag says which.
+// record is the draft of a version, stored in a tag of the version. A long record is stored
+// in an artifact, which the tag names.
 type record struct {
 	Key      string             `json:"key"`
 	Created  time.Time          `json:"created"`
@@ -27,12 +27,12 @@ type record struct {
 }
 
 const (
-	// maxInline is how long a tag gets: servers before 3 accept 5000 characters.
+	// maxInline is the largest length of a tag: servers before 3 accept 5000 characters.
 	maxInline = 4500
-	// manifestFile is where the record is beside the files of a version. No document and no
-	// path of a folder is there.
+	// manifestFile is the name of the record beside the files of a version. No document and
+	// no path of a folder has this name.
 	manifestFile = ".selfheal/manifest.json"
-	// maxRecords is how many long records are remembered.
+	// maxRecords is the number of long records in memory.
 	maxRecords = 1000
 )
 
@@ -47,7 +47,7 @@ func (r *Registry) seal(ctx context.Context, root string, rec record) (string, e
 	return encode(record{Key: rec.Key, Created: rec.Created, Manifest: &f}), nil
 }
 
-// unseal returns the record that a tag holds or points to.
+// unseal returns the record in a tag or in the artifact that the tag names.
 func (r *Registry) unseal(ctx context.Context, id, value string) (record, error) {
 	corrupt := func(err error) error {
 		return fmt.Errorf("%w: record of version %q: %v", registry.ErrCorrupt, id, err)
@@ -90,21 +90,21 @@ func (r *Registry) unseal(ctx context.Context, id, value string) (record, error)
 	return rec, nil
 }
 
-// attached is what one Attach added to a version.
+// attached is the addition of one Attach to a version.
 type attached struct {
 	Files   []registry.File    `json:"files,omitempty"`
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
-// deletion is who deleted the files of a version.
+// deletion says who deleted the files of a version.
 type deletion struct {
 	Time   time.Time `json:"time"`
 	Actor  string    `json:"actor,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 }
 
-// version returns a version as it is in this view. Only if it is asked for details does it
-// list the files of one that another client registered.
+// version returns a version as it is in this view. It lists the files of a version that
+// another client registered only if details are wanted.
 func (r *Registry) version(ctx context.Context, s *view, m modelVersion, details bool) (registry.Version, error) {
 	v := registry.Version{ID: m.Version, Created: time.UnixMilli(m.Created).UTC()}
 	value := m.tag(tagRecord)

@@ -21,10 +21,10 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Register implements [registry.Registry]. It makes a run, with the draft's tags as
+// Register implements [registry.Registry]. Register makes a run, with the draft's tags as
 // parameters and its metrics, stores the files as artifacts of that run, in constant memory,
-// and then makes the version. What was stored for a version that did not come to be stays
-// in a run that is marked as failed.
+// and then makes the version. After a failure the stored files stay in a run that is marked
+// as failed.
 //
 // An artifact of more than 1 MiB that is no [io.Seeker] is sent once: if the server then
 // fails for a moment, so does Register.
@@ -69,8 +69,7 @@ func (r *Registry) Register(ctx context.Context, draft registry.Draft, artifact 
 	return v, nil
 }
 
-// fill stores all that belongs to a version in its run, and returns the record as a tag's
-// value.
+// fill stores all of a version in its run, and returns the record as a tag's value.
 func (r *Registry) fill(ctx context.Context, d registry.Draft, artifact io.Reader, created time.Time, owner run) (string, error) {
 	root, ok := artifactPath(owner.Info.ArtifactURI)
 	if !ok {
@@ -92,8 +91,8 @@ func (r *Registry) fill(ctx context.Context, d registry.Draft, artifact io.Reade
 	return value, err
 }
 
-// create makes a version from a run that is filled. It returns the ID of the version with
-// the draft's key, which is another one if another process was faster.
+// create makes a version from a filled run. It returns the ID of the version with the draft's
+// key, which another process may have registered first.
 func (r *Registry) create(ctx context.Context, d registry.Draft, owner run, value string) (string, error) {
 	runID := owner.Info.RunID
 	source := owner.Info.ArtifactURI
@@ -125,8 +124,8 @@ func (r *Registry) create(ctx context.Context, d registry.Draft, owner run, valu
 	if err != nil {
 		return "", err
 	}
-	// Numbers grow in the order of commits. So whoever sees no older version with its key
-	// made the version, and everybody else sees that one.
+	// Numbers grow in the order of commits. If there is no older version with the key, this
+	// call made the version, and every other call finds this version.
 	oldest, ok, err := r.keyed(ctx, d.Key)
 	if err != nil {
 		return "", err
@@ -146,8 +145,8 @@ func (r *Registry) create(ctx context.Context, d registry.Draft, owner run, valu
 	return oldest.Version, nil
 }
 
-// withdraw deletes a version, if it was made, and its run, because another process
-// registered the same key first.
+// withdraw deletes a version, if it exists, and its run, because another process registered
+// the same key first.
 func (r *Registry) withdraw(ctx context.Context, id, runID string) error {
 	if id != "" {
 		err := r.client.send(ctx, http.MethodDelete, "mlflow/model-versions/delete", map[string]string{"name": r.cfg.Model, "version": id}, nil)
@@ -162,7 +161,7 @@ func (r *Registry) withdraw(ctx context.Context, id, runID string) error {
 	return nil
 }
 
-// cleanup is how long a failed call goes on to mark what it leaves behind.
+// cleanup is how long a failed call may take to mark its remains.
 const cleanup = 5 * time.Second
 
 // abandon marks a run as failed, even if ctx is done.
@@ -174,7 +173,7 @@ func (r *Registry) abandon(ctx context.Context, runID string, end time.Time) {
 	}
 }
 
-// untidy logs that something failed that is for people to see, and on which nothing depends.
+// untidy logs a failure that only people notice and on which nothing depends.
 func (r *Registry) untidy(ctx context.Context, what string, err error) {
 	r.cfg.Logger.WarnContext(ctx, "mlflowregistry: could not "+what, "err", err)
 }
@@ -231,7 +230,7 @@ func (r *Registry) store(ctx context.Context, root string, d registry.Draft, art
 	return files, nil
 }
 
-// maxPath is how many bytes the path of a file in a folder has at most.
+// maxPath is the largest number of bytes of the path of a file in a folder.
 const maxPath = 1000
 
 // isPath reports whether s can be the path of a file in a folder, on any system.
@@ -244,8 +243,8 @@ func isPath(s string) bool {
 	return fs.ValidPath(s) && s != "." && len(s) <= maxPath
 }
 
-// admit returns ErrFenced if the token is older than one already seen, and keeps one that
-// is newer.
+// admit returns ErrFenced if the token is older than one already seen, and stores a newer
+// one.
 func (r *Registry) admit(ctx context.Context, token uint64) error {
 	if token == 0 {
 		return ctx.Err()
@@ -257,13 +256,13 @@ func (r *Registry) admit(ctx context.Context, token uint64) error {
 	return r.raise(ctx, s, token)
 }
 
-// raise keeps the token if it is newer than all that were seen.
+// raise stores the token if it is newer than all that were seen.
 func (r *Registry) raise(ctx context.Context, s *view, token uint64) error {
 	if err := s.admit(token); err != nil || token <= s.token {
 		return err
 	}
-	// Each token has a tag of its own: without compare-and-set, a lower one that is written
-	// later must not undo this.
+	// Each token has a tag of its own: without compare-and-set, a lower token that is written
+	// later must not undo a higher one.
 	if err := r.setModelTag(ctx, fenceKey(token), time.Now().UTC().Format(time.RFC3339)); err != nil {
 		return err
 	}
@@ -286,7 +285,7 @@ func (r *Registry) Fence(ctx context.Context, token uint64) error {
 	return r.admit(ctx, token)
 }
 
-// moment returns t, or the present if it is zero, as it will come back from JSON.
+// moment returns t, or the present for zero, as it will come back from JSON.
 func moment(t time.Time) time.Time {
 	if t.IsZero() {
 		t = time.Now()
@@ -302,8 +301,8 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s[:maxInline], "")
 }
 
-// display returns a name as MLflow accepts it for parameters, metrics and tags: what it
-// refuses becomes '_', and what is too long is cut off.
+// display returns a name in the form that MLflow accepts for parameters, metrics and tags:
+// refused characters become '_', and a long name is cut off.
 func display(name string) string {
 	name = strings.Map(func(c rune) rune {
 		if unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("_-. :/", c) {
@@ -314,7 +313,7 @@ func display(name string) string {
 	if len(name) > maxName {
 		name = strings.ToValidUTF8(name[:maxName], "")
 	}
-	// A name is a path to MLflow: it must not lead out of where it is kept.
+	// A name is a path to MLflow and must not lead out of its folder.
 	if cleaned := path.Clean(name); cleaned != name || path.IsAbs(name) || strings.HasPrefix(name, "..") || name == "." {
 		name = strings.NewReplacer("/", "_", "..", "__").Replace(name)
 		name = cmp.Or(strings.Trim(name, "."), "_")
@@ -322,7 +321,7 @@ func display(name string) string {
 	return name
 }
 
-// params returns tags as parameters. Of two with one name, the first is kept.
+// params returns tags as parameters. The first of two with the same name is kept.
 func params(tags map[string]string) []tag {
 	var all []tag
 	taken := make(map[string]bool)
@@ -340,7 +339,7 @@ func params(tags map[string]string) []tag {
 	return all
 }
 
-// metrics returns measurements at a time. Of two with one name, the first is kept.
+// metrics returns measurements at a time. The first of two with the same name is kept.
 func metrics(prefix string, values map[string]float64, at time.Time, step int64) []metric {
 	var all []metric
 	taken := make(map[string]bool)

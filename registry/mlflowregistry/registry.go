@@ -22,7 +22,7 @@ var (
 	// ErrUnverified means that nothing vouches for the content of a file, because another
 	// client registered the version: see [Registry.Adopt].
 	ErrUnverified = errors.New("mlflowregistry: file of a version that another client registered and nobody adopted")
-	// ErrReadOnly means that Config.ReadOnly forbids what was asked for.
+	// ErrReadOnly means that Config.ReadOnly forbids the call.
 	ErrReadOnly = errors.New("mlflowregistry: read only")
 )
 
@@ -30,12 +30,12 @@ var (
 const ForeignActor = "mlflow"
 
 // Registry is a [registry.Registry] whose versions are those of a registered model of an
-// MLflow server. It implements [registry.Attacher], [registry.Deleter], [registry.Fencer],
-// [registry.Observer] and [registry.Caveat] too. What it promises with and without a lease is said in the
-// documentation of the package.
+// MLflow server. It is also a [registry.Attacher], [registry.Deleter], [registry.Fencer],
+// [registry.Observer] and [registry.Caveat]. The documentation of the package says what it
+// promises with and without a lease.
 //
-// All methods are safe for concurrent use by goroutines. It has no goroutine of its own
-// and needs no closing.
+// All methods are safe for concurrent use by goroutines. A Registry has no goroutine of its
+// own and needs no closing.
 type Registry struct {
 	cfg    Config
 	client *client
@@ -56,9 +56,9 @@ var (
 	_ registry.Caveat   = (*Registry)(nil)
 )
 
-// Open returns a Registry for the model, which it creates if it does not exist and the
-// Config is not ReadOnly. It fails if the server cannot be reached, refuses the login, or
-// has no such model and may not get it.
+// Open returns a Registry for the model, which Open creates if it does not exist and the
+// Config is not ReadOnly. Open fails if the server cannot be reached, refuses the login, or
+// has no such model and the Config is ReadOnly.
 func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	cfg = cfg.withDefaults(os.Getenv)
 	if err := cfg.validate(); err != nil {
@@ -106,13 +106,13 @@ func (r *Registry) acquire(ctx context.Context) error {
 
 func (r *Registry) release() { <-r.busy }
 
-// Versions implements [registry.Registry]. To ask what is in production takes one request,
-// to ask for an ID or a key two, whatever the number of versions; anything else reads all.
+// Versions implements [registry.Registry]. The query for production takes one request, a
+// query by ID or key two, whatever the number of versions; any other query reads all
+// versions.
 //
-// Versions that another client registered have an empty Key, are in staging unless they
-// were moved, and have the tags that the client gave them. Their files are listed, as a
-// folder and without SHA-256, where the query names an ID or what is in production, and not
-// where it yields all.
+// Versions that another client registered have an empty Key, are in staging unless they were
+// moved, and have the tags that the client gave them. If the query names an ID or production,
+// their files are listed, as a folder and without SHA-256; otherwise they are not.
 func (r *Registry) Versions(ctx context.Context, q registry.Query) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
 		versions, err := r.query(ctx, q)
@@ -159,8 +159,8 @@ func (r *Registry) query(ctx context.Context, q registry.Query) ([]registry.Vers
 	if err != nil {
 		return nil, err
 	}
-	// Of two versions with a key, which two processes registered at the same time, the
-	// older one is it; the other one is about to be deleted by its maker.
+	// Of two versions with one key, which two processes registered at the same time, the
+	// older counts; its maker is about to delete the other.
 	oldest := make(map[string]string)
 	for _, m := range found {
 		oldest[m.tag(tagKeyHash)] = m.Version
@@ -179,7 +179,7 @@ func (r *Registry) query(ctx context.Context, q registry.Query) ([]registry.Vers
 	return versions, nil
 }
 
-// pick returns the version with this ID, if there is one.
+// pick returns the version with this ID, if it exists.
 func (r *Registry) pick(ctx context.Context, s *view, id string) ([]registry.Version, error) {
 	m, ok, err := r.one(ctx, id)
 	if err != nil || !ok {
@@ -189,10 +189,9 @@ func (r *Registry) pick(ctx context.Context, s *view, id string) ([]registry.Ver
 	return []registry.Version{v}, err
 }
 
-// fast returns the version in production if one request tells. It does if the version
-// that has the alias says by itself that we put it there: it is told otherwise before
-// another version gets the alias from us, or before we write down that another client gave
-// it to one.
+// fast returns the version in production if one request is enough. It is enough if the
+// version with the alias carries the tag that says that we put it there. This tag is removed
+// before we give the alias to another version, and before we record that another client did.
 func (r *Registry) fast(ctx context.Context) (registry.Version, bool, error) {
 	m, ok, err := r.aliased(ctx, r.cfg.Champion)
 	if err != nil || !ok || m.tag(tagStage) != string(registry.Production) {
@@ -209,7 +208,7 @@ func (r *Registry) fast(ctx context.Context) (registry.Version, bool, error) {
 	return v, err == nil, err
 }
 
-// keyed returns the version that was registered with this key, and whether there is one.
+// keyed returns the version that was registered with this key, if it exists.
 func (r *Registry) keyed(ctx context.Context, key string) (modelVersion, bool, error) {
 	found, err := r.search(ctx, "tags.`"+tagKeyHash+"`='"+hashed(key)+"'")
 	if err != nil || len(found) == 0 {
@@ -260,9 +259,8 @@ func (r *Registry) file(ctx context.Context, id, file string) (registry.File, er
 	return v.File(file)
 }
 
-// History implements [registry.Registry]. A change that another client made to what is in
-// production is an event like any other, with the Actor [ForeignActor] and the time at
-// which it was found.
+// History implements [registry.Registry]. A change of production by another client is an
+// event like any other, with the Actor [ForeignActor] and the time at which it was found.
 func (r *Registry) History(ctx context.Context, after uint64) iter.Seq2[registry.Event, error] {
 	return func(yield func(registry.Event, error) bool) {
 		s, err := r.look(ctx)
@@ -278,9 +276,9 @@ func (r *Registry) History(ctx context.Context, after uint64) iter.Seq2[registry
 	}
 }
 
-// rollback returns the ID of the version that a rollback goes back to, "" for none: of the
-// archived ones that were in production and still have their files, the one that was
-// archived last.
+// rollback returns the ID of the version to which a rollback goes back, "" for none: among
+// the archived versions that were in production and still have their files, the one archived
+// last.
 func (r *Registry) rollback(ctx context.Context, s *view) (string, error) {
 	var archived []string
 	for id, p := range s.places {

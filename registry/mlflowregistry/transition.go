@@ -12,13 +12,13 @@ import (
 
 // Transition implements [registry.Registry]. An event is first written as a tag of the
 // registered model. A promotion happens when the alias of the champion then moves, in one
-// step; if the process dies before, it did not happen, and if it dies after, it did, and
-// the next transition writes what is missing. All other transitions happen when the event
-// is written.
+// step. If the process dies before the move, the promotion did not happen. If it dies after
+// the move, the promotion happened, and the next transition writes what is missing. All other
+// transitions happen when the event is written.
 //
-// Before the alias moves it is looked at once more. If another process was faster this is
-// found there, but for a moment as long as one request: to be exact, transitions that may
-// happen at the same time need a lease, and its Token.
+// Before the alias moves, Transition looks at it once more and finds another process that was
+// faster. A gap of one request remains: transitions that may happen at the same time need a
+// lease, and its Token.
 func (r *Registry) Transition(ctx context.Context, t registry.Transition) (registry.Event, error) {
 	if err := t.Validate(); err != nil {
 		return registry.Event{}, err
@@ -40,7 +40,7 @@ func (r *Registry) Transition(ctx context.Context, t registry.Transition) (regis
 	return registry.Event{}, fmt.Errorf("mlflowregistry: other processes were faster %d times", maxLooks)
 }
 
-// attempt makes the transition, or reports false if another process came in between and
+// attempt makes the transition. It reports false if another process came in between and
 // nothing happened. The caller holds the lock.
 func (r *Registry) attempt(ctx context.Context, t registry.Transition) (registry.Event, bool, error) {
 	s, err := r.lookLocked(ctx)
@@ -79,8 +79,8 @@ func (r *Registry) attempt(ctx context.Context, t registry.Transition) (registry
 	return e, true, nil
 }
 
-// plan returns the event that the transition will be, or says why it may not happen. If it
-// repeats an earlier one it returns that one's event, and repeated is true.
+// plan returns the event of the transition, or an error if it may not happen. If the
+// transition repeats an earlier one, plan returns the earlier event, and repeated is true.
 func (r *Registry) plan(ctx context.Context, s *view, t registry.Transition) (e registry.Event, repeated bool, err error) {
 	if err := s.admit(t.Token); err != nil {
 		return registry.Event{}, false, err
@@ -125,9 +125,9 @@ func (r *Registry) plan(ctx context.Context, s *view, t registry.Transition) (e 
 	return e, false, nil
 }
 
-// confirm looks once more whether the note is still the event with its number, its token
-// was not fenced off, and, if it is a promotion, the same version is in production. If not,
-// it takes the note back.
+// confirm checks once more that the note is still the event with its number, that its token
+// was not fenced off, and, for a promotion, that the same version is in production. Otherwise
+// it deletes the note.
 func (r *Registry) confirm(ctx context.Context, s *view, n note) (bool, error) {
 	m, err := r.model(ctx)
 	if err != nil {
@@ -155,7 +155,7 @@ func (r *Registry) confirm(ctx context.Context, s *view, n note) (bool, error) {
 	return true, nil
 }
 
-// retract deletes a note that did not come to count, and returns err.
+// retract deletes a note that does not count, and returns err.
 func (r *Registry) retract(ctx context.Context, n note, err error) error {
 	if errDelete := r.deleteModelTag(ctx, n.key()); errDelete != nil {
 		return errDelete
@@ -163,8 +163,8 @@ func (r *Registry) retract(ctx context.Context, n note, err error) error {
 	return err
 }
 
-// promote moves the aliases of a promotion whose note is written, that of the champion
-// last, and looks whether that is what happened.
+// promote moves the aliases of a promotion whose note is written, the champion's last, and
+// checks the result.
 func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 	if n.Displaced != "" {
 		if err := r.mirror(ctx, n.Displaced, n.DisplacedTo, n.Event); err != nil {
@@ -191,7 +191,8 @@ func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 		return nil
 	}
 	// Another process or client came in between the second look and the move of the alias.
-	// This note does not count. Where the alias is now becomes an event at the next look.
+	// This note does not count. The present place of the alias becomes an event at the next
+	// look.
 	if err := v.admit(n.Token); err != nil {
 		return err
 	}
@@ -199,8 +200,8 @@ func (r *Registry) promote(ctx context.Context, s *view, n note) error {
 }
 
 // finish writes what people and other clients see of an event that has happened, and then
-// that all is written. What fails here changes nothing of what is in production; the next
-// transition writes it again.
+// that all is written. A failure does not change production; the next transition writes the
+// rest.
 func (r *Registry) finish(ctx context.Context, s *view, n note) {
 	try := func(what string, err error) {
 		if err != nil {
@@ -228,7 +229,7 @@ func (r *Registry) finish(ctx context.Context, s *view, n note) {
 	}
 }
 
-// setPrevious gives the alias to the version that a rollback goes back to.
+// setPrevious gives the alias to the version to which a rollback goes back.
 func (r *Registry) setPrevious(ctx context.Context, s *view) error {
 	want, err := r.rollback(ctx, s)
 	if err != nil {
@@ -247,8 +248,8 @@ func (r *Registry) setPrevious(ctx context.Context, s *view) error {
 	return r.setAlias(ctx, r.cfg.Previous, want)
 }
 
-// restore writes the stage of the version in production again, which a promotion that
-// did not come to be may have taken away.
+// restore writes the stage of the version in production again, which an unfinished promotion
+// may have removed.
 func (r *Registry) restore(ctx context.Context, s *view) {
 	for i := len(s.notes) - 1; i >= 0; i-- {
 		if n := s.notes[i]; n.Version == s.production && n.To == registry.Production {

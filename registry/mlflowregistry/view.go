@@ -14,8 +14,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Tags that this package writes. Those of the registered model are the truth; those of a
-// version that say what became of it repeat it for people and for other clients.
+// Tags of this package. The tags of the registered model are the truth. The tags of a version
+// that describe its transitions are copies for people and for other clients.
 const (
 	tagPrefix = "selfheal."
 
@@ -42,20 +42,20 @@ func fenceKey(token uint64) string { return fmt.Sprintf("%s%020d", tagFence, tok
 
 func nonce() string { return rand.Text() }
 
-// note is an event as it is kept in a tag. That of a promotion is written before the alias
-// moves, and counts once it has.
+// note is an event in the form of a tag. The note of a promotion is written before the alias
+// moves, and counts once the alias has moved.
 type note struct {
 	registry.Event
 	Nonce string `json:"nonce"` // tells equal notes of two writers apart
-	// Rank is the highest token that its writer had seen, its own included. Of notes with
-	// one number the one with the highest Rank counts, and each has a tag of its own. So a
-	// holder that was paused does not overwrite an event of the next holder.
+	// Rank is the highest token that its writer had seen, including its own. Several notes
+	// may have one number, each in a tag of its own, and the one with the highest Rank
+	// counts. So a holder that was paused does not overwrite an event of the next holder.
 	Rank uint64 `json:"rank,omitempty"`
-	// Done is set when all that belongs to the event was written.
+	// Done is set when all parts of the event are written.
 	Done bool `json:"done,omitempty"`
 }
 
-// key returns the key of the tag that the note is kept in.
+// key returns the key of the note's tag.
 func (n note) key() string {
 	if n.Rank == 0 {
 		return fmt.Sprintf("%s%08d", tagEvent, n.Seq)
@@ -70,7 +70,7 @@ type place struct {
 	promoted time.Time
 }
 
-// view is what the tags and aliases of the registered model add up to.
+// view is the state of the registered model by its tags and aliases.
 type view struct {
 	aliases    registeredModel
 	champion   string // who has the alias, "" for none
@@ -81,7 +81,7 @@ type view struct {
 	production string // by the notes; equal to champion unless somebody else moved the alias
 }
 
-// newView adds up what a model's tags say.
+// newView returns the state that a model's tags describe.
 func newView(m registeredModel, champion string) (*view, error) {
 	v := &view{aliases: m, champion: m.alias(champion), places: make(map[string]place)}
 	for _, t := range m.Tags {
@@ -98,7 +98,7 @@ func newView(m registeredModel, champion string) (*view, error) {
 		var n note
 		err := json.Unmarshal([]byte(t.Value), &n)
 		if err == nil && (n.Seq == 0 || t.Key != n.key()) {
-			err = fmt.Errorf("it belongs into the tag %q", n.key())
+			err = fmt.Errorf("want it in the tag %q", n.key())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: tag %q of the registered model: %v", registry.ErrCorrupt, t.Key, err)
@@ -138,7 +138,7 @@ func (v *view) add(n note) {
 	}
 }
 
-// last returns the note that counts last, and whether there is one.
+// last returns the last note that counts, if there is one.
 func (v *view) last() (note, bool) {
 	if len(v.notes) == 0 {
 		return note{}, false
@@ -160,7 +160,7 @@ func (v *view) stage(id string) registry.Stage {
 	return registry.Staging
 }
 
-// byKey returns the note of the transition with this key, and whether there is one.
+// byKey returns the note of the transition with this key, if there is one.
 func (v *view) byKey(key string) (note, bool) {
 	for _, n := range v.notes {
 		if key != "" && n.Key == key {
@@ -178,8 +178,7 @@ func (v *view) admit(token uint64) error {
 	return nil
 }
 
-// foreign returns the event of a change that another client made to what is in production,
-// and whether there is one.
+// foreign returns the event of a change of production by another client, if there is one.
 func (v *view) foreign(champion string, now time.Time) (registry.Event, bool) {
 	e := registry.Event{Seq: v.next(), Time: now.UTC().Round(0), Actor: ForeignActor}
 	switch {
@@ -198,13 +197,13 @@ func (v *view) foreign(champion string, now time.Time) (registry.Event, bool) {
 	return e, true
 }
 
-// same reports whether two looks saw the same.
+// same reports whether two views are equal.
 func (v *view) same(w *view) bool {
 	return v.champion == w.champion && slices.Equal(v.notes, w.notes) &&
 		(v.pending == nil) == (w.pending == nil) && (v.pending == nil || *v.pending == *w.pending)
 }
 
-// maxLooks is how often a changing model is looked at before a look gives up.
+// maxLooks is the number of looks at a changing model before look gives up.
 const maxLooks = 10
 
 // look returns the present view. The caller does not hold the lock.
@@ -220,8 +219,8 @@ func (r *Registry) look(ctx context.Context) (*view, error) {
 	return r.lookLocked(ctx)
 }
 
-// lookLocked returns the present view. What another client did is reported and recorded.
-// The caller holds the lock.
+// lookLocked returns the present view. It reports and records changes by other clients. The
+// caller holds the lock.
 func (r *Registry) lookLocked(ctx context.Context) (*view, error) {
 	v, err := r.stable(ctx)
 	if err != nil {
@@ -247,7 +246,7 @@ func (r *Registry) lookLocked(ctx context.Context) (*view, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			// Whoever may only read still learns what is in production.
+			// A process that may only read still learns what is in production.
 			r.cfg.Logger.WarnContext(ctx, "mlflowregistry: the change by another client could not be recorded", "err", err)
 		}
 	}
@@ -257,8 +256,8 @@ func (r *Registry) lookLocked(ctx context.Context) (*view, error) {
 	return v, nil
 }
 
-// record keeps what another client did. The version that left production no longer looks
-// as if it were there before the event is written, see [Registry.fast].
+// record stores the event of a change by another client. Before that, the version that left
+// production loses the tag that says that it is there, see [Registry.fast].
 func (r *Registry) record(ctx context.Context, n note) error {
 	if n.Displaced != "" {
 		if err := r.mirror(ctx, n.Displaced, n.DisplacedTo, n.Event); err != nil {
@@ -278,10 +277,10 @@ func (r *Registry) record(ctx context.Context, n note) error {
 	return nil
 }
 
-// stable returns a view that is no mixture of two moments. An answer of the server may mix
-// them, as tags and aliases are read one after the other: then the alias is not the one
-// that the tags explain. Tags are written before the alias moves, so if a second look that
-// began later shows the same, it is no mixture: another client moved the alias.
+// stable returns a view of one moment. An answer of the server may mix two moments, because
+// the server reads tags and aliases one after the other: the alias then does not fit the
+// tags. Tags are written before the alias moves. So if a second look, begun later, shows the
+// same, the answer is no mixture: another client moved the alias.
 func (r *Registry) stable(ctx context.Context) (*view, error) {
 	var before *view
 	for range maxLooks {
@@ -302,7 +301,7 @@ func (r *Registry) stable(ctx context.Context) (*view, error) {
 }
 
 // mirror writes the stage of a version, and the event that led there, into its tags. A
-// version carries the stage production only while it has the event that says so. Versions
+// version has the stage production only as long as it has the event that says so. Versions
 // that another client deleted are passed over.
 func (r *Registry) mirror(ctx context.Context, id string, stage registry.Stage, e registry.Event) error {
 	writes := []tag{{tagStage, string(stage)}, {tagTransition, encode(e)}}
@@ -320,7 +319,7 @@ func (r *Registry) mirror(ctx context.Context, id string, stage registry.Stage, 
 	return nil
 }
 
-// encode returns a value of this package, all of which JSON can express, as JSON.
+// encode returns a value of this package as JSON, which can express all of them.
 func encode(v any) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What MLflow sends. Repeated fields that are empty are left out by it.
+// Messages of MLflow, which omits empty repeated fields.
 type (
 	tag struct {
 		Key   string `json:"key"`
@@ -108,7 +108,7 @@ func (r *Registry) model(ctx context.Context) (registeredModel, error) {
 	return answer.Model, err
 }
 
-// one returns the version with this ID, and whether there is one.
+// one returns the version with this ID, if it exists.
 func (r *Registry) one(ctx context.Context, id string) (modelVersion, bool, error) {
 	if !isID(id) {
 		return modelVersion{}, false, ctx.Err()
@@ -123,7 +123,7 @@ func (r *Registry) one(ctx context.Context, id string) (modelVersion, bool, erro
 	return answer.Version, err == nil, err
 }
 
-// aliased returns the version that has the alias, and whether there is one.
+// aliased returns the version with the alias, if there is one.
 func (r *Registry) aliased(ctx context.Context, alias string) (modelVersion, bool, error) {
 	var answer struct {
 		Version modelVersion `json:"model_version"`
@@ -135,11 +135,11 @@ func (r *Registry) aliased(ctx context.Context, alias string) (modelVersion, boo
 	return answer.Version, err == nil, err
 }
 
-// pageSize is how many versions are asked for at once.
+// pageSize is the number of versions in one request.
 const pageSize = 200
 
-// search returns the versions that match a filter, which may be empty, newest first. It
-// reads every page.
+// search returns the versions that match a filter, newest first, from all pages. An empty
+// filter matches all.
 func (r *Registry) search(ctx context.Context, filter string) ([]modelVersion, error) {
 	query := url.Values{
 		"filter":      {strings.TrimSuffix("name="+quote(r.cfg.Model)+" and "+filter, " and ")},

@@ -9,8 +9,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// RunBenchmarks measures what a service and a healing job ask of a registry. Open returns
-// an empty registry and registers its cleanup with b.
+// RunBenchmarks measures the calls that a service and a healing job make to a registry. Open
+// returns an empty registry and registers its cleanup with b.
 func RunBenchmarks(b *testing.B, open func(b *testing.B) registry.Registry) {
 	b.Run("Register", func(b *testing.B) { benchmarkRegister(b, open) })
 	b.Run("Transition", func(b *testing.B) { benchmarkTransition(b, open) })
@@ -46,7 +46,7 @@ func benchmarkTransition(b *testing.B, open func(b *testing.B) registry.Registry
 	}
 }
 
-// benchmarkInProduction is what every replica asks at every poll.
+// benchmarkInProduction measures the call that every replica makes at every poll.
 func benchmarkInProduction(b *testing.B, open func(b *testing.B) registry.Registry) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {

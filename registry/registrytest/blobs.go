@@ -14,18 +14,18 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// BlobsHarness is what [RunBlobs] needs of blobs under test. Promises that need a field
-// that is nil are named in the log of the test as not checked.
+// BlobsHarness makes the blobs under test. The log of the test names promises that could not
+// be checked because a field is nil.
 type BlobsHarness struct {
 	// New returns empty blobs and registers their cleanup with t. Required.
 	New func(t *testing.T) registry.Blobs
 	// Reopen returns blobs on the same data as b, after b was closed, as after a restart of
 	// the process.
 	Reopen func(t *testing.T, b registry.Blobs) registry.Blobs
-	// Second returns other blobs on the same data as b, which go on being used, as another
-	// process would have them.
+	// Second returns other blobs on the same data as b, as another process would have them. b
+	// stays in use.
 	Second func(t *testing.T, b registry.Blobs) registry.Blobs
-	// InMemory means that what is stored is held in memory, by promise.
+	// InMemory means that the contents are held in memory, by promise.
 	InMemory bool
 }
 
@@ -42,7 +42,7 @@ type blobsKit struct {
 func (k *blobsKit) ctx() context.Context { return k.t.Context() }
 
 func (k *blobsKit) put(name, content string) {
-	// A reader that is nothing else: no store may rely on its size or on seeking.
+	// The reader has no other method: no store may rely on its size or on seeking.
 	k.succeeds("put "+name, k.b.Put(k.ctx(), name, io.MultiReader(strings.NewReader(content))))
 }
 
@@ -67,8 +67,8 @@ func (k *blobsKit) absent(b registry.Blobs, name string) {
 	k.fails("get "+name, err, registry.ErrNotFound)
 }
 
-// lists ends the attempt unless List yields these names, and beside them only what can be
-// deleted and not be got.
+// lists ends the attempt unless List yields these names, and besides them only names that can
+// be deleted and not be got.
 func (k *blobsKit) lists(b registry.Blobs, want map[string]int64) {
 	seen := make(map[string]bool)
 	for blob, err := range b.List(k.ctx()) {
@@ -294,7 +294,7 @@ var zeros = readerFunc(func(p []byte) (int, error) {
 	return len(p), nil
 })
 
-// live returns how many bytes of memory the process holds on to.
+// live returns the bytes of live memory of the process.
 func live() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -174,8 +174,8 @@ func concurrencyChecks() []check {
 	}
 }
 
-// insist promotes the version over whichever is in production, however often another
-// writer is faster.
+// insist promotes the version in the place of whichever is in production, however often
+// another writer is faster.
 func (k *kit) insist(id string) (registry.Event, error) {
 	expect := ""
 	for {

@@ -1,12 +1,12 @@
-// Package registrytest proves that a [registry.Registry], a [registry.Log] or
-// [registry.Blobs] keep the promises of their interfaces, and breaks one on purpose.
+// Package registrytest checks that a [registry.Registry], a [registry.Log] or
+// [registry.Blobs] keep the promises of their interfaces, and makes them fail on purpose.
 //
-// Who implements one of them calls [Run], [RunLog] or [RunBlobs] in a test, with a harness
-// that says how to open it, to open it again, and to open a second one on the same data.
-// All of the harness but New is optional; a promise that cannot be checked without the
-// rest is named in the log of the test (go test -v). The file own_store_test.go shows a
-// store of one's own from end to end, to be copied.
+// The author of an implementation calls [Run], [RunLog] or [RunBlobs] in a test, with a
+// harness that opens the store, opens it again, and opens a second handle on the same data.
+// Only New is required. The log of the test (go test -v) names promises that could not be
+// checked without another field. The file own_store_test.go shows a whole store of this kind,
+// to be copied.
 //
-// Who uses a registry or a log wraps it in a [Faulty] or a [FaultyLog] to see what becomes
-// of the own code when a call fails.
+// The author of code that uses a registry or a log wraps it in a [Faulty] or a [FaultyLog] to
+// see how the code behaves when a call fails.
 package registrytest

@@ -9,18 +9,18 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Faulty is a [registry.Registry] that passes every call on to another one, except for
-// those that it is told to fail. It is as safe for concurrent use as that one, if Before
+// Faulty is a [registry.Registry] that passes every call on to another registry, except the
+// calls that it is told to fail. It is as safe for concurrent use as that registry, if Before
 // and After are.
 type Faulty struct {
 	Registry registry.Registry
 
-	// Before, if not nil, is called ahead of each call with its number, from 1 up, and
-	// its method, such as "Transition". If it returns an error, so does the call, and it
-	// is not passed on: nothing happened.
+	// Before, if not nil, is called before each call with its number, from 1 up, and its
+	// method, such as "Transition". If Before returns an error, so does the call, and it is
+	// not passed on: nothing happened.
 	Before func(n int, method string) error
-	// After, if not nil, is called in the same way after each call that was successful.
-	// If it returns an error, so does the call: it happened, but the caller cannot know.
+	// After, if not nil, is called in the same way after each successful call. If After
+	// returns an error, so does the call: it happened, but the caller cannot know.
 	After func(n int, method string) error
 
 	calls atomic.Int64
@@ -66,7 +66,7 @@ func (f *Faulty) Register(ctx context.Context, draft registry.Draft, artifact io
 	return v, nil
 }
 
-// Versions implements [registry.Registry]. To range over it is the call.
+// Versions implements [registry.Registry]. Ranging over the sequence counts as the call.
 func (f *Faulty) Versions(ctx context.Context, q registry.Query) iter.Seq2[registry.Version, error] {
 	return sequence(f, "Versions", f.Registry.Versions(ctx, q))
 }
@@ -100,12 +100,12 @@ func (f *Faulty) Transition(ctx context.Context, t registry.Transition) (registr
 	return e, nil
 }
 
-// History implements [registry.Registry]. To range over it is the call.
+// History implements [registry.Registry]. Ranging over the sequence counts as the call.
 func (f *Faulty) History(ctx context.Context, after uint64) iter.Seq2[registry.Event, error] {
 	return sequence(f, "History", f.Registry.History(ctx, after))
 }
 
-// sequence counts the ranging over all as a call of the method.
+// sequence counts ranging over all as a call of the method.
 func sequence[T any](f *Faulty, method string, all iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false

@@ -11,33 +11,33 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// Harness is what [Run] needs of a registry under test. Promises that need a field that is
-// nil are named in the log of the test as not checked.
+// Harness makes the registries under test. The log of the test names promises that could not
+// be checked because a field is nil.
 type Harness struct {
 	// New returns an empty registry and registers its cleanup with t. Required.
 	New func(t *testing.T) registry.Registry
 	// Reopen returns a registry on the same data as r, after r was closed, as after a
 	// restart of the process.
 	Reopen func(t *testing.T, r registry.Registry) registry.Registry
-	// Second returns another registry on the same data as r, which goes on being used, as
-	// another process would have it.
+	// Second returns another registry on the same data as r, as another process would have
+	// it. r stays in use.
 	Second func(t *testing.T, r registry.Registry) registry.Registry
-	// Damage changes the stored content of a file of a version, which is not empty, but
-	// not its size.
+	// Damage changes the stored content of a file of a version, but not its size. The file is
+	// not empty.
 	Damage func(t *testing.T, r registry.Registry, v registry.Version, file string)
-	// Features says what the registry does otherwise.
+	// Features are the differences of the registry.
 	Features Features
 }
 
-// Features says where a registry legitimately differs. The zero Features is that of a
-// [registry.Ledger], which keeps every promise. Whether a registry is a
-// [registry.Attacher], a [registry.Deleter] and a [registry.Fencer] is asked of itself.
+// Features are legitimate differences of a registry. The zero Features is that of a
+// [registry.Ledger], which keeps every promise. The kit itself detects a [registry.Attacher],
+// a [registry.Deleter] and a [registry.Fencer].
 type Features struct {
 	// OwnIDs means that IDs are not "1", "2" and so on.
 	OwnIDs bool
-	// NoSwap means that what a transition expects is compared before the change and not in
-	// one step with it: that exactly one of several promotions at the same time succeeds
-	// then holds only under a lease, and is not checked.
+	// NoSwap means that a transition compares the expected version before the change and not
+	// in one step with it. Of several promotions at the same time, exactly one then succeeds
+	// only under a lease, and this is not checked.
 	NoSwap bool
 	// NoFencing means that tokens are not compared.
 	NoFencing bool
@@ -75,7 +75,7 @@ type kit struct {
 
 func (k *kit) ctx() context.Context { return k.t.Context() }
 
-// id returns the ID of the n-th registered version, from 1 up, or one that no version has.
+// id returns the ID of the n-th registered version, from 1 up, or an unknown ID.
 func (k *kit) id(n int) string {
 	if n > len(k.ids) {
 		return "77"
@@ -191,7 +191,7 @@ func (k *kit) content(id, file, want string) {
 	}
 }
 
-// equal compares everything but where the content of files is kept.
+// equal compares everything but File.Blob.
 func equal(a, b registry.Version) bool {
 	return a.ID == b.ID && a.Key == b.Key && a.Stage == b.Stage &&
 		a.Created.Equal(b.Created) && a.Since.Equal(b.Since) && a.Promoted.Equal(b.Promoted) && a.Deleted.Equal(b.Deleted) &&

@@ -14,16 +14,16 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// LogHarness is what [RunLog] needs of a log under test. Promises that need a field that is
-// nil are named in the log of the test as not checked.
+// LogHarness makes the logs under test. The log of the test names promises that could not be
+// checked because a field is nil.
 type LogHarness struct {
 	// New returns an empty log and registers its cleanup with t. Required.
 	New func(t *testing.T) registry.Log
 	// Reopen returns a log on the same data as l, after l was closed, as after a restart of
 	// the process.
 	Reopen func(t *testing.T, l registry.Log) registry.Log
-	// Second returns another log on the same data as l, which goes on being used, as
-	// another process would have it.
+	// Second returns another log on the same data as l, as another process would have it. l
+	// stays in use.
 	Second func(t *testing.T, l registry.Log) registry.Log
 	// Lose removes an entry that is not the last, as damage might.
 	Lose func(t *testing.T, l registry.Log, seq uint64)
@@ -297,20 +297,20 @@ func (k *logKit) crowd(of func(writer int) registry.Log) {
 	}
 }
 
-// FaultyLog is a [registry.Log] that passes every call on to another one, except for those
+// FaultyLog is a [registry.Log] that passes every call on to another log, except the calls
 // that it is told to fail.
 type FaultyLog struct {
 	Log registry.Log
-	// Before, if not nil, is called ahead of each Append. If it returns an error, so does
+	// Before, if not nil, is called before each Append. If Before returns an error, so does
 	// Append, and nothing is stored.
 	Before func(seq uint64) error
-	// After, if not nil, is called after each Append that stored its entry. If it returns
+	// After, if not nil, is called after each Append that stored its entry. If After returns
 	// an error, so does Append: the entry is stored, but the caller cannot know.
 	After func(seq uint64) error
 }
 
-// ErrTaken is what [FaultyLog.After] returns to have Append say that the number was taken,
-// as a store does whose client repeated the request by itself.
+// ErrTaken is returned by [FaultyLog.After] to make Append report that the number was taken,
+// as a store does whose client repeats requests by itself.
 var ErrTaken = errors.New("registrytest: taken")
 
 // Append implements [registry.Log].

@@ -14,8 +14,7 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// moreChecks are about folders, what is attached, deleted or fenced, other handles, and
-// damage.
+// moreChecks are about folders, attachments, deletions, fencing, other handles, and damage.
 func moreChecks() []check {
 	return []check{
 		{

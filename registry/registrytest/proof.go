@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// promise is one sentence of the contract, and how it is proved.
+// promise is one sentence of the contract, and its proof.
 type promise[H any] struct {
 	name  string
 	text  string // quoted when it is broken
 	prove func(p *proof, h H)
 }
 
-// proof is an attempt to break a promise. Its methods, but for report, end the attempt if
+// proof is an attempt to break a promise. All its methods except report end the attempt if
 // they fail.
 type proof struct {
 	t *testing.T
@@ -25,12 +25,12 @@ type proof struct {
 	unchecked string   // what the harness lacks, "" if nothing
 }
 
-// day is the time of what is done: whole seconds, which every store can keep.
+// day is the time of all changes: whole seconds, which every store can keep.
 var day = time.Date(2025, time.March, 1, 12, 30, 0, 0, time.UTC)
 
 var errBroken = errors.New("broken on purpose")
 
-// ended ends an attempt. Nothing but run recovers it.
+// ended ends an attempt. Only attempt recovers it.
 type ended struct{}
 
 // runAll proves every promise, each in a subtest of its own.
@@ -48,7 +48,7 @@ func runAll[H any](t *testing.T, h H, promises []promise[H]) {
 	}
 }
 
-// attempt proves one promise, and returns what came of it.
+// attempt proves one promise, and returns the result.
 func attempt[H any](t *testing.T, h H, c promise[H]) (p *proof) {
 	p = &proof{t: t}
 	defer func() {
@@ -72,7 +72,7 @@ func (p *proof) broken(format string, args ...any) {
 	panic(ended{})
 }
 
-// needs ends the attempt if the harness lacks what it is about.
+// needs ends the attempt if the harness lacks what.
 func (p *proof) needs(has bool, what string) {
 	if !has {
 		p.unchecked = what

@@ -103,7 +103,7 @@ func transitionChecks() []check {
 				conflict(k.id(2), "", k.id(1))
 				conflict(k.id(2), k.id(2), k.id(1))
 				conflict(k.id(2), "77", k.id(1))
-				// What another replica did already is a conflict first, though it is illegal too.
+				// A transition that another replica did already is a conflict first, although it is illegal too.
 				conflict(k.id(1), "", k.id(1))
 			},
 		},

@@ -6,13 +6,11 @@ import (
 )
 
 // binomial draws from the binomial distribution of n trials with success probability p,
-// 0 <= p <= 1. It is exact up to the rounding of float64, and its cost does not grow
+// 0 < p <= 1. It is exact up to the rounding of float64, and its cost does not grow
 // with n: inversion where fewer than ten successes are expected, else the transformed
 // rejection of Hörmann (1993), "The generation of binomial random variates" (BTRS).
 func binomial(source *rand.PCG, n int, p float64) int {
 	switch {
-	case n == 0 || p <= 0:
-		return 0
 	case p >= 1:
 		return n
 	case p > 0.5:

@@ -54,7 +54,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 //     which may be a float64, a map of them, or a pointer to a struct of such fields.
 func MarshalStruct(v any, version int) ([]byte, error) {
 	from := reflect.ValueOf(v)
-	to := reflect.New(written(from.Type(), version)).Elem()
+	to := reflect.New(wireType(from.Type(), version)).Elem()
 	convert(to, from)
 	if version != 0 {
 		to.FieldByName(versionField).SetInt(int64(version))
@@ -67,7 +67,7 @@ func MarshalStruct(v any, version int) ([]byte, error) {
 // the struct as it was.
 func UnmarshalStruct(data []byte, v any, version int) error {
 	to := reflect.ValueOf(v).Elem()
-	from := reflect.New(written(to.Type(), version))
+	from := reflect.New(wireType(to.Type(), version))
 	if err := Unmarshal(data, from.Interface()); err != nil {
 		return err
 	}
@@ -82,8 +82,8 @@ func UnmarshalStruct(data []byte, v any, version int) error {
 
 const versionField = "SchemaVersion"
 
-// written returns the type that a struct is written as.
-func written(t reflect.Type, version int) reflect.Type {
+// wireType returns the type that a struct is written as.
+func wireType(t reflect.Type, version int) reflect.Type {
 	fields := reflect.VisibleFields(t)
 	for i := range fields {
 		f := &fields[i]
@@ -95,7 +95,7 @@ func written(t reflect.Type, version int) reflect.Type {
 		case null && f.Type.Kind() == reflect.Map:
 			f.Type = reflect.TypeFor[map[string]Number]()
 		case null && f.Type.Kind() == reflect.Pointer:
-			f.Type = reflect.PointerTo(written(f.Type.Elem(), 0))
+			f.Type = reflect.PointerTo(wireType(f.Type.Elem(), 0))
 		}
 	}
 	if version != 0 {
@@ -117,6 +117,7 @@ func convert(to, from reflect.Value) {
 			}
 		}
 	case from.IsNil():
+		to.SetZero()
 	case kind == reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))
 		convert(to.Elem(), from.Elem())

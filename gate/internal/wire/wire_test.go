@@ -75,3 +75,29 @@ func TestTexts(t *testing.T) {
 	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"least":"7d","rows":3}`), &read, 0), `duration "7d", want one such as "168h"`)
 	require.Equal(t, spans{Least: time.Hour, Rows: 3}, read, "an error leaves the struct as it was")
 }
+
+func TestMarshalStruct_NullAndVersion(t *testing.T) {
+	t.Parallel()
+	type inner struct {
+		End float64 `json:"end" wire:"null"`
+	}
+	type outer struct {
+		Value  float64            `json:"value" wire:"null"`
+		Values map[string]float64 `json:"values,omitempty" wire:"null"`
+		Inner  *inner             `json:"inner,omitempty" wire:"null"`
+	}
+	inf := math.Inf(1)
+	data, err := wire.MarshalStruct(outer{inf, map[string]float64{"a": 1, "b": inf}, &inner{-inf}}, 3)
+	require.NoError(t, err)
+	require.Equal(t, `{"schema_version":3,"value":null,"values":{"a":1,"b":null},"inner":{"end":null}}`, string(data))
+	var read outer
+	require.NoError(t, wire.UnmarshalStruct(data, &read, 3))
+	require.True(t, math.IsNaN(read.Value) && math.IsNaN(read.Values["b"]) && math.IsNaN(read.Inner.End))
+	require.Equal(t, 1.0, read.Values["a"])
+
+	kept := outer{Value: 7}
+	require.EqualError(t, wire.UnmarshalStruct(data, &kept, 4), "schema_version is 3, want 4")
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"value":1}`), &kept, 3), `field "schema_version" is missing`)
+	require.ErrorContains(t, wire.UnmarshalStruct([]byte(`{"schema_version":3,"value":1,"inner":null}`), &kept, 3), "inner is null")
+	require.Equal(t, outer{Value: 7}, kept, "an error leaves the struct as it was")
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
+	"github.com/selfheal-ml/selfheal/healing/internal/miniature"
 	"github.com/selfheal-ml/selfheal/healing/sqlstore"
 	"github.com/selfheal-ml/selfheal/labels"
 	"github.com/selfheal-ml/selfheal/predictlog"
@@ -23,45 +24,22 @@ import (
 
 const day = 24 * time.Hour
 
-// threshold answers 1 above a number.
-type threshold struct{ At float64 }
-
-func (m threshold) Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error) {
-	outputs := make([]predictlog.Output, len(rows))
-	for i, row := range rows {
-		outputs[i] = m.output(row)
-	}
-	return outputs, ctx.Err()
-}
-
-func (m threshold) output(row predictlog.Row) predictlog.Output {
-	if x, _ := row[0].Number(); x > m.At {
-		return predictlog.Output{Class: "1", Probabilities: []float64{0.1, 0.9}}
-	}
-	return predictlog.Output{Class: "0", Probabilities: []float64{0.9, 0.1}}
-}
-
 func loadThreshold(_ context.Context, _ registry.Version, artifact io.Reader) (gate.Model, error) {
-	var t threshold
-	err := json.NewDecoder(artifact).Decode(&t)
-	return t, err
+	return miniature.Read(artifact)
 }
 
-// trainThreshold puts the threshold between the means of the classes.
 func trainThreshold(_ context.Context, req healing.TrainRequest) (healing.Trained, error) {
-	sums, counts := map[string]float64{}, map[string]float64{}
-	for _, e := range req.Data.Examples {
-		x, _ := e.Record.Row[0].Number()
-		sums[e.Label.Class] += x
-		counts[e.Label.Class]++
+	m, err := miniature.Train(req)
+	if err != nil {
+		return healing.Trained{}, err
 	}
-	artifact, err := json.Marshal(threshold{(sums["0"]/counts["0"] + sums["1"]/counts["1"]) / 2})
+	artifact, err := json.Marshal(m)
 	return healing.Trained{Artifact: bytes.NewReader(artifact)}, err
 }
 
 // live stores what happens to a model in some days: n requests, spread around a centre at
 // which the classes meet, and their truths.
-func live(t testing.TB, db *sqlstore.DB, model, version string, from time.Time, days, n int, m *threshold, centre float64) {
+func live(t testing.TB, db *sqlstore.DB, model, version string, from time.Time, days, n int, m *miniature.Threshold, centre float64) {
 	t.Helper()
 	var (
 		rng     = rand.New(rand.NewPCG(uint64(from.Unix()), 1))
@@ -76,7 +54,7 @@ func live(t testing.TB, db *sqlstore.DB, model, version string, from time.Time, 
 			Row:  predictlog.Row{predictlog.Number(x)},
 		}
 		if m != nil {
-			r.Output = m.output(r.Row)
+			r.Output = m.Output(r.Row)
 		}
 		class := "0"
 		if x+rng.NormFloat64()/4 > centre {
@@ -101,7 +79,7 @@ func TestParts(t *testing.T) {
 			now      = noon.Add(40 * day)
 			trained  atomic.Int32
 			models   = []string{"steady", "moving"}
-			versions = map[string]threshold{}
+			versions = map[string]miniature.Threshold{}
 		)
 		trainer := healing.TrainerFunc(func(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
 			trained.Add(1)
@@ -127,7 +105,7 @@ func TestParts(t *testing.T) {
 			if _, known := versions[model+v.ID]; !known {
 				text, err := registry.ReadFile(ctx, db.Registry(model), v.ID, registry.ModelFile)
 				require.NoError(t, err)
-				var m threshold
+				var m miniature.Threshold
 				require.NoError(t, json.Unmarshal(text, &m))
 				versions[model+v.ID] = m
 			}

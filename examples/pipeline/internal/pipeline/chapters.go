@@ -15,8 +15,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// unfold lives through the chapters. Each looks at what really happened, in the registry,
-// the journal and the answers of the service, and fails unless that is what it tells.
+// unfold plays the chapters. Each chapter checks the registry, the journal and the answers of
+// the service, and fails unless they show what it tells.
 func (s *story) unfold(ctx context.Context) error {
 	for _, chapter := range []struct {
 		title string

@@ -11,8 +11,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// settle measures what the traffic came to, now that its labels are in. It fails unless
-// the loop did good.
+// settle measures the traffic, now that its labels have arrived. It fails unless the loop did
+// good.
 func (s *story) settle(ctx context.Context, end time.Time) error {
 	for _, period := range []struct {
 		score    *score
@@ -35,8 +35,8 @@ func (s *story) settle(ctx context.Context, end time.Time) error {
 	return nil
 }
 
-// lastRun returns the latest run in the journal, which must have been started by the
-// trigger and have come to the step.
+// lastRun returns the latest run in the journal. The run must have this trigger and be at
+// this step.
 func (s *story) lastRun(trigger healing.Trigger, step healing.Step) (healing.Run, error) {
 	status := s.loop.Status()
 	if len(status.Runs) == 0 {
@@ -60,7 +60,7 @@ func (s *story) lastEvent(ctx context.Context) (last registry.Event, err error) 
 	return last, nil
 }
 
-// wantProduction fails unless the version is in production, for the registry and for a
+// wantProduction fails unless the version is in production, both in the registry and for a
 // client of the service.
 func (s *story) wantProduction(ctx context.Context, version string) error {
 	v, err := registry.InProduction(ctx, s.stores.Registry)
@@ -81,7 +81,7 @@ func (s *story) wantProduction(ctx context.Context, version string) error {
 	return nil
 }
 
-// measure returns how a version did on the labelled predictions that it answered in the
+// measure returns the score of a version on the labelled predictions that it answered in the
 // window.
 func (s *story) measure(ctx context.Context, version string, from, to time.Time) (score, error) {
 	data, err := labels.Collect(ctx, s.stores.Predictions, s.stores.Labels, predictlog.Query{From: from, To: to, Version: version})

@@ -16,7 +16,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// connections is how many requests the client has under way at once.
+// connections is the number of simultaneous requests of the client.
 const connections = 8
 
 // client asks the service over HTTP, on connections that it keeps. It is safe for
@@ -34,15 +34,15 @@ func newClient(url string) *client {
 	}}
 }
 
-// request is an application at a point of simulated time, with the truth that will come
-// out later.
+// request is an application at a point of simulated time, with its truth, which becomes known
+// later.
 type request struct {
 	at        time.Time
 	applicant applicant
 	defaulted bool
 }
 
-// answer is what the service said to a request.
+// answer is the answer of the service to a request.
 type answer struct {
 	reply
 	id string // of the prediction

@@ -19,22 +19,21 @@ const (
 	maxLevels = 30
 )
 
-// feature says how one column of a row becomes numbers that a linear model can weigh. It
-// is fitted on training rows, stored with the model, and so the same in training and in
-// service.
+// feature turns one column of a row into numbers for a linear model. A feature is fitted on
+// training rows and stored with the model, so it is the same in training and in service.
 type feature struct {
 	Column string          `json:"column"`
 	Kind   predictlog.Kind `json:"kind"`
 
-	// A numeric value is clipped to [Low, High], then Mean is taken off it and the rest
-	// divided by Scale. A missing one counts as the mean.
+	// A numeric value is clipped to [Low, High]. Then Mean is subtracted, and the difference
+	// divided by Scale. A missing value counts as the mean.
 	Low   float64 `json:"low,omitempty"`
 	High  float64 `json:"high,omitempty"`
 	Mean  float64 `json:"mean,omitempty"`
 	Scale float64 `json:"scale,omitempty"`
 
-	// A category becomes one indicator for each level; one that is missing or was rare
-	// or absent in training leaves all of them at 0.
+	// A category becomes one indicator for each level. A category that is missing, or was
+	// rare or absent in training, leaves all indicators at 0.
 	Levels []string `json:"levels,omitempty"`
 }
 
@@ -68,8 +67,8 @@ func (f *feature) fitNumeric(data labels.Dataset, column int) {
 	outside := int(clippedShare * float64(len(values)))
 	f.Low, f.High = values[outside], values[len(values)-1-outside]
 	if f.Low == f.High {
-		// What is constant in training is clipped to that, and so does not count when it
-		// starts to vary.
+		// A value that is constant in training is clipped to the constant, so it does not
+		// count when it starts to vary.
 		f.Mean = f.Low
 		return
 	}

@@ -20,14 +20,14 @@ import (
 	"github.com/selfheal-ml/selfheal/registry"
 )
 
-// logistic is a logistic regression. It implements [gate.Model]; its JSON is the
-// artifact that the registry keeps. It is never changed once it is made.
+// logistic is a logistic regression. It implements [gate.Model]. Its JSON is the artifact in
+// the registry. A logistic never changes.
 type logistic struct {
 	Classes   []string  `json:"classes"` // negative, positive
 	Features  []feature `json:"features"`
 	Weights   []float64 `json:"weights"` // one for each number of the features
 	Intercept float64   `json:"intercept"`
-	// Threshold is the probability from which on the answer is the positive class.
+	// Threshold is the least probability that is answered with the positive class.
 	Threshold float64 `json:"threshold"`
 }
 
@@ -148,8 +148,8 @@ func (l *likelihood) probabilities(theta []float64) []float64 {
 
 func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
-// bestThreshold returns the probability from which on calling a row positive gives the
-// highest F1: the middle between the lowest probability called positive and the next.
+// bestThreshold returns the threshold of the highest F1: the middle between the lowest
+// probability called positive and the next lower one.
 func bestThreshold(probability, truth []float64) float64 {
 	order := make([]int, len(truth))
 	floats.Argsort(slices.Clone(probability), order)
@@ -226,7 +226,7 @@ func decoder(schema *predictlog.Schema) registry.LoadFunc[gate.Model] {
 	}
 }
 
-// fits returns what keeps the model from answering rows of the schema.
+// fits returns an error if the model cannot answer rows of the schema.
 func (m *logistic) fits(schema *predictlog.Schema) error {
 	if classes := schema.Target().Classes; !slices.Equal(m.Classes, classes) {
 		return fmt.Errorf("the model's classes are %q, want %q", m.Classes, classes)

@@ -1,5 +1,5 @@
-// Package pipeline is the whole of the example: its two programs, one with and one without
-// database drivers, call [Main].
+// Package pipeline is the whole example. Its two programs, one with and one without database
+// drivers, call [Main].
 package pipeline
 
 import (
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Main does what the arguments say and returns the exit code: 0, 1 if it failed, or 2 if
-// the arguments cannot be used.
+// Main runs the program with these arguments and returns the exit code: 0, 1 for a failure,
+// or 2 for unusable arguments.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -45,7 +45,7 @@ type options struct {
 	first           int // days
 }
 
-// run does what the arguments say.
+// run runs the program with these arguments.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// applicant is what the credit service is asked about. Its tags are the schema: a
-// pointer may be missing.
+// applicant is the input of the credit service. Its tags are the schema; a pointer may be
+// missing.
 type applicant struct {
 	Age             float64  `json:"age" validate:"required,gte=18,lte=100"`
 	Income          *float64 `json:"income" validate:"gte=0"`           // a month
@@ -20,7 +20,7 @@ type applicant struct {
 	Purpose         string   `json:"purpose" validate:"required,oneof=home car education business consolidation"`
 }
 
-// market is a state of the world: who applies, and who of them will not pay back.
+// market is a state of the world: who applies, and which applicants will not pay back.
 type market struct {
 	income      float64 // median
 	spread      float64 // of the logarithm of incomes
@@ -55,9 +55,9 @@ func branches() market {
 }
 
 // broker is the market after the business has moved to a broker's portal, where nobody
-// verifies. It changes who applies (incomes are stated higher, credit lines emptier, the
-// west and consolidations grow) and what a default depends on: a high income says
-// nothing any more, and the size of the loan decides.
+// verifies. The move changes who applies: stated incomes are higher, credit lines emptier,
+// and the west and consolidations grow. It also changes the causes of a default: a high
+// income means nothing any more, and the size of the loan decides.
 func broker() market {
 	return market{
 		income: 4600, spread: 0.60, utilization: -1.9, debt: 0.20,

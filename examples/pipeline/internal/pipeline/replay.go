@@ -34,14 +34,15 @@ func (c replayConfig) span(rows int, least time.Duration) time.Duration {
 	return max(days*day, least)
 }
 
-// step returns the time between two looks of the loop: a day, or that to the next row.
+// step returns the time between two looks of the loop: a day, or the time to the next row if
+// that is longer.
 func (c replayConfig) step() time.Duration { return max(day, c.every) }
 
-// healing returns the configuration of the replay. Whatever the file is, each window
-// holds enough rows at its pace: a monitor pass more than the 200 that it wants, training
-// and evaluation at least their default lengths. Retraining is weekly and not triggered
-// by drift as well: seasons alone keep a long stream drifting, so that this would only
-// double the runs. The gate is the one that states its error rate. All else is default.
+// healing returns the configuration of the replay. At the pace of any file, each window holds
+// enough rows: the window of a monitor pass more than the 200 that a pass wants, and training
+// and evaluation at least their default lengths. Retraining is weekly. Drift does not trigger
+// it in addition: seasons alone keep a long stream drifting, so this would only double the
+// runs. The gate is the one with an error rate. All else is default.
 func (c replayConfig) healing() healing.Config {
 	return healing.Config{
 		Actor:   "pipeline",
@@ -145,8 +146,8 @@ func (r *replay) newLoop(cfg healing.Config) (*healing.Loop, error) {
 	return r.stores.loop(healing.TrainerFunc(train), decoder(r.table.schema), cfg)
 }
 
-// deployFirst imports the first rows and lets a loop make the first version from all of
-// them. While that does not meet the policy's floors, it waits for more rows.
+// deployFirst imports the first rows and lets a loop make the first version from all of them.
+// As long as that version does not meet the policy's floors, deployFirst waits for more rows.
 func (r *replay) deployFirst(ctx context.Context) error {
 	cfg := r.cfg.healing()
 	cfg.Train.Training = r.cfg.first - cfg.Train.Evaluation - cfg.Train.Maturity
@@ -177,7 +178,7 @@ func (r *replay) deployFirst(ctx context.Context) error {
 	return nil
 }
 
-// why says what the gate decided, or why it was not asked.
+// why returns the gate's decision, or why the gate was not asked.
 func why(run healing.Run) string {
 	if run.Decision != nil {
 		return run.Decision.String()
@@ -224,15 +225,15 @@ func (r *replay) advance(ctx context.Context, loop *healing.Loop) error {
 // at returns the time of row i.
 func (r *replay) at(i int) time.Time { return r.cfg.start.Add(time.Duration(i) * r.cfg.every) }
 
-// rowsBefore returns how many rows there are before the time.
+// rowsBefore returns the number of rows before the time.
 func (r *replay) rowsBefore(t time.Time) int {
 	n := (t.Sub(r.cfg.start) + r.cfg.every - 1) / r.cfg.every
 	return min(max(int(n), 0), len(r.table.rows))
 }
 
-// answer lets production answer the rows that came since the last time, and logs them.
-// It answered them as they came: production changes only when the loop looks. Before the
-// first deployment the rows are logged without an answer.
+// answer lets production answer the rows since the last call, and logs them. Production
+// changes only when the loop looks, so these are the answers at the time of each row. Before
+// the first deployment the rows are logged without an answer.
 func (r *replay) answer(ctx context.Context) error {
 	from, to := r.answered, r.rowsBefore(r.now)
 	records := make([]predictlog.Record, to-from)
@@ -280,7 +281,7 @@ func (r *replay) onPass(p healing.Pass) {
 	r.hookErr = cmp.Or(r.hookErr, r.stores.keepReport(p))
 }
 
-// onRun counts. The timeline gets what changed production; the journal has the rest.
+// onRun counts runs. The timeline shows changes of production; the journal has the rest.
 func (r *replay) onRun(run healing.Run) {
 	switch run.Step {
 	case healing.StepTriggered:

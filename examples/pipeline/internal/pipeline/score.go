@@ -7,7 +7,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// score is how well a binary model did on rows whose truth is known.
+// score measures a binary model on rows whose truth is known.
 type score struct {
 	F1       float64 `json:"f1"`
 	AUC      float64 `json:"auc"`
@@ -16,7 +16,7 @@ type score struct {
 	Rows     int     `json:"rows"`
 }
 
-// answers are rows of a binary model, answered, with their truth.
+// answers are the answers of a binary model with their truth.
 type answers struct {
 	truth, said []bool
 	probability []float64
@@ -29,8 +29,8 @@ func (a *answers) add(positive, class string, o predictlog.Output) {
 	a.probability = append(a.probability, o.Probabilities[1])
 }
 
-// score returns the measures. They are undefined, an error, unless rows of both classes
-// occur.
+// score returns the measures. Without rows of both classes they are undefined, which is an
+// error.
 func (a *answers) score() (score, error) {
 	confusion, err := metrics.NewConfusion(a.truth, a.said, nil)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 
 const (
 	modelName = "credit-risk"
-	// timeHeader lets a simulated client say when it asks. Without it, a request is made
-	// now.
+	// timeHeader carries the time at which a simulated client asks. Without it the time is
+	// the present.
 	timeHeader = "X-Simulated-Time"
 	// maxRequest bounds the body of a request for a prediction.
 	maxRequest = 64 << 10
@@ -28,7 +28,7 @@ const (
 )
 
 // service answers POST /predict with the model in production and takes labels at POST
-// /labels. It knows nothing of healing but that the model may change.
+// /labels. Of healing it knows only that the model may change.
 type service struct {
 	live     *registry.Live[gate.Model]
 	recorder *predictlog.Recorder
@@ -86,13 +86,13 @@ type reply struct {
 	Version     string  `json:"version"`
 }
 
-// refusal is the answer to a request that cannot be used.
+// refusal is the answer to an unusable request.
 type refusal struct {
 	Error      string                 `json:"error"`
 	Violations []predictlog.Violation `json:"violations,omitempty"`
 }
 
-// predict answers one applicant: 400 for what is not a row, 422 with every broken rule,
+// predict answers one applicant: 400 for a body that is no row, 422 with every broken rule,
 // 503 before the first deployment.
 func (s *service) predict(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
@@ -133,7 +133,7 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, reply{outputs[0].Class, outputs[0].Probabilities[1], version})
 }
 
-// write sends an answer. A client that is gone misses it, which is its own affair.
+// write sends an answer. A client that is gone misses it.
 func write(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

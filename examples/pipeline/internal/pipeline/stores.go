@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/selfheal-ml/selfheal/drift/reportpage"
 	"github.com/selfheal-ml/selfheal/gate"
 	"github.com/selfheal-ml/selfheal/healing"
 	"github.com/selfheal-ml/selfheal/healing/filetelemetry"
@@ -19,8 +20,8 @@ import (
 	"github.com/selfheal-ml/selfheal/registry/fileregistry"
 )
 
-// stores are where everything is kept: the embedded default of each store in a folder, or
-// one database; reports are files in the folder in either case.
+// stores keep everything: the embedded default of each store in a folder, or one database.
+// Reports are files in the folder in either case.
 type stores struct {
 	healing.Parts // but for Trainer and Load
 	dir           string
@@ -29,9 +30,9 @@ type stores struct {
 	reported healing.Pass // the last pass whose report was kept
 }
 
-// openStores opens the stores of a model: in the database at the URL or, if that is empty,
-// in dir. dir is a new temporary folder if it is empty. A folder or a database that holds
-// something already is refused: a story is told from its beginning.
+// openStores opens the stores of a model, in the database at the URL, or in dir if the URL is
+// empty. An empty dir is a new temporary folder. A folder or a database that is not empty is
+// refused: a story is told from its beginning.
 func openStores(ctx context.Context, dir, database, model string, schema *predictlog.Schema) (_ *stores, err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "selfheal-pipeline-"); err != nil {
@@ -101,8 +102,8 @@ func (s *stores) loop(trainer healing.Trainer, load registry.LoadFunc[gate.Model
 	return healing.New(parts, cfg)
 }
 
-// keepReport writes the drift report of a pass, as JSON and as a page, if it says
-// something else than the last one kept.
+// keepReport writes the drift report of a pass, as JSON and as a page, if it differs from the
+// last one.
 func (s *stores) keepReport(p healing.Pass) error {
 	if p.Report == nil || p.Version == s.reported.Version && p.Drifted() == s.reported.Drifted() {
 		return nil
@@ -120,11 +121,11 @@ func (s *stores) keepReport(p healing.Pass) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Report.WriteHTML(page), page.Close())
+	return errors.Join(reportpage.Write(page, p.Report), page.Close())
 }
 
-// keepReference writes the reference of a version beside the stores, where it is easily
-// found. The registry has the copy that counts.
+// keepReference writes the reference of a version beside the stores, for people. The registry
+// has the copy that counts.
 func (s *stores) keepReference(ctx context.Context, version string) error {
 	data, err := registry.ReadFile(ctx, s.Registry, version, healing.ReferenceDocument)
 	if err != nil {

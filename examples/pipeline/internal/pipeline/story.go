@@ -56,8 +56,8 @@ type story struct {
 	loop       *healing.Loop
 	population *population
 	market     market
-	// sabotaged makes the trainer learn from shuffled labels: the shadow it makes is
-	// worse on purpose.
+	// sabotaged makes the trainer learn from shuffled labels, so its shadow is worse on
+	// purpose.
 	sabotaged bool
 
 	now     time.Time      // the simulated clock
@@ -93,8 +93,8 @@ type storyConfig struct {
 	address  string    // to listen on
 }
 
-// tellStory lives through all chapters, then calls after, if not nil, while the service
-// still runs. The error names the chapter that did not happen.
+// tellStory plays all chapters, then calls after, if not nil, while the service still runs.
+// The error names the chapter that did not happen.
 func tellStory(ctx context.Context, cfg storyConfig, t *timeline, after func(context.Context, *story) error) (_ *storySummary, err error) {
 	began := time.Now()
 	s, err := newStory(ctx, cfg, t)
@@ -187,8 +187,8 @@ func (s *story) assemble(cfg storyConfig) error {
 	return nil
 }
 
-// train is the trainer of the loop. Sabotaged, it has its labels shuffled, as a broken
-// join upstream would.
+// train is the trainer of the loop. If sabotaged, it shuffles the labels, as a broken join
+// upstream would.
 func (s *story) train(ctx context.Context, req healing.TrainRequest) (healing.Trained, error) {
 	if s.sabotaged {
 		req.Data = shuffleLabels(req.Data, req.Seed)
@@ -204,7 +204,7 @@ func shuffleLabels(data labels.Dataset, seed uint64) labels.Dataset {
 	return labels.Dataset{Schema: data.Schema, Examples: examples}
 }
 
-// onPass notes a monitor pass. The timeline gets a line where the verdict changes.
+// onPass records a monitor pass. The timeline gets a line when the verdict changes.
 func (s *story) onPass(p healing.Pass) {
 	if n := len(s.passes); n == 0 || s.passes[n-1].Drifted() != p.Drifted() || (s.passes[n-1].Skipped == "") != (p.Skipped == "") {
 		s.timeline.add(p.Time, "monitor", "%d predictions in %s: %s", p.Samples, hours(p.Window), passText(p))
@@ -223,8 +223,8 @@ func passText(p healing.Pass) string {
 	return p.Verdict()
 }
 
-// onRun notes a step of a run. Where production changed, the service follows at once,
-// because it lives in the same process; elsewhere Live would see it at its next poll.
+// onRun records a step of a run. After a change of production the service follows at once,
+// because it lives in the same process; elsewhere Live would follow at its next poll.
 func (s *story) onRun(r healing.Run) {
 	s.steps = append(s.steps, r)
 	switch r.Step {
@@ -247,7 +247,7 @@ func (s *story) onRun(r healing.Run) {
 // keep remembers the first error of a hook.
 func (s *story) keep(err error) { s.hookErr = cmp.Or(s.hookErr, err) }
 
-// look lets the loop do what is due now.
+// look lets the loop do what is due.
 func (s *story) look(ctx context.Context) error {
 	if err := s.loop.Tick(ctx, s.now); err != nil {
 		return err

@@ -21,9 +21,9 @@ type table struct {
 }
 
 // readTable reads a CSV file with a header. The column named by label holds one of two
-// classes, the greater of which is the positive one; the column named by id, if not
-// empty, holds a unique name for each row; every other column is a feature: numeric
-// unless a value of it is not a number. See missing for what counts as no value.
+// classes; the greater one is the positive class. The column named by id, if not empty, holds
+// a unique name for each row. Every other column is a feature: numeric, unless one of its
+// values is not a number. missing says which fields have no value.
 func readTable(r io.Reader, label, id string) (*table, error) {
 	records, err := csv.NewReader(r).ReadAll()
 	if err != nil {
@@ -91,7 +91,7 @@ func kindOf(records [][]string, column int) predictlog.Kind {
 	return predictlog.Numeric
 }
 
-// parseNumber returns NaN for what is not a number.
+// parseNumber returns NaN for a text that is not a number.
 func parseNumber(field string) float64 {
 	x, err := strconv.ParseFloat(field, 64)
 	if err != nil {
@@ -133,7 +133,7 @@ func classesOf(records [][]string, column int) ([]string, error) {
 	return classes, nil
 }
 
-// idsOf returns a unique name for each row, its number if there is no column of IDs.
+// idsOf returns a unique name for each row: without a column of IDs, its number.
 func idsOf(records [][]string, column int) ([]string, error) {
 	ids := make([]string, len(records))
 	first := make(map[string]int, len(records))

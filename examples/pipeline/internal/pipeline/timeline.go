@@ -33,8 +33,7 @@ func (t *timeline) add(at time.Time, kind, format string, args ...any) {
 	}
 }
 
-// working shows what is being done, until the next event. It is silent unless a person
-// is looking.
+// working shows the present work until the next event, if a person is looking.
 func (t *timeline) working(format string, args ...any) {
 	if t.progress == nil {
 		return
@@ -43,7 +42,7 @@ func (t *timeline) working(format string, args ...any) {
 	t.shown, _ = fmt.Fprintf(t.progress, format, args...)
 }
 
-// clear takes the progress line off the terminal.
+// clear removes the progress line from the terminal.
 func (t *timeline) clear() {
 	if t.shown > 0 {
 		fmt.Fprintf(t.progress, "\r%*s\r", t.shown, "")

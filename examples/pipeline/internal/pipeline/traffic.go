@@ -38,14 +38,14 @@ func (s *story) traffic(ctx context.Context, until time.Time) error {
 		s.willBeLabelled(a.id, requests[i])
 	}
 	s.now = until
-	// The loop must find all that was answered before now.
+	// The loop must find all answers before now.
 	if err := s.service.recorder.Flush(ctx); err != nil {
 		return err
 	}
 	return s.postLabels(ctx)
 }
 
-// applications returns evenly spaced requests from a time on until another.
+// applications returns evenly spaced requests between two times.
 func (s *story) applications(from, until time.Time) []request {
 	const gap = day / perDay
 	var requests []request
@@ -99,10 +99,10 @@ const (
 	loadAfter    = 50
 )
 
-// lookUnderLoad lets the loop look while requests keep coming, and returns how many of
-// them each version answered. That one fails is an error. What becomes of these
-// applicants will never be known: which version answers them is a matter of
-// milliseconds, and must not decide what the story measures.
+// lookUnderLoad lets the loop look while requests keep coming, and returns how many of them
+// each version answered. A request that fails is an error. The truth about these applicants
+// never becomes known: milliseconds decide which version answers them, and must not decide
+// what the story measures.
 func (s *story) lookUnderLoad(ctx context.Context) (map[string]int, error) {
 	requests := make([]request, loadRequests)
 	for i := range requests {

@@ -1,0 +1,76 @@
+package counting
+
+import (
+	"math"
+	"math/bits"
+	"sort"
+)
+
+// Locator finds the cells of numbers. Cell 0 holds the numbers up to the first edge, cell i
+// the numbers above edge i-1 and up to edge i, and the last cell the numbers above all edges.
+// A Locator is immutable.
+type Locator struct {
+	grid Grid
+	// edges follow bounds[0], which is negative infinity. After them come infinities, so that a
+	// search may look beyond the last edge.
+	bounds []float64
+	edges  int
+	first  []uint32 // for each cell of the grid, the number of edges in the cells before it
+	// step is the first step of a search among the edges that are inside one cell of the grid,
+	// a power of 2, or 0 if all edges are ends of cells of the grid.
+	step uint32
+}
+
+// NewLocator returns the locator of edges in ascending order. The grid decides how long a
+// search takes, not what it finds.
+func NewLocator(edges []float64, g Grid) Locator {
+	l := Locator{grid: g, bounds: []float64{math.Inf(-1)}, edges: len(edges), first: make([]uint32, g.Size+2)}
+	for _, e := range edges {
+		l.bounds = append(l.bounds, UnsignedZero(e)) // above needs it
+	}
+	edge, most := 0, 0
+	for cell := range l.first {
+		first := edge
+		for edge < len(edges) && g.index(edges[edge]) <= cell {
+			edge++
+		}
+		inside := edge - first
+		if inside > 0 && g.index(math.Nextafter(edges[edge-1], math.Inf(1))) > cell {
+			inside-- // the last edge is the end of the cell of the grid
+		}
+		l.first[cell] = uint32(first)
+		most = max(most, inside)
+	}
+	if most > 0 {
+		l.step = 1 << (bits.Len(uint(most)) - 1)
+	}
+	for range 2 * l.step {
+		l.bounds = append(l.bounds, math.Inf(1))
+	}
+	return l
+}
+
+// Search returns the cell of a number by a search in all edges.
+func (l *Locator) Search(x float64) int {
+	return sort.SearchFloat64s(l.bounds[1:1+l.edges], x)
+}
+
+// count counts finite values, at most blockSize, in their cells.
+func (l *Locator) count(counts []int64, values []float64) {
+	var located [blockSize]uint32
+	l.grid.locate(&located, values)
+	first, bounds, widest := l.first, l.bounds, l.step
+	for i, x := range values {
+		// Edges in later cells of the grid are not below x. So each number takes the same steps,
+		// which the processor predicts.
+		cell := first[located[i]]
+		for step := widest; step > 0; step /= 2 {
+			cell += step * above(x, bounds[cell+step])
+		}
+		counts[cell]++
+	}
+}
+
+// above returns 1 if x is above the edge, else 0. It takes the sign of the difference, because
+// a comparison would be a branch that is often mispredicted. The edge must not be -0.
+func above(x, edge float64) uint32 { return uint32(math.Float64bits(edge-x) >> 63) }

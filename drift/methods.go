@@ -1,0 +1,50 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// methods are all methods, those of values first. The first that fits the kind of a column
+// is its default.
+var methods = []*method{
+	&ksMethod,
+	&chiSquareMethod,
+	&wassersteinMethod,
+	&psiMethod,
+	&jensenShannonMethod,
+	&hellingerMethod,
+	&gMethod,
+	&kuiperMethod,
+	&missingMethod,
+	&infiniteMethod,
+	&unseenMethod,
+	&outOfRangeMethod,
+}
+
+// Methods returns what is known of each [Method]: first those that a [Config] can choose,
+// then the rates, which are always compared. The result is a copy.
+func Methods() []MethodInfo {
+	infos := make([]MethodInfo, len(methods))
+	for i, m := range methods {
+		infos[i] = m.MethodInfo
+		infos[i].Kinds = slices.Clone(m.Kinds)
+	}
+	return infos
+}
+
+// methodNamed returns the method, or an error that lists those that fit the kind.
+func methodNamed(name Method, kind Kind) (*method, error) {
+	var fitting []string
+	for _, m := range methods {
+		if !slices.Contains(m.Kinds, kind) {
+			continue
+		}
+		if m.Name == name {
+			return m, nil
+		}
+		fitting = append(fitting, string(m.Name))
+	}
+	return nil, fmt.Errorf("is %q, want for a %v column one of %s", name, kind, strings.Join(fitting, ", "))
+}
