@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
 // Fit says how the numbers of a column are counted. The reference decides it once.
@@ -60,7 +62,7 @@ func NewFit(values []float64, k int) Fit {
 			sorted = append(sorted, UnsignedZero(x)) // 0 and -0 have no order
 		}
 	}
-	slices.Sort(sorted)
+	radix.Sort(sorted)
 	if len(sorted) == 0 {
 		return Fit{Unit: newUnit([]float64{0}), Grid: newLinearGrid(0, 1, 1)}
 	}
