@@ -76,7 +76,10 @@ func TestKuiper_CountsOrders(t *testing.T) {
 // than by the half step. With ties they are larger.
 func TestKuiper_Calibration(t *testing.T) {
 	t.Parallel()
-	const runs = 1500
+	runs := 500.0
+	if full() {
+		runs = 5000
+	}
 	for _, size := range [][2]int{{20, 35}, {60, 60}, {100, 163}, {150, 150}, {500, 2311}} {
 		for _, ties := range []bool{false, true} {
 			rng := rand.New(rand.NewPCG(uint64(size[0]), uint64(size[1])))
@@ -90,7 +93,7 @@ func TestKuiper_Calibration(t *testing.T) {
 				return values
 			}
 			levels := map[float64]int{0.01: 0, 0.05: 0, 0.2: 0}
-			for range runs {
+			for range int(runs) {
 				got, err := drift.Kuiper(draw(size[0]), draw(size[1]))
 				require.NoError(t, err)
 				for level := range levels {

@@ -79,7 +79,7 @@ func countTexts(l drift.ColumnLayout, values []string) drift.ColumnCounts {
 func TestProfile_AddCountsIsAdd(t *testing.T) {
 	t.Parallel()
 	parameters := gopter.DefaultTestParametersWithSeed(20250612)
-	parameters.MinSuccessfulTests = 300
+	parameters.MinSuccessfulTests = 150
 	props := gopter.NewProperties(parameters)
 	sample := gen.SliceOf(anyNumber())
 	text := func(x float64) string { return fmt.Sprint(math.Mod(math.Round(x), 5)) }
