@@ -53,10 +53,11 @@ func Kuiper[F constraints.Float](reference, current []F) (Result, error) {
 		return Result{}, (*InputError)(fault)
 	}
 	n, m := len(r), len(c)
-	var i, j, above, below int
+	var i, j, above, below int64
 	samples.EachValue(r, c, func(_ F, inR, inC int) {
-		i, j = i+inR, j+inC
-		above, below = max(above, i*m-j*n), max(below, j*n-i*m)
+		i, j = i+int64(inR), j+int64(inC)
+		ahead := i*int64(m) - j*int64(n)
+		above, below = max(above, ahead), max(below, -ahead)
 	})
 	v := float64(above+below) / (float64(n) * float64(m))
 	return Result{Statistic: v, PValue: kuiperPValue(v, n, m, kuiperSteps), EffectSize: v, NReference: n, NCurrent: m}, nil
@@ -73,7 +74,8 @@ const (
 func kuiperPValue(v float64, n, m int, most float64) float64 {
 	step := float64(commonDivisor(n, m)) // nmV is a multiple
 	h := math.Round(v * float64(n) * float64(m))
-	if h == 0 {
+	least := min(n, m)
+	if h == 0 || least == 1 { // a single value is always V = 1 away, but for ties
 		return 1
 	}
 	if 2*h/step*(h+float64(n)+float64(m)) <= most {
@@ -83,7 +85,11 @@ func kuiperPValue(v float64, n, m int, most float64) float64 {
 		}
 	}
 	root := math.Sqrt(float64(n) / float64(n+m) * float64(m))
-	return kuiperSurvival((root + 0.155 + 0.24/root) * (v - step/2/float64(n)/float64(m)))
+	p := kuiperSurvival((root + 0.155 + 0.24/root) * (v - step/2/float64(n)/float64(m)))
+	if least <= 5 { // the limit is too small by up to a third there
+		p = min(1.6*p, 1)
+	}
+	return p
 }
 
 func commonDivisor(a, b int) int {

@@ -1,10 +1,12 @@
 package drift_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -110,6 +112,40 @@ func TestKuiper_Calibration(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Two values against many: the p-value is hardly below the share of all places of the two that
+// have such a V.
+func TestKuiper_FewAgainstMany(t *testing.T) {
+	t.Parallel()
+	const n = 1001 // too many for the exact p-value
+	many := make([]float64, n)
+	for i := range many {
+		many[i] = float64(i)
+	}
+	one, err := drift.Kuiper(many, []float64{10.5})
+	require.NoError(t, err)
+	require.Equal(t, 1.0, one.PValue)
+	type places struct{ v, first, second float64 } // how many of the many are before the two
+	var all []places
+	for i := range n + 1 {
+		for j := i; j <= n; j++ {
+			first, second := float64(i), float64(j)
+			v := max(0, 0.5-first/n, 1-second/n) + max(0, first/n, second/n-0.5)
+			all = append(all, places{v, first, second})
+		}
+	}
+	slices.SortFunc(all, func(a, b places) int { return cmp.Compare(b.v, a.v) })
+	for i := 0; i < len(all); i += 5003 {
+		end := i
+		for end < len(all) && all[end].v > all[i].v-1e-9 {
+			end++
+		}
+		got, err := drift.Kuiper(many, []float64{all[i].first - 0.6, all[i].second - 0.4})
+		require.NoError(t, err)
+		require.InDelta(t, all[i].v, got.Statistic, 1e-12)
+		require.GreaterOrEqual(t, got.PValue, 0.99*float64(end)/float64(len(all)), "V = %v", got.Statistic)
 	}
 }
 

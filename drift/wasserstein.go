@@ -58,10 +58,11 @@ var wassersteinMethod = method{
 	},
 	compare: func(s *sides) (ProfileResult, error) {
 		n, m := s.finite()
-		for name, values := range map[string]int64{"reference": n, "current": m} {
-			if values == 0 {
-				return ProfileResult{}, invalid(name, "has no finite values of %q", s.cells.name)
-			}
+		switch {
+		case n == 0:
+			return ProfileResult{}, invalid("reference", "has no finite values of %q", s.cells.name)
+		case m == 0:
+			return ProfileResult{}, invalid("current", "has no finite values of %q", s.cells.name)
 		}
 		w := cellWasserstein(s.cells, s.ref, s.cur)
 		lo, hi := s.cells.wassersteinBounds(s.ref, s.cur)

@@ -182,6 +182,10 @@ func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 			best, fullest = g, share
 		}
 	}
+	// Where no grid is fine enough, the fast one is taken.
+	if first := grids[0]; fullest > coarse/float64(k) && first.linear() {
+		return first, first.fullest(sorted, k)
+	}
 	return best, fullest
 }
 
