@@ -42,8 +42,9 @@ var kuiperMethod = gapMethod{
 // Beyond, PValue is Kuiper's limit at Stephens' argument ("Use of the Kolmogorov-Smirnov,
 // Cramer-von Mises and related statistics without extensive tables", 1970) for a V that is
 // half a step smaller, because V takes few values if the sizes have a large common divisor.
-// This p-value errs to the larger side, by up to a half of it where it matters. With tied values the p-value
-// is too large rather than too small.
+// This p-value errs to the larger side, by up to a half of it where it matters. If a sample has
+// five values or less it is enlarged to do so. With tied values the p-value is too large rather
+// than too small. A sample of one value has the p-value 1.
 //
 // Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
 // [*InputError].
