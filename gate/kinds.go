@@ -52,8 +52,13 @@ func KindOf[C Kinded](fresh func() C) Kind {
 	}
 	k := Kind{name: c.Kind(), of: valueType(c), read: func(data []byte) (Criterion, error) {
 		c := fresh()
-		err := wire.Unmarshal(data, &c)
-		return c, err
+		if isNil(c) {
+			return nil, errNilCriterion
+		}
+		v := reflect.New(reflect.TypeOf(c)) // C may be an interface, of which JSON says nothing
+		v.Elem().Set(reflect.ValueOf(c))
+		err := wire.Unmarshal(data, v.Interface())
+		return v.Elem().Interface().(Criterion), err
 	}}
 	if k.name == "" {
 		k.err = fmt.Errorf("%T has an empty kind", c)

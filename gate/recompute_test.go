@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"runtime"
 	"strconv"
@@ -139,6 +140,33 @@ func TestRecompute_Tampered(t *testing.T) {
 		if name != "rules" {
 			_, err = gate.RecomputeFrom(d, e)
 			require.ErrorIs(t, err, gate.ErrDiffers, name)
+		}
+	}
+}
+
+// The same rules in other bytes make another decision by its hash.
+func TestRecompute_RulesRewritten(t *testing.T) {
+	t.Parallel()
+	e := timed(better(t))
+	for from, to := range map[string]string{
+		`"schema_version":1,"name":"standard"`: `"name":"standard","schema_version":1`,
+		`"name":"standard"`:                    `"name":"\u0073tandard"`,
+	} {
+		d := stored(t, gate.Evaluate(gate.Standard(), e))
+		rewritten := bytes.Replace(d.Rules, []byte(from), []byte(to), 1)
+		require.NotEqual(t, string(d.Rules), string(rewritten))
+		d.Rules = rewritten
+		for i := range 2 {
+			_, err := gate.Recompute(d)
+			require.ErrorIs(t, err, gate.ErrDiffers)
+			require.NotErrorIs(t, err, gate.ErrRounding)
+			_, err = gate.RecomputeFrom(d, e)
+			require.ErrorIs(t, err, gate.ErrDiffers)
+			require.NotErrorIs(t, err, gate.ErrRounding)
+			if i == 0 {
+				require.ErrorContains(t, err, "rules is ")
+			}
+			d.Shadow[metrics.Brier.String()] *= 1 + 1e-10 // is a difference of rounding alone
 		}
 	}
 }
