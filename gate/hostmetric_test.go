@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,56 @@ func TestHostMetric_Policy(t *testing.T) {
 	d := gate.Evaluate(policy, better(t))
 	require.Equal(t, gate.Errored, d.Checks[2].Verdict)
 	require.Contains(t, d.Checks[2].Reason, `two metrics have the name "cost"`)
+}
+
+// embedded, Behind and linked are what a host's criterion may hold a metric in.
+type (
+	embedded struct{ Own metrics.Metric }
+	Behind   struct{ Other metrics.Metric }
+	linked   struct {
+		Metric metrics.Metric
+		Next   *linked `json:"Next,omitempty"`
+	}
+)
+
+// deep is a host's criterion with metrics at any depth.
+type deep struct {
+	embedded
+	*Behind
+	Link   linked
+	Pair   [2]metrics.Metric
+	Shared *linked `json:"-"`
+}
+
+func (deep) Kind() string                    { return "deep" }
+func (deep) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func TestHostMetric_Deep(t *testing.T) {
+	t.Parallel()
+	m := ofRows(t, metrics.Info{Name: "cost"}, func(metrics.Row) float64 { return 1 })
+	shared := &linked{Metric: metrics.Named("cost")}
+	shared.Next = shared
+	c := deep{embedded{m}, &Behind{m}, linked{m, &linked{Metric: m}}, [2]metrics.Metric{m, metrics.F1}, shared}
+	data, err := json.Marshal(gate.Policy{Criteria: []gate.Criterion{c, &c}})
+	require.NoError(t, err)
+	for _, kind := range []gate.Kind{
+		gate.KindOf(func() deep { return deep{Shared: shared} }), gate.KindOf(func() gate.Kinded { return &deep{Shared: shared} }),
+	} {
+		p, err := gate.ParsePolicy(data, kind, gate.KindOfMetric(m))
+		require.NoError(t, err)
+		for _, read := range p.Criteria {
+			require.Equal(t, c, reflect.Indirect(reflect.ValueOf(read)).Interface())
+		}
+	}
+	require.Error(t, shared.Metric.Validate(), "what JSON does not hold is left as it is")
+	ring := gate.KindOf(func() deep {
+		c := deep{Link: linked{Next: &linked{}}}
+		c.Link.Next.Next = c.Link.Next
+		return c
+	})
+	p, err := gate.ParsePolicy(data, ring, gate.KindOfMetric(m))
+	require.NoError(t, err)
+	require.Equal(t, m, p.Criteria[0].(deep).Link.Next.Metric)
 }
 
 // A host's table of metrics shows what the host measures.
