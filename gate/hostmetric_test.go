@@ -114,6 +114,49 @@ func TestHostMetric_Undefined(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A host's function that modifies the counts, although it must not, spoils its own value only.
+func TestHostMetric_ModifiesCounts(t *testing.T) {
+	t.Parallel()
+	spoils := ofCounts(t, metrics.Info{Name: "spoils"}, func(c metrics.Counts) (float64, error) {
+		clear(c)
+		return 0, nil
+	})
+	e := better(t)
+	rows := metrics.NewRows(e.Target, e.Truth, e.Shadow)
+	_, err := spoils.Measure(rows)
+	require.NoError(t, err)
+	spoilt, err := metrics.F1.Measure(rows)
+	require.NoError(t, err)
+	want, err := metrics.F1.Measure(metrics.NewRows(e.Target, e.Truth, e.Shadow))
+	require.NoError(t, err)
+	require.Equal(t, want, spoilt)
+}
+
+func TestHostMetric_Malformed(t *testing.T) {
+	t.Parallel()
+	cost := func(metrics.Row) float64 { return 1 }
+	for _, name := range []string{"production", "shadow", "gain", "values"} {
+		_, err := metrics.OfRows(metrics.Info{Name: name}, cost)
+		require.ErrorContains(t, err, "which has another meaning in decisions")
+	}
+	for _, info := range []metrics.Info{{Name: "cost", Title: "\xff"}, {Name: "cost", Unit: "\xff"}} {
+		_, err := metrics.OfRows(info, cost)
+		require.ErrorContains(t, err, "want UTF-8")
+	}
+}
+
+// The text of a host's error is stored as it is read back.
+func TestHostMetric_ErrorNotUTF8(t *testing.T) {
+	t.Parallel()
+	m := ofCounts(t, metrics.Info{Name: "odd"}, func(metrics.Counts) (float64, error) {
+		return 0, fmt.Errorf("%w: \xff", metrics.ErrUndefined)
+	})
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: m}, gate.SegmentVeto{Metric: m}, gate.Floor{Metric: m}}, First: []gate.Criterion{}}, better(t))
+	_, err := gate.Recompute(stored(t, d), gate.KindOfMetric(m))
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, stored(t, d)))
+}
+
 func TestHostMetric_Policy(t *testing.T) {
 	t.Parallel()
 	m := ofRows(t, metrics.Info{Name: "cost"}, func(metrics.Row) float64 { return 1 })

@@ -170,6 +170,8 @@ func withType(kind string, body []byte) json.RawMessage {
 	return json.RawMessage(`{"` + typeMember + `":` + string(name) + separator + strings.TrimPrefix(string(body), "{"))
 }
 
+var errUnknownKind = errors.New("unknown type")
+
 // unmarshal reads a criterion.
 func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	object, err := decodeObject(data)
@@ -184,7 +186,7 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	}
 	kind, ok := ks[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown type %q, want one of %q", name, slices.Sorted(maps.Keys(ks)))
+		return nil, fmt.Errorf("%w %q, want one of %q", errUnknownKind, name, slices.Sorted(maps.Keys(ks)))
 	}
 	delete(object, typeMember)
 	body, err := json.Marshal(object)

@@ -40,6 +40,9 @@ func Recompute(d Decision, host ...Kind) (Decision, error) {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
 	}
 	policy, err := d.parseRules(host)
+	if errors.Is(err, errUnknownKind) {
+		err = fmt.Errorf("%w: %w", ErrNeedsRows, err)
+	}
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
@@ -86,7 +89,7 @@ func (d Decision) parseRules(host []Kind) (Policy, error) {
 			continue
 		}
 		name := asks.metric().String()
-		if _, measured := d.Shadow[name]; measured || slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
+		if _, measured := d.Shadow[name]; measured || name != "" && slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
 			return Policy{}, fmt.Errorf("%q is a metric of the host: give its KindOfMetric", name)
 		}
 	}

@@ -144,6 +144,16 @@ func TestRecompute_Tampered(t *testing.T) {
 	}
 }
 
+// A check that is in error because there is no metric is made again.
+func TestRecompute_NoMetric(t *testing.T) {
+	t.Parallel()
+	d := stored(t, gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Floor{}, gate.MinSamples{Rows: 1}}, First: []gate.Criterion{}}, better(t)))
+	require.Equal(t, gate.Errored, d.Checks[0].Verdict)
+	again, err := gate.Recompute(d)
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, again))
+}
+
 // The same rules in other bytes make another decision by its hash.
 func TestRecompute_RulesRewritten(t *testing.T) {
 	t.Parallel()
@@ -207,6 +217,7 @@ func TestRecompute_HostCriteria(t *testing.T) {
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5, prices: prices}}}, e)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "budgeted"`)
+	require.ErrorIs(t, err, gate.ErrNeedsRows)
 	priced := gate.KindOf(func() budgeted { return budgeted{prices: prices} })
 	again, err := gate.RecomputeFrom(d, e, priced)
 	require.NoError(t, err)
