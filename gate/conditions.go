@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/selfheal-ml/selfheal/gate/internal/want"
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
@@ -116,6 +117,13 @@ type Maturity struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
+// MarshalJSON writes the Age as text, such as "48h0m0s".
+func (c Maturity) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
+
+// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
+// leaves c as it was.
+func (c *Maturity) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
+
 // validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
 func (c Maturity) validate() error {
 	return errors.Join(
@@ -158,6 +166,13 @@ func (c Maturity) check(v view) Check {
 type Cooldown struct {
 	Period time.Duration `json:"period"` // in JSON as text, such as "168h"
 }
+
+// MarshalJSON writes the Period as text, such as "168h0m0s".
+func (c Cooldown) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
+
+// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
+// leaves c as it was.
+func (c *Cooldown) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
 // validate returns an error if Period is not above 0.
 func (c Cooldown) validate() error {

@@ -1,7 +1,9 @@
 package gate_test
 
 import (
+	"encoding/json"
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -98,6 +100,34 @@ func TestCooldown(t *testing.T) {
 }
 
 // Years are days in whole numbers.
+// A criterion by itself is written and read as in a policy.
+func TestDurations_JSON(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		from, to any
+		want     string
+	}{
+		{gate.Cooldown{Period: 36 * time.Hour}, &gate.Cooldown{}, `{"period":"36h0m0s"}`},
+		{gate.Maturity{Age: 48 * time.Hour, Share: 0.9}, &gate.Maturity{}, `{"age":"48h0m0s","share":0.9}`},
+		{gate.MaxLatency{Absolute: 20 * time.Millisecond, Mean: true}, &gate.MaxLatency{}, `{"absolute":"20ms","mean":true}`},
+		{
+			gate.ErrorBudget{At: day0, Alpha: 0.01, Total: 0.1, Horizon: time.Hour}, &gate.ErrorBudget{},
+			`{"at":"2025-03-01T00:00:00Z","alpha":0.01,"spent":0,"total":0.1,"horizon":"1h0m0s"}`,
+		},
+	} {
+		data, err := json.Marshal(c.from)
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(data))
+		require.NoError(t, json.Unmarshal(data, c.to))
+		require.Equal(t, c.from, reflect.ValueOf(c.to).Elem().Interface())
+		require.ErrorContains(t, json.Unmarshal([]byte(`{"x":1}`), c.to), `unknown field "x"`)
+		require.Equal(t, c.from, reflect.ValueOf(c.to).Elem().Interface(), "an error leaves it as it was")
+	}
+	var c gate.Cooldown
+	require.EqualError(t, json.Unmarshal([]byte(`{"period":null}`), &c), "period is null, want a text")
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"period":7}`), &c), "cannot unmarshal number")
+}
+
 func TestCooldown_Years(t *testing.T) {
 	t.Parallel()
 	e := better(t)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 )
 
@@ -35,6 +36,9 @@ func wellFormed(c Criterion) error {
 	if isNil(c) {
 		return errNilCriterion
 	}
+	if embedsNil(c) {
+		return fmt.Errorf("a %T embeds a criterion that is nil", c)
+	}
 	switch v := c.(type) {
 	case interface{ Validate() error }:
 		return v.Validate()
@@ -50,13 +54,48 @@ var errNilCriterion = errors.New("the criterion is nil")
 // function.
 func isNil(c Criterion) bool {
 	v := reflect.ValueOf(c)
-	return !v.IsValid() || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
+	return !v.IsValid() || isNilValue(v)
+}
+
+func isNilValue(v reflect.Value) bool {
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
+}
+
+// embedsNil reports whether a host's type embeds a criterion of this package that is nil, or
+// is in a struct that is nil. A method of the embedded criterion would panic.
+func embedsNil(c Criterion) bool {
+	v := reflect.Indirect(reflect.ValueOf(c))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		of := f.Type
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		if !f.Anonymous || !ofThisPackage(of) || !of.Implements(reflect.TypeFor[Criterion]()) {
+			continue
+		}
+		embedded, err := v.FieldByIndexErr(f.Index)
+		if err != nil || isNilValue(embedded) {
+			return true
+		}
+	}
+	return false
+}
+
+// as returns the criterion as a T, if it is a T whose methods can be called.
+func as[T any](c Criterion) (T, bool) {
+	t, ok := c.(T)
+	return t, ok && !isNil(c) && !embedsNil(c)
 }
 
 // valueType returns the type of a criterion, or of what it points to.
 func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
 
 // isOwn reports whether a criterion is of this package, or a pointer to one that is.
-func isOwn(c Criterion) bool {
-	return valueType(c).PkgPath() == reflect.TypeFor[CriterionFunc]().PkgPath()
+func isOwn(c Criterion) bool { return ofThisPackage(valueType(c)) }
+
+func ofThisPackage(t reflect.Type) bool {
+	return t.PkgPath() == reflect.TypeFor[CriterionFunc]().PkgPath()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // rounding is the share by which a sum of granted shares may exceed the whole.
@@ -23,6 +25,13 @@ type ErrorBudget struct {
 	Total   float64       `json:"total"`
 	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h"
 }
+
+// MarshalJSON writes the Horizon as text, such as "8760h0m0s".
+func (c ErrorBudget) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
+
+// UnmarshalJSON reads what [ErrorBudget.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
+// leaves c as it was.
+func (c *ErrorBudget) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
 // validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
 // the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is

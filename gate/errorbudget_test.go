@@ -83,6 +83,20 @@ func TestPolicy_MaxAlpha(t *testing.T) {
 	}
 }
 
+func TestPolicy_CapAlpha(t *testing.T) {
+	t.Parallel()
+	policy := gate.Policy{MaxAlpha: 0.01, Criteria: []gate.Criterion{gate.Superior{Metric: metrics.F1}}}
+	for _, alpha := range []float64{0, -1, 1e-9, 0.5, nan, math.Inf(1)} {
+		_, err := policy.CapAlpha(alpha)
+		require.ErrorContains(t, err, "want 1e-05 to 0.5", alpha)
+	}
+	for alpha, want := range map[float64]float64{1e-5: 1e-5, 0.4: 0.01} {
+		capped, err := policy.CapAlpha(alpha)
+		require.NoError(t, err)
+		require.Equal(t, want, capped.MaxAlpha)
+	}
+}
+
 func TestErrorBudget_Validate(t *testing.T) {
 	t.Parallel()
 	good := gate.ErrorBudget{At: day0, Alpha: 0.01, Spent: 0.04, Total: 0.05, Horizon: 24 * time.Hour}

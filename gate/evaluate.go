@@ -97,8 +97,8 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 // metrics does not have. Two metrics of one name are an error.
 func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
 	for _, c := range criteria {
-		asks, ok := c.(interface{ metric() metrics.Metric })
-		if !ok || isNil(c) {
+		asks, ok := as[interface{ metric() metrics.Metric }](c)
+		if !ok {
 			continue
 		}
 		m := asks.metric()

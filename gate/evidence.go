@@ -76,12 +76,23 @@ func (e *Evidence) First() bool { return e.Production == nil }
 // or occurs twice is an error. So is a null in a column, which would become a 0. An error
 // names the column and the row, and leaves e as it was.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
-	type plain Evidence // without this method
-	var read plain
+	// Without UnmarshalJSON of their own the answers are read as a part of the evidence, so
+	// that an error names whose answers they are.
+	type (
+		plain   Evidence
+		answers metrics.Answers
+	)
+	var read struct {
+		plain
+		Truth      answers  `json:"truth"`
+		Production *answers `json:"production,omitempty"`
+		Shadow     answers  `json:"shadow"`
+	}
 	if err := wire.Unmarshal(data, &read); err != nil {
 		return fmt.Errorf("gate: evidence: %w", err)
 	}
-	*e = Evidence(read)
+	*e = Evidence(read.plain)
+	e.Truth, e.Production, e.Shadow = metrics.Answers(read.Truth), (*metrics.Answers)(read.Production), metrics.Answers(read.Shadow)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (f *facts) note(key string, values []float64, err error) {
 	}
 	found := Fact{Values: values}
 	if err != nil {
-		found = Fact{Error: err.Error(), Undefined: isUndefined(err)}
+		found = Fact{Error: validText(err.Error()), Undefined: isUndefined(err)}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,49 @@ func TestHostMetric_Undefined(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A host's function that modifies the counts, although it must not, spoils its own value only.
+func TestHostMetric_ModifiesCounts(t *testing.T) {
+	t.Parallel()
+	spoils := ofCounts(t, metrics.Info{Name: "spoils"}, func(c metrics.Counts) (float64, error) {
+		clear(c)
+		return 0, nil
+	})
+	e := better(t)
+	rows := metrics.NewRows(e.Target, e.Truth, e.Shadow)
+	_, err := spoils.Measure(rows)
+	require.NoError(t, err)
+	spoilt, err := metrics.F1.Measure(rows)
+	require.NoError(t, err)
+	want, err := metrics.F1.Measure(metrics.NewRows(e.Target, e.Truth, e.Shadow))
+	require.NoError(t, err)
+	require.Equal(t, want, spoilt)
+}
+
+func TestHostMetric_Malformed(t *testing.T) {
+	t.Parallel()
+	cost := func(metrics.Row) float64 { return 1 }
+	for _, name := range []string{"production", "shadow", "gain", "values"} {
+		_, err := metrics.OfRows(metrics.Info{Name: name}, cost)
+		require.ErrorContains(t, err, "which has another meaning in decisions")
+	}
+	for _, info := range []metrics.Info{{Name: "cost", Title: "\xff"}, {Name: "cost", Unit: "\xff"}} {
+		_, err := metrics.OfRows(info, cost)
+		require.ErrorContains(t, err, "want UTF-8")
+	}
+}
+
+// The text of a host's error is stored as it is read back.
+func TestHostMetric_ErrorNotUTF8(t *testing.T) {
+	t.Parallel()
+	m := ofCounts(t, metrics.Info{Name: "odd"}, func(metrics.Counts) (float64, error) {
+		return 0, fmt.Errorf("%w: \xff", metrics.ErrUndefined)
+	})
+	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Superior{Metric: m}, gate.SegmentVeto{Metric: m}, gate.Floor{Metric: m}}, First: []gate.Criterion{}}, better(t))
+	_, err := gate.Recompute(stored(t, d), gate.KindOfMetric(m))
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, stored(t, d)))
+}
+
 func TestHostMetric_Policy(t *testing.T) {
 	t.Parallel()
 	m := ofRows(t, metrics.Info{Name: "cost"}, func(metrics.Row) float64 { return 1 })
@@ -138,6 +182,56 @@ func TestHostMetric_Policy(t *testing.T) {
 	d := gate.Evaluate(policy, better(t))
 	require.Equal(t, gate.Errored, d.Checks[2].Verdict)
 	require.Contains(t, d.Checks[2].Reason, `two metrics have the name "cost"`)
+}
+
+// embedded, Behind and linked are what a host's criterion may hold a metric in.
+type (
+	embedded struct{ Own metrics.Metric }
+	Behind   struct{ Other metrics.Metric }
+	linked   struct {
+		Metric metrics.Metric
+		Next   *linked `json:"Next,omitempty"`
+	}
+)
+
+// deep is a host's criterion with metrics at any depth.
+type deep struct {
+	embedded
+	*Behind
+	Link   linked
+	Pair   [2]metrics.Metric
+	Shared *linked `json:"-"`
+}
+
+func (deep) Kind() string                    { return "deep" }
+func (deep) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func TestHostMetric_Deep(t *testing.T) {
+	t.Parallel()
+	m := ofRows(t, metrics.Info{Name: "cost"}, func(metrics.Row) float64 { return 1 })
+	shared := &linked{Metric: metrics.Named("cost")}
+	shared.Next = shared
+	c := deep{embedded{m}, &Behind{m}, linked{m, &linked{Metric: m}}, [2]metrics.Metric{m, metrics.F1}, shared}
+	data, err := json.Marshal(gate.Policy{Criteria: []gate.Criterion{c, &c}})
+	require.NoError(t, err)
+	for _, kind := range []gate.Kind{
+		gate.KindOf(func() deep { return deep{Shared: shared} }), gate.KindOf(func() gate.Kinded { return &deep{Shared: shared} }),
+	} {
+		p, err := gate.ParsePolicy(data, kind, gate.KindOfMetric(m))
+		require.NoError(t, err)
+		for _, read := range p.Criteria {
+			require.Equal(t, c, reflect.Indirect(reflect.ValueOf(read)).Interface())
+		}
+	}
+	require.Error(t, shared.Metric.Validate(), "what JSON does not hold is left as it is")
+	ring := gate.KindOf(func() deep {
+		c := deep{Link: linked{Next: &linked{}}}
+		c.Link.Next.Next = c.Link.Next
+		return c
+	})
+	p, err := gate.ParsePolicy(data, ring, gate.KindOfMetric(m))
+	require.NoError(t, err)
+	require.Equal(t, m, p.Criteria[0].(deep).Link.Next.Metric)
 }
 
 // A host's table of metrics shows what the host measures.

@@ -19,7 +19,9 @@ type Kinded interface {
 	Criterion
 	// Kind returns the "type" of the criterion in JSON, such as "min_cost": the same text
 	// for all values of a Go type, and no other type's. The JSON of the criterion must be
-	// an object without a member "type".
+	// an object without a member "type". A type that embeds [Cooldown], [ErrorBudget],
+	// [Maturity] or [MaxLatency] inherits MarshalJSON and UnmarshalJSON, which leave out
+	// what the host added: the type needs methods of its own.
 	Kind() string
 }
 
@@ -52,8 +54,13 @@ func KindOf[C Kinded](fresh func() C) Kind {
 	}
 	k := Kind{name: c.Kind(), of: valueType(c), read: func(data []byte) (Criterion, error) {
 		c := fresh()
-		err := wire.Unmarshal(data, &c)
-		return c, err
+		if isNil(c) {
+			return nil, errNilCriterion
+		}
+		v := reflect.New(reflect.TypeOf(c)) // C may be an interface, of which JSON says nothing
+		v.Elem().Set(reflect.ValueOf(c))
+		err := wire.Unmarshal(data, v.Interface())
+		return v.Elem().Interface().(Criterion), err
 	}}
 	if k.name == "" {
 		k.err = fmt.Errorf("%T has an empty kind", c)
@@ -163,6 +170,8 @@ func withType(kind string, body []byte) json.RawMessage {
 	return json.RawMessage(`{"` + typeMember + `":` + string(name) + separator + strings.TrimPrefix(string(body), "{"))
 }
 
+var errUnknownKind = errors.New("unknown type")
+
 // unmarshal reads a criterion.
 func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	object, err := decodeObject(data)
@@ -177,7 +186,7 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	}
 	kind, ok := ks[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown type %q, want one of %q", name, slices.Sorted(maps.Keys(ks)))
+		return nil, fmt.Errorf("%w %q, want one of %q", errUnknownKind, name, slices.Sorted(maps.Keys(ks)))
 	}
 	delete(object, typeMember)
 	body, err := json.Marshal(object)
@@ -215,40 +224,57 @@ func hostMetricsByName(host []Kind) (map[string]metrics.Metric, error) {
 	return named, nil
 }
 
-// withMetrics puts metrics in place of their names in the exported fields of criteria that
-// were just read.
+// withMetrics puts metrics in place of their names in the fields of criteria that were just
+// read: in those that package json sets, at any depth.
 func withMetrics(criteria []Criterion, named map[string]metrics.Metric) {
 	if len(named) == 0 {
 		return
 	}
 	for i, c := range criteria {
-		v := reflect.ValueOf(c)
-		if v.Kind() == reflect.Pointer {
-			setMetrics(v.Elem(), named)
-			continue
-		}
-		own := reflect.New(v.Type()).Elem()
-		own.Set(v)
-		setMetrics(own, named)
+		own := reflect.New(reflect.TypeOf(c)).Elem()
+		own.Set(reflect.ValueOf(c))
+		setMetrics(own, named, map[pointer]bool{})
 		criteria[i] = own.Interface().(Criterion)
 	}
 }
 
-func setMetrics(v reflect.Value, named map[string]metrics.Metric) {
-	switch {
+// setMetrics follows each pointer once.
+func setMetrics(v reflect.Value, named map[string]metrics.Metric, followed map[pointer]bool) {
+	switch kind := v.Kind(); {
 	case v.Type() == reflect.TypeFor[metrics.Metric]():
+		if !v.CanSet() {
+			return
+		}
 		if m, ok := named[v.Interface().(metrics.Metric).String()]; ok {
 			v.Set(reflect.ValueOf(m))
 		}
-	case v.Kind() == reflect.Struct:
+	case kind == reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				setMetrics(v.Field(i), named)
+			f := v.Type().Field(i)
+			inner := f.Type
+			if inner.Kind() == reflect.Pointer {
+				inner = inner.Elem()
+			}
+			embedded := f.Anonymous && inner.Kind() == reflect.Struct
+			if f.Tag.Get("json") != "-" && (f.IsExported() || embedded) {
+				setMetrics(v.Field(i), named, followed)
 			}
 		}
-	case v.Kind() == reflect.Slice:
+	case kind == reflect.Slice, kind == reflect.Array:
 		for i := range v.Len() {
-			setMetrics(v.Index(i), named)
+			setMetrics(v.Index(i), named, followed)
+		}
+	case kind == reflect.Pointer && !v.IsNil():
+		at := pointer{v.Type(), v.Pointer()}
+		if !followed[at] {
+			followed[at] = true
+			setMetrics(v.Elem(), named, followed)
 		}
 	}
+}
+
+// pointer is a pointer that was followed. A struct and its first field have one address.
+type pointer struct {
+	to reflect.Type
+	at uintptr
 }

@@ -3,6 +3,8 @@ package gate
 import (
 	"fmt"
 	"time"
+
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
 // MaxLatency wants the shadow to answer fast enough, as the replay measured both models
@@ -25,6 +27,13 @@ type MaxLatency struct {
 	// measured, as in evidence from columns of scores.
 	Optional bool `json:"optional,omitempty"`
 }
+
+// MarshalJSON writes the Absolute as text, such as "20ms".
+func (c MaxLatency) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
+
+// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
+// leaves c as it was.
+func (c *MaxLatency) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
 // validate returns every violation: a limit that is negative or infinite, no limit.
 func (c MaxLatency) validate() error {

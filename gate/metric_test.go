@@ -82,6 +82,13 @@ func TestMetric_NotMeasurable(t *testing.T) {
 	require.ErrorIs(t, err, metrics.ErrInput)
 }
 
+func TestMetric_MeasureCountsNotBinary(t *testing.T) {
+	t.Parallel()
+	_, err := metrics.Specificity.MeasureCounts(make(metrics.Counts, 3))
+	require.ErrorIs(t, err, metrics.ErrNotMeasurable)
+	require.ErrorContains(t, err, "specificity is measured of two classes, and there are 3")
+}
+
 func TestMetric_UndefinedOnOneClass(t *testing.T) {
 	t.Parallel()
 	e := tiny(t, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{0, 0, 0})

@@ -55,8 +55,12 @@ func (p Policy) Validate() error {
 }
 
 // CapAlpha returns the policy with its MaxAlpha lowered to alpha, unless MaxAlpha is lower
-// already. The error says why the Criteria cannot keep that error rate.
+// already. An alpha that is not from 1e-5 to below 0.5 is an error. Otherwise the error says
+// why the Criteria cannot keep that error rate.
 func (p Policy) CapAlpha(alpha float64) (Policy, error) {
+	if !(alpha >= minAlpha && alpha < 0.5) { // also true of NaN
+		return Policy{}, fmt.Errorf("gate: cap: alpha is %v, want %v to 0.5", alpha, minAlpha)
+	}
 	if _, err := withMaxAlpha(p.Criteria, alpha); err != nil {
 		return Policy{}, err
 	}
@@ -70,8 +74,8 @@ func (p Policy) CapAlpha(alpha float64) (Policy, error) {
 // [ErrorBudget] among its criteria.
 func checkGrants(criteria []Criterion, maxAlpha float64) error {
 	for i, c := range criteria {
-		b, ok := c.(interface{ grant() float64 })
-		if !ok || isNil(c) || b.grant() == 0 {
+		b, ok := as[interface{ grant() float64 }](c)
+		if !ok || b.grant() == 0 {
 			continue
 		}
 		if !(maxAlpha > 0 && maxAlpha <= b.grant()) { // also true of NaN
@@ -119,8 +123,8 @@ func withMaxAlpha(criteria []Criterion, most float64) ([]Criterion, error) {
 	proves := false
 	for i, c := range criteria {
 		capped[i] = c
-		a, ok := c.(AlphaCapper)
-		if !ok || isNil(c) {
+		a, ok := as[AlphaCapper](c)
+		if !ok {
 			continue
 		}
 		capped[i] = a.CapAlpha(most)

@@ -1,7 +1,9 @@
 package gate_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -190,6 +192,74 @@ func TestParsePolicy_HostStrict(t *testing.T) {
 	}
 }
 
+// The criterion is read as strictly where the host's function returns an interface.
+func TestParsePolicy_HostInterface(t *testing.T) {
+	t.Parallel()
+	fresh := 0
+	kinds := []gate.Kind{
+		gate.KindOf(func() gate.Kinded { return &budgeted{prices: map[string]float64{"shadow": 3}} }),
+		gate.KindOf(func() gate.Kinded { return listed{} }),
+		gate.KindOf(func() *scarce { fresh++; return [...]*scarce{{}, nil}[min(fresh, 2)-1] }),
+	}
+	policy := func(criterion string) []byte {
+		return []byte(`{"schema_version":1,"name":"p","criteria":[` + criterion + `],"first":[]}`)
+	}
+	p, err := gate.ParsePolicy(policy(`{"type":"budgeted","euros":5},{"type":"listed","names":["x"]}`), kinds...)
+	require.NoError(t, err)
+	require.Equal(t, []gate.Criterion{&budgeted{5, map[string]float64{"shadow": 3}}, listed{Names: []string{"x"}}}, p.Criteria)
+	for criterion, want := range map[string]string{
+		`{"type":"budgeted"}`:              `budgeted: field "euros" is missing`,
+		`{"type":"budgeted","euros":null}`: `budgeted: euros is null, want a number`,
+		`{"type":"budgeted","Euros":1}`:    `budgeted: unknown field "Euros"`,
+		`{"type":"listed","names":[null]}`: `listed: names[0] is null, want a text`,
+		`{"type":"scarce"}`:                `scarce: the criterion is nil`,
+	} {
+		_, err := gate.ParsePolicy(policy(criterion), kinds...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// scarce is a host's criterion whose function returns nil the second time.
+type scarce struct{}
+
+func (*scarce) Kind() string                    { return "scarce" }
+func (*scarce) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+// spelled is a host's criterion, no pointer, in a form of its own.
+type spelled struct{ limit int }
+
+func (spelled) Kind() string                    { return "spelled" }
+func (spelled) Check(*gate.Evidence) gate.Check { return gate.Check{} }
+
+func (c spelled) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"limit":"%d rows"}`, c.limit), nil
+}
+
+func (c *spelled) UnmarshalJSON(data []byte) error {
+	var read struct{ Limit string }
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	_, err := fmt.Sscanf(read.Limit, "%d rows", &c.limit)
+	return err
+}
+
+// A host's type may read itself.
+func TestParsePolicy_HostReadsItself(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(gate.Policy{Criteria: []gate.Criterion{spelled{7}}})
+	require.NoError(t, err)
+	for _, kind := range []gate.Kind{
+		gate.KindOf(func() spelled { return spelled{} }), gate.KindOf(func() gate.Kinded { return spelled{} }),
+	} {
+		p, err := gate.ParsePolicy(data, kind)
+		require.NoError(t, err)
+		require.Equal(t, spelled{7}, p.Criteria[0])
+		_, err = gate.ParsePolicy(bytes.Replace(data, []byte("7 rows"), []byte("many"), 1), kind)
+		require.ErrorContains(t, err, "criteria[0]: spelled: expected integer")
+	}
+}
+
 // limits and bounds are what a host's criterion may embed.
 type limits struct {
 	Max map[string]int `json:"max"`
@@ -351,6 +421,46 @@ func TestPolicy_NilCriteria(t *testing.T) {
 		require.ErrorContains(t, p.Validate(), "Criteria[0]: the criterion is nil")
 		require.Equal(t, gate.Inconclusive, gate.Evaluate(p, better(t)).Outcome)
 	}
+}
+
+// A host's type may embed a criterion that is nil, directly or in a struct that is nil.
+func TestPolicy_NilEmbedded(t *testing.T) {
+	t.Parallel()
+	type superior struct{ *gate.Superior }
+	type granted struct{ *gate.ErrorBudget }
+	type deep struct{ *superior }
+	type function struct{ gate.CriterionFunc }
+	for _, c := range []gate.Criterion{superior{}, &superior{}, granted{}, deep{}, deep{&superior{}}, function{}} {
+		for _, maxAlpha := range []float64{0, 0.01} {
+			p := gate.Policy{Criteria: []gate.Criterion{c, says(gate.Pass)}, First: []gate.Criterion{c}, MaxAlpha: maxAlpha}
+			require.ErrorContains(t, p.Validate(), "embeds a criterion that is nil")
+			d := gate.Evaluate(p, better(t))
+			require.Equal(t, gate.Errored, d.Checks[0].Verdict)
+			require.Contains(t, d.Checks[0].Reason, "embeds a criterion that is nil")
+		}
+	}
+	whole := superior{&gate.Superior{Metric: metrics.F1}}
+	require.NoError(t, validate(whole))
+	require.Equal(t, gate.Pass, gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{whole}}, better(t)).Checks[0].Verdict)
+}
+
+// nilSuperior is a host's criterion that embeds nil wherever JSON does not say otherwise.
+type nilSuperior struct {
+	*gate.Superior `json:"superior,omitempty"`
+}
+
+func (nilSuperior) Kind() string { return "nil_superior" }
+
+func TestRecompute_NilEmbedded(t *testing.T) {
+	t.Parallel()
+	e := better(t)
+	d := stored(t, gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{nilSuperior{}}, First: []gate.Criterion{}}, e))
+	kind := gate.KindOf(func() nilSuperior { return nilSuperior{} })
+	again, err := gate.RecomputeFrom(d, e, kind)
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, again))
+	_, err = gate.Recompute(d, kind)
+	require.NoError(t, err)
 }
 
 // FuzzParsePolicy checks that no JSON makes a policy that panics, promotes on nothing, or

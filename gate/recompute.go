@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -41,6 +40,9 @@ func Recompute(d Decision, host ...Kind) (Decision, error) {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
 	}
 	policy, err := d.parseRules(host)
+	if errors.Is(err, errUnknownKind) {
+		err = fmt.Errorf("%w: %w", ErrNeedsRows, err)
+	}
 	if err != nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w", err)
 	}
@@ -82,12 +84,12 @@ func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 func (d Decision) parseRules(host []Kind) (Policy, error) {
 	policy, err := ParsePolicy(d.Rules, host...)
 	for _, c := range slices.Concat(policy.Criteria, policy.First) {
-		asks, ok := c.(interface{ metric() metrics.Metric })
+		asks, ok := as[interface{ metric() metrics.Metric }](c)
 		if !ok || asks.metric().Validate() == nil {
 			continue
 		}
 		name := asks.metric().String()
-		if _, measured := d.Shadow[name]; measured || slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
+		if _, measured := d.Shadow[name]; measured || name != "" && slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Metric == name }) {
 			return Policy{}, fmt.Errorf("%q is a metric of the host: give its KindOfMetric", name)
 		}
 	}
@@ -96,43 +98,47 @@ func (d Decision) parseRules(host []Kind) (Policy, error) {
 
 // same returns an error that says where d is not the other decision, which was stored.
 func (d Decision) same(other Decision) error {
-	is, err := d.decoded()
+	is, err := d.members()
 	if err != nil {
 		return err
 	}
-	was, err := other.decoded()
+	was, err := other.members()
 	if err != nil {
 		return err
-	}
-	differs := ErrDiffers
-	if near(is, was, false, 0) {
-		differs = ErrRounding
 	}
 	names := maps.Clone(is)
 	maps.Copy(names, was)
-	for _, name := range sortedKeys(names) {
-		if !reflect.DeepEqual(is[name], was[name]) {
-			return fmt.Errorf("%w: %s is %s, was %s", differs, name, written(is[name]), written(was[name]))
+	changed := slices.DeleteFunc(sortedKeys(names), func(name string) bool { return bytes.Equal(is[name], was[name]) })
+	if len(changed) == 0 {
+		return nil
+	}
+	differs := ErrRounding
+	for _, name := range changed {
+		// The rules are stored as they were written, so that equal values may have other bytes.
+		if name == "rules" || !near(decoded(is[name]), decoded(was[name]), slices.Contains(measured, name), 0) {
+			differs = ErrDiffers
 		}
 	}
-	return nil
+	name := changed[0]
+	return fmt.Errorf("%w: %s is %s, was %s", differs, name, is[name], was[name])
 }
 
-// decoded returns the members of the decision's JSON, in which a number is a [json.Number].
-func (d Decision) decoded() (members map[string]any, err error) {
+// members returns the members of the decision's JSON.
+func (d Decision) members() (members map[string]json.RawMessage, err error) {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return nil, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	return members, decoder.Decode(&members)
+	return members, json.Unmarshal(data, &members)
 }
 
-// written returns the JSON of what was decoded.
-func written(v any) []byte {
-	data, _ := json.Marshal(v) // can be written, because it was read
-	return data
+// decoded returns what valid JSON holds, in which a number is a [json.Number]; nil if there
+// is no JSON.
+func decoded(data json.RawMessage) (v any) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	_ = decoder.Decode(&v) // fails only where there is no JSON
+	return v
 }
 
 // measured are the members of a decision's JSON that hold numbers which are measured.

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"runtime"
 	"strconv"
@@ -143,6 +144,43 @@ func TestRecompute_Tampered(t *testing.T) {
 	}
 }
 
+// A check that is in error because there is no metric is made again.
+func TestRecompute_NoMetric(t *testing.T) {
+	t.Parallel()
+	d := stored(t, gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{gate.Floor{}, gate.MinSamples{Rows: 1}}, First: []gate.Criterion{}}, better(t)))
+	require.Equal(t, gate.Errored, d.Checks[0].Verdict)
+	again, err := gate.Recompute(d)
+	require.NoError(t, err)
+	require.Equal(t, hash(t, d), hash(t, again))
+}
+
+// The same rules in other bytes make another decision by its hash.
+func TestRecompute_RulesRewritten(t *testing.T) {
+	t.Parallel()
+	e := timed(better(t))
+	for from, to := range map[string]string{
+		`"schema_version":1,"name":"standard"`: `"name":"standard","schema_version":1`,
+		`"name":"standard"`:                    `"name":"\u0073tandard"`,
+	} {
+		d := stored(t, gate.Evaluate(gate.Standard(), e))
+		rewritten := bytes.Replace(d.Rules, []byte(from), []byte(to), 1)
+		require.NotEqual(t, string(d.Rules), string(rewritten))
+		d.Rules = rewritten
+		for i := range 2 {
+			_, err := gate.Recompute(d)
+			require.ErrorIs(t, err, gate.ErrDiffers)
+			require.NotErrorIs(t, err, gate.ErrRounding)
+			_, err = gate.RecomputeFrom(d, e)
+			require.ErrorIs(t, err, gate.ErrDiffers)
+			require.NotErrorIs(t, err, gate.ErrRounding)
+			if i == 0 {
+				require.ErrorContains(t, err, "rules is ")
+			}
+			d.Shadow[metrics.Brier.String()] *= 1 + 1e-10 // is a difference of rounding alone
+		}
+	}
+}
+
 func TestRecompute_Malformed(t *testing.T) {
 	t.Parallel()
 	e := timed(better(t))
@@ -179,6 +217,7 @@ func TestRecompute_HostCriteria(t *testing.T) {
 	d := gate.Evaluate(gate.Policy{Criteria: []gate.Criterion{budgeted{Euros: 5, prices: prices}}}, e)
 	_, err := gate.Recompute(d)
 	require.ErrorContains(t, err, `unknown type "budgeted"`)
+	require.ErrorIs(t, err, gate.ErrNeedsRows)
 	priced := gate.KindOf(func() budgeted { return budgeted{prices: prices} })
 	again, err := gate.RecomputeFrom(d, e, priced)
 	require.NoError(t, err)

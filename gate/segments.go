@@ -225,11 +225,15 @@ type comparedSegment struct {
 
 // compare judges every segment, on all processors.
 func (c SegmentVeto) compare(v view, m metric) ([]comparedSegment, error) {
+	columns := v.columns()
+	if len(columns) == 0 {
+		return nil, nil
+	}
 	if err := checkAnswers(v, m.Metric); err != nil {
 		return nil, err
 	}
 	var all []comparedSegment
-	for _, column := range v.columns() {
+	for _, column := range columns {
 		parts, err := v.parts(column, m.Metric)
 		if err != nil {
 			return nil, err

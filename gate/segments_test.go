@@ -347,6 +347,13 @@ func TestSegments_NotMeasurable(t *testing.T) {
 	require.Contains(t, check.Reason, "segment region=east: ")
 }
 
+// Without segments nothing is measured, so that it does not matter whether the metric suits.
+func TestSegments_None(t *testing.T) {
+	t.Parallel()
+	check := verdict(t, gate.Skipped, gate.SegmentVeto{Metric: metrics.F1}, regression(40, 0.5))
+	require.Equal(t, "the evidence has no segments", check.Reason)
+}
+
 func TestSegments_ZeroIncumbent(t *testing.T) {
 	t.Parallel()
 	e := tiny(t, []float64{1, 1, 0, 0}, []float64{0, 0, 0, 0}, []float64{1, 0, 0, 0})

@@ -241,7 +241,7 @@ func FuzzStrictJSON(f *testing.F) {
 	f.Add([]byte(`{"a":"\"","b":[1,{"a\u0000":null}]}`))
 	f.Add([]byte(`{"ids":[,],"\`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(budget.Budget), new(gate.Policy), new(gate.Decision)} {
+		for _, v := range []json.Unmarshaler{new(gate.Evidence), new(budget.Budget), new(gate.Policy), new(gate.Decision), new(metrics.Answers)} {
 			if err := v.UnmarshalJSON(data); err != nil {
 				if json.Valid(data) && strings.Contains(err.Error(), "malformed JSON") {
 					t.Fatalf("%T takes this for no JSON: %s", v, data)

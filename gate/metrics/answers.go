@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
@@ -31,6 +32,18 @@ type Answers struct {
 	Probability [][]float64 `json:"probability,omitempty"`
 	// Value is the value of each row, finite; nil for a classification.
 	Value []float64 `json:"value,omitempty"`
+}
+
+// UnmarshalJSON reads answers that were written as JSON. A member that is unknown or occurs
+// twice and a null in a column are an error, which leaves a as it was.
+func (a *Answers) UnmarshalJSON(data []byte) error {
+	type plain Answers // without this method
+	var read plain
+	if err := wire.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	*a = Answers(read)
+	return nil
 }
 
 // N returns the number of rows answered.

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -51,6 +52,27 @@ func TestMalformedInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A null must not become a 0.
+func TestAnswers_JSON(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"value":[1,null]}`:           "value[1] is null, want a number",
+		`{"probability":[[1],[null]]}`: "probability[1][0] is null, want a number",
+		`{"class":[0],"class":[1]}`:    `field "class" occurs twice`,
+		`{"Class":[0]}`:                `unknown field "Class", want one of ["class" "probability" "value"]`,
+		`null`:                         "is null, want an object",
+	} {
+		a := metrics.Answers{Class: []int{7}}
+		require.EqualError(t, json.Unmarshal([]byte(data), &a), want)
+		require.Equal(t, metrics.Answers{Class: []int{7}}, a, "an error leaves the answers as they were")
+	}
+	want := metrics.Answers{Class: []int{1}, Probability: [][]float64{{0.25}, {0.75}}}
+	data, err := json.Marshal(want)
+	require.NoError(t, err)
+	var read metrics.Answers
+	require.NoError(t, json.Unmarshal(data, &read))
+	require.Equal(t, want, read)
 }
 
 func TestProbabilityOutOfRange(t *testing.T) {

@@ -74,6 +74,9 @@ func ofClasses(name, title string, two func(Confusion) (float64, error), more fu
 			if len(c) == 2 {
 				return two(c[1])
 			}
+			if more == nil {
+				return 0, notMeasurable("%s is measured of two classes, and there are %d", title, len(c))
+			}
 			return more(c)
 		},
 	}}

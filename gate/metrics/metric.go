@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
@@ -29,7 +30,8 @@ type Metric struct{ definition *definition }
 // Info is what there is to know about a metric without measuring it.
 type Info struct {
 	// Name is the metric's name in JSON: small letters, digits and underscores, beginning
-	// with a letter, such as "log_loss".
+	// with a letter, such as "log_loss". A host's metric cannot be named "production",
+	// "shadow", "gain" or "values".
 	Name string
 	// Title is the name in sentences, such as "log loss". Default Name.
 	Title string
@@ -62,10 +64,14 @@ type definition struct {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
+// reserved are the names of which decisions make other names: those of the models, and of
+// what is found of single rows.
+var reserved = []string{"production", "shadow", "gain", "values"}
+
 // OfCounts makes a metric of the classes that a model answers. value returns the metric of
 // such counts, or an error that wraps [ErrUndefined] where the metric has no value. The
-// counts need not be whole. value must depend on its argument alone, must not keep it, and
-// may be called by several goroutines at once.
+// counts need not be whole. value must depend on its argument alone, must not modify or keep
+// it, and may be called by several goroutines at once.
 //
 // Package gate infers the gain in such a metric by a bootstrap over the cells of the
 // joint confusion matrix.
@@ -79,7 +85,7 @@ func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
 		return Metric{}, errors.New("metrics: nil value of a metric")
 	}
 	return own(definition{Info: info, counts: func(c Counts) (float64, error) {
-		v, err := value(c)
+		v, err := value(slices.Clone(c)) // c is measured by other metrics too
 		if err != nil {
 			return 0, err
 		}
@@ -133,6 +139,12 @@ func own(d definition) (Metric, error) {
 		errs = append(errs, fmt.Errorf("the Name is %q, want small letters, digits and underscores", d.Name))
 	} else if Named(d.Name).known() {
 		errs = append(errs, fmt.Errorf("the Name is %q, which is a metric of this package", d.Name))
+	}
+	if slices.Contains(reserved, d.Name) {
+		errs = append(errs, fmt.Errorf("the Name is %q, which has another meaning in decisions", d.Name))
+	}
+	if !utf8.ValidString(d.Title) || !utf8.ValidString(d.Unit) {
+		errs = append(errs, fmt.Errorf("the Title is %q and the Unit %q, want UTF-8", d.Title, d.Unit))
 	}
 	for _, t := range d.Tasks {
 		if t > predictlog.Regression {

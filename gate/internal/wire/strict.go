@@ -91,15 +91,27 @@ func (f form) kind() reflect.Kind {
 // members returns the names of a struct's fields as package json sees them, the forms of
 // the fields, and whether each may be omitted.
 func members(t reflect.Type) (names []string, forms []form, optional []bool) {
+	var whole [][]int // the embedded fields whose own fields are not members of t
 	for _, f := range reflect.VisibleFields(t) {
+		if slices.ContainsFunc(whole, func(outer []int) bool {
+			return len(outer) < len(f.Index) && slices.Equal(outer, f.Index[:len(outer)])
+		}) {
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		inner := f.Type
 		if inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
-		embeds := name == "" && f.Anonymous && inner.Kind() == reflect.Struct // whose fields are visible too
+		embedded := f.Anonymous && inner.Kind() == reflect.Struct
+		if embedded && name == "" {
+			continue // the fields of the struct are visible too
+		}
+		if f.Anonymous {
+			whole = append(whole, f.Index)
+		}
 		name = cmp.Or(name, f.Name)
-		if embeds || f.Tag.Get("json") == "-" || !f.IsExported() || slices.Contains(names, name) {
+		if f.Tag.Get("json") == "-" || !f.IsExported() && !embedded || slices.Contains(names, name) {
 			continue
 		}
 		names, forms, optional = append(names, name), append(forms, formOf(f.Type)), append(optional, strings.Contains(options, "omit"))

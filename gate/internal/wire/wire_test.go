@@ -58,6 +58,39 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
+// Limits, hidden and skipped are structs that a document may embed.
+type (
+	Limits  struct{ Most int }
+	hidden  struct{ Least int }
+	Skipped struct{ Secret int }
+)
+
+// A struct that is embedded under a name, or skipped, has no members in the outer object.
+func TestUnmarshal_EmbeddedByName(t *testing.T) {
+	t.Parallel()
+	type embedding struct {
+		Limits  `json:"limits"`
+		hidden  `json:"hidden"`
+		Skipped `json:"-"`
+		Rows    int
+	}
+	want := embedding{Limits{1}, hidden{2}, Skipped{}, 3}
+	data, err := json.Marshal(want)
+	require.NoError(t, err)
+	require.Equal(t, `{"limits":{"Most":1},"hidden":{"Least":2},"Rows":3}`, string(data))
+	var read embedding
+	require.NoError(t, wire.Unmarshal(data, &read))
+	require.Equal(t, want, read)
+	for data, want := range map[string]string{
+		`{"Most":1}`:               `unknown field "Most", want one of ["limits" "hidden" "Rows"]`,
+		`{"Secret":1}`:             `unknown field "Secret"`,
+		`{"limits":{"Most":null}}`: "limits.Most is null, want a number",
+		`{"limits":{"Most":1}}`:    `field "hidden" is missing`,
+	} {
+		require.ErrorContains(t, wire.Unmarshal([]byte(data), &read), want)
+	}
+}
+
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	type spans struct {
