@@ -10,10 +10,10 @@
 // a batch on the same cells. [Detector.Detect] compares the two and returns a [Report],
 // which is plain JSON. [Methods] lists the ways to compare a column.
 //
-// The rooms beside this package: drift/reportpage shows a Report as a page; drift/proxy describes
-// what the model answers, which needs no labels either; drift/twosample has further two-sample tests by name, and
-// SciPy's numbers where those differ; drift/multivariate looks at all columns of two batches at
-// once; drift/evidently says what Evidently would have said.
+// The rooms beside this package: drift/reportpage shows a Report as a page. drift/proxy describes
+// what the model answers, which needs no labels. drift/twosample has further two-sample tests by
+// name, and SciPy's numbers where those differ. drift/multivariate looks at all columns of two
+// batches at once. drift/evidently says what Evidently would have said.
 //
 // # What is guaranteed
 //
