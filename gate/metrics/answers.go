@@ -9,7 +9,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// MaxClasses is the largest number of classes that a metric of classes is measured of.
+// MaxClasses is the largest number of classes of a target that a metric of classes accepts.
 const MaxClasses = 1000
 
 // Classes returns the number of classes of a target: 2 for the zero Target, 0 for a
@@ -21,21 +21,21 @@ func Classes(target predictlog.Target) int {
 	return len(target.Classes)
 }
 
-// Answers are what was answered, or what was true, for each row.
+// Answers hold one model's answer, or the truth, for each row.
 type Answers struct {
-	// Class is the class of each row, as index into the target's classes; nil for a
+	// Class is the class of each row, an index into the target's classes. It is nil for a
 	// regression.
 	Class []int `json:"class,omitempty"`
-	// Probability[k][i] is the probability of class k for row i, in [0, 1]; nil if the
-	// model gives none, and for truths. The probabilities of a row sum up to 1 within
-	// [SumTolerance].
+	// Probability[k][i] is the probability of class k for row i, in [0, 1]. The probabilities
+	// of a row sum up to 1 within [SumTolerance]. It is nil for truths and for a model without
+	// probabilities.
 	Probability [][]float64 `json:"probability,omitempty"`
-	// Value is the value of each row, finite; nil for a classification.
+	// Value is the finite value of each row. It is nil for a classification.
 	Value []float64 `json:"value,omitempty"`
 }
 
-// UnmarshalJSON reads answers that were written as JSON. A member that is unknown or occurs
-// twice and a null in a column are an error, which leaves a as it was.
+// UnmarshalJSON reads answers from JSON. An unknown member, a repeated member and a null in a
+// column are errors, and an error leaves a unchanged.
 func (a *Answers) UnmarshalJSON(data []byte) error {
 	type plain Answers // without this method
 	var read plain
@@ -49,8 +49,8 @@ func (a *Answers) UnmarshalJSON(data []byte) error {
 // N returns the number of rows answered.
 func (a Answers) N() int { return len(a.Class) + len(a.Value) }
 
-// Validate returns every way in which a does not answer n rows of such a target. Of each
-// column the first bad row is named.
+// Validate returns every reason why a does not answer n rows of the target. It names the first
+// bad row of each column.
 func (a Answers) Validate(target predictlog.Target, n int) error {
 	if target.Task == predictlog.Regression {
 		return errors.Join(
@@ -78,7 +78,7 @@ func (a Answers) Validate(target predictlog.Target, n int) error {
 
 // checkSums returns an error if the probabilities of a row do not sum up to 1.
 func checkSums(probability [][]float64, n int) error {
-	var sums [1024]float64 // of as many rows at a time
+	var sums [1024]float64 // one sum for each row of a block
 	for first := 0; first < n; first += len(sums) {
 		part := sums[:min(len(sums), n-first)]
 		clear(part)

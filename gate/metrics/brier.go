@@ -1,7 +1,7 @@
 package metrics
 
 // BinaryBrier returns the mean squared difference between the probability of the positive
-// class and what was true (1 or 0), in [0, 1].
+// class and the truth (1 or 0), in [0, 1].
 func BinaryBrier(truth []bool, probability, weights []float64) (float64, error) {
 	const name = "brier"
 	if err := checkProbabilities(name, "probability", probability, len(truth)); err != nil {
@@ -12,9 +12,10 @@ func BinaryBrier(truth []bool, probability, weights []float64) (float64, error) 
 	})
 }
 
-// MulticlassBrier returns Brier's score of several classes: the mean over the rows of
-// the squared differences summed over the classes, in [0, 2]. probability[k][i] is the
-// probability of class k for row i. With two classes it is twice [BinaryBrier].
+// MulticlassBrier returns Brier's score of several classes, in [0, 2]: for each row the
+// squared differences are summed over the classes, and the sums are averaged over the rows.
+// probability[k][i] is the probability of class k for row i. With two classes the score is
+// twice [BinaryBrier].
 func MulticlassBrier(truth []int, probability [][]float64, weights []float64) (float64, error) {
 	const name = "brier"
 	if err := checkClassProbabilities(name, truth, probability); err != nil {

@@ -2,9 +2,9 @@ package metrics
 
 import "math"
 
-// Confusion counts the answers of a binary classifier by whether they were right. With
-// weights the counts are sums of weights. The methods return [ErrUndefined] where they
-// would divide by zero; scikit-learn answers 0 there, with a warning.
+// Confusion counts the right and wrong answers of a binary classifier. With weights the counts
+// are sums of weights. A method returns [ErrUndefined] where it would divide by zero;
+// scikit-learn answers 0 there, with a warning.
 type Confusion struct {
 	TP float64 `json:"tp"` // positive, predicted positive
 	FP float64 `json:"fp"` // negative, predicted positive
@@ -12,8 +12,7 @@ type Confusion struct {
 	FN float64 `json:"fn"` // positive, predicted negative
 }
 
-// NewConfusion counts the rows; true is the positive class. No rows give the zero
-// Confusion.
+// NewConfusion counts the rows; true is the positive class. No rows give the zero Confusion.
 func NewConfusion(truth, predicted []bool, weights []float64) (Confusion, error) {
 	var c Confusion
 	if len(predicted) != len(truth) {
@@ -41,7 +40,7 @@ func NewConfusion(truth, predicted []bool, weights []float64) (Confusion, error)
 // Total returns the number of rows counted.
 func (c Confusion) Total() float64 { return c.TP + c.FP + c.TN + c.FN }
 
-// Accuracy returns the share of rows that were answered right.
+// Accuracy returns the share of rows with a right answer.
 func (c Confusion) Accuracy() (float64, error) {
 	return ratio("accuracy", c.TP+c.TN, c.Total(), "no rows")
 }
@@ -61,8 +60,8 @@ func (c Confusion) Specificity() (float64, error) {
 	return ratio("specificity", c.TN, c.TN+c.FP, "no row is negative")
 }
 
-// F1 returns the harmonic mean of precision and recall, 2TP / (2TP + FP + FN). It is 0
-// if there are positive rows and none of them was found.
+// F1 returns the harmonic mean of precision and recall, 2TP / (2TP + FP + FN). F1 is 0 if
+// there are positive rows and none of them was found.
 func (c Confusion) F1() (float64, error) {
 	return ratio("f1", 2*c.TP, 2*c.TP+c.FP+c.FN, "no row is positive or predicted positive")
 }
@@ -81,6 +80,6 @@ func (c Confusion) BalancedAccuracy() (float64, error) {
 func (c Confusion) MCC() (float64, error) {
 	// Roots before products keep large counts from overflowing.
 	d := math.Sqrt(c.TP+c.FP) * math.Sqrt(c.TP+c.FN) * math.Sqrt(c.TN+c.FP) * math.Sqrt(c.TN+c.FN)
-	// Converted, the products are rounded on every processor, as in [Counts.MCC].
+	// The conversions round each product, on every processor alike, as in [Counts.MCC].
 	return ratio("mcc", float64(c.TP*c.TN)-float64(c.FP*c.FN), d, "all rows are of one class or predicted to be")
 }

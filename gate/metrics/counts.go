@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// Counts are the answers of a classifier: Counts[k] counts the rows of class k, as
-// positive, against the rows of all other classes. There are as many as classes. Of a
-// binary target, Counts[1] is the [Confusion] of the positive class.
+// Counts hold the answers of a classifier, one [Confusion] for each class: Counts[k] takes
+// class k as positive and all other classes as negative. For a binary target, Counts[1] is the
+// Confusion of the positive class.
 type Counts []Confusion
 
-// NewCounts counts the rows of a classifier with the given number of classes, which are
-// numbered from 0. No rows give Counts of zeros.
+// NewCounts counts the rows of a classifier. Classes are numbered from 0. No rows give Counts
+// of zeros.
 func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, error) {
 	const name = "confusion matrix"
 	if classes < 1 {
@@ -32,8 +32,8 @@ func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, 
 	return c, nil
 }
 
-// Add counts rows of a class that were predicted to be of another class, or of the same.
-// It leaves the TN of all classes as they are: [Metric.MeasureCounts] counts them.
+// Add counts rows of class truth that were predicted as class predicted. Add does not change
+// any TN: [Metric.MeasureCounts] computes them.
 func (c Counts) Add(truth, predicted int, rows float64) {
 	if truth == predicted {
 		c[truth].TP += rows
@@ -43,7 +43,7 @@ func (c Counts) Add(truth, predicted int, rows float64) {
 	c[predicted].FP += rows
 }
 
-// complete counts the TN of every class.
+// complete sets the TN of every class.
 func (c Counts) complete() {
 	if len(c) == 2 {
 		c[0].TN, c[1].TN = c[1].TP, c[0].TP
@@ -55,15 +55,16 @@ func (c Counts) complete() {
 	}
 }
 
-// Average says how the measures of the classes become one number.
+// Average says how the values of the classes become one number.
 type Average uint8
 
 // The averages.
 const (
-	// Macro weighs every class alike that occurs among the truths or the predictions.
+	// Macro gives the same weight to every class that occurs among the truths or the
+	// predictions.
 	Macro Average = iota
-	// Micro counts all classes' hits and misses together. Where each row has one class,
-	// micro precision, recall and F1 all equal accuracy.
+	// Micro adds up the hits and misses of all classes. If each row has one class, micro
+	// precision, recall and F1 all equal accuracy.
 	Micro
 	// Weighted weighs every class by its share of the truths.
 	Weighted
@@ -78,7 +79,7 @@ func (c Counts) Total() float64 {
 	return sum
 }
 
-// Accuracy returns the share of rows that were answered right.
+// Accuracy returns the share of rows with a right answer.
 func (c Counts) Accuracy() (float64, error) {
 	var hits float64
 	for _, k := range c {
@@ -92,8 +93,7 @@ func (c Counts) Precision(a Average) (float64, error) {
 	return c.average("precision", a, Confusion.Precision)
 }
 
-// Recall returns the averaged recall. A class that never occurs, but is predicted,
-// counts 0.
+// Recall returns the averaged recall. A class that is predicted but never occurs counts 0.
 func (c Counts) Recall(a Average) (float64, error) {
 	return c.average("recall", a, Confusion.Recall)
 }
@@ -103,8 +103,8 @@ func (c Counts) F1(a Average) (float64, error) {
 	return c.average("f1", a, Confusion.F1)
 }
 
-// average averages a measure of the classes. Within an average an undefined measure
-// counts 0, as in scikit-learn: leaving the class out would reward never answering it.
+// average averages a measure over the classes. An undefined measure counts 0, as in
+// scikit-learn: leaving the class out would reward never answering it.
 func (c Counts) average(metric string, a Average, measure func(Confusion) (float64, error)) (float64, error) {
 	var sum, weights float64
 	if a == Micro {
@@ -143,12 +143,12 @@ func (c Counts) BalancedAccuracy() (float64, error) {
 	return ratio("balanced_accuracy", sum, classes, "no rows")
 }
 
-// MCC returns the multiclass Matthews correlation coefficient (Gorodkin 2004), in
-// [-1, 1]. Two classes must occur among the truths and two among the predictions;
-// scikit-learn answers 0 otherwise.
+// MCC returns the multiclass Matthews correlation coefficient (Gorodkin 2004), in [-1, 1]. At
+// least two classes must occur among the truths and two among the predictions; scikit-learn
+// answers 0 otherwise.
 //
-// It is computed from sums of which nothing is subtracted. Such a sum is 0 only where
-// there is a single class, however light the other classes are.
+// The sums below contain no subtraction. Such a sum is 0 only if there is a single class,
+// however light the other classes are.
 func (c Counts) MCC() (float64, error) {
 	truths, predictions := make([]float64, len(c)), make([]float64, len(c))
 	for i, k := range c {
@@ -157,22 +157,22 @@ func (c Counts) MCC() (float64, error) {
 	notTrue, notPredicted := others(truths), others(predictions)
 	var both, tt, pp float64
 	for i, k := range c {
-		// Of two differences the smaller loses less.
+		// The smaller of two differences loses fewer digits.
 		tn := notPredicted[i] - k.FN
 		if notTrue[i] < notPredicted[i] {
 			tn = notTrue[i] - k.FP
 		}
-		// Converted, a product is rounded on every processor before it is added.
+		// The conversion rounds the product before the addition, on every processor alike.
 		both += float64(k.TP*max(tn, 0)) - float64(k.FP*k.FN)
 		tt += float64(truths[i] * notTrue[i])
 		pp += float64(predictions[i] * notPredicted[i])
 	}
 	mcc, err := ratio("mcc", both, math.Sqrt(tt)*math.Sqrt(pp), "all rows are of one class or predicted to be")
-	return min(max(mcc, -1), 1), err // rounding must not take it out of its range
+	return min(max(mcc, -1), 1), err // rounding must not leave the range
 }
 
-// others returns for each number the sum of all other numbers, by addition alone: a
-// difference from the sum of all would be all noise where the others are small.
+// others returns for each number the sum of all other numbers. It only adds: subtracting a
+// number from the total would leave only noise if the others are small.
 func others(x []float64) []float64 {
 	sums := make([]float64, len(x))
 	var before, after float64

@@ -7,8 +7,8 @@ import (
 
 // Errors that callers branch on.
 var (
-	// ErrUndefined means that the measure has no value on these rows, although they are
-	// well formed: there are none, or they are all of one class.
+	// ErrUndefined means that the measure has no value on well-formed rows, for example
+	// because there are none or all are of one class.
 	ErrUndefined = errors.New("metrics: undefined")
 	// ErrInput means that the arguments are malformed.
 	ErrInput = errors.New("metrics: malformed input")

@@ -17,13 +17,13 @@ func meanLoss(metric string, of losses) measure {
 	}
 }
 
-// lossInfluence is that of the mean loss.
+// lossInfluence returns the influence of the mean loss.
 func lossInfluence(of losses) influence {
 	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
 }
 
-// rootInfluence is that of the root of the mean square: d sqrt(x) = d x / (2 sqrt(x)). A
-// perfect model has no spread.
+// rootInfluence returns the influence of the root of the mean square, by d sqrt(x) = d x / (2
+// sqrt(x)). The influence of a perfect model is 0.
 func rootInfluence(r *Rows) ([]float64, float64, error) {
 	influence := squares(r)
 	if root := math.Sqrt(average(influence)); root > 0 {
@@ -34,8 +34,8 @@ func rootInfluence(r *Rows) ([]float64, float64, error) {
 	return influence, math.Inf(1), nil
 }
 
-// skillInfluence is that of 1 - mean(loss) / mean(base), base being the loss of the best
-// constant answer.
+// skillInfluence returns the influence of 1 - mean(loss) / mean(base), where base is the loss
+// of the best constant answer.
 func skillInfluence(of, constant losses) influence {
 	return func(r *Rows) ([]float64, float64, error) {
 		influence, bases := of(r), constant(r)
@@ -55,9 +55,9 @@ func average(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// rankInfluence takes the influences on a ranking of one class against the rest: of the
-// positive class if there are two, else their mean over the classes. The spread of a
-// ranking is no better known than the smallest of the classes allows.
+// rankInfluence returns the influences on a ranking of one class against the rest. With two
+// classes the positive class is ranked; with more, the result is the mean over the classes.
+// The smallest class bounds the degrees of freedom.
 func (r *Rows) rankInfluence(of func(is []bool, p []float64) ([]float64, error)) (influence []float64, degrees float64, err error) {
 	counts := make([]int, len(r.answers.Probability))
 	for _, k := range r.truth.Class {
@@ -77,8 +77,8 @@ func (r *Rows) rankInfluence(of func(is []bool, p []float64) ([]float64, error))
 	return influence, float64(max(smallest-1, 1)), nil
 }
 
-// areaInfluence returns the influences on the area under the ROC curve, scaled so that
-// their spread is that of the method of DeLong.
+// areaInfluence returns the influences on the area under the ROC curve, scaled so that their
+// spread equals the variance by the method of DeLong.
 func areaInfluence(is []bool, p []float64) ([]float64, error) {
 	placed, err := paired.Placements(is, p)
 	if err != nil {
@@ -105,8 +105,8 @@ func areaInfluence(is []bool, p []float64) ([]float64, error) {
 	return placed, nil
 }
 
-// calibrationInfluence is that of ECE: the distance of a row's bin from its diagonal grows
-// with the row's own distance, if that is on the same side.
+// calibrationInfluence returns the influence of ECE. The gap of a row's bin grows with the
+// row's own distance if both have the same sign.
 func (r *Rows) calibrationInfluence() ([]float64, float64, error) {
 	right, confidence := r.confidence()
 	influence := make([]float64, len(right))
@@ -126,13 +126,13 @@ func (r *Rows) calibrationInfluence() ([]float64, float64, error) {
 	return influence, math.Inf(1), nil
 }
 
-// brierLosses are those of [BinaryBrier] or [MulticlassBrier].
+// brierLosses returns the row losses of [BinaryBrier] or [MulticlassBrier].
 func (r *Rows) brierLosses() []float64 {
 	return squaredDistances(r.truth.Class, r.answers.Probability)
 }
 
-// squaredDistances are of the positive class if there are two, else summed over the
-// classes.
+// squaredDistances returns the squared distance of each row: of the positive class if there
+// are two classes, else summed over the classes.
 func squaredDistances(truth []int, probability [][]float64) []float64 {
 	losses := make([]float64, len(truth))
 	for k, column := range probability {
@@ -147,8 +147,8 @@ func squaredDistances(truth []int, probability [][]float64) []float64 {
 	return losses
 }
 
-// shareLosses are those of Brier's score where every row is answered with the shares of
-// the classes.
+// shareLosses returns the row losses of Brier's score if every row is answered with the class
+// shares.
 func (r *Rows) shareLosses() []float64 {
 	truth, classes := r.truth.Class, len(r.answers.Probability)
 	share := make([]float64, classes)
@@ -162,7 +162,7 @@ func (r *Rows) shareLosses() []float64 {
 	return squaredDistances(truth, probability)
 }
 
-// logLosses are those of [BinaryLogLoss] or [MulticlassLogLoss].
+// logLosses returns the row losses of [BinaryLogLoss] or [MulticlassLogLoss].
 func (r *Rows) logLosses() []float64 {
 	losses := make([]float64, r.truth.N())
 	p := r.answers.Probability
@@ -176,8 +176,8 @@ func (r *Rows) logLosses() []float64 {
 	return losses
 }
 
-// valueLosses returns the loss of each row of a regression, of the truth and of what the
-// answer misses it by.
+// valueLosses returns the loss of each row of a regression. y is the truth and d the distance
+// of the answer from y.
 func valueLosses(loss func(y, d float64) float64) losses {
 	return func(r *Rows) []float64 {
 		losses := make([]float64, r.truth.N())
@@ -192,8 +192,8 @@ var squares = valueLosses(func(y, d float64) float64 { return d * d })
 
 // constantLosses returns the squared error of each row for the best constant answer.
 func (r *Rows) constantLosses() []float64 {
-	// Distances from one of the truths are exact where truths are nearly equal. Their mean
-	// is not, and a little off all of equal truths.
+	// Distances from one of the truths are exact if the truths are nearly equal. The rounded
+	// mean of equal truths may differ from all of them.
 	truth := r.truth.Value
 	n, origin := float64(len(truth)), truth[0]
 	var center float64

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// columnOf returns an error unless the column has n values that are all ok.
+// columnOf returns an error unless the column has n values and all of them are ok.
 func columnOf[T any](name string, column []T, n int, ok func(T) bool, want string) error {
 	if len(column) != n {
 		return fmt.Errorf("%s has %d values, want %d", name, len(column), n)
@@ -20,9 +20,9 @@ func columnOf[T any](name string, column []T, n int, ok func(T) bool, want strin
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-func isProbability(v float64) bool { return v >= 0 && v <= 1 } // false of NaN
+func isProbability(v float64) bool { return v >= 0 && v <= 1 } // false for NaN
 
-// inMetric returns the error of a metric's argument.
+// inMetric adds the metric's name to an error about an argument.
 func inMetric(metric string, err error) error {
 	if err == nil {
 		return nil
@@ -46,7 +46,7 @@ func checkClasses(metric, column string, classes []int, n, of int) error {
 	return inMetric(metric, columnOf(column, classes, n, ok, fmt.Sprintf("class 0 to %d", of-1)))
 }
 
-// total returns the sum of the weights of n rows, which is not 0.
+// total returns the sum of the weights of n rows. A sum of 0 is an error.
 func total(metric string, n int, weights []float64) (float64, error) {
 	if weights == nil {
 		if n == 0 {
@@ -67,8 +67,8 @@ func total(metric string, n int, weights []float64) (float64, error) {
 	return finite(metric, sum)
 }
 
-// Weights other than 0 lie between these, so that products of them neither vanish nor
-// lose digits as subnormal numbers do.
+// Weights other than 0 lie in this range, so that products of weights neither underflow nor
+// lose digits.
 const (
 	minWeight = 1e-100
 	maxWeight = 1e100
@@ -98,8 +98,8 @@ func weight(weights []float64, i int) float64 {
 	return weights[i]
 }
 
-// indicator returns 1 for true and 0 for false. It compiles without a branch, which would
-// take longer than all the rest of a loss.
+// indicator returns 1 for true and 0 for false. It compiles without a branch: a branch would
+// take longer than the rest of a loss.
 func indicator(truth bool) float64 {
 	var one int
 	if truth {
@@ -129,7 +129,7 @@ func ratio(metric string, a, b float64, why string) (float64, error) {
 	return finite(metric, a/b)
 }
 
-// finite returns v, or [ErrUndefined] if computing it went beyond the range of float64.
+// finite returns v, or [ErrUndefined] if v is beyond the range of float64.
 func finite(metric string, v float64) (float64, error) {
 	if !isFinite(v) {
 		return 0, undefined(metric, "the numbers are too large to compute with")

@@ -7,9 +7,9 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// The metrics of classifiers. The classes are those that the model answered, whatever its
-// probabilities. For several classes Precision, Recall and F1 are macro averages, and
-// ROCAUC and PRAUC the mean over the classes of one class against the rest.
+// The metrics of classifiers. Metrics of classes use the classes that the model answered,
+// whatever its probabilities. For several classes Precision, Recall and F1 are macro averages.
+// ROCAUC and PRAUC then rank each class against the rest and return the mean over the classes.
 var (
 	Accuracy    = ofClasses("accuracy", "accuracy", Confusion.Accuracy, Counts.Accuracy)
 	Precision   = ofClasses("precision", "precision", Confusion.Precision, macro(Counts.Precision))
@@ -28,11 +28,11 @@ var (
 		func(r *Rows) ([]float64, float64, error) { return r.rankInfluence(paired.AveragePrecisionInfluence) })
 	LogLoss = ofProbabilities("log_loss", "log loss", lower, meanLoss("log_loss", (*Rows).logLosses), lossInfluence((*Rows).logLosses))
 	Brier   = ofProbabilities("brier", "Brier", lower, meanLoss("brier", (*Rows).brierLosses), lossInfluence((*Rows).brierLosses))
-	// BrierSkill is 1 - Brier / (Brier of always answering the class shares of these
-	// rows): 0 is no better than that constant, 1 is perfect.
+	// BrierSkill is 1 - Brier / (Brier of always answering the class shares of these rows): 0
+	// is no better than that constant, 1 is perfect.
 	BrierSkill = ofProbabilities("brier_skill", "Brier skill", higher, (*Rows).brierSkill, skillInfluence((*Rows).brierLosses, (*Rows).shareLosses))
-	// ECE is of the positive class if binary, else of the class with the highest
-	// probability.
+	// ECE uses the probability of the positive class if the target is binary, and the highest
+	// probability of each row if there are more classes.
 	ECE = ofProbabilities("ece", "ECE", lower, (*Rows).calibration, (*Rows).calibrationInfluence)
 )
 
@@ -44,12 +44,12 @@ var (
 	MAPE = ofValues("mape", "MAPE", lower, "", MeanAbsolutePercentageError, lossInfluence(valueLosses(func(y, d float64) float64 { return math.Abs(d / y) })))
 )
 
-// These stand for the metric that suits the target, so that one policy serves classifiers
-// and regressions alike.
+// Each of these stands for a metric that depends on the task, so that one policy serves
+// classifiers and regressions.
 var (
 	Primary   = standsFor("primary", F1, RMSE)     // F1, or RMSE for a regression
 	Secondary = standsFor("secondary", Brier, R2)  // Brier, or R2 for a regression
-	Skill     = standsFor("skill", BrierSkill, R2) // BrierSkill, or R2 for a regression: 0 is no better than a constant
+	Skill     = standsFor("skill", BrierSkill, R2) // BrierSkill, or R2 for a regression; 0 is no better than a constant
 )
 
 var all = []Metric{
@@ -61,8 +61,8 @@ var all = []Metric{
 // The directions of a metric.
 const higher, lower = false, true
 
-// ofClasses defines a metric of classes: of the positive class if there are two, and
-// otherwise of all of them, if it has a value there.
+// ofClasses defines a metric of classes. Two classes are measured by the positive class, more
+// classes by more. A nil more makes the metric binary only.
 func ofClasses(name, title string, two func(Confusion) (float64, error), more func(Counts) (float64, error)) Metric {
 	tasks := []predictlog.Task{predictlog.Binary}
 	if more != nil {

@@ -11,37 +11,36 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// ErrNotMeasurable means that a metric cannot be measured on such answers, whatever the
-// rows: the metric belongs to another task, or the model gives no probabilities.
+// ErrNotMeasurable means that a metric has no value on any rows of this kind: the metric
+// belongs to another task, or the model gives no probabilities.
 var ErrNotMeasurable = errors.New("metrics: metric cannot be measured")
 
 func notMeasurable(format string, args ...any) error {
 	return &failure{what: fmt.Sprintf(format, args...), sentinel: ErrNotMeasurable}
 }
 
-// Metric is one measure of a model's answers: what [Info] says of it, and how it is
-// computed. The metrics of this package are variables, such as [F1]; a host makes its own
-// by [OfCounts] or [OfRows].
+// Metric is one measure of a model's answers. The metrics of this package are variables, such
+// as [F1]; a host makes its own with [OfCounts] or [OfRows].
 //
 // A Metric is immutable and safe for concurrent use. Two Metrics are equal if one call made
 // both. The zero Metric measures nothing.
 type Metric struct{ definition *definition }
 
-// Info is what there is to know about a metric without measuring it.
+// Info describes a metric.
 type Info struct {
-	// Name is the metric's name in JSON: small letters, digits and underscores, beginning
-	// with a letter, such as "log_loss". A host's metric cannot be named "production",
-	// "shadow", "gain" or "values".
+	// Name is the metric's name in JSON, such as "log_loss". It consists of small letters,
+	// digits and underscores and begins with a letter. "production", "shadow", "gain" and
+	// "values" are reserved.
 	Name string
 	// Title is the name in sentences, such as "log loss". Default Name.
 	Title string
-	// LowerIsBetter says that a better model has a lower value, as of a loss.
+	// LowerIsBetter says that a better model has a lower value, as for a loss.
 	LowerIsBetter bool
 	// Unit is the unit of the values, such as "EUR". It is empty for a share or a score,
 	// and [TargetUnit] for the unit of the target.
 	Unit string
-	// Tasks are those of the targets that the metric suits. Default: for [OfCounts] all
-	// but regression, for [OfRows] all.
+	// Tasks are the tasks that the metric suits. Default: all but regression for [OfCounts],
+	// and all for [OfRows].
 	Tasks []predictlog.Task
 	// Probabilities says that the metric needs the probabilities of the classes.
 	Probabilities bool
@@ -50,33 +49,32 @@ type Info struct {
 // TargetUnit is the [Info.Unit] of a metric in the unit of the target, such as [MAE].
 const TargetUnit = "target"
 
-// definition is what a Metric holds.
 type definition struct {
 	Info
-	// counts measures a metric of classes, rows any other.
+	// counts measures a metric of classes, and rows any other metric.
 	counts func(Counts) (float64, error)
 	rows   func(*Rows) (float64, error)
-	// influence is as [Metric.Influence] of a metric that is not of classes.
+	// influence is [Metric.Influence] of a metric that is not of classes.
 	influence func(*Rows) ([]float64, float64, error)
-	// classifier and regression are what the metric stands for, zero if for itself.
+	// classifier and regression are the metrics that this one stands for. They are zero if the
+	// metric stands for itself.
 	classifier, regression Metric
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// reserved are the names of which decisions make other names: those of the models, and of
-// what is found of single rows.
+// reserved are names that decisions use for models and for single rows.
 var reserved = []string{"production", "shadow", "gain", "values"}
 
-// OfCounts makes a metric of the classes that a model answers. value returns the metric of
-// such counts, or an error that wraps [ErrUndefined] where the metric has no value. The
-// counts need not be whole. value must depend on its argument alone, must not modify or keep
-// it, and may be called by several goroutines at once.
+// OfCounts makes a metric of the classes that a model answers. value returns the metric's
+// value, or an error that wraps [ErrUndefined] if there is none. The counts need not be whole
+// numbers. value must depend on its argument alone, must not modify or keep it, and may be
+// called by several goroutines at once.
 //
-// Package gate infers the gain in such a metric by a bootstrap over the cells of the
-// joint confusion matrix.
+// Package gate infers the gain in such a metric by a bootstrap over the cells of the joint
+// confusion matrix.
 //
-// A malformed Info, the name of a metric of this package and a nil value are an error.
+// A malformed Info, the name of a metric of this package and a nil value are errors.
 func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
 	if len(info.Tasks) == 0 {
 		info.Tasks = []predictlog.Task{predictlog.Binary, predictlog.Multiclass}
@@ -85,7 +83,7 @@ func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
 		return Metric{}, errors.New("metrics: nil value of a metric")
 	}
 	return own(definition{Info: info, counts: func(c Counts) (float64, error) {
-		v, err := value(slices.Clone(c)) // c is measured by other metrics too
+		v, err := value(slices.Clone(c)) // other metrics measure c too
 		if err != nil {
 			return 0, err
 		}
@@ -93,25 +91,25 @@ func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {
 	}})
 }
 
-// Row is one row: what was true of it and what the model answered.
+// Row is the truth of one row and the model's answer.
 type Row struct {
 	// Truth and Class are indices into the target's classes.
 	Truth, Class int
-	// Probability holds the probability of each class, nil if the model gives none. It is
-	// valid during the call only.
+	// Probability holds the probability of each class, valid during the call only. It is nil
+	// if the model gives no probabilities.
 	Probability []float64
-	// TruthValue and Value are those of a regression.
+	// TruthValue and Value are the truth and the answer of a regression.
 	TruthValue, Value float64
 }
 
-// OfRows makes a metric that is the mean over the rows of what each row costs, or yields.
-// cost must depend on its argument alone, and may be called by several goroutines at
-// once. A cost that is not finite leaves the metric undefined on such rows.
+// OfRows makes a metric that is the mean of cost over the rows. cost must depend on its
+// argument alone, and may be called by several goroutines at once. If a cost is not finite,
+// the metric is undefined on the rows.
 //
-// Package gate infers the gain in such a metric from the differences between the rows'
-// costs. For costs without a bound see the criterion gate.Superior.
+// Package gate infers the gain in such a metric from the differences between the rows' costs.
+// For costs without a bound see the criterion gate.Superior.
 //
-// A malformed Info, the name of a metric of this package and a nil cost are an error.
+// A malformed Info, the name of a metric of this package and a nil cost are errors.
 func OfRows(info Info, cost func(Row) float64) (Metric, error) {
 	if cost == nil {
 		return Metric{}, errors.New("metrics: nil cost of a metric")
@@ -164,12 +162,12 @@ func own(d definition) (Metric, error) {
 	return Metric{&d}, nil
 }
 
-// All returns the metrics of this package in the order in which package gate lists them,
-// without those that stand for others.
+// All returns the metrics of this package in the order of package gate's lists. [Primary],
+// [Secondary] and [Skill] are left out.
 func All() []Metric { return slices.Clone(all) }
 
-// Named returns the metric of this package with such a name. If there is none, the result
-// has the name, but measures nothing: see [Metric.Validate].
+// Named returns the metric of this package with this name. For any other name the result has
+// the name but measures nothing: see [Metric.Validate].
 func Named(name string) Metric {
 	for _, m := range slices.Concat(all, []Metric{Primary, Secondary, Skill}) {
 		if m.String() == name {
@@ -193,12 +191,12 @@ func (m Metric) String() string { return m.Info().Name }
 // Title returns the name as it is written in sentences, such as "log loss".
 func (m Metric) Title() string { return m.Info().Title }
 
-// HigherIsBetter reports whether a better model has a higher value. A metric that stands
-// for others must be resolved by [Metric.For] first.
+// HigherIsBetter reports whether a better model has a higher value. Resolve [Primary],
+// [Secondary] and [Skill] by [Metric.For] first.
 func (m Metric) HigherIsBetter() bool { return !m.Info().LowerIsBetter }
 
-// Gain returns by how much shadow is better than production: positive is better, whatever
-// the direction of the metric.
+// Gain returns by how much shadow is better than production. A positive gain is better,
+// whatever the direction of the metric.
 func (m Metric) Gain(production, shadow float64) float64 {
 	if m.HigherIsBetter() {
 		return shadow - production
@@ -209,14 +207,14 @@ func (m Metric) Gain(production, shadow float64) float64 {
 // MarshalText returns the name.
 func (m Metric) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText reads a name as [Named] does. A host's metric measures nothing until it is
-// put in place of the result.
+// UnmarshalText reads a name as [Named] does. A host's metric measures nothing until the host
+// puts its own Metric in place of the result.
 func (m *Metric) UnmarshalText(text []byte) error {
 	*m = Named(string(text))
 	return nil
 }
 
-// known reports whether there is something to measure.
+// known reports whether the metric measures anything.
 func (m Metric) known() bool {
 	d := m.definition
 	return d != nil && (d.counts != nil || d.rows != nil || d.classifier != Metric{})
@@ -230,8 +228,8 @@ func (m Metric) Validate() error {
 	return nil
 }
 
-// For returns the metric that m stands for on such a target: m itself unless it is
-// [Primary], [Secondary] or [Skill].
+// For returns the metric that m stands for on the target. It returns m unless m is [Primary],
+// [Secondary] or [Skill].
 func (m Metric) For(target predictlog.Target) Metric {
 	switch d := m.definition; {
 	case d == nil || d.classifier == Metric{}:
@@ -243,12 +241,11 @@ func (m Metric) For(target predictlog.Target) Metric {
 	}
 }
 
-// OfClasses reports whether the metric depends on the answered classes alone, so that
-// [Metric.MeasureCounts] measures it.
+// OfClasses reports whether the metric depends on the answered classes alone. Only then can
+// [Metric.MeasureCounts] measure it.
 func (m Metric) OfClasses() bool { return m.definition != nil && m.definition.counts != nil }
 
-// Suits returns an error that wraps [ErrNotMeasurable] if m cannot be measured on such a
-// target.
+// Suits returns an error that wraps [ErrNotMeasurable] if m cannot be measured on the target.
 func (m Metric) Suits(target predictlog.Target) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -260,9 +257,9 @@ func (m Metric) Suits(target predictlog.Target) error {
 	return nil
 }
 
-// Measurable returns an error if m cannot be measured on so many rows of such a target,
-// by a model that gives probabilities or not: [ErrNotMeasurable], or [ErrUndefined] if
-// there are no rows.
+// Measurable returns an error if m cannot be measured on this number of rows of the target.
+// probabilities says whether the model gives probabilities. The error wraps [ErrUndefined] if
+// there are no rows, and [ErrNotMeasurable] otherwise.
 func (m Metric) Measurable(target predictlog.Target, rows int, probabilities bool) error {
 	if err := m.Suits(target); err != nil {
 		return err
@@ -279,9 +276,9 @@ func (m Metric) Measurable(target predictlog.Target, rows int, probabilities boo
 	return nil
 }
 
-// Measure returns the value of m on the rows. The error wraps [ErrUndefined] if m has no
-// value on these rows, [ErrNotMeasurable] if m has none on any rows of the kind, and
-// [ErrInput] if the answers are malformed.
+// Measure returns the value of m on the rows. The error wraps [ErrUndefined] if m has no value
+// on these rows, [ErrNotMeasurable] if m has no value on any rows of this kind, and [ErrInput]
+// if the answers are malformed.
 func (m Metric) Measure(r *Rows) (float64, error) {
 	m = m.For(r.target)
 	if err := m.Measurable(r.target, r.n(), r.answers.Probability != nil); err != nil {
@@ -298,7 +295,7 @@ func (m Metric) Measure(r *Rows) (float64, error) {
 	return v, err
 }
 
-// measure is Measure of a metric that suits the rows.
+// measure measures a metric that suits the rows.
 func (m Metric) measure(r *Rows) (float64, error) {
 	if m.OfClasses() {
 		counts, err := r.counted()
@@ -313,8 +310,8 @@ func (m Metric) measure(r *Rows) (float64, error) {
 	return m.definition.rows(r)
 }
 
-// MeasureCounts returns the value of a metric of classes on so many rows of each kind. It
-// counts the TN of all classes first. The error is as that of [Metric.Measure].
+// MeasureCounts returns the value of a metric of classes on the counts. It first sets the TN
+// of all classes in c. Errors are those of [Metric.Measure].
 func (m Metric) MeasureCounts(c Counts) (float64, error) {
 	if !m.OfClasses() {
 		return 0, notMeasurable("%q is no metric of classes", m)
@@ -323,12 +320,11 @@ func (m Metric) MeasureCounts(c Counts) (float64, error) {
 	return m.definition.counts(c)
 }
 
-// Influence returns for each row by how much m changes, to first order, with the row's
-// weight: the spread of the mean of these numbers is that of m. They are defined up to a
-// constant. degrees bounds the degrees of freedom of that spread, and may be infinite.
+// Influence returns for each row the first-order change of m with the row's weight. The spread
+// of the mean of these numbers is the spread of m. The numbers are defined up to a constant.
+// degrees bounds the degrees of freedom of the spread, and may be infinite.
 //
-// m must have a value on the rows. A metric of classes has no influence here, which is an
-// [ErrNotMeasurable].
+// m must have a value on the rows. A metric of classes is an [ErrNotMeasurable].
 func (m Metric) Influence(r *Rows) (influence []float64, degrees float64, err error) {
 	m = m.For(r.target)
 	if _, err := m.Measure(r); err != nil {

@@ -2,16 +2,16 @@ package metrics
 
 import "fmt"
 
-// MulticlassROCAUC returns the averaged area under the ROC curves of each class against
-// the rest: probability[k][i] is the probability of class k for row i. Every class must
-// occur, and the rest of it. Micro ranks all probabilities of all classes together, as
-// those of one binary classifier that is asked of each row and class.
+// MulticlassROCAUC returns the averaged area under the ROC curves of each class against the
+// rest. probability[k][i] is the probability of class k for row i. Every class must occur, and
+// no class may be the only one. Micro ranks all pairs of a row and a class together, like one
+// binary classifier.
 func MulticlassROCAUC(truth []int, probability [][]float64, a Average, weights []float64) (float64, error) {
 	return oneVsRest("roc_auc", truth, probability, a, weights, Ranking.ROCAUC)
 }
 
-// MulticlassPRAUC returns the averaged area under the precision-recall curves of each
-// class against the rest; everything else is as for [MulticlassROCAUC].
+// MulticlassPRAUC returns the averaged area under the precision-recall curves of each class
+// against the rest. Otherwise it is like [MulticlassROCAUC].
 func MulticlassPRAUC(truth []int, probability [][]float64, a Average, weights []float64) (float64, error) {
 	return oneVsRest("pr_auc", truth, probability, a, weights, Ranking.PRAUC)
 }
@@ -54,7 +54,7 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 	return ratio(metric, sum, total, "no classes")
 }
 
-// isClass reports of each row whether it is of class k.
+// isClass reports for each row whether it is of class k.
 func isClass(truth []int, k int) []bool {
 	is := make([]bool, len(truth))
 	for i, t := range truth {

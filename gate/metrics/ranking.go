@@ -6,16 +6,14 @@ import (
 	"slices"
 )
 
-// Ranking is what the order of the scores says of the rows. [BinaryROCAUC] and [BinaryPRAUC] are
-// shorter where only one of them is wanted; a Ranking is half of the work where both
-// are.
+// Ranking holds the rows in the order of their scores, for both areas. It takes half the time
+// of [BinaryROCAUC] and [BinaryPRAUC] together.
 type Ranking struct {
 	positive, negative float64 // the weight of each class
 	roc, pr            float64 // the areas, not yet normalised
 }
 
-// NewRanking ranks the rows by their scores. Infinite scores are scores, and a NaN is an
-// error.
+// NewRanking ranks the rows by their scores. Scores may be infinite; a NaN is an error.
 func NewRanking(truth []bool, score, weights []float64) (Ranking, error) {
 	return rank("ranking", truth, score, weights)
 }
@@ -30,7 +28,7 @@ func (r Ranking) PRAUC() (float64, error) {
 	return ratio("pr_auc", r.pr, r.positive, "no row is positive")
 }
 
-// rank is NewRanking on behalf of a metric.
+// rank is NewRanking with the metric's name in errors.
 func rank(metric string, truth []bool, score, weights []float64) (Ranking, error) {
 	isNumber := func(v float64) bool { return !math.IsNaN(v) }
 	if err := columnOf("score", score, len(truth), isNumber, "a number"); err != nil {
@@ -39,7 +37,7 @@ func rank(metric string, truth []bool, score, weights []float64) (Ranking, error
 	if err := checkWeights(metric, len(truth), weights); err != nil {
 		return Ranking{}, err
 	}
-	type row struct{ score, weight float64 } // the weight of a negative row is below 0
+	type row struct{ score, weight float64 } // a negative row has a negative weight
 	rows := make([]row, len(truth))
 	for i, positive := range truth {
 		w := weight(weights, i)
@@ -57,7 +55,7 @@ func rank(metric string, truth []bool, score, weights []float64) (Ranking, error
 			positive += max(rows[to].weight, 0)
 			negative -= min(rows[to].weight, 0)
 		}
-		// The positives so far score higher, those of this score are ties.
+		// The positives so far score higher; the positives of this score are ties.
 		r.roc += negative * (r.positive + positive/2)
 		r.positive += positive
 		r.negative += negative
@@ -70,7 +68,7 @@ func rank(metric string, truth []bool, score, weights []float64) (Ranking, error
 }
 
 // BinaryROCAUC returns the area under the ROC curve: the probability that a random positive
-// row scores above a random negative one, a tie counting half. Both classes must occur.
+// row scores above a random negative row. A tie counts half. Both classes must occur.
 func BinaryROCAUC(truth []bool, score, weights []float64) (float64, error) {
 	r, err := rank("roc_auc", truth, score, weights)
 	if err != nil {
@@ -79,9 +77,9 @@ func BinaryROCAUC(truth []bool, score, weights []float64) (float64, error) {
 	return r.ROCAUC()
 }
 
-// BinaryPRAUC returns the area under the precision-recall curve as average precision: the sum
-// over the distinct scores, highest first, of the precision at that score times the
-// recall gained there. There is no interpolation. A positive row must occur.
+// BinaryPRAUC returns the average precision: the sum over the distinct scores, highest first,
+// of the precision at the score times the recall gained there. There is no interpolation. A
+// positive row must occur.
 func BinaryPRAUC(truth []bool, score, weights []float64) (float64, error) {
 	r, err := rank("pr_auc", truth, score, weights)
 	if err != nil {

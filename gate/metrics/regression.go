@@ -37,9 +37,9 @@ func meanSquare(metric string, truth, predicted, weights []float64) (float64, er
 }
 
 // R2Score returns the coefficient of determination: 1 - (squared error) / (squared error of
-// always answering the mean of the truth). It is at most 1, and negative for a model
-// that is worse than that constant. Truths that are all equal leave it undefined;
-// scikit-learn answers 0 or 1 there.
+// always answering the mean of the truth). It is at most 1, and negative for a model that is
+// worse than that constant. If all truths are equal, it is undefined; scikit-learn answers 0
+// or 1 there.
 func R2Score(truth, predicted, weights []float64) (float64, error) {
 	const name = "r2"
 	if err := checkRegression(name, truth, predicted); err != nil {
@@ -53,7 +53,7 @@ func R2Score(truth, predicted, weights []float64) (float64, error) {
 	if unit == 0 {
 		return 0, undefined(name, "all truths are equal")
 	}
-	var center float64 // of the truths, from the origin
+	var center float64 // the mean distance of the truths from the origin
 	for i, y := range truth {
 		if w := weight(weights, i); w != 0 {
 			center += w * ((y - origin) / unit)
@@ -70,12 +70,12 @@ func R2Score(truth, predicted, weights []float64) (float64, error) {
 	return finite(name, 1-residual/spread)
 }
 
-// spacing returns one of the truths, and about how far others are from it: the power of two
-// that is not above the largest distance, or 0 if all truths of positive weight are equal.
+// spacing returns one of the truths and a unit: the largest power of two that is at most the
+// largest distance from that truth. The unit is 0 if all truths of positive weight are equal.
 //
-// Whether they are equal only they can say: the mean of equal numbers may be rounded, so
-// that all are a little off it. Distances from one of them are exact where truths are
-// nearly equal, and in that unit their squares are neither too small nor too large.
+// The mean cannot tell whether the truths are equal: the mean of equal numbers may be rounded.
+// Distances from one truth are exact if the truths are nearly equal, and in this unit their
+// squares neither overflow nor underflow.
 func spacing(truth, weights []float64) (origin, unit float64) {
 	first := true
 	var widest float64
@@ -96,8 +96,8 @@ func spacing(truth, weights []float64) (origin, unit float64) {
 }
 
 // MeanAbsolutePercentageError returns the mean absolute error relative to the truth, as a
-// share: 0.1 is 10 %. A truth of 0 leaves it undefined; scikit-learn answers an absurdly
-// large number there.
+// share: 0.1 is 10 %. A truth of 0 leaves it undefined; scikit-learn answers a very large
+// number there.
 func MeanAbsolutePercentageError(truth, predicted, weights []float64) (float64, error) {
 	const name = "mape"
 	if err := checkRegression(name, truth, predicted); err != nil {
@@ -112,19 +112,19 @@ func MeanAbsolutePercentageError(truth, predicted, weights []float64) (float64, 
 		}
 	}
 	return mean(name, len(truth), weights, func(i int) float64 {
-		if truth[i] == 0 { // of weight 0
+		if truth[i] == 0 { // the row has weight 0
 			return 0
 		}
 		return math.Abs((truth[i] - predicted[i]) / truth[i])
 	})
 }
 
-// Pinball returns the mean pinball loss of a prediction of the given quantile, in (0, 1):
-// an answer that is too low costs quantile per unit, one that is too high 1-quantile. At
-// 0.5 it is half of [MeanAbsoluteError].
+// Pinball returns the mean pinball loss of predicting a quantile in (0, 1). An answer that is
+// too low costs quantile per unit, and one that is too high 1-quantile. At 0.5 the loss is
+// half of [MeanAbsoluteError].
 func Pinball(truth, predicted []float64, quantile float64, weights []float64) (float64, error) {
 	const name = "pinball"
-	if !(quantile > 0 && quantile < 1) { // also true of NaN
+	if !(quantile > 0 && quantile < 1) { // also true for NaN
 		return 0, malformed(name, "quantile is %v, want between 0 and 1", quantile)
 	}
 	if err := checkRegression(name, truth, predicted); err != nil {

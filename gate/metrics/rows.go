@@ -7,21 +7,21 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Rows are what was true of rows of a target and what one model answered. Rows keep what
-// several metrics have in common, and are not safe for concurrent use.
+// Rows hold the truth of rows of a target and one model's answers. Rows cache intermediate
+// results and are not safe for concurrent use.
 type Rows struct {
 	target         predictlog.Target
 	truth, answers Answers
 
-	values map[*definition]float64 // of the metrics that were measured
+	values map[*definition]float64 // the metrics measured so far
 	valid  func() error            // whether truth and answers are well formed
 	// Each of these is nil until it is needed.
 	counts   Counts
 	rankings []Ranking // of each ranked class against the rest
 }
 
-// NewRows returns the rows, which share the columns with the arguments. Malformed answers
-// are an error of [Metric.Measure], not of NewRows.
+// NewRows returns the rows, which share the columns with the arguments. Malformed answers are
+// an error of [Metric.Measure], not of NewRows.
 func NewRows(target predictlog.Target, truth, answers Answers) *Rows {
 	r := &Rows{target: target, truth: truth, answers: answers, values: map[*definition]float64{}}
 	r.valid = sync.OnceValue(func() error {
@@ -47,7 +47,7 @@ func (r *Rows) counted() (counts Counts, err error) {
 	return r.counts, err
 }
 
-// each returns what each row of valid rows costs.
+// each returns the cost of each row. The rows must be valid.
 func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
 	var row Row
 	if r.answers.Probability != nil {
@@ -70,8 +70,8 @@ func (r *Rows) each(metric string, cost func(Row) float64) ([]float64, error) {
 	return costs, nil
 }
 
-// ranked returns the first of the classes that are ranked against the rest: the positive
-// class if there are two, else all of them are.
+// ranked returns the first class that is ranked against the rest. With two classes only the
+// positive class is ranked, with more classes all of them.
 func (r *Rows) ranked() int {
 	if len(r.answers.Probability) == 2 {
 		return 1
@@ -133,9 +133,9 @@ func (r *Rows) calibration() (float64, error) {
 	return BinaryECE(right, confidence, nil)
 }
 
-// confidence returns the probability whose calibration is judged, and whether what it is
-// given to was true: the positive class if there are two, else the class of the highest
-// probability, the first of equals.
+// confidence returns for each row the probability whose calibration is judged, and whether
+// that class was the true one. With two classes it is the positive class, with more the class
+// with the highest probability, the first of equals.
 func (r *Rows) confidence() (right []bool, confidence []float64) {
 	if r.ranked() == 1 {
 		return isClass(r.truth.Class, 1), r.answers.Probability[1]

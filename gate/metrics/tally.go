@@ -5,13 +5,12 @@ import (
 	"fmt"
 )
 
-// Tally is a number of rows that have the same truth and the same answers of two models.
-// Truth, Production and Shadow are indices into the target's classes. On a first
-// deployment Production is 0; on a regression all three are 0. In JSON a Tally is an array
-// of the four numbers.
+// Tally is the number of rows with the same truth and the same two answers. Truth, Production
+// and Shadow are indices into the target's classes. On a first deployment Production is 0; on
+// a regression all three are 0. In JSON a Tally is an array of the four numbers.
 type Tally struct{ Truth, Production, Shadow, Rows int }
 
-// MarshalJSON writes the four numbers.
+// MarshalJSON writes an array of four numbers.
 func (t Tally) MarshalJSON() ([]byte, error) {
 	return json.Marshal([4]int{t.Truth, t.Production, t.Shadow, t.Rows})
 }

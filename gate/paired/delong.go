@@ -6,24 +6,25 @@ import "math"
 type DeLongResult struct {
 	// Incumbent and Candidate are the areas.
 	Incumbent, Candidate float64
-	// VarIncumbent, VarCandidate and Covariance are those of the areas.
+	// VarIncumbent, VarCandidate and Covariance are the variances and the covariance of the
+	// areas.
 	VarIncumbent, VarCandidate, Covariance float64
 	// Positives and Negatives are the numbers of rows.
 	Positives, Negatives int
-	// Statistic is the difference, candidate less incumbent, over its standard error:
+	// Statistic is the difference, candidate less incumbent, over its standard error. It is
 	// standard normal if the areas are equal. PValue is two-sided.
 	Statistic, PValue float64
 }
 
-// Difference returns by how much the candidate's area is larger, and its standard error.
+// Difference returns the candidate's area less the incumbent's, and the standard error.
 func (r DeLongResult) Difference() (difference, stdErr float64) {
 	// Rounding must not make a variance negative.
 	variance := max(0, r.VarIncumbent+r.VarCandidate-2*r.Covariance)
 	return r.Candidate - r.Incumbent, math.Sqrt(variance)
 }
 
-// CI returns the interval of the difference, which is not clipped to [-1, 1]. A level
-// outside (0, 1) is an error.
+// CI returns the interval of the difference, not clipped to [-1, 1]. A level outside (0, 1) is
+// an error.
 func (r DeLongResult) CI(level float64) (Interval, error) {
 	if err := checkLevel("delong", level); err != nil {
 		return Interval{}, err
@@ -33,11 +34,10 @@ func (r DeLongResult) CI(level float64) (Interval, error) {
 	return Interval{difference - reach, difference + reach, level}, nil
 }
 
-// DeLong compares the areas under the ROC curves of two scores by the method of DeLong,
-// DeLong & Clarke-Pearson (1988), from placements found by sorting as in Sun & Xu
-// (2014), so that its cost hardly grows faster than the rows. A tie counts half. If the
-// difference has no variance, the statistic is 0 where it is 0, else infinite. Fewer than
-// two positive or negative rows are [ErrTooFew].
+// DeLong compares the areas under the ROC curves of two scores by the method of DeLong, DeLong
+// & Clarke-Pearson (1988). Sorting finds the placements in O(n log n), as in Sun & Xu (2014).
+// A tie counts half. If the difference has no variance, the statistic is 0 for a difference of
+// 0 and infinite otherwise. Fewer than two positive or negative rows are [ErrTooFew].
 func DeLong(truth []bool, incumbent, candidate []float64) (DeLongResult, error) {
 	const name = "delong"
 	var r DeLongResult
@@ -65,7 +65,7 @@ func DeLong(truth []bool, incumbent, candidate []float64) (DeLongResult, error) 
 			r.Candidate += b[i] / float64(r.Positives)
 		}
 	}
-	// Each class adds the covariance of its placements over its number of rows.
+	// Each class adds the covariance of its placements divided by its number of rows.
 	scale := func(n int) float64 { return 1 / (float64(n) * float64(n-1)) }
 	positives, negatives := scale(r.Positives), scale(r.Negatives)
 	for i, positive := range truth {

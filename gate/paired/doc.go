@@ -1,4 +1,4 @@
-// Package paired infers from two models' answers to identical rows which model is better.
+// Package paired infers from two models' answers to the same rows which model is better.
 //
 // Its functions are named after the methods, and are pure and safe for concurrent use:
 //
@@ -10,13 +10,12 @@
 //     bootstrap whose cost does not grow with the rows;
 //   - [Holm] adjusts p-values for their number.
 //
-// Package gate compares metrics of classes by [NewTilted], accuracy too, so that one
-// method serves all metrics of classes and shares of production's value. It compares areas
-// by [Placements] as DeLong does, and every other metric by [Mean]. It adjusts segments by
-// [Holm]. McNemar, Tango and DeLong are for criteria and reports of the host's own.
+// Package gate compares all metrics of classes by [NewTilted], areas by [Placements] as DeLong
+// does, and every other metric by [Mean]. It adjusts segments by [Holm]. McNemar, Tango and
+// DeLong are for a host's own criteria and reports.
 //
-// Differences are the candidate's value less the incumbent's. Arguments are not modified.
-// A malformed argument, such as a NaN, is an error that wraps [ErrInput] and names it.
-// Rows are taken to be drawn independently. The intervals are too short if rows repeat an
-// entity or follow each other in time.
+// Differences are the candidate's value less the incumbent's. Arguments are not modified. A
+// malformed argument, such as a NaN, is an error that wraps [ErrInput] and names the argument.
+// Rows must be drawn independently: the intervals are too short if rows repeat an entity or
+// follow each other in time.
 package paired

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Holm returns the p-values adjusted for their number, in their order (Holm 1979). A
-// caller who rejects the hypotheses whose adjusted p-value is at most alpha rejects any
-// true hypothesis with a probability of at most alpha, however the tests depend on each
-// other. A p-value outside [0, 1] is an error.
+// Holm returns the p-values adjusted for their number, in the given order (Holm 1979). A
+// caller who rejects the hypotheses with an adjusted p-value of at most alpha rejects any true
+// hypothesis with a probability of at most alpha, however the tests depend on each other. A
+// p-value outside [0, 1] is an error.
 func Holm(p []float64) ([]float64, error) {
 	order := make([]int, len(p))
 	for i, v := range p {
-		if !(v >= 0 && v <= 1) { // also true of NaN
+		if !(v >= 0 && v <= 1) { // also true for NaN
 			return nil, malformed("holm", "p[%d] is %v, want 0 to 1", i, v)
 		}
 		order[i] = i

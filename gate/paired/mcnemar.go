@@ -6,29 +6,28 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// McNemarResult holds McNemar's test in its usual forms. P-values are of the hypothesis
-// that a row on which the models differ is as likely a win as a loss.
+// McNemarResult holds McNemar's test in its usual forms. The null hypothesis is that wins and
+// losses are equally likely.
 type McNemarResult struct {
-	// ChiSquare is (wins-losses)²/(wins+losses), Corrected (|wins-losses|-1)²/(wins+losses),
-	// with Edwards's correction for continuity. Their p-values are two-sided, from the
-	// chi-square distribution of one degree of freedom.
+	// ChiSquare is (wins-losses)²/(wins+losses). Corrected is
+	// (|wins-losses|-1)²/(wins+losses), with Edwards's correction for continuity. Both
+	// p-values are two-sided, from the chi-square distribution with one degree of freedom.
 	ChiSquare, Corrected Result
-	// Exact is the two-sided p-value of the binomial distribution. It never rejects more
-	// often than it says.
+	// Exact is the two-sided p-value of the binomial distribution. A test by Exact never
+	// exceeds its level.
 	Exact float64
-	// MidP counts only half of the probability of the observed table (Fagerland, Lydersen
-	// & Laake 2013). It may reject a little more often than it says, and is closer to it
-	// on average.
+	// MidP counts half the probability of the observed table (Fagerland, Lydersen & Laake
+	// 2013). A test by MidP may exceed its level slightly, and is closer to the level on
+	// average.
 	MidP float64
-	// Better is the exact p-value against wins being the likelier: small if the candidate
-	// is better.
+	// Better is the one-sided exact p-value: small if the candidate is better.
 	Better float64
 }
 
-// McNemar compares two shares from the rows on which the models differ: wins are those
-// that only the candidate has right, losses those that only the incumbent has right
-// (McNemar 1947). If there are none, statistics are 0 and p-values 1. Negative counts
-// are an error.
+// McNemar compares two shares from the rows on which the models differ (McNemar 1947). Wins
+// are the rows that only the candidate has right, losses the rows that only the incumbent has
+// right. Without wins and losses all statistics are 0 and all p-values 1. Negative counts are
+// an error.
 func McNemar(wins, losses int) (McNemarResult, error) {
 	const name = "mcnemar"
 	if wins < 0 || losses < 0 || wins > math.MaxInt-losses {
@@ -53,8 +52,8 @@ func McNemar(wins, losses int) (McNemarResult, error) {
 	}, nil
 }
 
-// manyTosses is from where on the normal distribution is more exact than the logarithms
-// of factorials, whose last digits it takes.
+// manyTosses is the number from which the normal distribution is more exact than logarithms of
+// factorials, which lose their last digits.
 const manyTosses = 1 << 27
 
 // coin returns the probability of k heads in n tosses.
@@ -77,7 +76,7 @@ func coinTail(k, n int) float64 {
 		return cdf(-heads(k, n) + 1/math.Sqrt(float64(n))) // from half a toss below k
 	}
 	if 2*k <= n {
-		return 1 - coinTail(n-k+1, n) // the tail that is summed must fall
+		return 1 - coinTail(n-k+1, n) // the sum below needs falling terms
 	}
 	var sum float64
 	for p := coin(k, n); k <= n && p > sum*1e-17; k++ {

@@ -8,24 +8,23 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/digits"
 )
 
-// Studentized is an estimate that has about Student's distribution once it is divided by its
-// standard error, with the skewness that says how far off "about" is. If the fields cannot
-// be those of an estimate, as with a negative standard error, p-values are 1 and the
-// interval is unbounded.
+// Studentized is an estimate that, divided by its standard error, follows Student's
+// distribution approximately. The skewness corrects the approximation. If the fields are
+// impossible, such as a negative standard error, p-values are 1 and the interval is unbounded.
 type Studentized struct {
 	Estimate float64
 	StdErr   float64
-	// Degrees of freedom of the standard error.
+	// Degrees is the degrees of freedom of the standard error.
 	Degrees float64
-	// Skewness of the estimate's distribution. If the estimate is a mean, it is the skewness
+	// Skewness is the skewness of the estimate's distribution. For a mean it is the skewness
 	// of the values over the root of their number.
 	Skewness float64
 }
 
-// Mean estimates the mean that the values are drawn from. It is also the way to a
-// statistic that is not a mean but has influence values, such as a root mean square:
-// take those, and set Estimate. Fewer than two values are [ErrTooFew]; a value that is not
-// finite, or values too large to compute with, are an error.
+// Mean estimates the mean of the distribution of the values. For a statistic that has
+// influence values, such as a root mean square, pass those values and set Estimate. Fewer than
+// two values are [ErrTooFew]. A value that is not finite or too large to compute with is an
+// error.
 func Mean(values []float64) (Studentized, error) {
 	const name = "mean"
 	for i, v := range values {
@@ -59,9 +58,9 @@ func Mean(values []float64) (Studentized, error) {
 
 // Greater returns the p-value of the hypothesis that the true value is at most bound.
 //
-// Student's test errs where the values are skewed, as log losses are, and Hall's (1992)
-// correction for that errs where they are few, so that the larger of their p-values is
-// returned. Without any spread it is 0 or 1.
+// Student's test errs for skewed values, such as log losses. The correction of Hall (1992)
+// errs for few values. Greater returns the larger of the two p-values. Without any spread the
+// p-value is 0 or 1.
 func (s Studentized) Greater(bound float64) float64 {
 	return s.tail(s.Estimate-bound, s.Skewness)
 }
@@ -72,7 +71,7 @@ func (s Studentized) Less(bound float64) float64 {
 	return s.tail(bound-s.Estimate, -s.Skewness)
 }
 
-// tail returns the p-value of an estimate that is so far above the hypothesis.
+// tail returns the p-value of an estimate at this distance above the hypothesis.
 func (s Studentized) tail(distance, skewness float64) float64 {
 	switch {
 	case !s.valid():
@@ -86,7 +85,7 @@ func (s Studentized) tail(distance, skewness float64) float64 {
 	return s.survival(min(t, hall(t, skewness)))
 }
 
-// valid reports whether there can be such an estimate.
+// valid reports whether the fields are possible.
 func (s Studentized) valid() bool {
 	return digits.IsFinite(s.Estimate) && digits.IsFinite(s.Skewness) &&
 		s.StdErr >= 0 && s.StdErr <= math.MaxFloat64 && s.Degrees >= 1 && s.Degrees <= math.MaxFloat64
@@ -112,14 +111,15 @@ func (s Studentized) CI(level float64) (Interval, error) {
 	}, nil
 }
 
-// manyDegrees is from where on Student's distribution is the normal one to six digits.
+// manyDegrees is the number from which Student's distribution equals the normal one to six
+// digits.
 const manyDegrees = 1e6
 
-// survival returns Student's probability of more than t.
+// survival returns the probability that Student's t exceeds t.
 func (s Studentized) survival(t float64) float64 {
 	switch {
 	case math.IsNaN(t):
-		return 1 // the fields are beyond what can be computed with
+		return 1 // the fields are out of the computable range
 	case math.IsInf(t, 0) || s.Degrees >= manyDegrees:
 		return cdf(-t)
 	}
@@ -134,8 +134,7 @@ func (s Studentized) quantile(p float64) float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: s.Degrees}.Quantile(p)
 }
 
-// hall maps a t statistic to one whose distribution is not skewed, by a cubic that is
-// monotone.
+// hall maps a t statistic to one without skewness, by a monotone cubic.
 func hall(t, skewness float64) float64 {
 	if math.Abs(skewness) < 1e-6 {
 		return t

@@ -18,7 +18,7 @@ var (
 
 // Result is the outcome of a test.
 type Result struct {
-	Statistic float64 // as the function says
+	Statistic float64 // defined by the function
 	PValue    float64 // in [0, 1]
 }
 
@@ -38,7 +38,7 @@ func tooFew(method, format string, args ...any) error {
 
 // checkLevel returns an error unless the level is between 0 and 1.
 func checkLevel(method string, level float64) error {
-	if !(level > 0 && level < 1) { // also true of NaN
+	if !(level > 0 && level < 1) { // also true for NaN
 		return malformed(method, "level is %v, want between 0 and 1", level)
 	}
 	return nil
@@ -50,5 +50,5 @@ func quantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 // cdf returns the standard normal probability of at most z.
 func cdf(z float64) float64 { return distuv.UnitNormal.CDF(z) }
 
-// twoSided returns the p-value of a standard normal statistic in both directions.
+// twoSided returns the two-sided p-value of a standard normal statistic.
 func twoSided(z float64) float64 { return math.Erfc(math.Abs(z) / math.Sqrt2) }

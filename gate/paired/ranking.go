@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// Placements returns for each row the share of the other class that it is ranked right
-// against, a tie counting half: of a positive row the negatives that score lower, of a
-// negative row the positives that score higher. Their mean over either class is the area
-// under the ROC curve. A NaN is an error; if a class is missing, the placements of the
-// other are NaN.
+// Placements returns for each row the share of the other class that is ranked right against
+// the row. For a positive row these are the negatives that score lower, for a negative row the
+// positives that score higher. A tie counts half. The mean over either class is the area under
+// the ROC curve. A NaN is an error. If a class is missing, the placements of the other class
+// are NaN.
 func Placements(truth []bool, score []float64) ([]float64, error) {
 	return placements("placements", "score", truth, score)
 }
@@ -38,11 +38,10 @@ func placements(method, column string, truth []bool, score []float64) ([]float64
 	return placed, nil
 }
 
-// AveragePrecisionInfluence returns for each row how much average precision, the area
-// under the precision-recall curve without interpolation, changes with the row's weight:
-// its infinitesimal jackknife. The standard deviation of these numbers over the root of
-// their number is the standard error of the area. A NaN is an error; no positive row is
-// [ErrTooFew].
+// AveragePrecisionInfluence returns the infinitesimal jackknife of average precision (the area
+// under the precision-recall curve without interpolation): for each row, the change of the
+// area with the row's weight. The standard deviation of these numbers over the root of their
+// number is the standard error of the area. A NaN is an error; no positive row is [ErrTooFew].
 func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error) {
 	const name = "average precision"
 	r, err := rank(name, "score", truth, score)
@@ -53,17 +52,16 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 		return nil, tooFew(name, "no row is positive")
 	}
 	positives := float64(r.positives)
-	// The area is the sum over the ties of their share of the positives times the
-	// precision of all rows down to them.
+	// The area is a sum over the ties: their share of the positives times the precision of all
+	// rows down to them.
 	var hits, answered, area float64
 	r.ties(func(rows []scored, tied float64) {
 		hits += tied
 		answered += float64(len(rows))
 		area += tied / positives * hits / answered
 	})
-	// A row takes part in the precision at its own score and at all lower ones, so that
-	// these are gone through first: as a hit it adds to it, and as a row answered it
-	// takes from it.
+	// A row takes part in the precision at its own score and at all lower scores, so the lower
+	// scores come first. A hit adds to the precision, and every answered row takes from it.
 	influence := make([]float64, len(truth))
 	scale := float64(len(truth)) / positives
 	var adds, takes float64
@@ -91,13 +89,12 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 	return influence, nil
 }
 
-// scored is a row and its score.
 type scored struct {
 	score float64
 	row   int
 }
 
-// ranking is rows in the order of their score, highest first.
+// ranking holds the rows by score, highest first.
 type ranking struct {
 	truth     []bool
 	rows      []scored
@@ -122,7 +119,7 @@ func rank(method, column string, truth []bool, score []float64) (ranking, error)
 	return r, nil
 }
 
-// ties calls each with the rows that share a score, and how many of them are positive.
+// ties calls each for every distinct score, with its rows and the number of positives.
 func (r ranking) ties(each func(rows []scored, positives float64)) {
 	for from := 0; from < len(r.rows); {
 		to := from

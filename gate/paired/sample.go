@@ -7,22 +7,22 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/multinomial"
 )
 
-// sample is the cells of a bootstrap and the draws from them, which are the same whatever
-// the statistic.
+// sample holds the cells of a bootstrap and the draws, which do not depend on the statistic.
 type sample struct {
-	counts []float64 // as they are
-	shares []float64 // of the cells that are drawn from
+	counts []float64 // as observed
+	shares []float64 // with the prior
 	rows   float64
 	draws  int
 	seed   uint64
 
-	kept []float64 // the counts of one draw after another, nil if they are too many
+	kept []float64 // the counts of one draw after another, nil if there are too many
 }
 
-// maxKept is how many counts are kept, in 8 MiB. More counts are drawn again for each use.
+// maxKept is the largest number of counts that are kept (8 MiB). More counts are drawn again
+// for each use.
 const maxKept = 1 << 20
 
-// draw makes the draws, where they can be kept.
+// draw makes the draws if they can be kept.
 func (s *sample) draw() {
 	if len(s.shares)*s.draws > maxKept {
 		return
@@ -34,7 +34,7 @@ func (s *sample) draw() {
 	s.kept = kept
 }
 
-// all yields the counts of each draw, which must neither be modified nor be kept.
+// all yields the counts of each draw. The caller must neither modify nor keep them.
 func (s *sample) all() iter.Seq[[]float64] {
 	if s.kept != nil {
 		return slices.Chunk(s.kept, len(s.shares))

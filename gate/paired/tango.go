@@ -2,12 +2,12 @@ package paired
 
 import "math"
 
-// Tango returns the score interval of the difference of two shares of n rows, (wins -
-// losses)/n, where wins are the rows that only the candidate has right and losses those
-// that only the incumbent has right (Tango 1998, "Equivalence test and confidence
-// interval for the difference in proportions for the paired-sample design"). It is
-// bounded by -1 and 1, and of positive length even if the models never differ. Counts
-// that cannot be, and a level outside (0, 1), are an error.
+// Tango returns the score interval of (wins-losses)/n, the difference of two shares of n rows
+// (Tango 1998, "Equivalence test and confidence interval for the difference in proportions for
+// the paired-sample design"). Wins are the rows that only the candidate has right, losses the
+// rows that only the incumbent has right. The interval lies in [-1, 1], and has a positive
+// length even if the models never differ. Impossible counts and a level outside (0, 1) are
+// errors.
 func Tango(wins, losses, n int, level float64) (Interval, error) {
 	const name = "tango"
 	if err := checkCounts(name, wins, losses, n); err != nil {
@@ -39,34 +39,34 @@ func tangoEnd(wins, losses, n int, z, lo, hi float64) float64 {
 	return lo
 }
 
-// TangoNonInferior tests whether the candidate's share is not lower than the incumbent's
-// by the margin or more, in [0, 1): the p-value is of the hypothesis that it is. The
-// statistic is standard normal if the difference is just -margin. A margin of 0 tests
-// for superiority; its statistic is the root of McNemar's.
+// TangoNonInferior tests the hypothesis that the candidate's share is lower than the
+// incumbent's by margin or more. margin is in [0, 1). The statistic is standard normal if the
+// difference is exactly -margin. A margin of 0 tests for superiority; the statistic is then
+// the root of McNemar's.
 func TangoNonInferior(wins, losses, n int, margin float64) (Result, error) {
 	const name = "tango"
 	if err := checkCounts(name, wins, losses, n); err != nil {
 		return Result{}, err
 	}
-	if !(margin >= 0 && margin < 1) { // also true of NaN
+	if !(margin >= 0 && margin < 1) { // also true for NaN
 		return Result{}, malformed(name, "margin is %v, want 0 or more, below 1", margin)
 	}
 	z := tangoScore(wins, losses, n, -margin)
 	return Result{Statistic: z, PValue: cdf(-z)}, nil
 }
 
-// tangoScore returns the score statistic of the hypothesis that the difference is delta.
-// The names are those of the paper.
+// tangoScore returns the score statistic of the hypothesis that the difference is delta, with
+// the names of the paper.
 func tangoScore(wins, losses, n int, delta float64) float64 {
 	b, c, total := float64(wins), float64(losses), float64(n)
-	// q is the likeliest probability of a loss if the difference is delta.
+	// q is the maximum likelihood estimate of the probability of a loss, given delta.
 	A := 2 * total
 	B := -b - c + (2*total-b+c)*delta
 	C := -c * delta * (1 - delta)
 	q := (math.Sqrt(max(0, B*B-4*A*C)) - B) / (2 * A)
 	distance := b - c - total*delta
 	if distance == 0 {
-		return 0 // also where there is no variance
+		return 0 // also without variance
 	}
 	return distance / math.Sqrt(max(0, total*(2*q+delta*(1-delta))))
 }

@@ -5,26 +5,26 @@ import (
 	"slices"
 )
 
-// Statistic computes a number from how many rows fall into each cell. It must depend on the
-// shares of the cells only: all counts times a factor give the same number. It returns false
-// where the number is undefined, and must not keep or modify the counts. A statistic that
-// compares two classifiers has a cell for each combination of truth and both answers.
+// Statistic computes a number from the number of rows in each cell. It must depend on the
+// shares of the cells only: multiplying all counts by a factor gives the same number. It
+// returns false if the number is undefined. It must not keep or modify the counts. A statistic
+// that compares two classifiers has a cell for each combination of truth and both answers.
 type Statistic func(counts []float64) (value float64, ok bool)
 
 // Tilted infers a statistic of counts by bootstrap tilting (Efron 1981; DiCiccio & Romano
 // 1990), computed by importance sampling (Hesterberg 1999). A draw is one multinomial of all
-// cells, so that the cost of a draw does not grow with the rows.
+// cells, so the cost of a draw does not grow with the rows.
 //
-// A hypothesis "the value is v" weights the cells exponentially, in the direction in which
-// the statistic changes fastest, until the statistic is v. The p-value is the probability,
-// under the weighted cells, of a statistic at least as far from v as the measured one, in
-// standard errors. Each draw has a standard error of its own, to first order: otherwise a
-// test at a small level would err twice as often as it says where few rows decide.
+// For the hypothesis "the value is v", the cells are weighted exponentially in the direction
+// in which the statistic changes fastest, until the statistic is v. The p-value is the
+// probability, under the weighted cells, of a statistic at least as far from v as the measured
+// one, in standard errors. Each draw has its own first-order standard error. With a common
+// one, a test at a small level errs twice as often as its level if few rows decide.
 //
-// The draws come from the middle between the hypotheses that matter, so that small p-values
-// are nearly as exact as large ones and a few thousand draws serve any level. Twice the
-// standard error that so few draws leave is added to the p-value, so that the draws alone
-// cannot carry a test beyond its level.
+// The draws come from the middle between the relevant hypotheses, so small p-values are nearly
+// as exact as large ones, and a few thousand draws serve any level. The p-value is raised by
+// twice the standard error of the simulation, so that the draws alone cannot carry a test
+// beyond its level.
 //
 // The methods do not modify a Tilted, and are safe for concurrent use if the Statistic is.
 type Tilted struct {
@@ -34,20 +34,19 @@ type Tilted struct {
 	influence []float64 // of each cell on the statistic
 	strongest float64   // the largest of the influences, whatever its sign
 	variance  float64   // of the influences
-	measured  float64   // the scale of the counts as they are
+	measured  float64   // the scale of the observed counts
 	tie       float64   // the largest difference that may be rounding
 	drawn     []tiltedDraw
 	stdErr    float64
 }
 
-// tiltedName is how errors name the method.
 const tiltedName = "tilted bootstrap"
 
-// tiltedDraw is what remains of a bootstrap draw.
+// tiltedDraw is the summary of a bootstrap draw.
 type tiltedDraw struct {
-	score float64 // the sum of the influences of its rows
-	value float64 // of the statistic, NaN if it is undefined
-	scale float64 // what divides by the standard error, up to a factor of all draws
+	score float64 // the sum of the influences of the draw's rows
+	value float64 // the statistic, NaN if undefined
+	scale float64 // one over the standard error, up to a common factor
 }
 
 // MinDraws and MaxDraws bound the number of draws of [NewTilted]. A draw takes 24 bytes, and
@@ -57,13 +56,13 @@ const (
 	MaxDraws = 1_000_000
 )
 
-// NewTilted draws from the cells. The prior rows are added to the cells that are drawn from,
-// so that a cell which happens to be empty is not taken for one that cannot occur. The prior
-// does not change what is measured.
+// NewTilted draws from the cells. The prior is added to the counts that are drawn from, so
+// that a cell that happens to be empty can still occur. The prior does not change the
+// estimate.
 //
 // If the statistic cannot be computed from the counts, the error is [ErrTooFew]. A nil
-// statistic, counts and prior that are negative or of different length, more than
-// 2,147,483,647 rows, and draws outside [MinDraws] to [MaxDraws] are an error.
+// statistic, negative counts or priors, counts and prior of different length, more than
+// 2,147,483,647 rows, and draws outside [MinDraws] to [MaxDraws] are errors.
 func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uint64) (*Tilted, error) {
 	if len(prior) != len(counts) {
 		return nil, malformed(tiltedName, "prior has %d cells, want %d", len(prior), len(counts))
@@ -73,7 +72,7 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	}
 	var rows, total float64
 	for i, c := range counts {
-		if !(c >= 0 && prior[i] >= 0) { // also true of NaN
+		if !(c >= 0 && prior[i] >= 0) { // also true for NaN
 			return nil, malformed(tiltedName, "cell %d has the count %v and the prior %v, want 0 or more", i, c, prior[i])
 		}
 		rows += c
@@ -93,8 +92,7 @@ func NewTilted(counts, prior []float64, statistic Statistic, draws int, seed uin
 	return of.tilted(statistic)
 }
 
-// Of infers another statistic of the same cells by the same draws, as [NewTilted] would in
-// more time.
+// Of infers another statistic from the same cells and draws, faster than [NewTilted].
 func (t *Tilted) Of(statistic Statistic) (*Tilted, error) { return t.sample.tilted(statistic) }
 
 func (s *sample) tilted(statistic Statistic) (*Tilted, error) {
@@ -125,7 +123,7 @@ func (s *sample) tilted(statistic Statistic) (*Tilted, error) {
 
 // influences returns the derivative of the statistic by the share of each cell.
 func influences(shares []float64, statistic Statistic) ([]float64, bool) {
-	const step = 1e-6 // about the root of the precision, where both errors are least
+	const step = 1e-6 // about the root of the precision, where truncation and rounding balance
 	center, ok := statistic(shares)
 	if !ok {
 		return nil, false
@@ -136,7 +134,7 @@ func influences(shares []float64, statistic Statistic) ([]float64, bool) {
 			continue // never drawn
 		}
 		for j, s := range shares {
-			moved[j] = float64(s * (1 - step)) // no fusing, which processors differ in
+			moved[j] = float64(s * (1 - step)) // no fused multiply-add, on which processors differ
 		}
 		moved[i] += step
 		value, ok := statistic(moved)
@@ -148,11 +146,11 @@ func influences(shares []float64, statistic Statistic) ([]float64, bool) {
 	return influence, true
 }
 
-// spread returns the influence of each cell on the logarithm of the statistic's variance,
-// which is the mean square of the influences. They change with the shares too: by the
-// chain rule that adds twice the influences' derivative in the direction of the tilt.
+// spread returns the influence of each cell on the logarithm of the statistic's variance. The
+// variance is the mean square of the influences, which themselves depend on the shares: by the
+// chain rule this adds twice the derivative of the influences in the direction of the tilt.
 func (t *Tilted) spread() []float64 {
-	const step = 1e-4 // as large as keeps the error of the influences themselves small
+	const step = 1e-4 // small, but large enough for the error of the influences
 	spread, tilted := make([]float64, len(t.sample.shares)), make([]float64, len(t.sample.shares))
 	if t.variance == 0 {
 		return spread
@@ -163,7 +161,7 @@ func (t *Tilted) spread() []float64 {
 	}
 	moved, ok := influences(tilted, t.statistic)
 	if !ok {
-		return spread // nothing is divided by
+		return spread // all scales are 1
 	}
 	var mean float64
 	for i, psi := range t.influence {
@@ -176,10 +174,10 @@ func (t *Tilted) spread() []float64 {
 	return spread
 }
 
-// scale returns one over the standard error, up to a factor, of counts so far from those
-// that the spread is of.
+// scale returns one over the standard error of the counts, up to a common factor, to first
+// order in their distance from the observed cells.
 func scale(counts, spread []float64, rows float64) float64 {
-	const most = 2 // beyond which first order says nothing
+	const most = 2 // beyond this, first order says nothing
 	var logVariance float64
 	for cell, c := range counts {
 		logVariance += c / rows * spread[cell]
@@ -187,7 +185,7 @@ func scale(counts, spread []float64, rows float64) float64 {
 	return math.Exp(-max(-most, min(logVariance, most)) / 2)
 }
 
-// infer fills what remains of the draws, and the standard error.
+// infer summarises the draws and sets the standard error.
 func (t *Tilted) infer(spread []float64) {
 	t.drawn = make([]tiltedDraw, 0, t.sample.draws)
 	var n, mean, squares float64
@@ -210,7 +208,7 @@ func (t *Tilted) infer(spread []float64) {
 	}
 }
 
-// Estimate returns the statistic of the counts as they are.
+// Estimate returns the statistic of the observed counts.
 func (t *Tilted) Estimate() float64 { return t.estimate }
 
 // StdErr returns the standard deviation of the draws.
@@ -222,21 +220,21 @@ func (t *Tilted) Greater(bound float64) float64 { return t.pValue(bound, 1) }
 // Less returns the p-value of the hypothesis that the true value is at least bound.
 func (t *Tilted) Less(bound float64) float64 { return t.pValue(bound, -1) }
 
-// pValue returns the p-value of Greater in the direction 1, of Less in the direction -1.
+// pValue returns the p-value of Greater (direction 1) or Less (direction -1).
 func (t *Tilted) pValue(bound, direction float64) float64 {
 	lambda, ok := t.solve(bound)
 	switch {
 	case ok:
 		return t.probability(lambda, direction)
 	case direction*(t.estimate-bound) > 0:
-		return 0 // no cells give a value that is so far from the estimate
+		return 0 // no weights move the statistic as far as the bound
 	}
 	return 1
 }
 
 // CI returns the interval of the values that neither [Tilted.Greater] nor [Tilted.Less]
-// rejects at (1-level)/2. An end is infinite if no value is rejected on its side, which
-// too many undefined draws lead to. A level outside (0, 1) is an error.
+// rejects at (1-level)/2. An end is infinite if no value on its side is rejected, for example
+// because too many draws are undefined. A level outside (0, 1) is an error.
 func (t *Tilted) CI(level float64) (Interval, error) {
 	if err := checkLevel(tiltedName, level); err != nil {
 		return Interval{}, err
@@ -245,10 +243,11 @@ func (t *Tilted) CI(level float64) (Interval, error) {
 	return Interval{t.end(alpha, -1), t.end(alpha, 1), level}, nil
 }
 
-// end returns the value, downwards or upwards of the estimate, that is just rejected.
+// end returns the value below (direction -1) or above (direction 1) the estimate that is just
+// rejected.
 func (t *Tilted) end(alpha, direction float64) float64 {
 	lambda, ok := t.cross(direction, func(lambda float64) float64 {
-		// The logarithm is nearly a parabola, which a secant finds the root of in a few steps.
+		// The logarithm is nearly a parabola, whose root a secant finds in a few steps.
 		return math.Log(alpha) - math.Log(t.probability(lambda, -direction))
 	})
 	if ok {
@@ -277,8 +276,8 @@ func (t *Tilted) solve(bound float64) (lambda float64, ok bool) {
 	})
 }
 
-// cross returns the tilt nearest to none, in the direction, at which f has risen to 0;
-// false if it does not.
+// cross returns the smallest tilt in the direction at which f rises to 0, or false if there is
+// none.
 func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float64, bool) {
 	inner, fInner := 0.0, f(0)
 	if fInner >= 0 {
@@ -287,8 +286,8 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	if t.variance == 0 {
 		return 0, false
 	}
-	// Beyond the limit the lightest cells would be drawn once in a universe. The first
-	// step is about one standard error.
+	// Beyond the limit the lightest cells would practically never be drawn. The first step is
+	// about one standard error.
 	limit := 50 / t.strongest
 	outer := min(limit, 1/math.Sqrt(t.variance*t.sample.rows))
 	for {
@@ -304,10 +303,10 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	}
 }
 
-// Invert returns the end of a confidence interval: the bound, starting from an estimate
-// and going in steps, at which the p-value of a test of that bound falls to alpha. The
-// step is about a standard error, negative for a lower end. The end is infinite if the
-// p-value is above alpha even some hundred steps away.
+// Invert returns the end of a confidence interval: the bound at which the p-value of a test of
+// the bound falls to alpha. The search starts at estimate. step is about a standard error,
+// negative for a lower end. The end is infinite if the p-value is above alpha even some
+// hundred steps away.
 func Invert(pValue func(bound float64) float64, estimate, step, alpha float64) float64 {
 	f := func(bound float64) float64 { return math.Log(alpha) - math.Log(pValue(bound)) }
 	inner, fInner := estimate, f(estimate)
@@ -326,18 +325,18 @@ func Invert(pValue func(bound float64) float64, estimate, step, alpha float64) f
 	return math.Copysign(math.Inf(1), step)
 }
 
-// illinois returns where f rises to 0 between lo, where it is below, and hi, where it is
-// not, by the false position method in the form that does not stall (Dowell & Jarratt
-// 1971). It stops where both are nearer to each other than the tolerance.
+// illinois returns the root of f between lo, where f is negative, and hi, where f is not. It
+// uses the Illinois form of false position, which does not stall (Dowell & Jarratt 1971). It
+// stops when the ends are within the tolerance.
 func illinois(lo, fLo, hi, fHi, tolerance float64, f func(float64) float64) float64 {
 	const steps = 60
-	moved := 0 // which end moved last, and so may have to wait for the other
+	moved := 0 // which end moved last
 	for range steps {
 		if math.Abs(hi-lo) <= tolerance {
 			break
 		}
 		mid := lo - fLo*(hi-lo)/(fHi-fLo)
-		if !(min(lo, hi) < mid && mid < max(lo, hi)) { // also true of NaN, after an infinite value
+		if !(min(lo, hi) < mid && mid < max(lo, hi)) { // also true for NaN, after an infinite value
 			mid = (lo + hi) / 2
 		}
 		if v := f(mid); v >= 0 {
