@@ -21,7 +21,7 @@ const (
 	Pass                     // shown
 	Fail                     // shown not to hold, or not shown on sufficient evidence
 	Undecided                // too little evidence to tell: see Check.Needed
-	Skipped                  // does not apply to this evidence: neither passes nor stands in the way
+	Skipped                  // does not apply to this evidence, and does not stand in the way
 )
 
 var verdictNames = wire.Names{Errored: "error", Pass: "pass", Fail: "fail", Undecided: "undecided", Skipped: "skipped"}
@@ -39,20 +39,21 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Proof says what a criterion demands, and so what happens when rows are few.
+// Proof says what a criterion demands, and so what happens if rows are few.
 type Proof string
 
 // The proofs.
 const (
 	// Condition is about the circumstances, not about the models.
 	Condition Proof = "condition"
-	// PointEstimate compares what was measured, by whatever chance: it has no error rate.
+	// PointEstimate compares measured values. It has no error rate.
 	PointEstimate Proof = "point estimate"
-	// ProveBetter wants the shadow proven better: closed when rows are few.
+	// ProveBetter wants the shadow proven better. With few rows it does not pass.
 	ProveBetter Proof = "prove better"
-	// ProveNotWorse wants the shadow proven not worse by a margin: closed when rows are few.
+	// ProveNotWorse wants the shadow proven not worse by a margin. With few rows it does not
+	// pass.
 	ProveNotWorse Proof = "prove not worse"
-	// VetoIfWorse fails if the shadow is proven worse: open when rows are few.
+	// VetoIfWorse fails if the shadow is proven worse. With few rows it does not veto.
 	VetoIfWorse Proof = "veto if proven worse"
 )
 
@@ -64,7 +65,7 @@ type Interval struct {
 	Level float64 `json:"level" wire:"null"` // such as 0.95
 }
 
-// Unit says what a [Check]'s Statistic, Threshold and CI are numbers of.
+// Unit is the unit of a [Check]'s Statistic, Threshold and CI.
 type Unit string
 
 // The units.
@@ -76,8 +77,8 @@ const (
 	UnitSeconds     Unit = "seconds"
 	// UnitMetric is a value of Check.Metric.
 	UnitMetric Unit = "metric"
-	// UnitGain is how much better the shadow's metric is than production's, whatever its
-	// direction, and UnitRelativeGain the same as a share of production's value.
+	// UnitGain is how much better the shadow's metric is than production's, whatever the
+	// metric's direction. UnitRelativeGain is the gain as a share of production's value.
 	UnitGain         Unit = "gain"
 	UnitRelativeGain Unit = "relative gain"
 	// UnitDrop and UnitRelativeDrop are how much worse the shadow's metric is.
@@ -90,22 +91,20 @@ type Check struct {
 	// Criterion names the rule, such as "f1 improvement".
 	Criterion string  `json:"criterion"`
 	Verdict   Verdict `json:"verdict"`
-	// Proof says what the criterion demands; empty if a host's does not say.
+	// Proof says what the criterion demands; empty if a host's criterion does not say.
 	Proof Proof `json:"proof,omitempty"`
-	// Precondition marks a criterion that says whether the evidence is sufficient. While
-	// it neither passes nor is skipped, another criterion's Fail does not reject the
-	// shadow.
+	// Precondition marks a criterion that says whether the evidence is sufficient. Unless it
+	// passes or is skipped, another criterion's Fail does not reject the shadow.
 	Precondition bool `json:"precondition,omitempty"`
-	// Metric is the name of the metric that was measured; empty if none was.
+	// Metric is the name of the measured metric; empty if none was measured.
 	Metric string `json:"metric,omitempty"`
 	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
 	// say.
 	Unit Unit `json:"unit,omitempty"`
-	// Statistic is what was measured; NaN if it could not be.
+	// Statistic is the measured number; NaN if there is none.
 	Statistic float64 `json:"statistic" wire:"null"`
-	// Threshold is what the statistic was compared with; NaN if there is no threshold. AtMost
-	// says that the statistic must not be above the threshold, otherwise it must not be
-	// below.
+	// Threshold is compared with the statistic; NaN if there is no threshold. If AtMost is
+	// true, the statistic must not be above the threshold, otherwise not below.
 	Threshold float64 `json:"threshold" wire:"null"`
 	AtMost    bool    `json:"at_most,omitempty"`
 	// CI is the confidence interval of the statistic; nil if the criterion has none.
@@ -115,44 +114,43 @@ type Check struct {
 	N      int `json:"n"`
 	Needed int `json:"needed,omitempty"`
 	// Segments holds a result for each segment; nil if the criterion is not about segments.
-	// Omitted is the number of segments that were not compared.
+	// Omitted is the number of uncompared segments that were left out.
 	Segments []SegmentResult `json:"segments,omitempty"`
 	Omitted  int             `json:"omitted,omitempty"`
 	// Reason is a sentence a person can read.
 	Reason string `json:"reason"`
 }
 
-// SegmentResult is what [SegmentVeto] found of one segment. A number that there is not is 0.
+// SegmentResult is [SegmentVeto]'s result for one segment. Numbers that do not exist are 0.
 type SegmentResult struct {
 	Segment string `json:"segment"` // such as "region=north"
 	Rows    int    `json:"rows"`
-	// Verdict is Fail for a veto, Undecided for a segment too small to tell.
+	// Verdict is Fail for a veto, Undecided for a segment that is too small to tell.
 	Verdict Verdict `json:"verdict"`
-	// Production and Shadow are the metric of both models.
+	// Production and Shadow are the metric's values for both models.
 	Production float64 `json:"production"`
 	Shadow     float64 `json:"shadow"`
-	// Drop is how much worse the shadow is, as a share of production's value, or in the
-	// unit of the metric if Absolute is true.
+	// Drop is how much worse the shadow is: a share of production's value, or, if Absolute is
+	// true, in the unit of the metric.
 	Drop     float64 `json:"drop"`
 	Absolute bool    `json:"absolute,omitempty"`
-	// PValue is of the hypothesis that the shadow is not worse, adjusted for the number
-	// of segments.
+	// PValue tests that the shadow is not worse, adjusted for the number of segments.
 	PValue float64 `json:"p_value,omitempty"`
-	// Detectable is the least drop that would be proven with a power of 80 %, Needed the
-	// number of rows at which a drop of MaxDrop would.
+	// Detectable is the smallest drop that would be proven with a power of 80 %. Needed is the
+	// number of rows at which a drop of MaxDrop would be proven.
 	Detectable float64 `json:"detectable,omitempty"`
 	Needed     int     `json:"needed,omitempty"`
-	// Undefined says that the metric has no value for the shadow, although it has one for
-	// production, because the shadow never answers a class that occurs in the segment.
+	// Undefined says that the metric has a value for production only, because the shadow never
+	// answers a class that occurs in the segment.
 	Undefined bool `json:"undefined,omitempty"`
 }
 
-// Measured returns the statistic in its unit, with the digits that tell it from the
-// threshold, such as "+0.032", "99.96 %" or "2,004"; "–" if it could not be measured.
+// Measured returns the statistic in its unit, such as "+0.032", "99.96 %" or "2,004", with
+// enough digits to tell it from the threshold. It returns "–" if there is no statistic.
 func (c Check) Measured() string { return c.show(c.Statistic) }
 
-// Wanted returns what the statistic, or its interval, is to be, such as "≥ 0.900" or
-// "interval above 0", with as many digits as [Check.Measured]; "" if there is no threshold.
+// Wanted returns the demand on the statistic or its interval, such as "≥ 0.900" or "interval
+// above 0", with as many digits as [Check.Measured]; "" if there is no threshold.
 func (c Check) Wanted() string {
 	switch bound := c.show(c.Threshold); {
 	case math.IsNaN(c.Threshold):
@@ -166,8 +164,8 @@ func (c Check) Wanted() string {
 	}
 }
 
-// show writes a number of the check in its unit, with the digits that tell what was
-// measured from the threshold.
+// show writes a number of the check in its unit, with enough digits to tell the statistic from
+// the threshold.
 func (c Check) show(v float64) string {
 	m := metricNamed(c.Metric)
 	if !digits.IsFinite(v) {
@@ -210,7 +208,7 @@ func (c Check) show(v float64) string {
 	return figure(v)
 }
 
-// betterOrWorse says what a drop is.
+// betterOrWorse says whether a drop is better or worse.
 func betterOrWorse(drop float64) string {
 	if drop < 0 {
 		return "better"
@@ -224,10 +222,10 @@ func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped 
 // MarshalJSON writes the check. A number that is not finite becomes null.
 func (c Check) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A statistic, a threshold or a level of
-// null becomes NaN, and an end of the interval of null becomes infinite. Null elsewhere is an
-// error, and so is a field that is unknown, occurs twice, or is missing although MarshalJSON
-// always writes it. An error leaves c as it was.
+// UnmarshalJSON reads what [Check.MarshalJSON] wrote. A null statistic, threshold or level
+// becomes NaN, and a null end of the interval becomes infinite. Null elsewhere is an error,
+// and so is a field that is unknown, repeated, or missing although MarshalJSON always writes
+// it. An error leaves c unchanged.
 func (c *Check) UnmarshalJSON(data []byte) error {
 	var read Check
 	if err := wire.UnmarshalStruct(data, &read, 0); err != nil {
@@ -245,23 +243,22 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readable returns the check of a criterion, which may be a host's, with texts that JSON
-// can hold.
+// readable returns the check with texts that JSON can hold. The check may be a host's.
 func (c Check) readable() Check {
 	c.Criterion, c.Metric, c.Reason = validText(c.Criterion), validText(c.Metric), validText(c.Reason)
 	c.Proof, c.Unit = Proof(validText(string(c.Proof))), Unit(validText(string(c.Unit)))
-	c.Segments = slices.Clone(c.Segments) // which may be the host's
+	c.Segments = slices.Clone(c.Segments) // the slice may be the host's
 	for i := range c.Segments {
 		c.Segments[i].Segment = validText(c.Segments[i].Segment)
 	}
 	return c
 }
 
-// judged returns the check of a criterion, which may be a host's, as Errored if it says
-// what no decision can hold.
+// judged returns the check, or an Errored check if a decision cannot hold it. The check may be
+// a host's.
 func (c Check) judged() Check {
 	if problem := c.problem(); problem != "" {
-		// Without the numbers, so that the decision can still be written.
+		// The numbers are dropped, so that the decision can still be written.
 		c.Statistic, c.Threshold, c.CI, c.Segments = math.NaN(), math.NaN(), nil, nil
 		return c.with(Errored, "%s: %s", problem, c.Reason)
 	}
@@ -271,7 +268,7 @@ func (c Check) judged() Check {
 	return c
 }
 
-// problem says what of the check no decision can hold, nothing if it can hold everything.
+// problem says what in the check a decision cannot hold; "" if nothing.
 func (c Check) problem() string {
 	if int(c.Verdict) >= len(verdictNames) {
 		return fmt.Sprintf("unknown verdict %d", c.Verdict)
@@ -301,8 +298,8 @@ func (c Check) with(v Verdict, format string, args ...any) Check {
 	return c
 }
 
-// unmeasured returns the check of a statistic that has no value: undecided if other rows
-// might give it one, an error if none would.
+// unmeasured returns the check of a statistic without a value: Undecided if other rows might
+// give it a value, else Errored.
 func (c Check) unmeasured(err error) Check {
 	c.Statistic = math.NaN()
 	if isUndefined(err) {
@@ -311,14 +308,14 @@ func (c Check) unmeasured(err error) Check {
 	return c.with(Errored, "%v", err)
 }
 
-// noProduction returns the check of a comparison with a model that does not exist.
+// noProduction returns the check of a comparison without a production model.
 func (c Check) noProduction() Check {
 	c.Statistic = math.NaN()
 	return c.with(Errored, "there is no production model to compare with")
 }
 
-// absent returns the check of something that the evidence does not hold: skipped if the
-// criterion is optional, else an error.
+// absent returns the check of something that the evidence does not hold: Skipped if the
+// criterion is optional, else Errored.
 func (c Check) absent(optional bool, what string) Check {
 	c.Statistic = math.NaN()
 	if optional {
@@ -330,7 +327,7 @@ func (c Check) absent(optional bool, what string) Check {
 // isUndefined reports whether other rows might give the metric a value.
 func isUndefined(err error) bool { return errors.Is(err, metrics.ErrUndefined) }
 
-// failedCheck returns the check of something that could not be evaluated.
+// failedCheck returns the check of a criterion that could not be evaluated.
 func failedCheck(name string, err error) Check {
 	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

@@ -13,16 +13,15 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// MinSamples wants a number of labelled rows, and of each class. Fewer are undecided; see
-// [Check.Precondition].
+// MinSamples wants a least number of labelled rows, in all and of each class. Fewer rows are
+// Undecided; see [Check.Precondition].
 type MinSamples struct {
 	Rows int `json:"rows"`
-	// PerClass is the least number of rows whose truth is the class, for each class of the
-	// target, even a class that never occurs. It does not concern a regression. Default 0.
+	// PerClass is the least number of rows with the class as truth, for each class of the
+	// target, even a class that never occurs. A regression has no classes to count. Default 0.
 	PerClass int `json:"per_class,omitempty"`
 }
 
-// validate returns every violation: a Rows that is not above 0, a negative PerClass.
 func (c MinSamples) validate() error {
 	return errors.Join(
 		want.That(c.Rows > 0, "Rows", c.Rows, "above 0"),
@@ -30,8 +29,8 @@ func (c MinSamples) validate() error {
 	)
 }
 
-// Check passes if there are enough rows. The statistic is the number of rows, or the number
-// of rows of the rarest class if only that is too low.
+// Check passes if there are enough rows. The statistic is the number of rows. If only the
+// rarest class has too few rows, the statistic is the number of rows of that class.
 func (c MinSamples) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c MinSamples) check(v view) Check {
@@ -53,7 +52,7 @@ func (c MinSamples) check(v view) Check {
 			count(n), count(c.Rows), count(rows), class, count(c.PerClass))
 	}
 	check.Statistic, check.Threshold = float64(rows), float64(c.PerClass)
-	// At the share that the class has now.
+	// The estimate assumes that the class keeps its share.
 	if needed := math.Ceil(float64(n) * float64(c.PerClass) / float64(rows)); needed <= math.MaxInt32 {
 		check.Needed = int(needed)
 	}
@@ -61,8 +60,8 @@ func (c MinSamples) check(v view) Check {
 		count(rows), count(n), class, count(c.PerClass))
 }
 
-// rarest returns the class of the target that is true of the fewest rows, the first of
-// equals, and their number.
+// rarest returns the class with the fewest rows, the first of equals, and the number of its
+// rows.
 func rarest(v view) (class string, rows int) {
 	counts := v.truths()
 	k := slices.Index(counts, slices.Min(counts))
@@ -72,13 +71,12 @@ func rarest(v view) (class string, rows int) {
 	return v.Target.Classes[k], counts[k]
 }
 
-// MinCoverage wants a share of the predictions of the period to be labelled, because early
-// labels may differ from late labels. A lower share is undecided; see [Check.Precondition].
+// MinCoverage wants a least share of the period's predictions to be labelled, because early
+// labels may differ from late labels. A lower share is Undecided; see [Check.Precondition].
 type MinCoverage struct {
 	Share float64 `json:"share"` // above 0, at most 1
 }
 
-// validate returns an error if Share is not above 0 and at most 1.
 func (c MinCoverage) validate() error {
 	return want.That(c.Share > 0 && c.Share <= 1, "Share", c.Share, "above 0, at most 1")
 }
@@ -102,29 +100,28 @@ func (c MinCoverage) check(v view) Check {
 	return check.with(Undecided, "%s", of)
 }
 
-// Maturity wants a share of the rows to be so old that their labels, early or late, have
-// arrived. Early labels may differ from late labels, which flatters the model that is good
-// at the early ones. A lower share is undecided; see [Check.Precondition].
+// Maturity wants a least share of the rows to be so old that their labels, early or late, have
+// arrived. Early labels may differ from late ones, which flatters a model that is good at the
+// early ones. A lower share is Undecided; see [Check.Precondition].
 //
-// The age of a row is the time from its prediction to the comparison. It needs the
-// evidence's At and Times.
+// The age of a row is the time from its prediction to the comparison, taken from the
+// evidence's Times and At.
 type Maturity struct {
-	// Age is from when on a row is mature; in JSON as text, such as "48h".
+	// Age is the age from which a row is mature; in JSON a text, such as "48h".
 	Age time.Duration `json:"age"`
 	// Share is the least share of mature rows, above 0 and at most 1.
 	Share float64 `json:"share"`
-	// Optional makes the verdict [Skipped], not [Errored], where the times are not known.
+	// Optional makes the verdict [Skipped] instead of [Errored] if the times are unknown.
 	Optional bool `json:"optional,omitempty"`
 }
 
 // MarshalJSON writes the Age as text, such as "48h0m0s".
 func (c Maturity) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
-// leaves c as it was.
+// UnmarshalJSON reads what [Maturity.MarshalJSON] wrote, as strictly as [ParsePolicy]. An
+// error leaves c unchanged.
 func (c *Maturity) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
-// validate returns every violation: an Age or a Share that is not above 0, a Share above 1.
 func (c Maturity) validate() error {
 	return errors.Join(
 		want.That(c.Age > 0, "Age", c.Age, "above 0"),
@@ -132,7 +129,7 @@ func (c Maturity) validate() error {
 	)
 }
 
-// Check passes if enough of the rows are mature. The statistic is their share.
+// Check passes if enough rows are mature. The statistic is the share of mature rows.
 func (c Maturity) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c Maturity) check(v view) Check {
@@ -155,14 +152,14 @@ func (c Maturity) check(v view) Check {
 		return check.with(Pass, "%s", of)
 	}
 	if c.Share < 1 {
-		// Only more mature rows help: the young ones remain.
+		// Only more mature rows help, because the young rows remain.
 		check.Needed = max(n+1, int(math.Ceil(float64(n-mature)/(1-c.Share)-1e-9)))
 	}
 	return check.with(Undecided, "%s", of)
 }
 
-// Cooldown wants a time to pass after a promotion before the next. It is undecided until
-// then, not failed: nothing is wrong with the shadow. The statistic is in hours.
+// Cooldown wants a time to pass between promotions. Until then it is Undecided, not failed:
+// nothing is wrong with the shadow. The statistic is in hours.
 type Cooldown struct {
 	Period time.Duration `json:"period"` // in JSON as text, such as "168h"
 }
@@ -170,17 +167,16 @@ type Cooldown struct {
 // MarshalJSON writes the Period as text, such as "168h0m0s".
 func (c Cooldown) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
-// leaves c as it was.
+// UnmarshalJSON reads what [Cooldown.MarshalJSON] wrote, as strictly as [ParsePolicy]. An
+// error leaves c unchanged.
 func (c *Cooldown) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
-// validate returns an error if Period is not above 0.
 func (c Cooldown) validate() error {
 	return want.That(c.Period > 0, "Period", c.Period, "above 0")
 }
 
-// Check passes if the last promotion was long enough ago. It is skipped if the time of the
-// last promotion is not known, or nothing was promoted yet.
+// Check passes if the last promotion was long enough ago. It is Skipped if the time of the
+// last promotion is unknown, or if there was none.
 func (c Cooldown) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c Cooldown) check(v view) Check {

@@ -18,7 +18,7 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	// Inconclusive means that the evidence does not decide: hold what is in production.
+	// Inconclusive means that the evidence does not decide: keep the model in production.
 	Inconclusive Outcome = iota
 	// Promote means that every criterion passed.
 	Promote
@@ -41,7 +41,7 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return err
 }
 
-// outcomeOf is where the verdicts become a decision.
+// outcomeOf turns the verdicts into a decision. No other code does.
 func outcomeOf(checks []Check) Outcome {
 	var passed, failed, open, insufficient bool
 	for _, c := range checks {
@@ -68,37 +68,36 @@ func outcomeOf(checks []Check) Outcome {
 	return Inconclusive
 }
 
-// Decision is the outcome of [Evaluate] and all that explains it. The zero Decision does
-// not promote. Its JSON is the same to the byte for equal decisions.
+// Decision is the outcome of [Evaluate] with its reasons. The zero Decision does not promote.
+// Equal decisions have the same JSON to the byte.
 //
 // Metrics are rounded to twelve digits, p-values to eight, and intervals outwards to eight,
-// before anything is decided from them: what is stored is what was decided from.
+// before anything is decided from them. The stored numbers are the numbers that decided.
 type Decision struct {
 	Outcome Outcome `json:"outcome"`
-	// Policy is the name of the policy. First says that the decision is about a first
-	// deployment, where there is no production model to compare with.
+	// Policy is the name of the policy. First marks a first deployment, which has no
+	// production model to compare with.
 	Policy string `json:"policy"`
 	First  bool   `json:"first"`
-	// At is the time of the evaluation in UTC, as given in the evidence.
+	// At is the time of the evidence, in UTC.
 	At time.Time `json:"at,omitzero"`
 	// N is the number of rows. RowSet is [Evidence.RowSet] and Evidence [Evidence.Hash].
 	N        int    `json:"n"`
 	RowSet   string `json:"row_set"`
 	Evidence string `json:"evidence,omitempty"`
 	// Production and Shadow hold by name every metric of package metrics that could be
-	// measured, and every metric of a host that a criterion of this package asks for.
-	// Production is nil for a first deployment.
+	// measured, and every host's metric that a criterion of this package uses. Production is
+	// nil for a first deployment.
 	Production map[string]float64 `json:"production,omitempty" wire:"null"`
 	Shadow     map[string]float64 `json:"shadow,omitempty" wire:"null"`
 	// Checks are the results of all criteria, in the policy's order.
 	Checks []Check `json:"checks"`
 	// Rules is the policy in JSON, see [ParsePolicy]; nil if JSON cannot hold the policy.
-	// Basis is what remains of the evidence; nil if the evidence was malformed. See
+	// Basis is the summary of the evidence; nil if the evidence was malformed. See
 	// [Recompute].
 	Rules json.RawMessage `json:"rules,omitempty"`
 	Basis *Basis          `json:"basis,omitempty"`
-	// Prev is the hash of the decision before, see package audit; empty if the decision is
-	// in no chain.
+	// Prev is the hash of the decision before, see package audit; empty outside a chain.
 	Prev string `json:"prev,omitempty"`
 }
 
@@ -116,8 +115,8 @@ func (d Decision) with(v Verdict) int {
 	return n
 }
 
-// Reasons returns the sentences of the checks that neither passed nor were skipped, in
-// their order; nil if there are none.
+// Reasons returns the sentences of the checks that neither passed nor were skipped, in the
+// policy's order; nil if there are none.
 func (d Decision) Reasons() []string {
 	var reasons []string
 	for _, c := range d.Checks {
@@ -132,9 +131,9 @@ func (d Decision) Reasons() []string {
 //
 //	promote: F1 0.710 -> 0.742 (90 % CI of the gain +0.011..+0.053), 6 of 6 checks passed
 //
-// The line names the checks that did not pass, and counts the skipped checks apart. The
-// interval is the interval of the gain, if a check has one. A positive gain is better, also
-// of a metric of which lower values are better.
+// The line names the checks that did not pass, and counts the skipped checks apart. It shows
+// the interval of the gain if a check has one. A positive gain is better, whatever the
+// metric's direction.
 func (d Decision) String() string {
 	line, separator := d.tally(), "; "
 	if change := d.change(); change != "" {
@@ -185,8 +184,8 @@ func (d Decision) change() string {
 	return fmt.Sprintf("%s %s -> %s%s", primary.Title(), primary.write(before, more), primary.write(after, more), interval)
 }
 
-// Hash returns the SHA-256, in hexadecimal, of the decision's JSON. It fails only where
-// the JSON cannot be written: an unknown outcome or verdict, a year beyond 9999.
+// Hash returns the SHA-256, in hexadecimal, of the decision's JSON. It is an error if the JSON
+// cannot be written, as with an unknown outcome or verdict or a year beyond 9999.
 func (d Decision) Hash() (string, error) {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -195,11 +194,11 @@ func (d Decision) Hash() (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
-// schemaVersion is raised when the JSON of a Decision changes in a way that readers must
-// know of.
+// schemaVersion is raised when the JSON of a Decision changes its meaning for readers.
 const schemaVersion = 1
 
-// MarshalJSON writes the decision. A number that is not finite becomes null. A decision that says [Promote] although its checks do not is an error.
+// MarshalJSON writes the decision. A number that is not finite becomes null. A decision that
+// says [Promote] although its checks do not is an error.
 func (d Decision) MarshalJSON() ([]byte, error) {
 	if err := d.checkOutcome(); err != nil {
 		return nil, err
@@ -208,8 +207,8 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	return wire.MarshalStruct(d, schemaVersion)
 }
 
-// checkOutcome returns an error if the decision promotes although its checks do not. Another
-// outcome is not checked: to hold back is always safe.
+// checkOutcome returns an error if the decision promotes although its checks do not. Other
+// outcomes are not checked: holding back is always safe.
 func (d Decision) checkOutcome() error {
 	if follows := outcomeOf(d.Checks); d.Outcome == Promote && follows != Promote {
 		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)
@@ -218,10 +217,10 @@ func (d Decision) checkOutcome() error {
 }
 
 // UnmarshalJSON reads what [Decision.MarshalJSON] wrote. At any depth it is an error if a
-// field is unknown, occurs twice, is missing although MarshalJSON always writes it, or is
-// null although MarshalJSON never writes null there. An unknown outcome, verdict or schema
-// version is an error, and so is a promotion that does not follow from the checks. An error
-// leaves d as it was.
+// field is unknown, repeated, missing although MarshalJSON always writes it, or null although
+// MarshalJSON never writes null there. An unknown outcome, verdict or schema version is an
+// error, and so is a promotion that does not follow from the checks. An error leaves d
+// unchanged.
 func (d *Decision) UnmarshalJSON(data []byte) error {
 	var read Decision
 	if err := wire.UnmarshalStruct(data, &read, schemaVersion); err != nil {

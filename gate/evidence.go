@@ -14,13 +14,13 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// ErrInvalidEvidence is what the error of [Evidence.Validate] wraps.
+// ErrInvalidEvidence is wrapped by the error of [Evidence.Validate].
 var ErrInvalidEvidence = errors.New("gate: invalid evidence")
 
 // Latency is how long a model took for one row.
 type Latency struct {
-	// Mean is the mean over all rows. P95 is over the batches: 95 % of the batches took no
-	// longer per row. A latency that was not measured is 0. In JSON both are nanoseconds.
+	// Mean is the mean over all rows. P95 is the 95th percentile over the batches of the mean
+	// time per row. A latency that was not measured is 0. In JSON both are nanoseconds.
 	Mean time.Duration `json:"mean"`
 	P95  time.Duration `json:"p95"`
 }
@@ -32,28 +32,28 @@ func (l Latency) validate() error {
 	return nil
 }
 
-// Evidence is all that a decision rests on: what was true and what both models answered,
-// on identical rows. [Replay] and [FromScores] make it; a host may fill it by itself.
-// Valid evidence can be written as JSON and read back; a NaN cannot.
+// Evidence is everything that a decision rests on: the truth and both models' answers, on the
+// same rows. [Replay] and [FromScores] make it, or a host fills it in. Valid evidence can be
+// written as JSON and read back.
 type Evidence struct {
 	Target predictlog.Target `json:"target"`
-	// FirstDeployment says that no model is in production yet, so that the shadow is
-	// judged by itself. Without FirstDeployment a missing Production is an error: a
-	// Production that got lost must not make the rules of a first deployment apply.
+	// FirstDeployment says that no model is in production yet, so that the shadow is judged
+	// alone. Without FirstDeployment a missing Production is an error: a Production that got
+	// lost must not switch to the rules of a first deployment.
 	FirstDeployment bool `json:"first_deployment,omitempty"`
-	// At is when the comparison was made, LastPromotion when a model was last promoted.
-	// Either is zero if the time is not known, or if no model was promoted.
+	// At is the time of the comparison, LastPromotion the time of the last promotion. Either
+	// is zero if unknown. LastPromotion is also zero if no model was promoted.
 	At            time.Time `json:"at,omitzero"`
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
-	// Coverage counts the predictions of the period and how many of them have a label.
+	// Coverage counts the predictions of the period and the labelled ones among them.
 	Coverage labels.Count `json:"coverage"`
-	// IDs name the rows, each once. Times are when they were predicted; empty if unknown.
-	IDs   []string    `json:"ids"`
-	Times []time.Time `json:"times,omitempty"`
-	// Truth is what was true of each row.
+	// IDs name the rows; no ID may repeat. Times are the times of the predictions; empty if
+	// unknown.
+	IDs   []string        `json:"ids"`
+	Times []time.Time     `json:"times,omitempty"`
 	Truth metrics.Answers `json:"truth"`
 	// Production holds the answers of the model in production, nil if and only if
-	// FirstDeployment is set. Shadow holds the answers of the model that might replace it.
+	// FirstDeployment is set. Shadow holds the answers of the model that may replace it.
 	Production *metrics.Answers `json:"production,omitempty"`
 	Shadow     metrics.Answers  `json:"shadow"`
 	// Segments holds, for each segmenting column, the value of each row.
@@ -61,23 +61,24 @@ type Evidence struct {
 	// ProductionLatency and ShadowLatency are how long the models took per row.
 	ProductionLatency Latency `json:"production_latency,omitzero"`
 	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
-	// TrainingRows is how many of the rows a model was trained on, which flatters it.
+	// TrainingRows is the number of rows that a model was trained on, which flatters the
+	// model.
 	TrainingRows int `json:"training_rows,omitempty"`
 }
 
 // N returns the number of rows.
 func (e *Evidence) N() int { return len(e.IDs) }
 
-// First reports whether there is no production model to compare with. In valid evidence
-// FirstDeployment says the same.
+// First reports whether there is no production model. In valid evidence it equals
+// FirstDeployment.
 func (e *Evidence) First() bool { return e.Production == nil }
 
-// UnmarshalJSON reads evidence that was written as JSON. A member that is unknown, missing
-// or occurs twice is an error. So is a null in a column, which would become a 0. An error
-// names the column and the row, and leaves e as it was.
+// UnmarshalJSON reads evidence from JSON. A member that is unknown, missing or repeated is an
+// error, and so is a null in a column. An error names the column and the row, and leaves e
+// unchanged.
 func (e *Evidence) UnmarshalJSON(data []byte) error {
-	// Without UnmarshalJSON of their own the answers are read as a part of the evidence, so
-	// that an error names whose answers they are.
+	// Without their UnmarshalJSON the answers are read as a part of the evidence, so that an
+	// error names whose answers they are.
 	type (
 		plain   Evidence
 		answers metrics.Answers
@@ -97,10 +98,10 @@ func (e *Evidence) UnmarshalJSON(data []byte) error {
 }
 
 // Validate returns an error that wraps [ErrInvalidEvidence] and names everything that is
-// malformed: a column that has not one value for each ID, a NaN or infinity, a probability
-// outside [0, 1], an unknown class, an ID that occurs twice, a text that is not UTF-8, a
-// negative latency, impossible counts, and no production model unless FirstDeployment is
-// set. Evidence without rows is valid.
+// malformed: a column that does not have one value for each ID, a NaN or infinity, a
+// probability outside [0, 1], an unknown class, a repeated ID, a text that is not UTF-8, a
+// negative latency, impossible counts, or a missing production model without FirstDeployment.
+// Evidence without rows is valid.
 func (e *Evidence) Validate() error {
 	var errs []error
 	add := func(what string, err error) {
@@ -109,7 +110,7 @@ func (e *Evidence) Validate() error {
 		}
 	}
 	if err := checkTarget(e.Target); err != nil {
-		// Nothing else can be judged without knowing what the models answer.
+		// Nothing else can be judged without the target.
 		return fmt.Errorf("%w: target: %w", ErrInvalidEvidence, err)
 	}
 	n := e.N()
@@ -191,10 +192,10 @@ func checkTarget(t predictlog.Target) error {
 	return nil
 }
 
-// isNotText reports whether JSON would hold another text.
+// isNotText reports whether JSON would change the text.
 func isNotText(s string) bool { return !utf8.ValidString(s) }
 
-// checkIDs returns an error if an ID is empty, not UTF-8 or occurs twice.
+// checkIDs returns an error if an ID is empty, not UTF-8 or repeated.
 func checkIDs(ids []string) error {
 	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
@@ -211,8 +212,7 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// instant returns the time in UTC, without a monotonic reading, which is no part of the
-// evidence.
+// instant returns the time in UTC without a monotonic reading.
 func instant(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // checkTime returns an error for a time that JSON cannot hold.
@@ -226,7 +226,7 @@ func checkTime(t time.Time) error {
 // sortedKeys returns the keys in order, so that results do not depend on map order.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// valid returns the evidence, or what is wrong with it.
+// valid returns the evidence, or the error of Validate.
 func (e Evidence) valid() (Evidence, error) {
 	if err := e.Validate(); err != nil {
 		return Evidence{}, err

@@ -9,22 +9,20 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Improvement wants the shadow's metric to be better than production's by a minimum, as
-// measured. It is a [PointEstimate]: chance alone can pass it. Set Relative or Absolute;
-// with neither, any gain passes. Too small a gain is a Fail, because the policy says by
-// itself how many rows it wants.
+// Improvement wants the shadow's measured metric to be better than production's by a minimum.
+// It is a [PointEstimate]: chance alone can pass it. Set either Relative or Absolute; with
+// neither, any gain passes. Too small a gain is a Fail, never Undecided: the policy states by
+// [MinSamples] how many rows are enough.
 type Improvement struct {
 	Metric metrics.Metric `json:"metric"`
-	// Relative is the least gain as a share of production's value: 0.02 is 2 %. Where
-	// production's value of a metric that should be high is within 0.01 of zero, a share
-	// of it means nothing, and Relative is taken as the least absolute gain.
+	// Relative is the least gain as a share of production's value: 0.02 is 2 %. If
+	// production's value of a metric that should be high is within 0.01 of zero, a share means
+	// nothing, and Relative is taken as the least absolute gain.
 	Relative float64 `json:"relative,omitempty"`
 	// Absolute is the least gain in the unit of the metric.
 	Absolute float64 `json:"absolute,omitempty"`
 }
 
-// validate returns every violation: an unknown metric, a negative or infinite minimum,
-// both minima.
 func (c Improvement) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -73,14 +71,13 @@ func (c Improvement) check(v view) Check {
 		m.movement(production, shadow, more), change, wanted, count(v.n))
 }
 
-// NotWorse wants the shadow's metric to be worse than production's by no more than a
-// margin, as measured. It is a [PointEstimate].
+// NotWorse wants the shadow's measured metric to be worse than production's by no more than a
+// margin. It is a [PointEstimate].
 type NotWorse struct {
 	Metric metrics.Metric `json:"metric"`
 	Margin float64        `json:"margin"` // the largest loss, in the unit of the metric
 }
 
-// validate returns every violation: an unknown metric, a negative or infinite margin.
 func (c NotWorse) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -110,15 +107,14 @@ func (c NotWorse) check(v view) Check {
 		m.movement(production, shadow, more), m.write(c.Margin, more), direction, count(v.n))
 }
 
-// Floor wants the shadow's metric to be at least as good as a bound, whatever
-// production's is, as measured. It is a [PointEstimate].
+// Floor wants the shadow's measured metric to be at least as good as a bound, whatever
+// production's is. It is a [PointEstimate].
 type Floor struct {
 	Metric metrics.Metric `json:"metric"`
 	// Bound is the lowest value that passes, or the highest if lower is better.
 	Bound float64 `json:"bound"`
 }
 
-// validate returns every violation: an unknown metric, a bound that is not finite.
 func (c Floor) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -155,7 +151,7 @@ func passIf(ok bool) Verdict {
 	return Fail
 }
 
-// measureBoth measures both models. If it cannot, the check says why and ok is false.
+// measureBoth measures both models. If ok is false, the check says why.
 func measureBoth(v view, m metric, check Check) (production, shadow float64, _ Check, ok bool) {
 	if v.first {
 		return 0, 0, check.noProduction(), false

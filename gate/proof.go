@@ -8,58 +8,58 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Superior wants the shadow proven better than production: the one-sided confidence
-// bound of the gain, at the level 1-Alpha, must be above Min. A shadow whose true gain is
-// at most Min passes with a probability of at most about Alpha. This is [ProveBetter].
+// Superior wants the shadow proven better than production: the one-sided confidence bound of
+// the gain, at the level 1-Alpha, must be above Min. A shadow whose true gain is at most Min
+// passes with a probability of at most about Alpha. This is [ProveBetter].
 //
-// Both models are compared on identical rows:
+// Both models are compared on the same rows:
 //
-//   - in a metric of classes, accuracy among them, by a bootstrap over the cells of the
-//     joint confusion matrix, reweighted to the hypothesis ([paired.Tilted]). The exact sign
-//     test limits what few differing rows can prove;
-//   - in ROCAUC by the method of DeLong;
-//   - in Brier, LogLoss, MAE and MAPE by the differences of the rows' losses, and in
-//     BrierSkill, RMSE, R2, PRAUC and ECE by the influence of each row. The interval is that
-//     of Student's t or that of its correction for skewness, whichever claims less. An ECE is
-//     compared as measured, although the ECE of fewer rows is larger, whatever the model;
-//   - in a host's own metric by the bootstrap if [metrics.OfCounts] made the metric, by the
-//     differences of the rows' costs if [metrics.OfRows] made it.
+//   - Metrics of classes, such as accuracy: by a bootstrap over the cells of the joint
+//     confusion matrix, reweighted to the hypothesis ([paired.Tilted]). The exact sign test
+//     limits what few differing rows can prove.
+//   - ROCAUC: by the method of DeLong.
+//   - Brier, LogLoss, MAE and MAPE: by the differences of the rows' losses.
+//   - BrierSkill, RMSE, R2, PRAUC and ECE: by the influence of each row. The ECE is not
+//     corrected for its bias: fewer rows give a larger ECE, whatever the model.
+//   - A host's own metric: by the bootstrap if made by [metrics.OfCounts], by the differences
+//     of the rows' costs if made by [metrics.OfRows].
+//
+// Intervals from losses, costs and influences are those of Student's t or of its correction
+// for skewness, whichever claims less.
 //
 // A metric of classes keeps its level down to the share of an error budget, from 200 rows on
-// with some ten of each class among them, whatever the operating points of the models. So
-// does the mean of a bounded loss, such as Brier's, unless a few rows make up most of the
+// with some ten rows of each class, whatever the operating points of the models. The mean of a
+// bounded loss, such as Brier's, also keeps its level, unless a few rows make up most of the
 // difference.
 //
-// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of their mean
+// The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of such a mean
 // keeps its level for every population (Bahadur & Savage 1956). The level holds for errors
-// that are about normal. Where a few rows make up most of the squared error, a level of 5 %
-// is in truth 6 to 8 % if twenty such rows are expected, about 10 % if ten are, and 15 to
-// 50 % if five or fewer are. Then have more rows, or give the loss a bound in a metric of
-// the host's own.
+// that are about normal. If a few rows make up most of the squared error, a nominal level of 5
+// % is really 6 to 8 % with twenty such rows expected, about 10 % with ten, and 15 to 50 %
+// with five or fewer. In this case use more rows, or a metric of the host's own whose loss has
+// a bound.
 //
-// In a metric of classes the time grows with the draws and the square of the number of
+// For a metric of classes the time grows with the draws and with the square of the number of
 // kinds of rows (a truth and both answers): milliseconds for two or three classes, half a
 // second for 2,000 rows of 200 classes. More than 1,000 classes make the check [Errored].
 //
-// A gain that these rows do not prove is Undecided: Needed is the number of rows that would
-// prove a gain like the measured one with a power of 80 %. A gain that is ruled out, or
-// models that answer every row alike, are a Fail. The statistic is the gain, positive if
-// the shadow is better. The two-sided level of CI is 1-2*Alpha.
+// A gain that is neither proven nor ruled out is Undecided. Needed is then the number of rows
+// that would prove a gain like the measured one with a power of 80 %. A gain that is ruled out
+// is a Fail, and so are models that answer every row alike. The statistic is the gain,
+// positive if the shadow is better. The two-sided level of CI is 1-2*Alpha.
 type Superior struct {
 	Metric metrics.Metric `json:"metric"`
 	// Min is the gain that must be exceeded, in the unit of the metric. Default 0.
 	Min float64 `json:"min,omitempty"`
-	// Alpha is the chance of passing by luck, from 1e-5 on. Default 0.05.
+	// Alpha is the chance of passing by luck, from 1e-5, below which no approximation holds,
+	// to below 0.5. Default 0.05.
 	Alpha float64 `json:"alpha,omitempty"`
-	// Draws is the number of bootstrap draws, Seed what they are drawn from. Default
-	// 2000 draws.
+	// Draws is the number of bootstrap draws, 100 to 1,000,000. Default 2000. Seed seeds the
+	// draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// validate returns every violation: an unknown metric, a negative or infinite Min, an
-// Alpha below 1e-5, where no approximation holds, or of 0.5 or more, Draws that are not
-// 100 to 1,000,000.
 func (c Superior) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -90,18 +90,18 @@ func (c Superior) check(v view) Check {
 }
 
 // NonInferior wants the shadow proven not worse than production by a margin or more: the
-// one-sided confidence bound of its gain, at the level 1-Alpha, must be above -Margin.
-// If it truly is that much worse, it passes with a probability of at most about Alpha.
-// This is [ProveNotWorse]; everything else is as for [Superior]. Set Margin or Relative.
+// one-sided confidence bound of the gain, at the level 1-Alpha, must be above -Margin. A
+// shadow that is truly worse by the margin passes with a probability of at most about Alpha.
+// This is [ProveNotWorse]. Set either Margin or Relative. Otherwise it is like [Superior].
 type NonInferior struct {
 	Metric metrics.Metric `json:"metric"`
-	// Margin is the loss that must be excluded, in the unit of the metric, above 0.
+	// Margin is the loss that must be ruled out, above 0, in the unit of the metric.
 	Margin float64 `json:"margin,omitempty"`
-	// Relative is the loss that must be excluded as a share of production's value: 0.03
-	// is 3 %. For a metric of classes each end of the interval takes some eight bootstraps,
-	// because each share is a hypothesis of its own. The statistic is then the gain as such
-	// a share. Where production's value of a metric that should be high is within 0.01 of
-	// zero, the result is Undecided.
+	// Relative is the loss that must be ruled out, as a share of production's value: 0.03 is 3
+	// %. The statistic is then the gain as a share. For a metric of classes each end of the
+	// interval takes some eight bootstraps, because each share is a hypothesis of its own. If
+	// production's value of a metric that should be high is within 0.01 of zero, the result is
+	// Undecided.
 	Relative float64 `json:"relative,omitempty"`
 	// Alpha, Draws and Seed are as in [Superior].
 	Alpha float64 `json:"alpha,omitempty"`
@@ -109,8 +109,6 @@ type NonInferior struct {
 	Seed  uint64  `json:"seed,omitempty"`
 }
 
-// validate returns every violation: an unknown metric, neither or both of Margin and
-// Relative, one that is negative or infinite, an Alpha or Draws that [Superior] rejects.
 func (c NonInferior) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -124,7 +122,7 @@ func (c NonInferior) validate() error {
 	return f.err()
 }
 
-// Check passes if a loss of the margin is excluded.
+// Check passes if a loss of the margin is ruled out.
 func (c NonInferior) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c NonInferior) metric() metrics.Metric { return c.Metric }
@@ -140,15 +138,15 @@ func (c NonInferior) check(v view) Check {
 	}.check(v, m, Check{Criterion: m.String() + " non-inferiority", Proof: ProveNotWorse, Metric: m.String()})
 }
 
-// hypothesis is that the gain is above a bound, and how to say what was found of it.
+// hypothesis says that the gain is above a bound.
 type hypothesis struct {
 	pairing
 	alpha, bound              float64
 	claim                     func(write func(v float64) string) string // writes the bound
-	proven, refuted, unproven string                                    // what is said of the claim
+	proven, refuted, unproven string                                    // the words for each result
 }
 
-// check fills the check of the hypothesis.
+// check fills in the check of the hypothesis.
 func (h hypothesis) check(v view, m metric, check Check) Check {
 	check.Unit, check.Threshold, check.N = UnitGain, h.bound, v.n
 	if h.Relative {
@@ -189,7 +187,7 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	return check.with(Undecided, "%s: %s %s%s", found, claim, h.unproven, needed)
 }
 
-// write writes an amount of a gain in its unit.
+// write writes an amount of a gain, as a share or in the unit of the metric.
 func (p pairing) write(v float64, more int) string {
 	if p.Relative {
 		return shareText(v, more)
@@ -197,7 +195,7 @@ func (p pairing) write(v float64, more int) string {
 	return metric{p.Metric}.write(v, more)
 }
 
-// signed writes a gain in its unit.
+// signed writes a gain with its sign, as a share or in the unit of the metric.
 func (p pairing) signed(gain float64, more int) string {
 	if p.Relative && digits.IsFinite(gain) {
 		return plus(shareText(gain, more))

@@ -18,7 +18,7 @@ import (
 
 // Errors of [Replay] that callers branch on.
 var (
-	// ErrTrainingRows means that a model was trained on rows it is to be judged on. Use
+	// ErrTrainingRows means that a model would be judged on rows that it was trained on. Use
 	// [errors.As] with a [*TrainingRowsError] to learn which.
 	ErrTrainingRows = errors.New("gate: rows inside a model's training window")
 	// ErrOutput means that a model broke a promise of [Model]. Use [errors.As] with an
@@ -26,12 +26,12 @@ var (
 	ErrOutput = errors.New("gate: malformed output of a model")
 )
 
-// TrainingRowsError says how many rows are inside a model's training window. It unwraps to
+// TrainingRowsError reports rows inside a model's training window. It unwraps to
 // [ErrTrainingRows].
 type TrainingRowsError struct {
 	Model   string // "production" or "shadow"
-	Count   int    // how many rows
-	FirstID string // the ID of the first
+	Count   int    // the number of rows
+	FirstID string // the ID of the first row
 	Window  Window // the training window
 }
 
@@ -42,10 +42,10 @@ func (e *TrainingRowsError) Error() string {
 // Unwrap returns [ErrTrainingRows].
 func (e *TrainingRowsError) Unwrap() error { return ErrTrainingRows }
 
-// OutputError says what is wrong with a model's answer.
+// OutputError reports a malformed answer of a model. It unwraps to [ErrOutput].
 type OutputError struct {
 	Model string // "production" or "shadow"
-	ID    string // the ID of the row, empty if it is about a whole batch
+	ID    string // the ID of the row, empty for a whole batch
 	What  string // what is wrong and what was expected
 }
 
@@ -60,14 +60,14 @@ func (e *OutputError) Error() string {
 // Unwrap returns [ErrOutput].
 func (e *OutputError) Unwrap() error { return ErrOutput }
 
-// Model answers rows. It is what a host implements to have its models compared; the
-// sub-package modeltest checks these promises.
+// Model answers rows. A host implements it to have its models compared. Package modeltest
+// checks these promises.
 type Model interface {
-	// Predict returns one output for each row, in the order of the rows. Probabilities, if
-	// it gives any, are one for each class and sum up to 1 within 1e-5.
-	// The outputs depend on the rows alone, not on which rows share a call. It does not
-	// modify the rows, and may be called by several goroutines at once. A row it cannot
-	// answer is an error of the whole call.
+	// Predict returns one output for each row, in the order of the rows. Probabilities are
+	// optional. If present, there is one for each class, and they sum up to 1 within 1e-5. The
+	// outputs depend on the rows alone, not on which rows share a call. Predict does not
+	// modify the rows, and may be called by several goroutines at once. A row that the model
+	// cannot answer is an error of the whole call.
 	Predict(ctx context.Context, rows []predictlog.Row) ([]predictlog.Output, error)
 }
 
@@ -79,8 +79,8 @@ func (f ModelFunc) Predict(ctx context.Context, rows []predictlog.Row) ([]predic
 	return f(ctx, rows)
 }
 
-// Window is a span of time, From <= t < To. A zero From means no beginning, a zero To no
-// end. The zero Window is unknown and contains nothing.
+// Window is a span of time, From <= t < To. A zero From means no beginning, a zero To no end.
+// The zero Window is unknown and contains nothing.
 type Window struct {
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
@@ -103,46 +103,45 @@ func (w Window) String() string {
 	return from + " to " + to
 }
 
-// missingSegment is the segment of the rows that have no value in a segmenting column.
+// missingSegment is the segment of the rows without a value in a segmenting column.
 const missingSegment = "(missing)"
 
-// defaultBatchSize is large enough for a model behind HTTP to be worth a request, and
-// small enough for a request to be answered soon.
+// defaultBatchSize is large enough to be worth an HTTP request, and small enough for a prompt
+// answer.
 const defaultBatchSize = 1000
 
 // ReplayConfig tunes [Replay]. The zero ReplayConfig is valid.
 type ReplayConfig struct {
-	// FirstDeployment says that no model is in production yet. The production model must
-	// then be nil, which is otherwise an error.
+	// FirstDeployment says that no model is in production yet. The production model must then
+	// be nil, and must not be nil otherwise.
 	FirstDeployment bool
-	// BatchSize is how many rows a model is asked at once. Default 1000.
+	// BatchSize is the number of rows in one call of a model. Default 1000.
 	BatchSize int
-	// Segments names the categorical columns whose categories are judged one by one. A
-	// row without a value belongs to the segment "(missing)". What is not UTF-8 in a
-	// category becomes U+FFFD.
+	// Segments names the categorical columns whose categories are judged one by one. A row
+	// without a value belongs to the segment "(missing)". Bytes that are not UTF-8 become
+	// U+FFFD.
 	Segments []string
-	// At is when the comparison is made, LastPromotion when a model was last promoted.
-	// Both are passed on to the evidence; At is needed if LastPromotion is set.
+	// At is the time of the comparison, LastPromotion the time of the last promotion. Both go
+	// into the evidence. At is required if LastPromotion is set.
 	At, LastPromotion time.Time
-	// ProductionTrained and ShadowTrained are the windows of the rows that the models were
-	// trained on. A zero Window is unknown and not checked.
+	// ProductionTrained and ShadowTrained are the windows of the models' training rows. A zero
+	// Window is unknown and not checked.
 	ProductionTrained, ShadowTrained Window
-	// AllowTrainingRows permits judging models on rows that they were trained on, which
-	// flatters the models. The evidence records the number of these rows.
+	// AllowTrainingRows permits judging models on their training rows, which flatters the
+	// models. The evidence records the number of these rows.
 	AllowTrainingRows bool
 }
 
 // Replay asks both models for answers to the labelled rows of the data and returns the
-// evidence. Examples without a label count for the coverage only. Without any labelled
-// example the evidence has no rows.
+// evidence. Examples without a label count for the coverage only. Without labelled examples
+// the evidence has no rows.
 //
-// The models are called at the same time, each in a goroutine of its own and with its
-// own copies of the same rows, one batch after the other. Nothing is called if the
-// arguments are malformed, an ID occurs twice, or rows are inside a model's training
-// window ([*TrainingRowsError]). A model's error, an answer that breaks a promise of
-// [Model] ([*OutputError]), or the end of ctx ends the replay with an error once both
-// models have returned: a model that does not heed ctx holds it up. A model that panics
-// ends the program.
+// The models are called at the same time, each in its own goroutine and with its own copies of
+// the rows, one batch after the other. No model is called if the arguments are malformed, an
+// ID repeats, or rows are inside a model's training window ([*TrainingRowsError]). A model's
+// error, an answer that breaks a promise of [Model] ([*OutputError]), and the end of ctx end
+// the replay with an error. Replay waits for both models to return, also for a model that
+// ignores ctx. A model that panics ends the program.
 func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, cfg ReplayConfig) (Evidence, error) {
 	if err := cfg.validate(production, shadow, data.Schema); err != nil {
 		return Evidence{}, fmt.Errorf("gate: replay: %w", err)
@@ -192,7 +191,7 @@ func Replay(ctx context.Context, production, shadow Model, data labels.Dataset, 
 	return e.valid()
 }
 
-// firstCause drops a cancellation that is only the echo of the other model's error.
+// firstCause drops a cancellation that only echoes the other model's error.
 func firstCause(a, b error) error {
 	switch {
 	case a != nil && b != nil && errors.Is(a, context.Canceled):
@@ -221,7 +220,7 @@ func (cfg ReplayConfig) validate(production, shadow Model, schema *predictlog.Sc
 	return f.err()
 }
 
-// evidence returns all of the evidence but the models' answers.
+// evidence returns the evidence without the models' answers.
 func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example) (Evidence, error) {
 	e := Evidence{
 		Target:          data.Schema.Target(),
@@ -308,7 +307,7 @@ type modelRun struct {
 	model   Model
 	target  predictlog.Target
 	answers metrics.Answers
-	perRow  []time.Duration // of each batch
+	perRow  []time.Duration // one duration for each batch
 	total   time.Duration
 	err     error
 }
@@ -365,7 +364,7 @@ func (r *modelRun) add(o predictlog.Output) (what string) {
 	return ""
 }
 
-// latency sums up how long the batches took.
+// latency summarises the durations of the batches.
 func (r *modelRun) latency() Latency {
 	if len(r.perRow) == 0 {
 		return Latency{}

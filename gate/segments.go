@@ -19,55 +19,50 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// SegmentVeto vetoes a shadow that gets worse for some segment of the rows, however good it
-// is overall. Every category of every segmenting column is a segment. A segment is worse if
-// its metric is worse by more than MaxDrop of production's value there. Where production's
+// SegmentVeto vetoes a shadow that gets worse for some segment of the rows, however good the
+// shadow is overall. Every category of every segmenting column is a segment. A segment is
+// worse if its metric drops by more than MaxDrop of production's value there. If production's
 // value is too near to zero for a share, MaxDrop is an absolute drop, as in [Improvement].
 //
-// With Alpha 0 this is a [PointEstimate], and a small segment's bad luck is a veto. With
-// Alpha above 0 it is [VetoIfWorse]: it must also be proven that the segment gets worse, at
-// the level Alpha, adjusted for the number of segments (Holm 1979). So a shadow that is
-// worse nowhere is vetoed with a probability of at most about Alpha. The inference is that
-// of [Superior].
+// With Alpha 0 the criterion is a [PointEstimate], and a small segment's bad luck is a veto.
+// With Alpha above 0 it is [VetoIfWorse]: the drop must also be proven at the level Alpha,
+// adjusted for the number of segments (Holm 1979). A shadow that is worse nowhere is then
+// vetoed with a probability of at most about Alpha. The inference is that of [Superior].
 //
-// A segment that is too small to tell does not veto: it has fewer than MinRows rows, or
-// production has no value of the metric there. With Alpha above 0 it may also have fewer
-// than 30 rows, or a drop of more than MaxDrop is neither proven nor ruled out. The reason
-// and [Check.Segments] name the segment, the drop that would have been proven with a power
-// of 80 %, and the number of rows at which MaxDrop would be proven. A segment of two
-// classes without a positive row is too small to tell in F1 and Precision if a model answers
-// no positive there.
+// A segment that is too small to tell does not veto. Such a segment has fewer than MinRows
+// rows, or production has no value of the metric there. With Alpha above 0 a segment is also
+// too small if it has fewer than 30 rows, or if a drop of more than MaxDrop is neither proven
+// nor ruled out. In F1 and Precision, a segment of two classes without a positive row is too
+// small if a model answers no positive there. The reason and [Check.Segments] name the
+// segment, the drop that would be proven with a power of 80 %, and the number of rows at which
+// MaxDrop would be proven.
 //
-// Where the shadow never answers a class that occurs in the segment, Precision and MCC may
-// have a value for production only. The check is then Undecided, unless another segment
-// vetoes.
+// If the shadow never answers a class that occurs in a segment, Precision and MCC may have a
+// value for production only. The check is then Undecided, unless another segment vetoes.
 //
-// Evidence without a segment to compare is Skipped: name in Columns what must not be
-// missing.
+// Evidence without a segment to compare is Skipped: name in Columns what must not be missing.
 //
-// The statistic is the worst drop, positive if worse: a share of production's value unless
-// the drop is absolute. N is the number of rows of the worst segment. [Check.Segments] holds
-// at most a thousand segments that were not compared.
+// The statistic is the worst drop, positive if worse: a share of production's value unless the
+// drop is absolute. N is the number of rows of the worst segment. [Check.Segments] holds at
+// most a thousand segments that were not compared.
 type SegmentVeto struct {
 	Metric metrics.Metric `json:"metric"`
-	// MaxDrop is the drop that is accepted: 0.05 is 5 %.
+	// MaxDrop is the accepted drop: 0.05 is 5 %.
 	MaxDrop float64 `json:"max_drop"`
-	// MinRows is the least number of rows for a segment to be compared.
+	// MinRows is the least number of rows of a segment that is compared.
 	MinRows int `json:"min_rows"`
-	// Alpha, if not 0, is the chance of a veto although no segment gets worse.
+	// Alpha, if not 0, is the chance of a veto although no segment gets worse. It is from 1e-5
+	// to below 0.5.
 	Alpha float64 `json:"alpha,omitempty"`
-	// Draws is the number of bootstrap draws for each segment, Seed what they are drawn
-	// from. Default 2000 draws.
+	// Draws is the number of bootstrap draws for each segment, 100 to 1,000,000. Default 2000.
+	// Seed seeds the draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
-	// Columns must be among the segmenting columns. A column that is missing makes the check
+	// Columns must be among the segmenting columns. A missing column makes the check
 	// [Errored].
 	Columns []string `json:"columns,omitempty"`
 }
 
-// validate returns every violation: an unknown metric, a negative or infinite MaxDrop, a
-// negative MinRows, an Alpha that is not from 1e-5 to below 0.5, Draws that are not from
-// 100 to 1,000,000.
 func (c SegmentVeto) validate() error {
 	var f fields
 	f.metric(c.Metric)
@@ -77,7 +72,7 @@ func (c SegmentVeto) validate() error {
 	return f.err()
 }
 
-// maxUncompared is how many segments that were not compared a check holds.
+// maxUncompared is the largest number of uncompared segments that a check holds.
 const maxUncompared = 1000
 
 // Check passes if no segment gets worse.
@@ -171,13 +166,13 @@ func (c SegmentVeto) sentence(m metric, worst SegmentResult) string {
 	return s
 }
 
-// amount writes a drop that is compared with nothing.
+// amount writes a drop without a number to compare the drop with.
 func (s SegmentResult) amount(m metric, drop float64) string {
 	write := s.writer(m)
 	return write(drop, tell(write, drop))
 }
 
-// writer returns what writes a drop in its unit.
+// writer returns a function that writes a drop in its unit.
 func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	if s.Absolute {
 		return m.write
@@ -215,11 +210,11 @@ func tooSmall(m metric, all []comparedSegment) string {
 	return "; too small to tell: " + strings.Join(named, ", ")
 }
 
-// comparedSegment is a segment and what was inferred of it.
+// comparedSegment is a segment and its inference.
 type comparedSegment struct {
 	SegmentResult
 	rows      subset
-	compared  bool // false if it is too small for that
+	compared  bool // false if the segment is too small
 	inference compare.Inference
 }
 
@@ -250,7 +245,7 @@ func (c SegmentVeto) compare(v view, m metric) ([]comparedSegment, error) {
 		if all[i].Rows < c.MinRows {
 			return
 		}
-		// Each segment draws from a seed of its own.
+		// Each segment has its own seed.
 		p := newPairing(m, false, c.Draws, c.Seed+uint64(i))
 		errs[i] = all[i].measure(p, v, c.Alpha > 0)
 	})
@@ -262,7 +257,7 @@ func (c SegmentVeto) compare(v view, m metric) ([]comparedSegment, error) {
 	return all, c.judge(all)
 }
 
-// measure compares both models in one segment, and infers if that is asked for.
+// measure compares both models in one segment. If infer is set, it also infers the gain.
 func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 	s.compared = true
 	if infer {
@@ -277,7 +272,7 @@ func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 	}
 	production, shadow := s.inference.Production, s.inference.Shadow
 	if !infer || !s.compared {
-		// What was measured is shown even where nothing can be inferred from it.
+		// Measured values are shown even if nothing can be inferred from them.
 		if production, shadow, err = p.measure(v, s.rows); err != nil {
 			s.compared = false
 			var of *compare.OmissionError
@@ -296,7 +291,7 @@ func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 	return nil
 }
 
-// judge fills the verdicts, and what they rest on.
+// judge fills in the verdicts and the numbers behind them.
 func (c SegmentVeto) judge(all []comparedSegment) error {
 	var compared []*comparedSegment
 	var p []float64
@@ -312,7 +307,7 @@ func (c SegmentVeto) judge(all []comparedSegment) error {
 	if err != nil {
 		return err
 	}
-	level := c.Alpha / float64(len(compared)) // of Holm's first step
+	level := c.Alpha / float64(len(compared)) // the level of Holm's first step
 	for i, s := range compared {
 		if c.Alpha > 0 {
 			s.PValue = adjusted[i]
@@ -330,9 +325,9 @@ func (c SegmentVeto) judge(all []comparedSegment) error {
 	return nil
 }
 
-// detectable returns the least drop that would be proven with an error of alpha, and
-// measured to be more than most, with the power that samples are sized for; 0 if that is
-// beyond all numbers.
+// detectable returns the smallest drop that would be proven with an error of alpha, and
+// measured to be more than most, with the power that samples are sized for. It returns 0 if
+// there is no such number.
 func (s *comparedSegment) detectable(most, alpha float64) float64 {
 	drop := max(compare.Z(alpha)*s.stdErr(), most+float64(distuv.UnitNormal.Quantile(compare.Power)*s.stdErr()))
 	if !digits.IsFinite(drop) {
@@ -341,10 +336,10 @@ func (s *comparedSegment) detectable(most, alpha float64) float64 {
 	return digits.Round(drop, digits.Inference)
 }
 
-// stdErr returns that of the drop, in its unit.
+// stdErr returns the standard error of the drop, in the drop's unit.
 func (s *comparedSegment) stdErr() float64 { return s.inference.StdErr / s.unit() }
 
-// unit returns what a drop of 1 is in the unit of the metric.
+// unit returns the size of a drop of 1 in the unit of the metric.
 func (s *comparedSegment) unit() float64 {
 	if s.Absolute {
 		return 1
@@ -352,7 +347,7 @@ func (s *comparedSegment) unit() float64 {
 	return math.Abs(s.Production)
 }
 
-// each calls do for every i below n, on all processors, and returns when all are done.
+// each calls do for every i below n on all processors, and waits for all calls.
 func each(n int, do func(i int)) {
 	var next atomic.Int64
 	var working sync.WaitGroup

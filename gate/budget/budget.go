@@ -1,7 +1,7 @@
 // Package budget bounds the chance of any false promotion over a year of decisions.
 //
-// [Budget.Apply] gives a policy its share for one decision, and [Budget.Charge] takes from
-// the budget what the decision was granted.
+// [Budget.Apply] gives a policy the share of one decision, and [Budget.Charge] takes that
+// share from the budget.
 package budget
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// Budget bounds the probability of any false promotion over time; [gate.Policy] says at
-// MaxAlpha what a false promotion is. A policy that errs in 5 % of its decisions errs at
-// least once in 93 % of the years of 52 decisions. Under a Budget, Total is the bound for
-// each span as long as Horizon, wherever the span begins.
+// Budget bounds the probability of any false promotion over time; see MaxAlpha of
+// [gate.Policy] for what a false promotion is. Without a budget, a policy that errs in 5 % of
+// its decisions errs at least once in 93 % of the years of 52 decisions. Under a Budget, Total
+// is the bound for each span as long as Horizon, wherever the span begins.
 //
 // A Budget divides Total among a number of decisions: each may err with Total/Decisions.
 //
@@ -27,26 +27,26 @@ import (
 //	decision := gate.Evaluate(policy, evidence)      // evidence of the same time
 //	budget, err = budget.Charge(decision)            // store it before acting on the decision
 //
-// A decision is charged if its criteria were put to the test and did not promote the
-// shadow. While too little of Total is left, Apply grants nothing, and nothing is promoted.
+// A decision is charged if its criteria were tested and did not promote the shadow. While too
+// little of Total is left, Apply grants nothing, and nothing is promoted.
 //
-// Proof: Let the rows of each decision be independent of the rows of earlier decisions,
-// given the models. Up to the first false promotion of a span, every decision about a
-// shadow that should not be promoted was charged, or could not promote. So the grants of
-// these decisions sum up to Total at most, and the probability that any of them promotes
-// is no larger (Boole's inequality). That promotions are not charged is the "online
-// fallback" of Tian & Ramdas (2021), "Online control of the familywise error rate". If at
-// most Decisions decisions are made within a horizon, the rows need not be independent.
+// Proof: Let the rows of each decision be independent of the rows of earlier decisions, given
+// the models. Take the first false promotion of a span. Every earlier decision of the span
+// about a shadow that should not be promoted was charged, or could not promote. So the grants
+// of these decisions sum up to Total at most, and the probability that any of them promotes is
+// at most Total (Boole's inequality). Not charging promotions is the "online fallback" of Tian
+// & Ramdas (2021), "Online control of the familywise error rate". If at most Decisions
+// decisions are made within a horizon, the rows need not be independent.
 //
-// The zero Budget is valid, and a Budget can be written as JSON at any time. Its methods
-// do not modify it. Decisions must be made one after the other.
+// The zero Budget is valid, and a Budget can be written as JSON at any time. Its methods do
+// not modify it. Decisions must be made one after the other.
 type Budget struct {
 	// Total is the bound, in (0, 1). Default 0.05.
 	Total float64 `json:"total"`
 	// Horizon is the span that Total holds for. Default 365 days.
 	Horizon time.Duration `json:"horizon"` // in JSON as text, such as "8760h0m0s"
-	// Decisions is how many decisions share Total. Default 60: a weekly decision for a
-	// year, and a few between.
+	// Decisions is the number of decisions that share Total. Default 60: a weekly decision for
+	// a year, and a few more.
 	Decisions int `json:"decisions"`
 	// Charges are the charges within the last Horizon, in order of time.
 	Charges []Charge `json:"charges"`
@@ -77,9 +77,8 @@ func (b Budget) withDefaults() Budget {
 	return b
 }
 
-// Validate returns everything that is wrong with the budget: a Total outside (0, 1), a
-// negative Horizon or Decisions, a share that no test could tell from none, charges that
-// are not in order of time or not positive.
+// Validate names every violation: a Total outside (0, 1), a negative Horizon or Decisions, a
+// share below 1e-5, and charges that are not positive or not in order of time.
 func (b Budget) Validate() error {
 	b = b.withDefaults()
 	share := b.share()
@@ -102,7 +101,7 @@ func (b Budget) Validate() error {
 
 func (b Budget) share() float64 { return b.Total / float64(b.Decisions) }
 
-// spent returns what was charged in the horizon up to a time.
+// spent returns the sum of the charges within the horizon before at.
 func (b Budget) spent(at time.Time) float64 {
 	var sum float64
 	for _, c := range b.Charges {
@@ -113,18 +112,19 @@ func (b Budget) spent(at time.Time) float64 {
 	return sum
 }
 
-// grants reports whether a decision of that time gets a share. The sum of many equal shares
-// may exceed the whole by a rounding error.
+// grants reports whether a decision at this time gets a share. The slack allows for rounding
+// in the sum of many equal shares.
 func (b Budget) grants(at time.Time) bool {
 	return b.spent(at)+b.share() <= b.Total*(1+slack)
 }
 
-// Apply returns the policy for a decision at a time. Its MaxAlpha is lowered to the share
-// that is granted, and a [gate.ErrorBudget] comes before its Criteria, which passes if
-// something was granted. A first deployment is not a comparison and needs no budget. It is
-// an error if the budget is invalid, if the time is not later than the last charge, or if
-// the policy's Criteria cannot keep the share, as where no criterion proves the shadow
-// better.
+// Apply returns the policy for a decision at a time. Its MaxAlpha is lowered to the granted
+// share. A [gate.ErrorBudget] is put before its Criteria, which passes if a share was granted.
+// A first deployment is not a comparison and needs no budget.
+//
+// It is an error if the budget is invalid, if the time is not later than the last charge, or
+// if the policy's Criteria cannot keep the share, for example because no criterion proves the
+// shadow better.
 func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 	if err := b.checkTime(at); err != nil {
 		return gate.Policy{}, err
@@ -154,13 +154,13 @@ func (b Budget) next(at time.Time) time.Time {
 	return utc(at)
 }
 
-// Charge returns the budget after a decision under the policy of [Budget.Apply]. A decision
-// is not charged if it promotes, if it is a first deployment, or if a [gate.Condition] did
-// not pass: the decision would then not have promoted any shadow. (So a condition must not
+// Charge returns the budget after a decision under the policy of [Budget.Apply]. A decision is
+// not charged if it promotes, if it is a first deployment, or if a [gate.Condition] did not
+// pass: the decision would then not have promoted any shadow. (A condition must therefore not
 // depend on how well the models did on these rows.)
 //
 // It is an error if a decision promotes without a grant, or was granted more than the budget
-// has left: the decision was made under another budget, or under none.
+// has left: such a decision was made under another budget, or under none.
 func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	if err := b.checkTime(d.At); err != nil {
 		return b, err
@@ -184,7 +184,8 @@ func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	return b, nil
 }
 
-// checkTime returns an error if the budget is invalid, or the time not after its charges.
+// checkTime returns an error if the budget is invalid, or if the time is not after the last
+// charge.
 func (b Budget) checkTime(at time.Time) error {
 	if err := b.Validate(); err != nil {
 		return err
@@ -211,7 +212,7 @@ func prevents(c gate.Check) bool {
 	return c.Proof == gate.Condition && c.Verdict != gate.Pass && c.Verdict != gate.Skipped
 }
 
-// MarshalJSON writes the budget, its defaults filled in.
+// MarshalJSON writes the budget with its defaults filled in.
 func (b Budget) MarshalJSON() ([]byte, error) {
 	b = b.withDefaults()
 	if b.Charges == nil {
@@ -220,10 +221,9 @@ func (b Budget) MarshalJSON() ([]byte, error) {
 	return wire.MarshalStruct(b, budgetSchema)
 }
 
-// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. It is an error if a field is
-// unknown, missing, null or occurs twice, if the schema version is another, if the budget is
-// invalid, or if there is a 0 where MarshalJSON fills in the default. An error leaves b as
-// it was.
+// UnmarshalJSON reads what [Budget.MarshalJSON] wrote. It is an error if a field is unknown,
+// missing, null or repeated, if the schema version differs, if the budget is invalid, or if a
+// field with a default is 0. An error leaves b unchanged.
 func (b *Budget) UnmarshalJSON(data []byte) error {
 	var read Budget
 	if err := wire.UnmarshalStruct(data, &read, budgetSchema); err != nil {

@@ -20,15 +20,15 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Tolerance is the largest difference between two answers to the same row: of probabilities,
-// and of values relative to the larger of 1 and the value. A matrix library sums in another
-// order when a row shares its call with other rows.
+// Tolerance is the largest accepted difference between two answers to the same row. It is
+// absolute for probabilities, and relative to the larger of 1 and the value for values. A
+// matrix library may sum in another order if rows share a call.
 const Tolerance = 1e-9
 
-// Run checks every promise of [gate.Model] in a subtest of its own, each on a new model, and
-// quotes the promise that is broken. The model must answer all of the rows. There must be
-// two rows or more, best with different answers. Target says what the model answers; the
-// zero Target is binary with the classes "0" and "1".
+// Run checks every promise of [gate.Model] in its own subtest, each on a new model, and quotes
+// a broken promise. There must be at least two rows, best with different answers, and the
+// model must answer all of them. Target says what the model answers; the zero Target is binary
+// with the classes "0" and "1".
 func Run(t *testing.T, open func(t *testing.T) gate.Model, rows []predictlog.Row, target predictlog.Target) {
 	t.Helper()
 	if len(rows) < 2 {
@@ -51,7 +51,7 @@ type testCase struct {
 	check         func(ctx context.Context, x trial) error
 }
 
-// trial is a model with what it answers.
+// trial is a model with its answers.
 type trial struct {
 	gate.Model
 	rows    []predictlog.Row
@@ -130,7 +130,7 @@ func checkUnmodified(ctx context.Context, x trial) error {
 	return nil
 }
 
-// checkConcurrent means most under the race detector.
+// checkConcurrent finds most under the race detector.
 func checkConcurrent(ctx context.Context, x trial) error {
 	errs := make([]error, 8)
 	var wg sync.WaitGroup

@@ -1,9 +1,8 @@
-// Package sequential tests hypotheses about a stream of values after each value, with a
-// stated chance of a false alarm however often one looks.
+// Package sequential tests a hypothesis about a stream of values after each value. The chance
+// of a false alarm is bounded however often one looks.
 //
-// [NewBetting] begins a test, [Betting.Add] takes the next value, and [Betting.Rejected]
-// says whether the null hypothesis is rejected. The state can be written as JSON and
-// continues from there.
+// [NewBetting] begins a test, [Betting.Add] takes the next value, and [Betting.Rejected] says
+// whether the null hypothesis is rejected. The state can be stored as JSON and continued.
 package sequential
 
 import (
@@ -25,42 +24,40 @@ const bettingSchema = 1
 
 // BettingConfig tunes a [Betting]. The zero BettingConfig is valid.
 type BettingConfig struct {
-	// Null is the mean that the values do not exceed under the null hypothesis, in (0, 1).
-	// Default 0.5, which means "no difference" for values (d+1)/2 of differences d. For a
-	// tolerated mean difference t use (1+t)/2.
+	// Null is the largest mean of the values under the null hypothesis, in (0, 1). Default
+	// 0.5, which means "no difference" for values (d+1)/2 of differences d. For a tolerated
+	// mean difference t use (1+t)/2.
 	Null float64 `json:"null"`
 	// Alpha is the chance of ever rejecting a true null hypothesis. Default 0.05.
 	Alpha float64 `json:"alpha"`
-	// Lambdas are the bets, each in (0, 1/Null). The wealth starts divided equally among
-	// the bets, which keeps the guarantee whichever bet is best. Default 0.025, 0.05, 0.1,
-	// 0.2, 0.4 and 0.8, divided by Null: small bets find small excesses, large bets are
-	// fast.
+	// Lambdas are the bets, each in (0, 1/Null). The starting wealth is divided equally among
+	// the bets, which keeps the guarantee whichever bet is best. Small bets find small
+	// excesses, large bets are fast. Default 0.025, 0.05, 0.1, 0.2, 0.4 and 0.8, each divided
+	// by Null.
 	Lambdas []float64 `json:"lambdas"`
 }
 
 // Betting tests whether the mean of a stream of values in [0, 1] exceeds a bound, after each
-// value and for as long as one likes. It is the e-process of a gambler who bets that the
-// mean does (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables by
-// betting"). While the mean of each value, given the values before it, is at most Null, the
-// wealth ever reaches 1/Alpha with a probability of at most Alpha, at whatever times one
-// looks (Ville's inequality). The values need not be alike, nor independent.
+// value and for as long as one likes. It is the e-process of a gambler who bets on a mean
+// above the bound (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random variables
+// by betting"). If the mean of each value, given the values before, is at most Null, the
+// wealth ever reaches 1/Alpha with a probability of at most Alpha, whenever one looks (Ville's
+// inequality). The values need be neither identically distributed nor independent.
 //
-// To prove harm from paired losses, take the loss differences d in [-1, 1] and add
-// (d+1)/2.
+// To prove harm from paired losses, take the loss differences d in [-1, 1] and add (d+1)/2.
 //
 // The wealth is the mean over the bets of the product of 1 + lambda*(x - Null), kept as
-// logarithms. A Betting is not safe for concurrent use. It can be written as JSON at any
-// time and continues from there to the bit. Use [NewBetting]: the zero Betting has no
-// bets, and takes no value.
+// logarithms. A Betting is not safe for concurrent use. It can be written as JSON at any time
+// and continues from there to the bit. Use [NewBetting]: the zero Betting takes no value.
 type Betting struct {
 	cfg     BettingConfig
 	n       int
-	logs    []float64 // of each bet's wealth, starting at 0
-	highest float64   // logarithm of the highest wealth so far
+	logs    []float64 // the logarithm of each bet's wealth, starting at 0
+	highest float64   // the logarithm of the highest wealth so far
 }
 
-// NewBetting returns a Betting before its first value, or an error that names everything
-// that is wrong with the config.
+// NewBetting returns a Betting before its first value, or an error that names every violation
+// in the config.
 func NewBetting(cfg BettingConfig) (*Betting, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -93,7 +90,7 @@ func (c BettingConfig) validate() error {
 	return errors.Join(errs...)
 }
 
-// Config returns the config in effect, its defaults filled in.
+// Config returns the config with its defaults filled in.
 func (b *Betting) Config() BettingConfig {
 	c := b.cfg
 	c.Lambdas = slices.Clone(c.Lambdas)
@@ -102,8 +99,8 @@ func (b *Betting) Config() BettingConfig {
 
 var errNoBets = errors.New("sequential: betting: no bets, want a Betting made by NewBetting")
 
-// Add takes the next value. A value outside [0, 1] or NaN is an error and changes
-// nothing, as is any value for the zero Betting.
+// Add takes the next value. A value outside [0, 1] or NaN is an error and changes nothing. Any
+// value is an error for the zero Betting.
 func (b *Betting) Add(x float64) error {
 	if len(b.logs) == 0 {
 		return errNoBets
@@ -122,15 +119,14 @@ func (b *Betting) Add(x float64) error {
 // N returns the number of values added.
 func (b *Betting) N() int { return b.n }
 
-// Evalue returns the wealth, 1 at the start: how many times over the values speak
-// against the null. It is at most [math.MaxFloat64].
+// Evalue returns the wealth: 1 at the start, at most [math.MaxFloat64]. A large wealth is
+// evidence against the null hypothesis.
 func (b *Betting) Evalue() float64 { return min(math.Exp(b.logWealth()), math.MaxFloat64) }
 
-// PValue returns 1 over the highest wealth so far, which is a p-value valid at any time.
+// PValue returns 1 over the highest wealth so far, a p-value that is valid at any time.
 func (b *Betting) PValue() float64 { return math.Exp(-b.highest) }
 
-// Rejected reports whether the wealth ever reached 1/Alpha: the null is rejected for
-// good.
+// Rejected reports whether the wealth ever reached 1/Alpha. A rejection is final.
 func (b *Betting) Rejected() bool { return b.highest >= -math.Log(b.cfg.Alpha) }
 
 // logWealth returns the logarithm of the mean wealth of the bets.
@@ -154,7 +150,7 @@ type bettingJSON struct {
 	Highest   float64       `json:"highest_log_wealth"`
 }
 
-// MarshalJSON writes the config and the state. The zero Betting has none, which is an error.
+// MarshalJSON writes the config and the state. The zero Betting is an error.
 func (b *Betting) MarshalJSON() ([]byte, error) {
 	if len(b.logs) == 0 {
 		return nil, errNoBets
@@ -162,8 +158,8 @@ func (b *Betting) MarshalJSON() ([]byte, error) {
 	return wire.MarshalStruct(bettingJSON{b.cfg, b.n, b.logs, b.highest}, bettingSchema)
 }
 
-// UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that
-// wraps [ErrInvalidState] and leaves b as it was.
+// UnmarshalJSON reads what [Betting.MarshalJSON] wrote. Anything else is an error that wraps
+// [ErrInvalidState] and leaves b unchanged.
 func (b *Betting) UnmarshalJSON(data []byte) error {
 	var stored bettingJSON
 	if err := wire.UnmarshalStruct(data, &stored, bettingSchema); err != nil {
