@@ -11,38 +11,36 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Basis is what remains of the evidence in a [Decision]: what the criteria of this package
-// ask of the evidence, in a size that does not grow with the rows. [Recompute] needs the
-// basis and the rules.
+// Basis is the summary of the evidence in a [Decision]: everything that the criteria of this
+// package need, in a size that does not grow with the rows. [Recompute] needs the basis and
+// the rules.
 type Basis struct {
-	Target        predictlog.Target `json:"target"`
-	LastPromotion time.Time         `json:"last_promotion,omitzero"`
-	Coverage      labels.Count      `json:"coverage"`
-	// TrainingRows and the latencies are as in the evidence.
-	TrainingRows      int     `json:"training_rows,omitempty"`
-	ProductionLatency Latency `json:"production_latency,omitzero"`
-	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
-	// ProductionProbabilities and ShadowProbabilities say whether the model gave
-	// probabilities.
-	ProductionProbabilities bool `json:"production_probabilities,omitempty"`
-	ShadowProbabilities     bool `json:"shadow_probabilities,omitempty"`
-	// Tallies count all rows, in the order of truth, production and shadow. Segments holds
-	// such tallies by segmenting column and category. Both are nil if there are more than
+	Target                  predictlog.Target `json:"target"`
+	LastPromotion           time.Time         `json:"last_promotion,omitzero"`
+	Coverage                labels.Count      `json:"coverage"`
+	TrainingRows            int               `json:"training_rows,omitempty"`
+	ProductionLatency       Latency           `json:"production_latency,omitzero"`
+	ShadowLatency           Latency           `json:"shadow_latency,omitzero"`
+	ProductionProbabilities bool              `json:"production_probabilities,omitempty"`
+	ShadowProbabilities     bool              `json:"shadow_probabilities,omitempty"`
+	// Tallies count all rows, ordered by truth, production and shadow. Segments holds the
+	// tallies of each segmenting column and category. Both are nil if there are more than
 	// 10,000 tallies in all, or more classes than [metrics.MaxClasses].
 	Tallies  []metrics.Tally                       `json:"tallies,omitempty"`
 	Segments map[string]map[string][]metrics.Tally `json:"segments,omitempty"`
-	// Facts holds what criteria took from single rows, such as "brier gain".
+	// Facts holds the numbers that criteria computed from single rows, by names such as "brier
+	// gain".
 	Facts map[string]Fact `json:"facts,omitempty"`
 }
 
 const (
-	// maxTallies bounds the size of a Basis, at about 15 bytes each.
+	// maxTallies bounds the size of a Basis, at about 15 bytes a tally.
 	maxTallies = 10_000
-	// maxRestored bounds the memory that a decision is made again in, at 16 bytes a row.
+	// maxRestored bounds the memory of [Recompute], at 16 bytes a row.
 	maxRestored = 10_000_000
 )
 
-// validate returns an error unless the tallies are of n rows.
+// validate returns an error unless the tallies add up to n rows.
 func (b *Basis) validate(n int) error {
 	if err := checkTarget(b.Target); err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -74,7 +72,7 @@ func (b *Basis) validate(n int) error {
 	return nil
 }
 
-// countRows sums up tallies by their answers.
+// countRows adds up the rows of tallies with the same answers.
 func countRows(classes int, lists ...[]metrics.Tally) (map[metrics.Tally]int, error) {
 	rows := map[metrics.Tally]int{}
 	for _, tallies := range lists {

@@ -10,13 +10,12 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// FromScores makes evidence of a binary target from columns that a job already has: the
-// truth, 0 or 1, and each model's probability of 1. A probability of 0.5 or more answers
-// 1. Where positives are rare, few scores reach 0.5: to decide at another threshold, set
-// the Class of both models' answers.
+// FromScores makes evidence of a binary target from columns: the truth, 0 or 1, and each
+// model's probability of 1. A probability of 0.5 or more answers 1. If positives are rare, few
+// scores reach 0.5: to decide at another threshold, set the Class of both models' answers.
 //
 // The rows are named "0", "1", ..., and Coverage counts every row as labelled. Set IDs, At,
-// LastPromotion, Coverage and Segments on the result where they matter.
+// LastPromotion, Coverage and Segments on the result if they matter.
 //
 // The error wraps [ErrInvalidEvidence] and names everything that is malformed. A nil
 // production is an error too: use [FirstFromScores] if there is no production model yet.
@@ -40,9 +39,9 @@ func fromScores(truth, production, shadow []float64, first bool) (Evidence, erro
 	return fromColumns(predictlog.Target{Task: predictlog.Binary, Classes: []string{"0", "1"}}, metrics.Answers{Class: classes}, production, shadow, ofScores, first)
 }
 
-// FromValues makes evidence of a regression from columns that a job already has: the
-// truth and each model's value. Everything else is as for [FromScores]; use
-// [FirstFromValues] if there is no production model yet.
+// FromValues makes evidence of a regression from columns: the truth and each model's value.
+// Otherwise it is like [FromScores]. Use [FirstFromValues] if there is no production model
+// yet.
 func FromValues(truth, production, shadow []float64) (Evidence, error) {
 	return fromColumns(predictlog.Target{Task: predictlog.Regression}, ofValues(truth), production, shadow, ofValues, false)
 }
@@ -52,13 +51,12 @@ func FirstFromValues(truth, shadow []float64) (Evidence, error) {
 	return fromColumns(predictlog.Target{Task: predictlog.Regression}, ofValues(truth), nil, shadow, ofValues, true)
 }
 
-// FromClassScores makes evidence of a target of three or more classes from columns that a
-// job already has: the truth, as indices into classes, and each model's probabilities.
-// production[k][i] is the probability of class k for row i. The probabilities of a row sum
-// up to 1. The class with the highest probability is answered, the first of equals.
-// Where a model answers by another rule, set the Class of its answers. Where a model gives
-// no probabilities, make an [Evidence] by hand. Everything else is as for [FromScores]; use
-// [FirstFromClassScores] if there is no production model yet.
+// FromClassScores makes evidence of a target of three or more classes from columns: the truth,
+// as indices into classes, and each model's probabilities. production[k][i] is the probability
+// of class k for row i. The probabilities of a row sum up to 1. The answer is the class with
+// the highest probability, the first of equals. For a model with another rule, set the Class
+// of its answers. For a model without probabilities, make an [Evidence] by hand. Otherwise it
+// is like [FromScores]. Use [FirstFromClassScores] if there is no production model yet.
 func FromClassScores(classes []string, truth []int, production, shadow [][]float64) (Evidence, error) {
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, production, shadow, ofClassScores, false)
 }
@@ -69,7 +67,8 @@ func FirstFromClassScores(classes []string, truth []int, shadow [][]float64) (Ev
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, nil, shadow, ofClassScores, true)
 }
 
-// fromColumns makes evidence of columns that become answers.
+// fromColumns makes evidence from columns. answers turns the columns of one model into
+// answers.
 func fromColumns[C any](target predictlog.Target, truth metrics.Answers, production, shadow []C, answers func([]C) metrics.Answers, first bool) (Evidence, error) {
 	n := truth.N()
 	e := Evidence{
@@ -110,8 +109,8 @@ func ofValues(values []float64) metrics.Answers {
 	return metrics.Answers{Value: slices.Clone(values)}
 }
 
-// ofClassScores answers the likeliest classes. A missing column, or one of another length,
-// is for [Evidence.Validate] to tell of.
+// ofClassScores answers the likeliest classes. [Evidence.Validate] reports a missing column
+// and one of another length.
 func ofClassScores(probability [][]float64) metrics.Answers {
 	a := metrics.Answers{Probability: make([][]float64, len(probability))}
 	for k, column := range probability {

@@ -6,21 +6,21 @@ import (
 	"reflect"
 )
 
-// Criterion is one rule of a [Policy]. A host's own rules implement it.
+// Criterion is one rule of a [Policy]. A host implements it for its own rules.
 //
-// To judge a part of the rows, such as the recent rows or the rows of one customer, take
-// the part by [Evidence.Subset] and give it to a criterion of this package. A copy of the
-// evidence that is cut by hand works too, if every column is cut.
+// To judge a part of the rows, such as the recent ones, pass [Evidence.Subset] to a criterion
+// of this package. A copy of the evidence that is cut by hand also works, if every column is
+// cut.
 //
-// A criterion may also have a method Validate() error. While Validate returns an error,
-// Check is not called, and the verdict is [Errored].
+// A criterion may also have a method Validate() error. If Validate returns an error, Check is
+// not called, and the verdict is [Errored].
 type Criterion interface {
-	// Check judges the evidence, and must not modify it. The evidence is valid: it may have
-	// no production model, and no rows. Check is called by one goroutine and must depend on
-	// the evidence alone. It fills Verdict and Reason at least. The verdict becomes
-	// [Errored] if it is unknown, if a Pass has a Statistic of NaN, or if JSON cannot hold a
-	// number of the Check or its Segments. Statistic and Threshold may be NaN, and an end of
-	// the interval may be infinite.
+	// Check judges the evidence and must not modify it. The evidence is valid, but may have no
+	// production model and no rows. Check is called by one goroutine and must depend on the
+	// evidence alone. It must set Verdict and Reason. The verdict becomes [Errored] if it is
+	// unknown, if a Pass has a Statistic of NaN, or if JSON cannot hold a number of the Check
+	// or its Segments. Statistic and Threshold may be NaN, and an end of the interval may be
+	// infinite.
 	Check(e *Evidence) Check
 }
 
@@ -30,8 +30,8 @@ type CriterionFunc func(e *Evidence) Check
 // Check calls f.
 func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
 
-// wellFormed asks a criterion whether it is well formed, if it can tell. A host's own
-// Validate comes before the method of a criterion of this package that the host embeds.
+// wellFormed returns the error of a criterion's Validate or validate, if it has one. A host's
+// Validate takes precedence over the method of an embedded criterion of this package.
 func wellFormed(c Criterion) error {
 	if isNil(c) {
 		return errNilCriterion
@@ -50,8 +50,7 @@ func wellFormed(c Criterion) error {
 
 var errNilCriterion = errors.New("the criterion is nil")
 
-// isNil reports whether there is nothing to call: nil itself, or a nil pointer or
-// function.
+// isNil reports whether c is nil, a nil pointer or a nil function.
 func isNil(c Criterion) bool {
 	v := reflect.ValueOf(c)
 	return !v.IsValid() || isNilValue(v)
@@ -61,8 +60,8 @@ func isNilValue(v reflect.Value) bool {
 	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
-// embedsNil reports whether a host's type embeds a criterion of this package that is nil, or
-// is in a struct that is nil. A method of the embedded criterion would panic.
+// embedsNil reports whether a host's type embeds a nil criterion of this package, or a
+// criterion inside a nil struct. Its methods would panic.
 func embedsNil(c Criterion) bool {
 	v := reflect.Indirect(reflect.ValueOf(c))
 	if v.Kind() != reflect.Struct {
@@ -90,10 +89,10 @@ func as[T any](c Criterion) (T, bool) {
 	return t, ok && !isNil(c) && !embedsNil(c)
 }
 
-// valueType returns the type of a criterion, or of what it points to.
+// valueType returns the type of a criterion without a pointer.
 func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
 
-// isOwn reports whether a criterion is of this package, or a pointer to one that is.
+// isOwn reports whether a criterion, or what it points to, is of this package.
 func isOwn(c Criterion) bool { return ofThisPackage(valueType(c)) }
 
 func ofThisPackage(t reflect.Type) bool {

@@ -11,13 +11,13 @@ import (
 // rounding is the share by which a sum of granted shares may exceed the whole.
 const rounding = 1e-9
 
-// ErrorBudget is the error rate that an error budget granted for one decision; package
-// budget makes it. The criterion is undecided if the grant is 0. The statistic is the grant.
-// A policy with an ErrorBudget is valid only if its MaxAlpha is at most the grant.
+// ErrorBudget is the error rate granted for one decision; package budget makes it. The
+// criterion is Undecided if the grant is 0. The statistic is the grant. A policy with an
+// ErrorBudget is valid only if its MaxAlpha is at most the grant.
 type ErrorBudget struct {
 	// At is the time of the decision. The evidence must be of the same time.
 	At time.Time `json:"at"`
-	// Alpha is the grant, 0 if the budget is spent. Next is when the budget grants again.
+	// Alpha is the grant, 0 if the budget is spent. Next is the time of the next grant.
 	Alpha float64   `json:"alpha"`
 	Next  time.Time `json:"next,omitzero"`
 	// Spent is the part of Total that was charged within the Horizon before At.
@@ -29,13 +29,13 @@ type ErrorBudget struct {
 // MarshalJSON writes the Horizon as text, such as "8760h0m0s".
 func (c ErrorBudget) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [ErrorBudget.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
-// leaves c as it was.
+// UnmarshalJSON reads what [ErrorBudget.MarshalJSON] wrote, as strictly as [ParsePolicy]. An
+// error leaves c unchanged.
 func (c *ErrorBudget) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
-// validate returns every violation: an Alpha that is neither 0 nor 1e-5 to what is left of
-// the Total, a Total outside (0, 1), a Spent that is negative or infinite, a Horizon that is
-// not above 0, a Next before At where nothing is granted.
+// validate names every violation: an Alpha that is neither 0 nor from 1e-5 to the rest of
+// Total, a Total outside (0, 1), a negative or infinite Spent, a Horizon that is not above 0,
+// and a Next before At if nothing is granted.
 func (c ErrorBudget) validate() error {
 	var f fields
 	f.want(c.Total > 0 && c.Total < 1, "Total", c.Total, "between 0 and 1")
@@ -53,7 +53,7 @@ func (c ErrorBudget) validate() error {
 // grant returns the error rate that the policy's MaxAlpha must not exceed.
 func (c ErrorBudget) grant() float64 { return c.Alpha }
 
-// Check passes if something was granted for the time of the evidence.
+// Check passes if an error rate was granted for the time of the evidence.
 func (c ErrorBudget) Check(e *Evidence) Check { return c.check(newView(e, false)) }
 
 func (c ErrorBudget) check(v view) Check {

@@ -13,21 +13,21 @@ import (
 
 // Evaluate judges the evidence by the policy. It is pure: equal arguments give equal
 // decisions, to the byte of their JSON. On another kind of processor the last digit of a
-// rounded number may, seldom, differ: see [ErrRounding].
+// rounded number may rarely differ: see [ErrRounding].
 //
-// All criteria are evaluated, whatever the others say: [Policy.First] on a first
-// deployment, else [Policy.Criteria]. The outcome is
+// All criteria are evaluated: [Policy.First] on a first deployment, else [Policy.Criteria].
+// The outcome is
 //
 //   - Promote, if a criterion passes and every other criterion passes or is skipped;
 //   - Inconclusive, if a precondition (enough rows, enough labels) is not met: the evidence
 //     is then insufficient for the other criteria;
 //   - Reject, if the preconditions are met and a criterion fails;
-//   - Inconclusive in all other cases: a criterion is undecided, as after too recent a
+//   - Inconclusive in all other cases: a criterion is undecided, for example soon after a
 //     promotion, or could not be evaluated.
 //
-// Malformed evidence is Inconclusive with a single check, named "evidence", that says what
-// is wrong: no criterion is asked. Evidence of no rows is Inconclusive whatever the
-// criteria say. A malformed criterion, and a check that JSON cannot hold, are [Errored].
+// Malformed evidence is Inconclusive with a single check, named "evidence", that says what is
+// wrong. Evidence without rows is Inconclusive whatever the criteria say. A malformed
+// criterion, and a check that JSON cannot hold, are [Errored].
 func Evaluate(policy Policy, evidence Evidence) Decision {
 	e := &evidence
 	d := Decision{Policy: validText(policy.Name), First: e.FirstDeployment, At: instant(e.At), N: e.N()}
@@ -39,7 +39,7 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 	if err := e.Validate(); err != nil {
 		hashing.Wait()
 		if checkTime(e.At) != nil {
-			d.At = time.Time{} // JSON could not hold it
+			d.At = time.Time{} // JSON cannot hold the time
 		}
 		d.Rules = rules(policy)
 		d.Checks = []Check{failedCheck("evidence", err)}
@@ -49,8 +49,8 @@ func Evaluate(policy Policy, evidence Evidence) Decision {
 	return d
 }
 
-// decide fills all that follows from the policy and valid evidence. No criterion, which
-// might modify the evidence although it must not, is asked before hashed returns.
+// decide fills in everything that follows from the policy and valid evidence. It calls hashed
+// before any host's criterion, which might modify the evidence although it must not.
 func (d *Decision) decide(policy Policy, v view, hashed func()) {
 	criteria, which := policy.Criteria, "Criteria"
 	if v.first {
@@ -80,7 +80,7 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 		d.Checks = append(d.Checks, failedCheck("policy", malformed))
 	}
 	if v.n == 0 {
-		// Whatever the criteria make of it: nothing was compared.
+		// Nothing was compared, whatever the criteria say.
 		check := failedCheck("evidence", errors.New("there are no rows"))
 		check.Verdict, check.Precondition = Undecided, true
 		d.Checks = append(d.Checks, check)
@@ -93,8 +93,8 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 	}
 }
 
-// hostMetrics returns the metrics that criteria of this package ask for and that package
-// metrics does not have. Two metrics of one name are an error.
+// hostMetrics returns the host's metrics that criteria of this package use. Two metrics with
+// one name are an error.
 func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
 	for _, c := range criteria {
 		asks, ok := as[interface{ metric() metrics.Metric }](c)
@@ -117,20 +117,20 @@ func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
 func rules(policy Policy) json.RawMessage {
 	data, err := json.Marshal(policy)
 	if err != nil {
-		return nil // the decision is as good, but cannot be recomputed from what it stores
+		return nil // the decision is valid, but cannot be recomputed from its JSON
 	}
 	return data
 }
 
-// judge asks one criterion and makes sure that nothing half-filled passes.
+// judge evaluates one criterion. A half-filled check never passes.
 func judge(c Criterion, index int, v view) Check {
 	name := fmt.Sprintf("criterion %d", index+1)
 	if err := wellFormed(c); err != nil {
 		return failedCheck(name, err)
 	}
 	var check Check
-	// A host's type that embeds a criterion of this package is a viewer too, but has a
-	// Check of its own.
+	// A host's type that embeds a criterion of this package is also a viewer, but has its own
+	// Check.
 	if own, ok := c.(viewer); ok && isOwn(c) {
 		check = own.check(v)
 	} else {

@@ -10,19 +10,20 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// ErrNeedsRows means that a decision cannot be made again from what it stores, only
-// from its evidence: see [RecomputeFrom].
+// ErrNeedsRows means that a decision can be made again only from its evidence: see
+// [RecomputeFrom].
 var ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
 
-// Fact is the numbers that a criterion took from single rows, or why there are none.
+// Fact holds the numbers that a criterion computed from single rows, or the reason why there
+// are none.
 type Fact struct {
 	Values []float64 `json:"values,omitempty"`
-	// Error says why there is no value, Undefined that other rows might give one.
+	// Error says why there is no value. Undefined says that other rows might give one.
 	Error     string `json:"error,omitempty"`
 	Undefined bool   `json:"undefined,omitempty"`
 }
 
-// err returns the error with the text that was found. It wraps [metrics.ErrUndefined] if
+// err returns the stored error, nil if there is none. It wraps [metrics.ErrUndefined] if
 // Undefined is set.
 func (f Fact) err() error {
 	switch {
@@ -34,7 +35,7 @@ func (f Fact) err() error {
 	return errors.New(f.Error)
 }
 
-// storedError is an error that was written as text and read back.
+// storedError is an error that was stored as text.
 type storedError struct {
 	text string
 	is   error
@@ -44,11 +45,11 @@ func (e *storedError) Error() string { return e.text }
 
 func (e *storedError) Unwrap() error { return e.is }
 
-// facts keeps what is found of single rows, or looks it up where the rows are gone.
+// facts keeps the facts of a decision, computed or stored.
 type facts struct {
 	mu    sync.Mutex
 	known map[string]Fact // guarded by mu
-	// missing names what is not known and cannot be found without the rows.
+	// missing names the facts that only the rows could give.
 	missing []string // guarded by mu
 }
 
@@ -59,7 +60,7 @@ func (f *facts) get(key string) (Fact, bool) {
 	return found, ok
 }
 
-// note keeps what was found, unless JSON cannot hold it.
+// note keeps a fact, unless JSON cannot hold it.
 func (f *facts) note(key string, values []float64, err error) {
 	if slices.ContainsFunc(values, func(v float64) bool { return !digits.IsFinite(v) }) {
 		return
@@ -73,7 +74,7 @@ func (f *facts) note(key string, values []float64, err error) {
 	f.known[key] = found
 }
 
-// miss notes that something cannot be found.
+// miss notes a missing fact and returns an [ErrNeedsRows].
 func (f *facts) miss(what string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

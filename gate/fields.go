@@ -16,11 +16,10 @@ const (
 	defaultDraws = 2000
 )
 
-// minAlpha is the smallest error rate that may be asked for. Below it no approximation
-// holds.
+// minAlpha is the smallest accepted error rate. Below it no approximation holds.
 const minAlpha = 1e-5
 
-// fields collects what is wrong with the fields of a criterion or config.
+// fields collects the violations in a criterion or config.
 type fields []error
 
 // want records a violation unless ok.
@@ -37,10 +36,10 @@ func (f *fields) metric(m metrics.Metric) {
 
 func (f fields) err() error { return errors.Join(f...) }
 
-// finiteFrom reports whether lo <= v and v is finite, which NaN is not.
+// finiteFrom reports whether lo <= v and v is finite. It is false for NaN.
 func finiteFrom(v, lo float64) bool { return v >= lo && v <= math.MaxFloat64 }
 
-// inference records violations of Alpha and Draws, zero being the defaults.
+// inference records violations of Alpha and Draws. Zero means the default.
 func (f *fields) inference(alpha float64, draws int) {
 	f.want(alpha == 0 || alpha >= minAlpha && alpha < 0.5, "Alpha", alpha, fmt.Sprintf("0 or %v to 0.5", minAlpha))
 	f.want(draws == 0 || draws >= paired.MinDraws && draws <= paired.MaxDraws, "Draws", draws, fmt.Sprintf("0 or %d to %d", paired.MinDraws, paired.MaxDraws))

@@ -12,17 +12,17 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order. The RowSet of IDs
-// that are just numbers, as [FromScores] gives them, tells only how many rows there are.
-// What the rows hold is in [Evidence.Hash].
+// RowSet returns the SHA-256, in hexadecimal, over the IDs in their order. For IDs that are
+// just numbers, as from [FromScores], it tells only the number of rows. [Evidence.Hash] covers
+// the contents.
 func (e *Evidence) RowSet() string {
 	h := newHasher()
 	h.texts(e.IDs...)
 	return h.sum()
 }
 
-// Hash returns the SHA-256, in hexadecimal, over all of the evidence, in the order of the
-// rows: evidence with the same hash leads to the same decisions.
+// Hash returns the SHA-256, in hexadecimal, over all of the evidence in the order of the rows.
+// Evidence with the same hash leads to the same decisions.
 func (e *Evidence) Hash() string { return e.hash(e.RowSet()) }
 
 func (e *Evidence) hash(rowSet string) string {
@@ -56,11 +56,10 @@ func (e *Evidence) hash(rowSet string) string {
 	return h.sum()
 }
 
-// hasher writes values to a SHA-256 so that different sequences of values are different
-// sequences of bytes.
+// hasher writes values to a SHA-256. Different sequences of values give different bytes.
 type hasher struct {
 	hash    hash.Hash
-	w       *bufio.Writer // to the hash, which returns no error
+	w       *bufio.Writer // the hash returns no error
 	scratch []byte
 }
 
@@ -71,14 +70,14 @@ func newHasher() *hasher {
 
 func (h *hasher) texts(values ...string) {
 	for _, s := range values {
-		// The length keeps apart what concatenation would merge.
+		// The length separates what concatenation would merge.
 		h.scratch = binary.AppendUvarint(h.scratch[:0], uint64(len(s)))
 		h.w.Write(h.scratch)
 		h.w.WriteString(s)
 	}
 }
 
-// column writes texts and how many they are.
+// column writes the number of texts and the texts.
 func (h *hasher) column(values []string) {
 	h.integers(len(values))
 	h.texts(values...)
@@ -116,7 +115,7 @@ func (h *hasher) answers(a *metrics.Answers) {
 	h.floats(a.Value)
 }
 
-// sum returns the hash of all that was written, in hexadecimal.
+// sum returns the hash in hexadecimal.
 func (h *hasher) sum() string {
 	h.w.Flush()
 	return hex.EncodeToString(h.hash.Sum(nil))

@@ -13,37 +13,37 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Kinded is a host's [Criterion] that can be written in the JSON of a [Policy]. The
-// criteria of this package can be written too, without the method.
+// Kinded is a host's [Criterion] that can be written in the JSON of a [Policy]. The criteria
+// of this package can be written without it.
 type Kinded interface {
 	Criterion
-	// Kind returns the "type" of the criterion in JSON, such as "min_cost": the same text
-	// for all values of a Go type, and no other type's. The JSON of the criterion must be
-	// an object without a member "type". A type that embeds [Cooldown], [ErrorBudget],
-	// [Maturity] or [MaxLatency] inherits MarshalJSON and UnmarshalJSON, which leave out
-	// what the host added: the type needs methods of its own.
+	// Kind returns the "type" of the criterion in JSON, such as "min_cost". It is the same for
+	// all values of a Go type, and unique to the type. The JSON of the criterion must be an
+	// object without a member "type". A type that embeds [Cooldown], [ErrorBudget], [Maturity]
+	// or [MaxLatency] inherits MarshalJSON and UnmarshalJSON, which leave out the host's
+	// additions: the type needs its own methods.
 	Kind() string
 }
 
-// Kind tells [ParsePolicy] how to read the criteria of a host's type, made by [KindOf], or
-// what a metric of the host is, made by [KindOfMetric].
+// Kind tells [ParsePolicy] how to read a host's criteria ([KindOf]) or a host's metric
+// ([KindOfMetric]).
 type Kind struct {
 	name string
 	of   reflect.Type // the criterion's type, without a pointer
 	read func(data []byte) (Criterion, error)
-	err  error // why there can be no such kind
-	// metric is that of [KindOfMetric], nil if the kind is of criteria.
+	err  error // why the kind is invalid
+	// metric is set by [KindOfMetric], and nil for a kind of criteria.
 	metric *metrics.Metric
 }
 
-// KindOf returns the kind of the criterion that fresh returns. Each criterion of the kind
-// in a policy is read by package json into a result of fresh of its own, which holds the
-// defaults and whatever JSON does not hold, such as a table of prices. A result of fresh
-// must therefore share no map, slice or pointer that JSON reaches with another result.
+// KindOf returns the kind of the criterion that fresh returns. Package json reads each
+// criterion of the kind into a new result of fresh. The result holds the defaults and whatever
+// JSON does not hold, such as a table of prices. Two results must share no map, slice or
+// pointer that JSON reaches.
 //
-// A member of the JSON that is unknown, missing, null or occurs twice is an error, as it is
-// for the criteria of this package: a field may be missing if its tag says omitempty or
-// omitzero. A type with an UnmarshalJSON of its own is as strict as that method.
+// A member of the JSON that is unknown, missing, null or repeated is an error, as for the
+// criteria of this package. A field may be missing if its tag says omitempty or omitzero. A
+// type with its own UnmarshalJSON is as strict as that method.
 func KindOf[C Kinded](fresh func() C) Kind {
 	if fresh == nil {
 		return Kind{err: errors.New("a kind has no function that makes its criterion")}
@@ -57,7 +57,7 @@ func KindOf[C Kinded](fresh func() C) Kind {
 		if isNil(c) {
 			return nil, errNilCriterion
 		}
-		v := reflect.New(reflect.TypeOf(c)) // C may be an interface, of which JSON says nothing
+		v := reflect.New(reflect.TypeOf(c)) // C may be an interface, whose JSON form is unknown
 		v.Elem().Set(reflect.ValueOf(c))
 		err := wire.Unmarshal(data, v.Interface())
 		return v.Elem().Interface().(Criterion), err
@@ -68,8 +68,8 @@ func KindOf[C Kinded](fresh func() C) Kind {
 	return k
 }
 
-// KindOfMetric tells [ParsePolicy] and [Recompute] of a metric of the host's own: criteria
-// name it in JSON as they name the metrics of package metrics.
+// KindOfMetric tells [ParsePolicy] and [Recompute] about a host's metric. Criteria name it in
+// JSON like the metrics of package metrics.
 func KindOfMetric(m metrics.Metric) Kind {
 	return Kind{name: m.String(), metric: &m, err: m.Validate()}
 }
@@ -104,8 +104,8 @@ func ownKinds() []Kind {
 // kinds are the kinds of criteria by their names.
 type kinds map[string]Kind
 
-// newKinds returns the kinds of this package and those of the host. A name that two kinds
-// have is an error.
+// newKinds returns the kinds of this package and of the host. A name with two kinds is an
+// error.
 func newKinds(host ...Kind) (kinds, error) {
 	all := kinds{}
 	var errs []error
@@ -125,10 +125,10 @@ func newKinds(host ...Kind) (kinds, error) {
 	return all, errors.Join(errs...)
 }
 
-// typeMember is where the JSON of a criterion holds its kind.
+// typeMember is the member of a criterion's JSON that holds its kind.
 const typeMember = "type"
 
-// marshal returns a criterion's JSON, its kind first. The kinds are those of this package.
+// marshal returns a criterion's JSON, its kind first. ks are the kinds of this package.
 func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	if isNil(c) {
 		return nil, errNilCriterion
@@ -208,7 +208,7 @@ func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
 	return object, err
 }
 
-// hostMetricsByName returns the metrics among the kinds. Two metrics of one name are an
+// hostMetricsByName returns the metrics among the kinds. Two metrics with one name are an
 // error.
 func hostMetricsByName(host []Kind) (map[string]metrics.Metric, error) {
 	named := map[string]metrics.Metric{}
@@ -224,8 +224,8 @@ func hostMetricsByName(host []Kind) (map[string]metrics.Metric, error) {
 	return named, nil
 }
 
-// withMetrics puts metrics in place of their names in the fields of criteria that were just
-// read: in those that package json sets, at any depth.
+// withMetrics replaces the names of metrics by the metrics in criteria that were just read, in
+// every field that package json sets, at any depth.
 func withMetrics(criteria []Criterion, named map[string]metrics.Metric) {
 	if len(named) == 0 {
 		return
@@ -238,7 +238,7 @@ func withMetrics(criteria []Criterion, named map[string]metrics.Metric) {
 	}
 }
 
-// setMetrics follows each pointer once.
+// setMetrics is withMetrics for one value. It follows each pointer once.
 func setMetrics(v reflect.Value, named map[string]metrics.Metric, followed map[pointer]bool) {
 	switch kind := v.Kind(); {
 	case v.Type() == reflect.TypeFor[metrics.Metric]():
@@ -273,7 +273,8 @@ func setMetrics(v reflect.Value, named map[string]metrics.Metric, followed map[p
 	}
 }
 
-// pointer is a pointer that was followed. A struct and its first field have one address.
+// pointer is a pointer that was followed. Its type matters, because a struct and its first
+// field have one address.
 type pointer struct {
 	to reflect.Type
 	at uintptr

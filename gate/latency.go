@@ -7,35 +7,33 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// MaxLatency wants the shadow to answer fast enough, as the replay measured both models
-// on the same rows and at the same time. The limit is the larger of Relative times
-// production's latency and of Absolute: with both set, a shadow that is slower than
-// production still passes if it is fast enough in any case. It is a [PointEstimate].
+// MaxLatency wants the shadow to answer fast enough, as measured by the replay for both models
+// on the same rows at the same time. The limit is the larger of Relative times production's
+// latency and Absolute. With both set, a shadow slower than production still passes if it is
+// within Absolute. It is a [PointEstimate].
 //
-// The statistic is the shadow's latency and the threshold the limit, both in seconds for
-// one row.
+// The statistic is the shadow's latency and the threshold the limit, both in seconds per row.
 type MaxLatency struct {
-	// Relative is how many times production's latency the shadow may take: 1.5 is half
-	// as much again. On a first deployment only Absolute counts.
+	// Relative bounds the shadow's latency as a multiple of production's: 1.5 is half as much
+	// again. On a first deployment only Absolute counts.
 	Relative float64 `json:"relative,omitempty"`
-	// Absolute is how long the shadow may take whatever production does; in JSON as
-	// text, such as "20ms".
+	// Absolute bounds the shadow's latency whatever production's is; in JSON a text, such as
+	// "20ms".
 	Absolute time.Duration `json:"absolute,omitzero"`
-	// Mean judges the mean over all rows instead of [Latency.P95].
+	// Mean judges [Latency.Mean] instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`
-	// Optional makes the verdict [Skipped], not [Errored], where latencies were not
-	// measured, as in evidence from columns of scores.
+	// Optional makes the verdict [Skipped] instead of [Errored] if latencies were not
+	// measured, for example in evidence from columns of scores.
 	Optional bool `json:"optional,omitempty"`
 }
 
 // MarshalJSON writes the Absolute as text, such as "20ms".
 func (c MaxLatency) MarshalJSON() ([]byte, error) { return wire.MarshalStruct(c, 0) }
 
-// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote, as strictly as [ParsePolicy]. An error
-// leaves c as it was.
+// UnmarshalJSON reads what [MaxLatency.MarshalJSON] wrote, as strictly as [ParsePolicy]. An
+// error leaves c unchanged.
 func (c *MaxLatency) UnmarshalJSON(data []byte) error { return wire.UnmarshalStruct(data, c, 0) }
 
-// validate returns every violation: a limit that is negative or infinite, no limit.
 func (c MaxLatency) validate() error {
 	var f fields
 	f.want(finiteFrom(c.Relative, 0), "Relative", c.Relative, "0 or more")

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the decision as GitHub Flavored Markdown, for the comment of a
-// pull request: a heading, what stands in the way, a table of the checks, one of the
-// metrics, and the hashes. Equal decisions give equal bytes. Text that came with the data
-// is escaped: it makes no link of an address, no mention of a person, no reference to an
-// issue by its number or a commit by its hash, and no emoji. What a repository makes
-// links of by its own settings, such as "TICKET-12", is not known here. The error is that
-// of w.
+// WriteMarkdown writes the decision as GitHub Flavored Markdown, for a comment on a pull
+// request: a heading, what stands in the way, a table of the checks, a table of the metrics,
+// and the hashes. Equal decisions give equal bytes. The error is that of w.
+//
+// Text from the data is escaped: an address does not become a link, a name does not mention a
+// person, a number or hash does not refer to an issue or commit, and there are no emoji. Links
+// that a repository configures itself, such as "TICKET-12", are not escaped.
 func (d Decision) WriteMarkdown(w io.Writer) error {
 	p := newPage(d)
 	var b strings.Builder
@@ -89,37 +89,37 @@ func tableRow(b *strings.Builder, cells ...string) {
 	b.WriteString("|\n")
 }
 
-// htmlEscapes takes from characters what they mean in HTML. A line break could end a block
-// of HTML, or a row of a table.
+// htmlEscapes escapes characters with a meaning in HTML. A line break could end a block of
+// HTML, or a row of a table.
 var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", " ", "\n", " ")
 
-// markdownEscapes takes from other characters what they mean in Markdown.
+// markdownEscapes escapes other characters with a meaning in Markdown.
 var markdownEscapes = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`, "$", `\$`,
 )
 
-// links is after what a comment must stand for a page not to make a link of an address
-// that is written as it is ("https://example.org", "www.example.org", "a@example.org"), nor
-// to tell a person ("@name") or another page ("#12", "GH-12") of this one. To escape a
-// character is not enough: the page looks at the text that comes of it.
+// links finds the texts that a comment must follow, so that GitHub does not link an address
+// ("https://example.org", "www.example.org", "a@example.org"), mention a person ("@name") or
+// refer to an issue ("#12", "GH-12"). Escaping a character is not enough: GitHub reads the
+// text after unescaping.
 var links = regexp.MustCompile(`(?i)www|:/|@|#|\bgh-`)
 
-// commits finds what may be the hash of a commit, of which a page makes a link if it has 7
-// to 40 digits. Every sixth is followed by a comment, for the rest of a hash is one too.
+// commits finds possible hashes of commits. GitHub links a hash of 7 to 40 digits. A comment
+// follows every sixth digit, because the rest of a hash may be a hash too.
 var (
 	commits = regexp.MustCompile(`[0-9A-Fa-f]{7,}`)
 	sixes   = regexp.MustCompile(`.{6}`)
 )
 
-// emoji finds the beginning of the name of one, such as ":us:", ":+1:", ":100:" or
-// ":8ball:", but not of the minutes of a time.
+// emoji finds the beginning of an emoji's name, such as ":us:", ":+1:", ":100:" or ":8ball:",
+// but not the minutes of a time.
 var emoji = regexp.MustCompile(`:([A-Za-z+-]|[0-9]{3}|[0-9][a-z])`)
 
-// escaped returns text of Markdown that reads as s.
+// escaped returns Markdown that reads as s.
 func escaped(s string) string { return unlinked(markdownEscapes.Replace(htmlEscapes.Replace(s))) }
 
-// escapedHTML returns text of HTML that reads as s: within a block of HTML, Markdown has no
-// escapes.
+// escapedHTML returns HTML that reads as s. Markdown escapes do not work inside a block of
+// HTML.
 func escapedHTML(s string) string { return unlinked(htmlEscapes.Replace(s)) }
 
 func unlinked(s string) string {

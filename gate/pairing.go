@@ -15,8 +15,9 @@ func newPairing(m metric, relative bool, draws int, seed uint64) pairing {
 	return pairing{compare.Pairing{Metric: m.Metric, Relative: relative, Draws: cmp.Or(draws, defaultDraws), Seed: seed, Format: m.format}}
 }
 
-// compare infers the gain on a subset of the rows, after [checkAnswers]: of a metric of classes by a bootstrap
-// of the joint confusion matrix, of any other from the influence that each row has on it.
+// compare infers the gain on a subset of the rows; call [checkAnswers] first. A metric of
+// classes is compared by a bootstrap of the joint confusion matrix, any other by the influence
+// of each row.
 func (p pairing) compare(v view, s subset) (compare.Inference, error) {
 	if p.Metric.OfClasses() {
 		if s.segment == "" {
@@ -35,7 +36,6 @@ func (p pairing) compare(v view, s subset) (compare.Inference, error) {
 	return p.Studentized(values)
 }
 
-// measure returns the metric of both models on a segment.
 func (p pairing) measure(v view, s subset) (production, shadow float64, err error) {
 	if p.Metric.OfClasses() {
 		return p.MeasureTallies(s.tallies, metrics.Classes(v.Target))
@@ -47,7 +47,7 @@ func (p pairing) measure(v view, s subset) (production, shadow float64, err erro
 	return values[0], values[1], nil
 }
 
-// fact returns so many numbers that are found of single rows.
+// fact returns n numbers that find computes from single rows.
 func (p pairing) fact(v view, s subset, what string, n int, find func(compare.Rows) ([]float64, error)) ([]float64, error) {
 	key := p.Metric.String() + " " + what
 	if s.key != "" {
@@ -58,7 +58,7 @@ func (p pairing) fact(v view, s subset, what string, n int, find func(compare.Ro
 	})
 }
 
-// checkAnswers returns an error if the metric does not suit the target, or an answer is
+// checkAnswers returns an error if the metric does not suit the target, or if an answer is
 // missing or malformed.
 func checkAnswers(v view, m metrics.Metric) error {
 	if err := m.Suits(v.Target); err != nil {

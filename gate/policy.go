@@ -5,30 +5,29 @@ import (
 	"fmt"
 )
 
-// Policy is what a shadow model must show to be promoted. The zero Policy never
-// promotes.
+// Policy says what a shadow model must show to be promoted. The zero Policy never promotes.
 type Policy struct {
 	// Name is recorded in decisions.
 	Name string
-	// Criteria are checked against a model in production.
+	// Criteria judge the shadow against a model in production.
 	Criteria []Criterion
-	// First are checked instead where the evidence says that it is of a first deployment.
+	// First judge the shadow instead if the evidence is of a first deployment.
 	First []Criterion
-	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the
-	// criteria: of [Superior] and [NonInferior], not the rate of false vetoes of
-	// [SegmentVeto]. Package budget sets it.
+	// MaxAlpha, if not 0, is the highest error rate of every [AlphaCapper] among the criteria:
+	// of [Superior] and [NonInferior], not the rate of false vetoes of [SegmentVeto]. Package
+	// budget sets it.
 	//
-	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that
-	// is in truth not better than production (by [Superior.Min]) in a metric in which a
-	// criterion was to prove the shadow better. If no AlphaCapper among the criteria proves
-	// better, a policy with a MaxAlpha never promotes: neither a proof of "not worse" nor a
-	// point estimate is a proof against an equal model.
+	// MaxAlpha bounds the probability of a false promotion: the promotion of a shadow that is
+	// not truly better than production (by [Superior.Min]) in a metric in which a criterion
+	// must prove the shadow better. If no AlphaCapper among the criteria proves better, a
+	// policy with a MaxAlpha never promotes: neither a proof of "not worse" nor a point
+	// estimate rules out an equal model.
 	MaxAlpha float64
 }
 
-// Validate returns everything that is wrong with the policy: no criteria, a nil criterion, a
-// malformed criterion of this package, a host's criterion whose Validate method objects, a
-// MaxAlpha that the criteria cannot keep, a Name that is not UTF-8.
+// Validate names every violation: no criteria, a nil criterion, a malformed criterion of this
+// package, a host's criterion whose Validate returns an error, a MaxAlpha that the criteria
+// cannot keep, a Name that is not UTF-8.
 func (p Policy) Validate() error {
 	_, err := p.capped(p.Criteria)
 	errs := []error{err}
@@ -54,9 +53,9 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// CapAlpha returns the policy with its MaxAlpha lowered to alpha, unless MaxAlpha is lower
-// already. An alpha that is not from 1e-5 to below 0.5 is an error. Otherwise the error says
-// why the Criteria cannot keep that error rate.
+// CapAlpha returns the policy with its MaxAlpha lowered to alpha, unless MaxAlpha is already
+// lower. An alpha that is not from 1e-5 to below 0.5 is an error. It is also an error if the
+// Criteria cannot keep the error rate.
 func (p Policy) CapAlpha(alpha float64) (Policy, error) {
 	if !(alpha >= minAlpha && alpha < 0.5) { // also true of NaN
 		return Policy{}, fmt.Errorf("gate: cap: alpha is %v, want %v to 0.5", alpha, minAlpha)
@@ -86,7 +85,7 @@ func checkGrants(criteria []Criterion, maxAlpha float64) error {
 	return nil
 }
 
-// capped returns the criteria with MaxAlpha in effect.
+// capped returns the criteria with MaxAlpha applied.
 func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	if err := checkGrants(criteria, p.MaxAlpha); err != nil {
 		return nil, err
@@ -100,24 +99,24 @@ func (p Policy) capped(criteria []Criterion) ([]Criterion, error) {
 	return withMaxAlpha(criteria, p.MaxAlpha)
 }
 
-// AlphaCapper is a [Criterion] that may let a shadow pass by luck, and can be told how
-// often at most. [Superior] and [NonInferior] are AlphaCappers; a host's criterion may be.
+// AlphaCapper is a [Criterion] that may pass a shadow by luck, with an error rate that can be
+// lowered. [Superior] and [NonInferior] are AlphaCappers; a host's criterion may be.
 //
-// A host's type that embeds Superior or NonInferior inherits its CapAlpha, which returns
-// the embedded criterion without what the host added. So a policy refuses a CapAlpha that
-// returns another type than its receiver: the host's type needs a CapAlpha of its own.
+// A host's type that embeds Superior or NonInferior inherits a CapAlpha that returns the
+// embedded criterion without the host's additions. A policy therefore rejects a CapAlpha that
+// returns another type than its receiver: the host's type needs its own CapAlpha.
 type AlphaCapper interface {
 	Criterion
 	// CapAlpha returns the criterion with its error rate lowered to alpha, unless it is
-	// lower already. It is of the same type.
+	// already lower. The result has the type of the receiver.
 	CapAlpha(alpha float64) Criterion
-	// Proof returns what the criterion demands. If it is [ProveBetter], a shadow that is
-	// in truth no better passes with a probability of at most about alpha.
+	// Proof returns what the criterion demands. If it is [ProveBetter], a shadow that is truly
+	// no better passes with a probability of at most about alpha.
 	Proof() Proof
 }
 
-// withMaxAlpha returns the criteria with their alphas capped. The error says why that does
-// not bound the probability of a false promotion.
+// withMaxAlpha returns the criteria with their alphas capped. It is an error if that does not
+// bound the probability of a false promotion.
 func withMaxAlpha(criteria []Criterion, most float64) ([]Criterion, error) {
 	capped := make([]Criterion, len(criteria))
 	proves := false

@@ -21,8 +21,8 @@ type policyJSON struct {
 //
 //	{"schema_version": 1, "name": "mine", "criteria": [{"type": "min_samples", "rows": 500}], "first": []}
 //
-// A host's criterion that is not [Kinded], such as a [CriterionFunc], is an error, and so is
-// a text that is not UTF-8.
+// A host's criterion that is not [Kinded], such as a [CriterionFunc], and a text that is not
+// UTF-8 are errors.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	all, err := newKinds()
 	if err != nil {
@@ -45,12 +45,12 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	return data, nil
 }
 
-// replaced finds the escape \ufffd in JSON, which package json writes for what is not UTF-8:
-// the character itself, if a text has it, needs no escape. Where the backslash is escaped
-// itself, these are six characters of a text.
+// replaced finds the escape \ufffd, which package json writes for bytes that are not UTF-8.
+// The character U+FFFD in a text is written without an escape. After an escaped backslash,
+// ufffd is plain text.
 var replaced = regexp.MustCompile(`(^|[^\\])(\\\\)*\\ufffd`)
 
-// convertList converts the members of a list. The error names each that cannot be.
+// convertList converts the members of a list. The error names every member that fails.
 func convertList[From, To any](name string, list []From, one func(From) (To, error)) ([]To, error) {
 	converted := make([]To, len(list))
 	var errs []error
@@ -63,8 +63,8 @@ func convertList[From, To any](name string, list []From, one func(From) (To, err
 	return converted, errors.Join(errs...)
 }
 
-// UnmarshalJSON reads a policy that has only criteria of this package, as [ParsePolicy]
-// does. An error leaves p as it was.
+// UnmarshalJSON reads a policy as [ParsePolicy] does, with criteria of this package only. An
+// error leaves p unchanged.
 func (p *Policy) UnmarshalJSON(data []byte) error {
 	read, err := ParsePolicy(data)
 	if err == nil {
@@ -73,14 +73,13 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// ParsePolicy reads what [Policy.MarshalJSON] wrote, or what a person wrote in the same
-// form. Criteria and metrics of the host's own are read if their kinds are given, see
-// [KindOf] and [KindOfMetric].
+// ParsePolicy reads the form that [Policy.MarshalJSON] writes. For a host's criteria and
+// metrics pass their kinds, see [KindOf] and [KindOfMetric].
 //
 // The error names every criterion that has an unknown type, or an unknown, missing, null or
-// malformed field, and says what is wanted instead. A threshold must be given, even a
-// threshold of 0. A member that occurs twice is an error wherever it is. Whether the values
-// make sense, [Policy.Validate] tells.
+// malformed field, and says what is wanted instead. A threshold must be given, even if it is
+// 0. A repeated member is an error at any depth. ParsePolicy does not check the values: call
+// [Policy.Validate].
 func ParsePolicy(data []byte, host ...Kind) (Policy, error) {
 	all, err := newKinds(host...)
 	named, taken := hostMetricsByName(host)

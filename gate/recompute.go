@@ -15,26 +15,25 @@ import (
 
 // Errors of [Recompute] and [RecomputeFrom], beside [ErrNeedsRows].
 var (
-	// ErrDiffers means that a decision which is made again is not the stored decision: the
-	// stored decision was changed, or another version of this package made it. The error is
-	// [ErrRounding] too if the difference may come from another processor.
+	// ErrDiffers means that a recomputed decision is not the stored one: the stored decision
+	// was changed, or another version of this package made it. The error is also [ErrRounding]
+	// if the difference may come from another processor.
 	ErrDiffers = errors.New("gate: the recomputed decision differs")
-	// ErrRounding is an [ErrDiffers] where only measured numbers differ, by less than a
-	// millionth. Processors differ in the last digits of what they compute, and a rounded
-	// number may, seldom, show the difference.
+	// ErrRounding is an [ErrDiffers] in which only measured numbers differ, by less than a
+	// millionth. Processors differ in the last digits of a result, and rarely the rounded
+	// number shows the difference.
 	ErrRounding = fmt.Errorf("%w in the last digits only, as between processors", ErrDiffers)
 )
 
-// Recompute makes a decision again from what it stores: its rules and its basis. The
-// result has the same bytes as JSON unless the error is [ErrDiffers].
+// Recompute makes a decision again from its stored rules and basis. The result has the same
+// bytes as JSON unless the error is [ErrDiffers].
 //
-// Give the [KindOfMetric] of each metric of the host's own. The error is [ErrNeedsRows] if a
-// criterion is a host's own, if no rules are stored because a host's criterion is not
-// [Kinded], if no tallies are stored because there were too many, or if there are more
-// than ten million rows.
+// Pass the [KindOfMetric] of each host's metric. The error is [ErrNeedsRows] if a criterion is
+// a host's, if no rules are stored because a host's criterion is not [Kinded], if no tallies
+// are stored because there were too many, or if there are more than ten million rows.
 //
-// What was measured of single rows, such as Brier's score, is taken from the decision.
-// [RecomputeFrom] tells whether the rows say so.
+// Numbers measured on single rows, such as Brier's score, are taken from the decision. Only
+// [RecomputeFrom] checks them against the rows.
 func Recompute(d Decision, host ...Kind) (Decision, error) {
 	if d.Rules == nil || d.Basis == nil {
 		return Decision{}, fmt.Errorf("gate: recompute: %w: the decision stores no rules or no basis", ErrNeedsRows)
@@ -60,10 +59,9 @@ func Recompute(d Decision, host ...Kind) (Decision, error) {
 	return again, again.same(d)
 }
 
-// RecomputeFrom makes a decision again from its rules and the evidence it was made from.
-// The result has the same bytes as JSON unless the error is [ErrDiffers]. Criteria and
-// metrics of the host's own are read as by [ParsePolicy]. Other evidence, or a decision that
-// stores no rules, is an error.
+// RecomputeFrom makes a decision again from its rules and its evidence. The result has the
+// same bytes as JSON unless the error is [ErrDiffers]. A host's criteria and metrics are read
+// as by [ParsePolicy]. Evidence with another hash and a decision without rules are errors.
 func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	if hash := e.Hash(); hash != d.Evidence {
 		return Decision{}, fmt.Errorf("gate: recompute: the evidence has the hash %q, want %q", hash, d.Evidence)
@@ -80,7 +78,7 @@ func RecomputeFrom(d Decision, e Evidence, host ...Kind) (Decision, error) {
 	return again, again.same(d)
 }
 
-// parseRules reads the policy. A metric that the decision measured must be known.
+// parseRules reads the policy. Every metric that the decision measured must be known.
 func (d Decision) parseRules(host []Kind) (Policy, error) {
 	policy, err := ParsePolicy(d.Rules, host...)
 	for _, c := range slices.Concat(policy.Criteria, policy.First) {
@@ -96,7 +94,7 @@ func (d Decision) parseRules(host []Kind) (Policy, error) {
 	return policy, err
 }
 
-// same returns an error that says where d is not the other decision, which was stored.
+// same returns an error that says where d differs from the stored decision.
 func (d Decision) same(other Decision) error {
 	is, err := d.members()
 	if err != nil {
@@ -114,7 +112,7 @@ func (d Decision) same(other Decision) error {
 	}
 	differs := ErrRounding
 	for _, name := range changed {
-		// The rules are stored as they were written, so that equal values may have other bytes.
+		// The rules are stored as they were written, so equal values may have different bytes.
 		if name == "rules" || !near(decoded(is[name]), decoded(was[name]), slices.Contains(measured, name), 0) {
 			differs = ErrDiffers
 		}
@@ -132,20 +130,19 @@ func (d Decision) members() (members map[string]json.RawMessage, err error) {
 	return members, json.Unmarshal(data, &members)
 }
 
-// decoded returns what valid JSON holds, in which a number is a [json.Number]; nil if there
-// is no JSON.
+// decoded returns the value of valid JSON, with numbers as [json.Number]; nil for no JSON.
 func decoded(data json.RawMessage) (v any) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	_ = decoder.Decode(&v) // fails only where there is no JSON
+	_ = decoder.Decode(&v) // fails only without JSON
 	return v
 }
 
-// measured are the members of a decision's JSON that hold numbers which are measured.
+// measured are the members of a decision's JSON that hold measured numbers.
 var measured = []string{"production", "shadow", "values", "statistic", "ci", "drop", "p_value", "detectable"}
 
-// near reports whether decoded JSON is the same, but for measured numbers that differ by
-// no more than a millionth of them or of a larger scale.
+// near reports whether decoded JSON is equal, apart from measured numbers that differ by at
+// most a millionth of the number or of a larger scale.
 func near(is, was any, rounded bool, scale float64) bool {
 	switch is := is.(type) {
 	case map[string]any:
@@ -154,7 +151,7 @@ func near(is, was any, rounded bool, scale float64) bool {
 			return false
 		}
 		if ci, ok := is["ci"].(map[string]any); ok {
-			// The ends of an interval are of one scale, also the one that is about 0.
+			// Both ends of an interval share a scale, even if one end is near 0.
 			scale = max(size(is["statistic"]), size(ci["lo"]), size(ci["hi"]))
 		}
 		for name, v := range is {
@@ -183,7 +180,7 @@ func near(is, was any, rounded bool, scale float64) bool {
 	return is == was
 }
 
-// size returns the absolute value of a number, 0 of anything else.
+// size returns the absolute value of a number, 0 for anything else.
 func size(v any) float64 {
 	n, _ := v.(json.Number)
 	f, _ := n.Float64()

@@ -19,7 +19,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// page is what a decision looks like to a person. Everything is text by now.
+// page holds the texts of a decision's page.
 type page struct {
 	Outcome  Outcome
 	Headline string
@@ -29,10 +29,10 @@ type page struct {
 	Compared bool // there is a production model
 	Metrics  []pageMetric
 	Prints   []pageFact // hashes
-	Legend   []pageFact // what the words mean that occur
+	Legend   []pageFact // explains the words that occur
 }
 
-// pageFact is a name and what it is.
+// pageFact is a name with its value.
 type pageFact struct{ Name, Value, Note string }
 
 type pageCheck struct {
@@ -45,10 +45,10 @@ type pageCheck struct {
 	Picture                  *picture
 	Segments                 []pageSegment
 	Counted                  string // the segments
-	Vetoed                   bool   // by a segment
+	Vetoed                   bool   // vetoed by a segment
 }
 
-// pageSegment is what was found of a segment.
+// pageSegment is one segment's result.
 type pageSegment struct {
 	Verdict                                                 Verdict
 	Name, Rows, Production, Shadow, Change, Detects, Needed string
@@ -61,9 +61,9 @@ var decisionHTML string
 
 var decisionTemplate = template.Must(template.New("decision").Parse(decisionHTML))
 
-// WriteHTML writes the decision as one self-contained page: no script, font or picture is
-// loaded from elsewhere, and it reads in light and dark, on paper and on a phone. Equal
-// decisions give equal bytes. The error is that of w.
+// WriteHTML writes the decision as one self-contained page, without scripts and without fonts
+// or pictures from elsewhere. The page suits light and dark, paper and phones. Equal decisions
+// give equal bytes. The error is that of w.
 func (d Decision) WriteHTML(w io.Writer) error {
 	if err := decisionTemplate.Execute(w, newPage(d)); err != nil {
 		return fmt.Errorf("gate: write HTML: %w", err)
@@ -103,8 +103,8 @@ func newPage(d Decision) *page {
 	return p
 }
 
-// measured returns the metrics of the shadow: those of package metrics in their order, and
-// then those of the host by name.
+// measured returns the metrics of the shadow: those of package metrics in their order, then
+// the host's by name.
 func (d Decision) measured() []metric {
 	var all []metric
 	names := maps.Clone(d.Shadow)
@@ -143,7 +143,7 @@ func (d Decision) lead() string {
 	return lead
 }
 
-// asSentence returns s so that it begins with a capital and ends with a stop.
+// asSentence returns s with a capital at the beginning and a full stop at the end.
 func asSentence(s string) string {
 	if r, size := utf8.DecodeRuneInString(s); unicode.IsLower(r) {
 		s = string(unicode.ToUpper(r)) + s[size:]
@@ -246,8 +246,7 @@ func newPageSegment(m metric, s SegmentResult) pageSegment {
 	return p
 }
 
-// picture shows an interval, what was measured and the threshold on a line of the length
-// 100.
+// picture shows an interval, the statistic and the threshold on a line of length 100.
 type picture struct {
 	Lo, Width, Statistic, Threshold string
 	Label                           string

@@ -9,13 +9,13 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// The models, as facts name them.
+// The names of the models in facts.
 const (
 	productionName = "production"
 	shadowName     = "shadow"
 )
 
-// rowSource is a source that has the rows.
+// rowSource is a source with the rows.
 type rowSource struct {
 	*Evidence
 	trusted bool // the evidence is valid
@@ -58,7 +58,7 @@ func (r *rowSource) valid() error {
 	return nil
 }
 
-// truths leaves out a truth that is no class.
+// truths ignores a truth that is not a class.
 func (r *rowSource) truths() []int {
 	counts := make([]int, metrics.Classes(r.Target))
 	for _, k := range r.Truth.Class {
@@ -71,7 +71,7 @@ func (r *rowSource) truths() []int {
 
 func (r *rowSource) columns() []string { return sortedKeys(r.Segments) }
 
-// tallies counts rows once.
+// tallies counts the rows once for each grouping.
 func (r *rowSource) tallies(by grouping) map[string][]metrics.Tally {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *rowSource) value(model string, m metrics.Metric) (float64, error) {
 	v, err := m.Measure(answers.rows)
 	answers.mu.Unlock()
 	if err != nil && !m.OfClasses() && !errors.Is(err, metrics.ErrNotMeasurable) {
-		// Without the rows nobody could tell why there is no value.
+		// Only the rows can tell why there is no value.
 		r.found.note(model+" "+m.String(), nil, err)
 	}
 	return digits.Settle(v), err

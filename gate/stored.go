@@ -9,15 +9,15 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// storedSource is a source that has what a decision stores.
+// storedSource is a source with the contents of a stored decision.
 type storedSource struct {
 	decision Decision
 	found    facts
 	counted  map[grouping]map[string][]metrics.Tally
 }
 
-// storedView returns the view of what a decision stores. Its source is returned too, which
-// knows what was missing once the criteria were asked.
+// storedView returns the view of a stored decision, and its source. After the criteria were
+// evaluated, the source knows which facts were missing.
 func storedView(d Decision) (view, *storedSource, error) {
 	b := *d.Basis
 	if b.Tallies == nil && d.N > 0 {
@@ -46,8 +46,8 @@ func storedView(d Decision) (view, *storedSource, error) {
 	return view{Basis: &b, first: d.First, at: d.At, n: d.N, source: s}, s, nil
 }
 
-// ordered returns the tallies as they are when rows are counted: a bootstrap depends on
-// their order, which must not be up to who stored them.
+// ordered returns the tallies in the order of counting. A bootstrap depends on the order,
+// which must not be up to whoever stored the tallies.
 func ordered(tallies []metrics.Tally, first bool) []metrics.Tally {
 	rows := make(map[metrics.Tally]int, len(tallies))
 	for _, t := range tallies {

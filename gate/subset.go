@@ -6,15 +6,13 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// Subset returns the evidence of some of the rows, in the order given, for a criterion
-// that judges a part of them.
+// Subset returns the evidence of the given rows, in the given order.
 //
-// Coverage and the latencies stay those of all rows. TrainingRows is lowered to the number
-// of rows if it is larger.
+// Coverage and the latencies stay those of all rows. TrainingRows is at most the number of the
+// given rows. The result shares only the target with the evidence.
 //
-// A row that does not exist or is named twice is an error, and so is a column that has not
-// one value for each row. Nothing else is validated. The result shares only the target
-// with the evidence.
+// A row that does not exist, a repeated row, and a column that does not have one value for
+// each row are errors. Nothing else is validated.
 func (e *Evidence) Subset(rows []int) (Evidence, error) {
 	if err := e.checkColumns(); err != nil {
 		return Evidence{}, err
@@ -46,7 +44,7 @@ func (e *Evidence) Subset(rows []int) (Evidence, error) {
 	return s, nil
 }
 
-// checkColumns returns an error if a column has not one value for each ID.
+// checkColumns returns an error if a column does not have one value for each ID.
 func (e *Evidence) checkColumns() error {
 	answers := []metrics.Answers{e.Truth, e.Shadow}
 	if e.Production != nil {

@@ -8,19 +8,19 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// grouping says by what rows are counted: by the categories of a column, or all of them
-// under "" if it is the zero grouping.
+// grouping says how rows are counted: by the categories of a column, or, for the zero
+// grouping, all rows under "".
 type grouping struct {
 	column  string
-	columns bool // because a column may be named ""
+	columns bool // needed because a column may be named ""
 }
 
-// subset is a part of the rows. The zero subset is all of them.
+// subset is a part of the rows. The zero subset is all rows.
 type subset struct {
-	segment string // such as "region=north", which another may spell alike
-	key     string // of the segment, unlike any other's
+	segment string // such as "region=north"; not unique
+	key     string // unique to the segment
 	n       int
-	// What a metric of classes needs is in tallies, what another needs in rows.
+	// A metric of classes needs tallies, any other metric needs rows.
 	tallies []metrics.Tally
 	rows    []int
 }
@@ -30,7 +30,7 @@ func newPart(column, category string) subset {
 	return subset{segment: column + "=" + category, key: strconv.Quote(column) + "=" + strconv.Quote(category)}
 }
 
-// countedParts returns the segments of a column that is counted.
+// countedParts returns the segments of a counted column.
 func countedParts(column string, counted map[string][]metrics.Tally) []subset {
 	var parts []subset
 	for _, category := range sortedKeys(counted) {
@@ -44,8 +44,8 @@ func countedParts(column string, counted map[string][]metrics.Tally) []subset {
 	return parts
 }
 
-// countTallies counts the rows, of at most [metrics.MaxClasses]. The tallies of a category
-// are in the order of truth, production and shadow.
+// countTallies counts the rows, of at most [metrics.MaxClasses] classes. The tallies of a
+// category are ordered by truth, production and shadow.
 func countTallies(e *Evidence, by grouping) map[string][]metrics.Tally {
 	classes := max(1, metrics.Classes(e.Target))
 	truth, shadow := e.Truth.Class, e.Shadow.Class
@@ -67,7 +67,7 @@ func countTallies(e *Evidence, by grouping) map[string][]metrics.Tally {
 			}
 		}
 		kind := 0
-		if truth != nil { // of a regression there are no classes
+		if truth != nil { // a regression has no classes
 			kind = truth[i] * classes
 			if production != nil {
 				kind += production[i]

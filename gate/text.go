@@ -12,7 +12,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// validText returns s with U+FFFD for what is not UTF-8, which JSON could not hold.
+// validText returns s with U+FFFD in place of bytes that are not UTF-8.
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // count writes a number of rows with commas, such as "1,204".
@@ -24,14 +24,13 @@ func count(n int) string {
 	return s
 }
 
-// maxMore is how many digits more than usual a number may have: shares have three
-// decimals, and so up to ten.
+// maxMore is the largest number of extra digits: shares have three decimals, and so up to ten.
 const maxMore = 7
 
-// tell returns how many digits more than usual it takes to tell each value from the bound
-// that it is compared with, and the bound from 0 and from 1, because "accuracy is 1.000, at
-// least 1.000 wanted" explains nothing. All numbers of a sentence are written with as many.
-// What the most digits do not tell apart does not count.
+// tell returns the number of extra digits that tell each value from the bound, and the bound
+// from 0 and from 1, because "accuracy is 1.000, at least 1.000 wanted" explains nothing. All
+// numbers of a sentence get the same number of digits. Values that even the most digits do not
+// tell apart are ignored.
 func tell(write func(v float64, more int) string, bound float64, values ...float64) int {
 	var apart []float64
 	for _, v := range append([]float64{0, 1}, values...) {
@@ -47,7 +46,8 @@ func tell(write func(v float64, more int) string, bound float64, values ...float
 	return maxMore
 }
 
-// decimal writes a number with a fixed number of decimals; what rounds to 0 has no sign.
+// decimal writes a number with a fixed number of decimals. A number that rounds to 0 has no
+// sign.
 func decimal(v float64, decimals int) string {
 	s := strconv.FormatFloat(v, 'f', decimals, 64)
 	if strings.Trim(s, "-0.") == "" {
@@ -56,7 +56,7 @@ func decimal(v float64, decimals int) string {
 	return s
 }
 
-// plus writes the sign of a number that has none.
+// plus adds a plus sign to a number without a sign.
 func plus(number string) string {
 	if strings.HasPrefix(number, "-") {
 		return number
@@ -73,10 +73,10 @@ func percent(v float64) string { return plus(shareText(v, tell(shareText, v))) }
 // metric writes values of a metric.
 type metric struct{ metrics.Metric }
 
-// metricNamed returns the metric of a name that was stored.
+// metricNamed returns the metric of a stored name.
 func metricNamed(name string) metric { return metric{metrics.Named(name)} }
 
-// write writes a value with the digits that people expect of the metric, and more.
+// write writes a value with the usual digits of the metric and more digits.
 func (m metric) write(v float64, more int) string {
 	switch {
 	case !digits.IsFinite(v):
@@ -89,14 +89,14 @@ func (m metric) write(v float64, more int) string {
 	return decimal(v, 3+more)
 }
 
-// format writes a value that is compared with nothing.
+// format writes a value without a number to compare it with.
 func (m metric) format(v float64) string { return m.write(v, m.tell(v)) }
 
-// tell is the function of that name, about values of the metric.
+// tell is the function tell for values of the metric.
 func (m metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
-// tellBoth returns how many digits more than usual it takes to tell two values of the
-// metric from each other, and each of them from 0 and from 1.
+// tellBoth returns the number of extra digits that tell two values from each other, and each
+// of them from 0 and from 1.
 func (m metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
 
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
@@ -122,10 +122,10 @@ func (m metric) difference(v float64, more int) string {
 // none is shown where there is no number.
 const none = "–"
 
-// usualDigits is how many a number has whose scale is not known.
+// usualDigits is the number of digits of a number with an unknown scale.
 const usualDigits = 4
 
-// figure writes a number with four digits, or all of those before the point and commas
+// figure writes a number with four digits, or with all digits before the point and commas
 // between them.
 func figure(v float64) string {
 	switch {
@@ -139,7 +139,7 @@ func figure(v float64) string {
 
 // significant is figure with another number of digits.
 func significant(v float64, n int) string {
-	// What rounds to 1000 is written as 1000 is, or the two would seem to differ.
+	// A number that rounds to 1000 is written like 1000, or the two would seem to differ.
 	rounded := math.Abs(digits.Round(v, n))
 	if rounded < 1000 || math.Abs(v) >= 1e15 {
 		return strconv.FormatFloat(v, 'g', n, 64)
@@ -154,7 +154,7 @@ func significant(v float64, n int) string {
 	return count(i) + fraction
 }
 
-// days writes a duration of a day or more in days, and a shorter one as it is.
+// days writes a duration of a day or more in days, and leaves a shorter one as it is.
 func days(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

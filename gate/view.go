@@ -8,9 +8,8 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// view is the evidence as the criteria of this package see it: the circumstances, and what
-// can be asked of the rows. [newView] makes it of the rows, [storedView] of what a decision
-// stores.
+// view is the evidence as the criteria of this package see it. [newView] makes it from the
+// rows, [storedView] from a stored decision.
 type view struct {
 	*Basis // without the tallies and facts
 	first  bool
@@ -19,11 +18,11 @@ type view struct {
 	source
 }
 
-// source answers what the criteria of this package ask of the rows.
+// source answers the questions that the criteria of this package ask about the rows.
 type source interface {
 	// valid returns an error if answers are missing or malformed.
 	valid() error
-	// truths returns the number of rows that are truly of each class.
+	// truths returns the number of rows whose truth is each class.
 	truths() []int
 	// columns returns the segmenting columns in order.
 	columns() []string
@@ -32,14 +31,15 @@ type source interface {
 	// parts returns the rows of each category of a column, in the order of the categories.
 	// The rows are counted only if the metric is of classes.
 	parts(column string, m metrics.Metric) ([]subset, error)
-	// value returns the metric of the model so named on all rows.
+	// value returns a metric of the named model on all rows.
 	value(model string, m metrics.Metric) (float64, error)
-	// fact returns the n numbers that find finds in the rows, or found when the decision
-	// was first made, in as many digits as they are known to. The key says what they are.
+	// fact returns n numbers computed from the rows by find, or stored when the decision was
+	// first made. The numbers are rounded to the digits that are known. The key names the
+	// numbers.
 	fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error)
 	// known returns the facts.
 	known() map[string]Fact
-	// ask asks a host's criterion.
+	// ask evaluates a host's criterion.
 	ask(c Criterion) Check
 }
 
@@ -63,7 +63,7 @@ func newView(e *Evidence, trusted bool) view {
 	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: newRowSource(e, trusted)}
 }
 
-// values returns those of the metrics that have a value.
+// values returns the metrics that have a value, by name.
 func (v view) values(model string, of []metrics.Metric) map[string]float64 {
 	values := make(map[string]float64)
 	for _, m := range of {
@@ -77,8 +77,8 @@ func (v view) values(model string, of []metrics.Metric) map[string]float64 {
 // overall counts all rows.
 func (v view) overall() []metrics.Tally { return v.tallies(grouping{})[""] }
 
-// mature returns how many rows are of the age or older. The error is [ErrInvalidEvidence]
-// if there is not one time for each row, and another if the times are not known.
+// mature returns the number of rows of at least this age. The error is [ErrInvalidEvidence] if
+// there is not one time for each row, and another error if the times are unknown.
 func (v view) mature(age time.Duration) (int, error) {
 	values, err := v.fact("rows of "+age.String()+" or older", 1, func(e *Evidence) ([]float64, error) {
 		switch have, n := len(e.Times), e.N(); {
@@ -127,5 +127,5 @@ func (v view) tallied() *Basis {
 	return &b
 }
 
-// metricOf returns what a metric stands for on the target of the evidence.
+// metricOf returns the metric that m stands for on the target of the evidence.
 func metricOf(m metrics.Metric, v view) metric { return metric{m.For(v.Target)} }

@@ -1,8 +1,7 @@
 // Package audit shows whether stored decisions were changed, left out, put in or moved.
 //
-// [Chain.Append] links each decision to the decision before it. [Chain.Verify] checks the
-// links. Whoever keeps the [Chain] apart from the decisions can prove that the decisions
-// are those that were made.
+// [Chain.Append] links each decision to the decision before. [Chain.Verify] checks the links.
+// A [Chain] kept apart from the decisions proves that they are the decisions that were made.
 package audit
 
 import (
@@ -12,13 +11,13 @@ import (
 	"github.com/selfheal-ml/selfheal/gate"
 )
 
-// ErrChain means that decisions are not the chain that was made. Use [errors.As] with a
-// [*ChainError] to learn which decision breaks the chain.
+// ErrChain means that decisions do not follow the chain. Use [errors.As] with a [*ChainError]
+// to learn which decision breaks the chain.
 var ErrChain = errors.New("audit: broken chain of decisions")
 
 // ChainError says where a chain of decisions is broken.
 type ChainError struct {
-	Index int    // of the decision, from 0
+	Index int    // the index of the decision, from 0
 	What  string // what is wrong with the decision
 }
 
@@ -30,8 +29,7 @@ func (e *ChainError) Error() string {
 func (e *ChainError) Unwrap() error { return ErrChain }
 
 // Chain is the end of a chain of decisions. Each decision holds the hash of the decision
-// before, so Head vouches for all decisions: whoever keeps the Chain apart from the
-// decisions can tell whether a decision was changed, left out, put in or moved. The zero
+// before, so Head vouches for all decisions. Keep the Chain apart from the decisions. The zero
 // Chain is the end of no decisions. A Chain is not safe for concurrent use.
 type Chain struct {
 	N    int    `json:"n"`    // the number of decisions
@@ -39,7 +37,7 @@ type Chain struct {
 }
 
 // Append returns the decision with its Prev set, and makes it the head of the chain. A
-// decision that cannot be hashed is an error and changes nothing.
+// decision that cannot be hashed is an error, and leaves the chain unchanged.
 func (c *Chain) Append(d gate.Decision) (gate.Decision, error) {
 	d.Prev = c.Head
 	hash, err := d.Hash()
@@ -50,13 +48,12 @@ func (c *Chain) Append(d gate.Decision) (gate.Decision, error) {
 	return d, nil
 }
 
-// Verify checks that the decisions, in this order, follow the chain c, and returns the
-// chain to their end. The zero Chain checks decisions from the first on.
+// Verify checks that the decisions, in this order, follow the chain c, and returns the chain
+// up to the last of them. The zero Chain checks from the first decision on.
 //
-// The error is a [*ChainError] if a decision was changed, left out, put in or moved. It
-// names the first decision that does not follow the decision before. The links do not show
-// a change of the last decisions: compare the Chain that Verify returns with the Chain that
-// was kept.
+// The error is a [*ChainError] if a decision was changed, left out, put in or moved. It names
+// the first decision that does not follow the one before. The links do not show a change of
+// the last decision: compare the returned Chain with the Chain that was kept.
 func (c Chain) Verify(decisions ...gate.Decision) (Chain, error) {
 	for i, d := range decisions {
 		if d.Prev != c.Head {

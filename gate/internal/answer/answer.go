@@ -10,8 +10,8 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Problem says why an output is no answer for the target, "" if it is one. Probabilities may
-// be missing.
+// Problem says why an output does not answer the target; "" if it does. Probabilities are
+// optional.
 func Problem(o predictlog.Output, target predictlog.Target) string {
 	if target.Task == predictlog.Regression {
 		if o.Class != "" || o.Probabilities != nil {
@@ -36,7 +36,7 @@ func Problem(o predictlog.Output, target predictlog.Target) string {
 	}
 	var sum float64
 	for k, p := range o.Probabilities {
-		if !(p >= 0 && p <= 1) { // also true of NaN
+		if !(p >= 0 && p <= 1) { // also true for NaN
 			return fmt.Sprintf("gives %q the probability %v, want 0 to 1", target.Classes[k], p)
 		}
 		sum += p

@@ -8,20 +8,20 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// cells are the kinds of rows that a classification can have, as a bootstrap draws them.
+// cells are the kinds of rows of a classification, as a bootstrap draws them.
 type cells struct {
 	kinds         []metrics.Tally // without their numbers of rows
 	counts, prior []float64       // of each kind
 }
 
-// newCells returns the cells of the tallies, and a prior. The prior keeps a bootstrap from
-// taking it for impossible that the models differ in a way that happened not to be seen:
-// for each truth it adds as many rows that the shadow wins as rows that it loses, 2 divided
-// by the number of classes either way. They are divided among the ways in which the models
-// were seen to differ, each way as often as its opposite.
+// newCells returns the cells of the tallies, with a prior. Without the prior a bootstrap would
+// take every difference between the models that was not seen for impossible. For each truth
+// the prior adds 2 divided by the number of classes as rows that the shadow wins, and as many
+// that it loses. They are divided among the differences that were seen, each difference like
+// its opposite.
 //
-// So two classes add four rows. Simulation shows that they keep the level where few rows
-// differ; where many do, they change nothing.
+// Two classes therefore add four rows. Simulation shows that they keep the level if few rows
+// differ, and change nothing if many do.
 func newCells(tallies []metrics.Tally, classes int) *cells {
 	c := &cells{}
 	index := map[metrics.Tally]int{}
@@ -63,8 +63,8 @@ func newCells(tallies []metrics.Tally, classes int) *cells {
 	return c
 }
 
-// statistic returns the gain, less a share of production's value, as a function of the
-// counts of the cells.
+// statistic returns a function of the counts of the cells: the gain, less a share of
+// production's value.
 func (c *cells) statistic(m metrics.Metric, classes int, share float64) paired.Statistic {
 	production, shadow := make(metrics.Counts, classes), make(metrics.Counts, classes)
 	return func(counts []float64) (float64, bool) {

@@ -1,5 +1,5 @@
-// Package compare infers from identical rows by how much one model is better than another
-// in a metric.
+// Package compare infers from the same rows how much better one model is than another in a
+// metric.
 package compare
 
 import (
@@ -25,15 +25,15 @@ type Pairing struct {
 	Format   func(v float64) string // writes a value of the metric in an error
 }
 
-// Inference is what identical rows say of the shadow's gain over production. Gains are
-// positive if the shadow is better, whatever the direction of the metric.
+// Inference is the inference of the shadow's gain over production from the same rows. A
+// positive gain is better, whatever the direction of the metric.
 type Inference struct {
-	Production, Shadow float64 // the metric of both
+	Production, Shadow float64 // the metric of both models
 	Gain               float64
-	StdErr             float64 // of the gain
+	StdErr             float64 // the standard error of the gain
 	bounds
-	// Differ is the number of rows on which the models differ, if the metric depends on
-	// these alone; -1 if it does not.
+	// Differ is the number of rows on which the models differ, if the metric depends on these
+	// rows alone; -1 if not.
 	Differ int
 }
 
@@ -46,7 +46,7 @@ type bounds interface {
 	CI(level float64) (paired.Interval, error)
 }
 
-// settled are bounds in as many digits as they are known to.
+// settled rounds bounds to the digits that are known.
 type settled struct {
 	bounds
 	estimate float64
@@ -60,8 +60,8 @@ func (b settled) Less(bound float64) float64 {
 	return digits.Round(b.bounds.Less(bound), digits.Inference)
 }
 
-// CI rounds both ends outwards, so that no claim becomes stronger, and to the same
-// decimals: an end that is near zero by chance is not known any better than the other.
+// CI rounds both ends outwards, so that no claim becomes stronger, and to the same decimals:
+// an end that is near zero by chance is not more exact than the other end.
 func (b settled) CI(level float64) (paired.Interval, error) {
 	ci, err := b.bounds.CI(level)
 	var largest float64
@@ -74,17 +74,17 @@ func (b settled) CI(level float64) (paired.Interval, error) {
 	return ci, err
 }
 
-// Gain returns the gain of settled values.
+// Gain returns the gain from values that are already settled.
 func Gain(m metrics.Metric, production, shadow float64) float64 {
 	return m.Gain(0, digits.Difference(production, shadow))
 }
 
-// nearZero is below what a score of a usable model is: a share of less is noise.
+// nearZero is below the scores of usable models. A share of a smaller score is noise.
 const nearZero = 0.01
 
-// RelativeGain returns the gain as a share of production's value, unless that is too near
-// to zero for a share of it to mean anything. A loss near zero is no such case: half of a
-// small error is half.
+// RelativeGain returns the gain as a share of production's value. ok is false if production's
+// value is too near to zero for a share. A loss may be near zero: half of a small error is
+// half.
 func RelativeGain(m metrics.Metric, production, shadow float64) (gain float64, ok bool) {
 	if production == 0 || m.HigherIsBetter() && math.Abs(production) < nearZero {
 		return 0, false
@@ -93,7 +93,7 @@ func RelativeGain(m metrics.Metric, production, shadow float64) (gain float64, o
 	return gain, !math.IsInf(gain, 0)
 }
 
-// gain returns the gain in the unit that is asked for.
+// gain returns the gain, relative or absolute as p says.
 func (p Pairing) gain(production, shadow float64) (float64, error) {
 	if !p.Relative {
 		return Gain(p.Metric, production, shadow), nil
@@ -113,9 +113,8 @@ func Enough(rows int) error {
 	return nil
 }
 
-// coin returns the p-value of the rows on which the models differ if even all of them
-// had fallen the same way: no inference about which model is better can be stronger than
-// this exact sign test.
+// coin returns the p-value of an exact sign test if the models differed in the same direction
+// on all rows on which they differ. No inference can be stronger.
 func (r Inference) coin() float64 {
 	if r.Differ < 0 {
 		return 0
@@ -126,8 +125,7 @@ func (r Inference) coin() float64 {
 // Worse returns the p-value of the hypothesis that the shadow is not worse.
 func (r Inference) Worse() float64 { return max(r.Less(0), r.coin()) }
 
-// Interval returns the interval that bounds the gain on either side with an error of
-// alpha.
+// Interval returns the interval that bounds the gain on either side with an error of alpha.
 func (r Inference) Interval(alpha float64) (paired.Interval, error) {
 	ci, err := r.CI(1 - 2*alpha)
 	if err != nil {
@@ -140,17 +138,17 @@ func (r Inference) Interval(alpha float64) (paired.Interval, error) {
 	return ci, nil
 }
 
-// Power is what is usual in planning.
+// Power is the usual power in planning.
 const Power = 0.8
 
-// Z returns how many standard errors above a bound a gain must be to be proven with an error
-// of alpha and the [Power].
+// Z returns the number of standard errors by which a gain must exceed a bound to be proven
+// with an error of alpha and the [Power].
 func Z(alpha float64) float64 {
 	return distuv.UnitNormal.Quantile(1-alpha) + distuv.UnitNormal.Quantile(Power)
 }
 
-// Needed returns the rows at which a gain like this one would be proven above the bound
-// with an error of alpha, 0 if it is not above it.
+// Needed returns the number of rows at which a gain like this one would be proven above the
+// bound with an error of alpha; 0 if the gain is not above the bound.
 func (r Inference) Needed(n int, bound, alpha float64) int {
 	distance := r.Gain - bound
 	if !(distance > 0) {
@@ -159,7 +157,7 @@ func (r Inference) Needed(n int, bound, alpha float64) int {
 	return RowsFor(n, Z(alpha)*r.StdErr/distance)
 }
 
-// RowsFor returns the number of rows, more than n, that divide the standard error of n rows
+// RowsFor returns the number of rows, more than n, that divides the standard error of n rows
 // by the factor; 0 if the factor is 0 or the number is out of reach.
 func RowsFor(n int, factor float64) int {
 	rows := math.Ceil(digits.Round(float64(n)*factor*factor, digits.Inference))

@@ -54,9 +54,10 @@ func (p Pairing) Bootstrap(tallies []metrics.Tally, classes int) (Inference, err
 	return r, nil
 }
 
-// contrasts infers a relative gain. A ratio of two metrics is too skewed to be tested where
-// few rows decide: "the gain is a share of production's value" is tested as "the gain less
-// that share of production's value is 0", each share by its own statistic of the same draws.
+// contrasts infers a relative gain. A ratio of two metrics is too skewed for a test if few
+// rows decide. The hypothesis "the gain is a share of production's value" is therefore tested
+// as "the gain less that share of production's value is 0", each share by its own statistic of
+// the same draws.
 type contrasts struct {
 	test         func(share float64) (*paired.Tilted, error)
 	gain, stdErr float64
@@ -121,15 +122,15 @@ func omits(tallies []metrics.Tally, classes int) bool {
 	return false
 }
 
-// OmissionError says why a metric has no value for a shadow that never answers a class
-// that occurs, although it has one for production. Where no row is positive, F1 and
-// Precision have no value for a shadow that answers no positive: that is no omission.
+// OmissionError says why a metric has a value for production but not for a shadow that never
+// answers a class that occurs. If no row is positive, F1 and Precision have no value for a
+// shadow that answers no positive: that is no omission.
 type OmissionError struct{ error }
 
 // Unwrap returns why the metric has no value.
 func (e *OmissionError) Unwrap() error { return e.error }
 
-// Rows are the columns of both models on the same rows.
+// Rows are the truths and both models' answers of the same rows.
 type Rows struct {
 	Target                    predictlog.Target
 	Truth, Production, Shadow metrics.Answers
@@ -162,11 +163,11 @@ func (p Pairing) measureRows(r Rows) ([]float64, [2]*metrics.Rows, error) {
 	return values, models, nil
 }
 
-// studentized is how many numbers [Pairing.Studentize] returns.
+// studentized is the number of results of [Pairing.Studentize].
 const studentized = 5
 
-// Studentize returns what an inference needs that rests on single rows: the metric of
-// both models, and the standard error, degrees of freedom and skewness of the gain.
+// Studentize returns the numbers for an inference from single rows: the metric of both models,
+// and the standard error, degrees of freedom and skewness of the gain.
 func (p Pairing) Studentize(r Rows) ([]float64, error) {
 	values, models, err := p.measureRows(r)
 	if err != nil {
@@ -192,7 +193,7 @@ func (p Pairing) Studentize(r Rows) ([]float64, error) {
 	}
 	// By the chain rule, the influence on the gain.
 	weightA, weightB := 1.0, 1.0
-	if p.Relative { // which is (b-a)/|a|, or its negative
+	if p.Relative { // the gain is (b-a)/|a|, or its negative
 		weightB = 1 / math.Abs(a)
 		weightA = weightB * (b / a)
 	}
@@ -207,12 +208,13 @@ func (p Pairing) Studentize(r Rows) ([]float64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
-	// A skewness of about 0 is what large cubes leave of each other: no digit of it means much.
+	// A skewness near 0 is what large cubes leave after cancelling: none of its digits is
+	// reliable.
 	skewness := math.Round(mean.Skewness*1e9) / 1e9
 	return []float64{a, b, mean.StdErr, min(degrees[0], mean.Degrees), skewness}, nil
 }
 
-// Studentized infers the gain from what [Pairing.Studentize] returned, settled.
+// Studentized infers the gain from the settled results of [Pairing.Studentize].
 func (p Pairing) Studentized(values []float64) (Inference, error) {
 	if len(values) != studentized {
 		return Inference{}, fmt.Errorf("gate: %d numbers of single rows, want %d", len(values), studentized)

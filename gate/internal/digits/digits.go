@@ -1,11 +1,10 @@
-// Package digits rounds what is measured and inferred, so that a decision is the same on
-// all processors.
+// Package digits rounds measured and inferred numbers, so that a decision is the same on all
+// processors.
 //
-// Processors differ in the last digits of what they compute: one may round x*y+z once and
-// another twice, and their exponential functions differ. So a number is rounded before
-// anything is decided from it, and what is computed from rounded numbers is computed in
-// steps that all processors round alike. In such steps float64(x*y) keeps a product from
-// being fused with a sum.
+// Processors differ in the last digits: one rounds x*y+z once and another twice, and their
+// exponential functions differ. A number is therefore rounded before anything is decided from
+// it. Computations with rounded numbers use steps that all processors round alike:
+// float64(x*y) keeps a product from being fused with a sum.
 package digits
 
 import (
@@ -16,21 +15,21 @@ import (
 )
 
 const (
-	// factDigits are those of what is measured: far fewer than the noise of a sum over
-	// rows spoils, far more than a million rows mean.
+	// factDigits are the digits of a measured number: fewer than the noise of a sum over rows
+	// allows, and more than a million rows justify.
 	factDigits = 12
-	// gainDigits are those that a difference of two metrics is rounded to: fewer than the
-	// rounding of the two left, so that 1/3 - 1/4 is 1/12.
+	// gainDigits are the digits of a difference of two metrics: few enough to hide the
+	// rounding of both, so that 1/3 - 1/4 is 1/12.
 	gainDigits = 11
-	// Inference is the number of digits of p-values and intervals. Their noise is
-	// magnified: by the tilting of a million rows to some 1e-10.
+	// Inference is the number of digits of p-values and intervals. Tilting a million rows
+	// magnifies their noise to some 1e-10.
 	Inference = 8
 )
 
 // IsFinite reports whether v is neither infinite nor NaN.
 func IsFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Settle rounds what was measured.
+// Settle rounds a measured number.
 func Settle(v float64) float64 { return Round(v, factDigits) }
 
 // Difference returns b - a.
@@ -38,15 +37,13 @@ func Difference(a, b float64) float64 {
 	return roundAs(b-a, max(math.Abs(a), math.Abs(b)), gainDigits)
 }
 
-// ShareOf returns a difference as a share of the absolute value of what it is compared
-// with.
+// ShareOf returns a difference as a share of the absolute value of a number.
 func ShareOf(difference, of float64) float64 {
 	v := difference / math.Abs(of)
 	return roundAs(v, max(1, math.Abs(v)), gainDigits)
 }
 
-// roundAs returns v with the decimals that the larger number has if it is rounded to so
-// many significant digits.
+// roundAs rounds v to the decimals that the larger number has at this many significant digits.
 func roundAs(v, larger float64, digits int) float64 {
 	if v == 0 || !IsFinite(v) {
 		return v
@@ -58,9 +55,9 @@ func roundAs(v, larger float64, digits int) float64 {
 	return Round(v, digits)
 }
 
-// RoundTo returns v with the decimals that the larger number has if it is rounded to
-// [Inference] digits. The direction is math.Floor or math.Ceil. What is within a hundredth
-// of the last digit counts as rounded: a 0 with the noise of its computation stays 0.
+// RoundTo rounds v to the decimals that the larger number has at [Inference] digits. The
+// direction is math.Floor or math.Ceil. A number within a hundredth of the last digit counts
+// as rounded: a 0 with the noise of its computation stays 0.
 func RoundTo(v, larger float64, direction func(float64) float64) float64 {
 	if v == 0 || !IsFinite(v) {
 		return v
@@ -68,7 +65,7 @@ func RoundTo(v, larger float64, direction func(float64) float64) float64 {
 	unit, err := strconv.ParseFloat(fmt.Sprintf("1e%d", exponent(larger)-Inference+1), 64)
 	units := v / unit
 	if err != nil || !IsFinite(units) {
-		return v // next to the smallest number there is
+		return v // near the smallest number
 	}
 	whole := math.Round(units)
 	if math.Abs(units-whole) > 0.01 {
@@ -76,12 +73,12 @@ func RoundTo(v, larger float64, direction func(float64) float64) float64 {
 	}
 	rounded := Round(whole*unit, Inference)
 	if !IsFinite(rounded) {
-		return v // next to the largest
+		return v // near the largest number
 	}
 	return rounded + 0 // not -0
 }
 
-// exponent returns that of v to the base 10.
+// exponent returns the decimal exponent of v.
 func exponent(v float64) int {
 	_, digits, _ := strings.Cut(strconv.FormatFloat(v, 'e', factDigits-1, 64), "e")
 	e, _ := strconv.Atoi(digits)
@@ -95,7 +92,7 @@ func Round(v float64, digits int) float64 {
 	}
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
 	if err != nil {
-		return v // next to the largest number there is
+		return v // near the largest number
 	}
 	return rounded
 }

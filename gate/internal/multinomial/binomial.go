@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// binomial draws from the binomial distribution of n trials with success probability p,
-// 0 < p <= 1. It is exact up to the rounding of float64, and its cost does not grow
-// with n: inversion where fewer than ten successes are expected, else the transformed
-// rejection of Hörmann (1993), "The generation of binomial random variates" (BTRS).
+// binomial draws from the binomial distribution of n trials with success probability p, 0 < p
+// <= 1. It is exact up to the rounding of float64, and its cost does not grow with n. If fewer
+// than ten successes are expected, it uses inversion, else the transformed rejection of
+// Hörmann (1993), "The generation of binomial random variates" (BTRS).
 func binomial(source *rand.PCG, n int, p float64) int {
 	switch {
 	case p >= 1:
@@ -21,7 +21,7 @@ func binomial(source *rand.PCG, n int, p float64) int {
 	return rejection(source, n, p)
 }
 
-// inversion adds up probabilities until they exceed a uniform number.
+// inversion adds up probabilities until the sum exceeds a uniform number.
 func inversion(source *rand.PCG, n int, p float64) int {
 	odds := p / (1 - p)
 	none := math.Exp(float64(n) * math.Log1p(-p))
@@ -34,7 +34,7 @@ func inversion(source *rand.PCG, n int, p float64) int {
 			u -= probability
 			probability *= odds * float64(n-k) / float64(k+1)
 		}
-		// Rounding left a uniform number beyond the sum of all probabilities.
+		// Rounding left the uniform number above the sum of all probabilities.
 	}
 }
 
@@ -52,14 +52,14 @@ func rejection(source *rand.PCG, n int, p float64) int {
 		us := 0.5 - math.Abs(u)
 		k := math.Floor((2*a/us+b)*u + c)
 		if us >= 0.07 && v <= vr {
-			return int(k) // inside the box that needs no further look
+			return int(k) // inside the box, accepted at once
 		}
 		if k < 0 || k > nf {
 			continue
 		}
 		alpha := (2.83 + 5.1/b) * spq
 		m := math.Floor((nf + 1) * p)
-		// The logarithm of the probability of k over that of the mode m.
+		// the logarithm of the probability of k over that of the mode m
 		ratio := logFactorial(m) + logFactorial(nf-m) - logFactorial(k) - logFactorial(nf-k) + (k-m)*math.Log(p/(1-p))
 		if math.Log(v*alpha/(a/(us*us)+b)) <= ratio {
 			return int(k)
@@ -78,7 +78,7 @@ func logFactorial(k float64) float64 {
 	return (k+0.5)*math.Log(k) - k + halfLogTwoPi + r*(1.0/12-r*r*(1.0/360-r*r/1260))
 }
 
-// logFactorials holds ln k! where Stirling's series is not yet exact.
+// logFactorials holds ln k! for k too small for Stirling's series.
 var logFactorials = [...]float64{
 	0, 0, 0.69314718055994531, 1.791759469228055, 3.1780538303479458, 4.7874917427820458,
 	6.5792512120101012, 8.5251613610654147, 10.604602902745251, 12.801827480081469,

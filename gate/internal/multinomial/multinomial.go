@@ -1,6 +1,5 @@
-// Package multinomial draws from multinomial distributions exactly, and fast enough for
-// thousands of bootstrap draws: the cost of a draw grows with the cells, not with the
-// number of trials.
+// Package multinomial draws from multinomial distributions exactly. The cost of a draw grows
+// with the cells, not with the number of trials, which allows thousands of bootstrap draws.
 package multinomial
 
 import (
@@ -9,17 +8,16 @@ import (
 	"slices"
 )
 
-// Sampler draws how many of n trials fall into each cell. It is not safe for concurrent
-// use.
+// Sampler draws the number of trials in each cell. It is not safe for concurrent use.
 type Sampler struct {
 	n      int
 	order  []int     // the cells that may occur, the likeliest first
-	shares []float64 // of each in order, among itself and those after it
+	shares []float64 // the share of each cell among itself and the cells after it
 	source *rand.PCG
 }
 
-// New returns a sampler of n trials over cells of the given probabilities, which need
-// not sum up to 1, and must not be negative. If all are 0, every draw is empty.
+// New returns a sampler of n trials. The probabilities must not be negative, and need not sum
+// up to 1. If all are 0, every draw is empty.
 func New(n int, probabilities []float64, seed uint64) *Sampler {
 	s := &Sampler{n: n, source: rand.NewPCG(seed, 0)}
 	for cell, p := range probabilities {
@@ -27,12 +25,12 @@ func New(n int, probabilities []float64, seed uint64) *Sampler {
 			s.order = append(s.order, cell)
 		}
 	}
-	// After the likeliest cells few trials are left for the others, which then cost little.
+	// After the likeliest cells few trials are left, which are cheap to draw.
 	slices.SortStableFunc(s.order, func(a, b int) int {
 		return cmp.Compare(probabilities[b], probabilities[a])
 	})
 	s.shares = make([]float64, len(s.order))
-	// Adding up from the least likely is the most exact.
+	// Adding up from the least likely cell is the most exact.
 	var rest float64
 	for i := len(s.order) - 1; i >= 0; i-- {
 		p := probabilities[s.order[i]]

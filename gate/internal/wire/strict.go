@@ -15,17 +15,16 @@ import (
 	"time"
 )
 
-// Unmarshal reads one JSON value into what v points to. At any depth it refuses
+// Unmarshal reads one JSON value into what v points to. At any depth it rejects
 //
-//   - an object's member that the struct does not have in exactly these letters;
-//   - a member that occurs twice;
+//   - a member that the struct does not have in exactly these letters;
+//   - a repeated member;
 //   - a missing member, unless the tag of its field says omitempty or omitzero: the zero
 //     value could be the most lenient;
-//   - null, unless the value is a [Number], a pointer, an interface, or a list or map
-//     whose tag does not say that an empty one is omitted.
+//   - null, unless the value is a [Number], a pointer, an interface, or a list or map whose
+//     tag does not omit an empty one.
 //
-// A type that has an UnmarshalJSON of its own reads itself: Unmarshal only refuses members
-// that occur twice in its JSON.
+// For a type with its own UnmarshalJSON, Unmarshal only rejects repeated members.
 func Unmarshal(data []byte, v any) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, v) // says what is malformed and writes nothing
@@ -40,14 +39,14 @@ func Unmarshal(data []byte, v any) error {
 	return d.Decode(v)
 }
 
-// form is what the JSON of a type looks like.
+// form describes the JSON of a type.
 type form struct {
 	want     string       // the name of the form in errors
-	of       reflect.Type // a list, a map or a struct; nil if the form says nothing of what is inside
+	of       reflect.Type // a list, a map or a struct; nil if the contents are unknown
 	nullable bool
 }
 
-// anything is the form of a value of which nothing is known.
+// anything is the form of an unknown value.
 var anything = form{want: "a value", nullable: true}
 
 func formOf(t reflect.Type) form {
@@ -80,7 +79,7 @@ func formOf(t reflect.Type) form {
 	return f
 }
 
-// kind returns the kind of what is inside, [reflect.Invalid] if that is not known.
+// kind returns the kind of the contents, [reflect.Invalid] if unknown.
 func (f form) kind() reflect.Kind {
 	if f.of == nil {
 		return reflect.Invalid
@@ -88,8 +87,8 @@ func (f form) kind() reflect.Kind {
 	return f.of.Kind()
 }
 
-// members returns the names of a struct's fields as package json sees them, the forms of
-// the fields, and whether each may be omitted.
+// members returns the names of a struct's fields as package json sees them, the forms of the
+// fields, and whether each field may be omitted.
 func members(t reflect.Type) (names []string, forms []form, optional []bool) {
 	var whole [][]int // the embedded fields whose own fields are not members of t
 	for _, f := range reflect.VisibleFields(t) {
@@ -128,7 +127,7 @@ func (m *misfit) Error() string {
 
 func misfits(format string, args ...any) error { return &misfit{what: fmt.Sprintf(format, args...)} }
 
-// within puts the path of an outer value before the path of the error.
+// within puts an outer path before the path of the error.
 func within(outer string, err error) error {
 	if m := (*misfit)(nil); errors.As(err, &m) {
 		m.path = outer + m.path
@@ -136,7 +135,7 @@ func within(outer string, err error) error {
 	return err
 }
 
-// reader goes through JSON that is known to be valid.
+// reader goes through valid JSON.
 type reader struct{ *json.Decoder }
 
 // value goes through one value.

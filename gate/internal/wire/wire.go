@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Number is a float64 that need not be finite: what is not finite is null in JSON, and
-// null is read as NaN.
+// Number is a float64 that may be NaN or infinite. A number that is not finite becomes null in
+// JSON, and null is read as NaN.
 type Number float64
 
 // MarshalJSON writes the number, or null.
@@ -46,12 +46,12 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalStruct writes a struct of exported fields as package json does, but
+// MarshalStruct writes a struct of exported fields as package json does, except that
 //
 //   - a version that is not 0 comes first, as "schema_version";
 //   - a field that is a time.Duration becomes text;
-//   - a number that is not finite becomes null in a field whose tag says `wire:"null"`,
-//     which may be a float64, a map of them, or a pointer to a struct of such fields.
+//   - a number that is not finite becomes null in a field whose tag says `wire:"null"`. The
+//     field may be a float64, a map of them, or a pointer to a struct of such fields.
 func MarshalStruct(v any, version int) ([]byte, error) {
 	from := reflect.ValueOf(v)
 	to := reflect.New(wireType(from.Type(), version)).Elem()
@@ -63,8 +63,8 @@ func MarshalStruct(v any, version int) ([]byte, error) {
 }
 
 // UnmarshalStruct reads what [MarshalStruct] wrote into the struct that v points to, as
-// strictly as [Unmarshal]. Null becomes NaN. Another version is an error. An error leaves
-// the struct as it was.
+// strictly as [Unmarshal]. Null becomes NaN. Another version is an error. An error leaves the
+// struct unchanged.
 func UnmarshalStruct(data []byte, v any, version int) error {
 	to := reflect.ValueOf(v).Elem()
 	from := reflect.New(wireType(to.Type(), version))
@@ -82,7 +82,7 @@ func UnmarshalStruct(data []byte, v any, version int) error {
 
 const versionField = "SchemaVersion"
 
-// wireType returns the type that a struct is written as.
+// wireType returns the type that represents a struct in JSON.
 func wireType(t reflect.Type, version int) reflect.Type {
 	fields := reflect.VisibleFields(t)
 	for i := range fields {
@@ -105,7 +105,7 @@ func wireType(t reflect.Type, version int) reflect.Type {
 	return reflect.StructOf(fields)
 }
 
-// convert sets a value to one of the type that it is written as, or the other way round.
+// convert sets a value from its JSON representation, or the other way round.
 func convert(to, from reflect.Value) {
 	switch kind := from.Kind(); {
 	case from.CanConvert(to.Type()):
@@ -129,10 +129,10 @@ func convert(to, from reflect.Value) {
 	}
 }
 
-// Names are the texts of an enumeration, by its values.
+// Names are the texts of an enumeration, indexed by value.
 type Names []string
 
-// Name returns the text of a value. The text of an unknown value is such as "Verdict(9)".
+// Name returns the text of a value. An unknown value gives a text such as "Verdict(9)".
 func (n Names) Name(enumeration string, v uint8) string {
 	if int(v) < len(n) {
 		return n[v]
