@@ -72,7 +72,6 @@ func (b *Basis) validate(n int) error {
 	return nil
 }
 
-// countRows adds up the rows of tallies with the same answers.
 func countRows(classes int, lists ...[]metrics.Tally) (map[metrics.Tally]int, error) {
 	rows := map[metrics.Tally]int{}
 	for _, tallies := range lists {

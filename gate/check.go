@@ -208,7 +208,6 @@ func (c Check) show(v float64) string {
 	return figure(v)
 }
 
-// betterOrWorse says whether a drop is better or worse.
 func betterOrWorse(drop float64) string {
 	if drop < 0 {
 		return "better"
@@ -216,7 +215,6 @@ func betterOrWorse(drop float64) string {
 	return "worse"
 }
 
-// stands reports whether the check stands in the way of a promotion.
 func (c Check) stands() bool { return c.Verdict != Pass && c.Verdict != Skipped }
 
 // MarshalJSON writes the check. A number that is not finite becomes null.
@@ -292,7 +290,6 @@ func (c Check) problem() string {
 	return ""
 }
 
-// with returns the check with a verdict and the sentence that explains it.
 func (c Check) with(v Verdict, format string, args ...any) Check {
 	c.Verdict, c.Reason = v, fmt.Sprintf(format, args...)
 	return c
@@ -308,7 +305,6 @@ func (c Check) unmeasured(err error) Check {
 	return c.with(Errored, "%v", err)
 }
 
-// noProduction returns the check of a comparison without a production model.
 func (c Check) noProduction() Check {
 	c.Statistic = math.NaN()
 	return c.with(Errored, "there is no production model to compare with")
@@ -327,7 +323,6 @@ func (c Check) absent(optional bool, what string) Check {
 // isUndefined reports whether other rows might give the metric a value.
 func isUndefined(err error) bool { return errors.Is(err, metrics.ErrUndefined) }
 
-// failedCheck returns the check of a criterion that could not be evaluated.
 func failedCheck(name string, err error) Check {
 	return Check{Criterion: name, Statistic: math.NaN(), Threshold: math.NaN()}.with(Errored, "%v", err)
 }

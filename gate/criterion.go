@@ -50,7 +50,6 @@ func wellFormed(c Criterion) error {
 
 var errNilCriterion = errors.New("the criterion is nil")
 
-// isNil reports whether c is nil, a nil pointer or a nil function.
 func isNil(c Criterion) bool {
 	v := reflect.ValueOf(c)
 	return !v.IsValid() || isNilValue(v)
@@ -89,10 +88,8 @@ func as[T any](c Criterion) (T, bool) {
 	return t, ok && !isNil(c) && !embedsNil(c)
 }
 
-// valueType returns the type of a criterion without a pointer.
 func valueType(c Criterion) reflect.Type { return reflect.Indirect(reflect.ValueOf(c)).Type() }
 
-// isOwn reports whether a criterion, or what it points to, is of this package.
 func isOwn(c Criterion) bool { return ofThisPackage(valueType(c)) }
 
 func ofThisPackage(t reflect.Type) bool {

@@ -104,7 +104,6 @@ type Decision struct {
 // Passed returns the number of checks that passed.
 func (d Decision) Passed() int { return d.with(Pass) }
 
-// with returns the number of checks with a verdict.
 func (d Decision) with(v Verdict) int {
 	n := 0
 	for _, c := range d.Checks {

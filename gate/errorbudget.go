@@ -50,7 +50,6 @@ func (c ErrorBudget) validate() error {
 	return f.err()
 }
 
-// grant returns the error rate that the policy's MaxAlpha must not exceed.
 func (c ErrorBudget) grant() float64 { return c.Alpha }
 
 // Check passes if an error rate was granted for the time of the evidence.

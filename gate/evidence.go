@@ -174,7 +174,6 @@ func checkTimes(times []time.Time, n int) error {
 	return nil
 }
 
-// checkTarget returns an error unless the number of classes fits the task.
 func checkTarget(t predictlog.Target) error {
 	n := len(t.Classes)
 	switch {
@@ -195,7 +194,6 @@ func checkTarget(t predictlog.Target) error {
 // isNotText reports whether JSON would change the text.
 func isNotText(s string) bool { return !utf8.ValidString(s) }
 
-// checkIDs returns an error if an ID is empty, not UTF-8 or repeated.
 func checkIDs(ids []string) error {
 	seen := make(map[string]struct{}, len(ids))
 	for i, id := range ids {
@@ -212,10 +210,8 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// instant returns the time in UTC without a monotonic reading.
 func instant(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// checkTime returns an error for a time that JSON cannot hold.
 func checkTime(t time.Time) error {
 	if y := t.UTC().Year(); y < 1 || y > 9999 {
 		return fmt.Errorf("year %d, want 1 to 9999", y)
@@ -226,7 +222,6 @@ func checkTime(t time.Time) error {
 // sortedKeys returns the keys in order, so that results do not depend on map order.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// valid returns the evidence, or the error of Validate.
 func (e Evidence) valid() (Evidence, error) {
 	if err := e.Validate(); err != nil {
 		return Evidence{}, err

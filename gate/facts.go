@@ -35,7 +35,6 @@ func (f Fact) err() error {
 	return errors.New(f.Error)
 }
 
-// storedError is an error that was stored as text.
 type storedError struct {
 	text string
 	is   error

@@ -19,15 +19,12 @@ const (
 // minAlpha is the smallest accepted error rate. Below it no approximation holds.
 const minAlpha = 1e-5
 
-// fields collects the violations in a criterion or config.
 type fields []error
 
-// want records a violation unless ok.
 func (f *fields) want(ok bool, field string, value any, wanted string) {
 	*f = append(*f, want.That(ok, field, value, wanted))
 }
 
-// metric records a violation unless m is a metric.
 func (f *fields) metric(m metrics.Metric) {
 	if m.Validate() != nil {
 		*f = append(*f, fmt.Errorf("%s is %q, want one of package metrics, such as %q, or one that a host defines", "Metric", m, metrics.F1))

@@ -77,7 +77,6 @@ func (h *hasher) texts(values ...string) {
 	}
 }
 
-// column writes the number of texts and the texts.
 func (h *hasher) column(values []string) {
 	h.integers(len(values))
 	h.texts(values...)
@@ -115,7 +114,6 @@ func (h *hasher) answers(a *metrics.Answers) {
 	h.floats(a.Value)
 }
 
-// sum returns the hash in hexadecimal.
 func (h *hasher) sum() string {
 	h.w.Flush()
 	return hex.EncodeToString(h.hash.Sum(nil))

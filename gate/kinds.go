@@ -28,12 +28,11 @@ type Kinded interface {
 // Kind tells [ParsePolicy] how to read a host's criteria ([KindOf]) or a host's metric
 // ([KindOfMetric]).
 type Kind struct {
-	name string
-	of   reflect.Type // the criterion's type, without a pointer
-	read func(data []byte) (Criterion, error)
-	err  error // why the kind is invalid
-	// metric is set by [KindOfMetric], and nil for a kind of criteria.
-	metric *metrics.Metric
+	name   string
+	of     reflect.Type // the criterion's type, without a pointer
+	read   func(data []byte) (Criterion, error)
+	err    error           // why the kind is invalid
+	metric *metrics.Metric // nil for a kind of criteria
 }
 
 // KindOf returns the kind of the criterion that fresh returns. Package json reads each
@@ -74,7 +73,6 @@ func KindOfMetric(m metrics.Metric) Kind {
 	return Kind{name: m.String(), metric: &m, err: m.Validate()}
 }
 
-// ownKind returns the kind of a criterion of this package.
 func ownKind[C Criterion](name string) Kind {
 	return Kind{name: name, of: reflect.TypeFor[C](), read: func(data []byte) (Criterion, error) {
 		var c C
@@ -83,7 +81,6 @@ func ownKind[C Criterion](name string) Kind {
 	}}
 }
 
-// ownKinds returns the kinds of this package.
 func ownKinds() []Kind {
 	return []Kind{
 		ownKind[Cooldown]("cooldown"),
@@ -101,7 +98,6 @@ func ownKinds() []Kind {
 	}
 }
 
-// kinds are the kinds of criteria by their names.
 type kinds map[string]Kind
 
 // newKinds returns the kinds of this package and of the host. A name with two kinds is an
@@ -125,7 +121,6 @@ func newKinds(host ...Kind) (kinds, error) {
 	return all, errors.Join(errs...)
 }
 
-// typeMember is the member of a criterion's JSON that holds its kind.
 const typeMember = "type"
 
 // marshal returns a criterion's JSON, its kind first. ks are the kinds of this package.
@@ -160,7 +155,6 @@ func (ks kinds) marshal(c Criterion) (json.RawMessage, error) {
 	return withType(k.Kind(), body), nil
 }
 
-// withType puts the kind before the members of a criterion's JSON.
 func withType(kind string, body []byte) json.RawMessage {
 	name, _ := json.Marshal(kind) // a text can always be written
 	separator := ","
@@ -172,7 +166,6 @@ func withType(kind string, body []byte) json.RawMessage {
 
 var errUnknownKind = errors.New("unknown type")
 
-// unmarshal reads a criterion.
 func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	object, err := decodeObject(data)
 	if err != nil {
@@ -200,7 +193,6 @@ func (ks kinds) unmarshal(data json.RawMessage) (Criterion, error) {
 	return c, nil
 }
 
-// decodeObject returns the members of a JSON object.
 func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
 	if err = wire.Unmarshal(data, &object); err == nil && object == nil {
 		err = errors.New("null is not a JSON object")

@@ -81,7 +81,6 @@ func (d Decision) WriteMarkdown(w io.Writer) error {
 	return nil
 }
 
-// tableRow writes a line of a table.
 func tableRow(b *strings.Builder, cells ...string) {
 	for _, cell := range cells {
 		b.WriteString("| " + cmp.Or(cell, " ") + " ")

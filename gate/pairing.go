@@ -8,7 +8,6 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// pairing says how to compare both models in a metric.
 type pairing struct{ compare.Pairing }
 
 func newPairing(m metric, relative bool, draws int, seed uint64) pairing {

@@ -57,7 +57,7 @@ func (p Policy) Validate() error {
 // lower. An alpha that is not from 1e-5 to below 0.5 is an error. It is also an error if the
 // Criteria cannot keep the error rate.
 func (p Policy) CapAlpha(alpha float64) (Policy, error) {
-	if !(alpha >= minAlpha && alpha < 0.5) { // also true of NaN
+	if !(alpha >= minAlpha && alpha < 0.5) { // also true for NaN
 		return Policy{}, fmt.Errorf("gate: cap: alpha is %v, want %v to 0.5", alpha, minAlpha)
 	}
 	if _, err := withMaxAlpha(p.Criteria, alpha); err != nil {
@@ -77,7 +77,7 @@ func checkGrants(criteria []Criterion, maxAlpha float64) error {
 		if !ok || b.grant() == 0 {
 			continue
 		}
-		if !(maxAlpha > 0 && maxAlpha <= b.grant()) { // also true of NaN
+		if !(maxAlpha > 0 && maxAlpha <= b.grant()) { // also true for NaN
 			return fmt.Errorf("criterion %d: the error budget grants %v, but MaxAlpha is %v, want above 0 and at most that",
 				i+1, b.grant(), maxAlpha)
 		}

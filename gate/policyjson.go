@@ -9,7 +9,6 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/internal/wire"
 )
 
-// policyJSON is the wire form of a Policy.
 type policyJSON struct {
 	Name     string            `json:"name"`
 	MaxAlpha float64           `json:"max_alpha,omitempty"`

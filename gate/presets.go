@@ -80,7 +80,6 @@ func Classic() Policy {
 	}
 }
 
-// firstCriteria returns the criteria of a first deployment.
 func firstCriteria() []Criterion {
 	return []Criterion{
 		MinSamples{Rows: 200},

@@ -146,7 +146,6 @@ type hypothesis struct {
 	proven, refuted, unproven string                                    // the words for each result
 }
 
-// check fills in the check of the hypothesis.
 func (h hypothesis) check(v view, m metric, check Check) Check {
 	check.Unit, check.Threshold, check.N = UnitGain, h.bound, v.n
 	if h.Relative {
@@ -187,7 +186,6 @@ func (h hypothesis) check(v view, m metric, check Check) Check {
 	return check.with(Undecided, "%s: %s %s%s", found, claim, h.unproven, needed)
 }
 
-// write writes an amount of a gain, as a share or in the unit of the metric.
 func (p pairing) write(v float64, more int) string {
 	if p.Relative {
 		return shareText(v, more)

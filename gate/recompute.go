@@ -94,7 +94,6 @@ func (d Decision) parseRules(host []Kind) (Policy, error) {
 	return policy, err
 }
 
-// same returns an error that says where d differs from the stored decision.
 func (d Decision) same(other Decision) error {
 	is, err := d.members()
 	if err != nil {
@@ -121,7 +120,6 @@ func (d Decision) same(other Decision) error {
 	return fmt.Errorf("%w: %s is %s, was %s", differs, name, is[name], was[name])
 }
 
-// members returns the members of the decision's JSON.
 func (d Decision) members() (members map[string]json.RawMessage, err error) {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -180,7 +178,6 @@ func near(is, was any, rounded bool, scale float64) bool {
 	return is == was
 }
 
-// size returns the absolute value of a number, 0 for anything else.
 func size(v any) float64 {
 	n, _ := v.(json.Number)
 	f, _ := n.Float64()

@@ -19,7 +19,6 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// page holds the texts of a decision's page.
 type page struct {
 	Outcome  Outcome
 	Headline string
@@ -32,7 +31,6 @@ type page struct {
 	Legend   []pageFact // explains the words that occur
 }
 
-// pageFact is a name with its value.
 type pageFact struct{ Name, Value, Note string }
 
 type pageCheck struct {
@@ -48,7 +46,6 @@ type pageCheck struct {
 	Vetoed                   bool   // vetoed by a segment
 }
 
-// pageSegment is one segment's result.
 type pageSegment struct {
 	Verdict                                                 Verdict
 	Name, Rows, Production, Shadow, Change, Detects, Needed string
@@ -134,7 +131,6 @@ func (d Decision) headline() string {
 	return what
 }
 
-// lead says what stands in the way of a promotion.
 func (d Decision) lead() string {
 	lead := d.tally() + "."
 	for _, reason := range d.Reasons() {

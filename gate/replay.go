@@ -103,7 +103,6 @@ func (w Window) String() string {
 	return from + " to " + to
 }
 
-// missingSegment is the segment of the rows without a value in a segmenting column.
 const missingSegment = "(missing)"
 
 // defaultBatchSize is large enough to be worth an HTTP request, and small enough for a prompt
@@ -268,7 +267,6 @@ func (cfg ReplayConfig) evidence(data labels.Dataset, labelled []labels.Example)
 	return e, nil
 }
 
-// countLabels counts the predictions of the data and their labels.
 func countLabels(data labels.Dataset) labels.Count {
 	c := labels.Count{Predictions: len(data.Examples)}
 	for _, x := range data.Examples {
@@ -291,7 +289,6 @@ func checkTraining(model string, trained Window, examples []labels.Example) erro
 	return &TrainingRowsError{Model: model, Count: len(inside), FirstID: inside[0].Record.ID, Window: trained}
 }
 
-// trainedOn returns the examples that are inside any of the windows.
 func trainedOn(examples []labels.Example, trained ...Window) (inside []labels.Example) {
 	for _, x := range examples {
 		if slices.ContainsFunc(trained, func(w Window) bool { return w.Contains(x.Record.Time) }) {
@@ -312,7 +309,6 @@ type modelRun struct {
 	err     error
 }
 
-// answer asks the model for all examples, batch by batch.
 func (r *modelRun) answer(ctx context.Context, examples []labels.Example, batchSize int) error {
 	for batch := range slices.Chunk(examples, batchSize) {
 		if err := ctx.Err(); err != nil {
@@ -342,7 +338,6 @@ func (r *modelRun) answer(ctx context.Context, examples []labels.Example, batchS
 	return nil
 }
 
-// add appends one output to the answers, or says what is wrong with it.
 func (r *modelRun) add(o predictlog.Output) (what string) {
 	if what := answer.Problem(o, r.target); what != "" {
 		return what
@@ -364,7 +359,6 @@ func (r *modelRun) add(o predictlog.Output) (what string) {
 	return ""
 }
 
-// latency summarises the durations of the batches.
 func (r *modelRun) latency() Latency {
 	if len(r.perRow) == 0 {
 		return Latency{}

@@ -15,7 +15,6 @@ const (
 	shadowName     = "shadow"
 )
 
-// rowSource is a source with the rows.
 type rowSource struct {
 	*Evidence
 	trusted bool // the evidence is valid
@@ -25,7 +24,6 @@ type rowSource struct {
 	counted map[grouping]map[string][]metrics.Tally // guarded by mu
 }
 
-// answersOf holds the answers of one model.
 type answersOf struct {
 	mu   sync.Mutex
 	rows *metrics.Rows // guarded by mu

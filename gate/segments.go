@@ -72,7 +72,6 @@ func (c SegmentVeto) validate() error {
 	return f.err()
 }
 
-// maxUncompared is the largest number of uncompared segments that a check holds.
 const maxUncompared = 1000
 
 // Check passes if no segment gets worse.
@@ -153,7 +152,6 @@ func (c SegmentVeto) check(v view) Check {
 	return check.with(verdict, "%s; %d of %d segments %s%s", c.sentence(m, worst), len(vetoes), len(compared), worse, small)
 }
 
-// sentence describes the worst segment.
 func (c SegmentVeto) sentence(m metric, worst SegmentResult) string {
 	write := worst.writer(m)
 	more := tell(write, c.MaxDrop, worst.Drop)
@@ -180,7 +178,6 @@ func (s SegmentResult) writer(m metric) func(drop float64, more int) string {
 	return shareText
 }
 
-// tooSmall names the segments that were too small to tell.
 func tooSmall(m metric, all []comparedSegment) string {
 	const most = 5
 	var named []string
@@ -210,7 +207,6 @@ func tooSmall(m metric, all []comparedSegment) string {
 	return "; too small to tell: " + strings.Join(named, ", ")
 }
 
-// comparedSegment is a segment and its inference.
 type comparedSegment struct {
 	SegmentResult
 	rows      subset
@@ -291,7 +287,6 @@ func (s *comparedSegment) measure(p pairing, v view, infer bool) (err error) {
 	return nil
 }
 
-// judge fills in the verdicts and the numbers behind them.
 func (c SegmentVeto) judge(all []comparedSegment) error {
 	var compared []*comparedSegment
 	var p []float64

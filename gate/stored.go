@@ -9,7 +9,6 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// storedSource is a source with the contents of a stored decision.
 type storedSource struct {
 	decision Decision
 	found    facts

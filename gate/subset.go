@@ -44,7 +44,6 @@ func (e *Evidence) Subset(rows []int) (Evidence, error) {
 	return s, nil
 }
 
-// checkColumns returns an error if a column does not have one value for each ID.
 func (e *Evidence) checkColumns() error {
 	answers := []metrics.Answers{e.Truth, e.Shadow}
 	if e.Production != nil {

@@ -25,12 +25,10 @@ type subset struct {
 	rows    []int
 }
 
-// newPart returns the segment of a category without its rows.
 func newPart(column, category string) subset {
 	return subset{segment: column + "=" + category, key: strconv.Quote(column) + "=" + strconv.Quote(category)}
 }
 
-// countedParts returns the segments of a counted column.
 func countedParts(column string, counted map[string][]metrics.Tally) []subset {
 	var parts []subset
 	for _, category := range sortedKeys(counted) {

@@ -15,7 +15,6 @@ import (
 // validText returns s with U+FFFD in place of bytes that are not UTF-8.
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// count writes a number of rows with commas, such as "1,204".
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -56,7 +55,6 @@ func decimal(v float64, decimals int) string {
 	return s
 }
 
-// plus adds a plus sign to a number without a sign.
 func plus(number string) string {
 	if strings.HasPrefix(number, "-") {
 		return number
@@ -64,16 +62,13 @@ func plus(number string) string {
 	return "+" + number
 }
 
-// shareText writes a share, such as "4.5 %".
 func shareText(v float64, more int) string { return decimal(100*v, 1+more) + " %" }
 
 // percent writes a share with its sign, such as "+4.5 %".
 func percent(v float64) string { return plus(shareText(v, tell(shareText, v))) }
 
-// metric writes values of a metric.
 type metric struct{ metrics.Metric }
 
-// metricNamed returns the metric of a stored name.
 func metricNamed(name string) metric { return metric{metrics.Named(name)} }
 
 // write writes a value with the usual digits of the metric and more digits.
@@ -92,7 +87,6 @@ func (m metric) write(v float64, more int) string {
 // format writes a value without a number to compare it with.
 func (m metric) format(v float64) string { return m.write(v, m.tell(v)) }
 
-// tell is the function tell for values of the metric.
 func (m metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
 // tellBoth returns the number of extra digits that tell two values from each other, and each
@@ -119,7 +113,6 @@ func (m metric) difference(v float64, more int) string {
 	return plus(m.write(v, more))
 }
 
-// none is shown where there is no number.
 const none = "–"
 
 // usualDigits is the number of digits of a number with an unknown scale.
@@ -169,7 +162,6 @@ func days(d time.Duration) string {
 	return fmt.Sprintf("%.3g days", d.Hours()/day.Hours())
 }
 
-// readable writes a duration with three digits.
 func readable(d time.Duration) string {
 	unit := time.Nanosecond
 	for d.Abs() >= 1000*unit && unit < time.Second {

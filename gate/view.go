@@ -18,13 +18,11 @@ type view struct {
 	source
 }
 
-// source answers the questions that the criteria of this package ask about the rows.
 type source interface {
 	// valid returns an error if answers are missing or malformed.
 	valid() error
 	// truths returns the number of rows whose truth is each class.
 	truths() []int
-	// columns returns the segmenting columns in order.
 	columns() []string
 	// tallies counts the rows of each category of a column, or all rows under "".
 	tallies(by grouping) map[string][]metrics.Tally
@@ -37,13 +35,11 @@ type source interface {
 	// first made. The numbers are rounded to the digits that are known. The key names the
 	// numbers.
 	fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error)
-	// known returns the facts.
 	known() map[string]Fact
 	// ask evaluates a host's criterion.
 	ask(c Criterion) Check
 }
 
-// viewer is a criterion of this package.
 type viewer interface{ check(v view) Check }
 
 // newView returns the view of the rows. trusted says that the evidence is valid.
@@ -63,7 +59,6 @@ func newView(e *Evidence, trusted bool) view {
 	return view{Basis: b, first: e.First(), at: e.At, n: e.N(), source: newRowSource(e, trusted)}
 }
 
-// values returns the metrics that have a value, by name.
 func (v view) values(model string, of []metrics.Metric) map[string]float64 {
 	values := make(map[string]float64)
 	for _, m := range of {
@@ -74,7 +69,6 @@ func (v view) values(model string, of []metrics.Metric) map[string]float64 {
 	return values
 }
 
-// overall counts all rows.
 func (v view) overall() []metrics.Tally { return v.tallies(grouping{})[""] }
 
 // mature returns the number of rows of at least this age. The error is [ErrInvalidEvidence] if

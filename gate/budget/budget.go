@@ -197,7 +197,6 @@ func (b Budget) checkTime(at time.Time) error {
 	return nil
 }
 
-// granted returns the error rate that the decision was granted, 0 if none.
 func granted(d gate.Decision) float64 {
 	for _, c := range d.Checks {
 		if c.Criterion == errorBudget && c.Verdict == gate.Pass {
@@ -242,8 +241,6 @@ func (b *Budget) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// errorBudget is the name of the check of a [gate.ErrorBudget].
 const errorBudget = "error budget"
 
-// utc returns the time in UTC, without a monotonic reading.
 func utc(t time.Time) time.Time { return t.UTC().Round(0) }

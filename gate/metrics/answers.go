@@ -76,7 +76,6 @@ func (a Answers) Validate(target predictlog.Target, n int) error {
 	return checkSums(a.Probability, n)
 }
 
-// checkSums returns an error if the probabilities of a row do not sum up to 1.
 func checkSums(probability [][]float64, n int) error {
 	var sums [1024]float64 // one sum for each row of a block
 	for first := 0; first < n; first += len(sums) {

@@ -2,7 +2,6 @@ package metrics
 
 import "math"
 
-// eceBins is the number of bins of [BinaryECE].
 const eceBins = 10
 
 // eceBin returns the bin, from 0, of a probability in [BinaryECE].

@@ -14,7 +14,6 @@ var (
 	ErrInput = errors.New("metrics: malformed input")
 )
 
-// failure is an error that unwraps to one of the sentinels.
 type failure struct {
 	metric, what string // the metric may be empty
 	sentinel     error

@@ -7,17 +7,14 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/paired"
 )
 
-// losses returns the loss of each row.
 type losses = func(*Rows) []float64
 
-// meanLoss measures the mean loss.
 func meanLoss(metric string, of losses) measure {
 	return func(r *Rows) (float64, error) {
 		return finite(metric, average(of(r)))
 	}
 }
 
-// lossInfluence returns the influence of the mean loss.
 func lossInfluence(of losses) influence {
 	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
 }

@@ -30,17 +30,14 @@ func inMetric(metric string, err error) error {
 	return malformed(metric, "%v", err)
 }
 
-// checkFinite returns an error unless the column holds n finite numbers.
 func checkFinite(metric, column string, x []float64, n int) error {
 	return inMetric(metric, columnOf(column, x, n, isFinite, "a finite number"))
 }
 
-// checkProbabilities returns an error unless the column holds n numbers in [0, 1].
 func checkProbabilities(metric, column string, p []float64, n int) error {
 	return inMetric(metric, columnOf(column, p, n, isProbability, "0 to 1"))
 }
 
-// checkClasses returns an error unless the column holds n classes.
 func checkClasses(metric, column string, classes []int, n, of int) error {
 	ok := func(k int) bool { return k >= 0 && k < of }
 	return inMetric(metric, columnOf(column, classes, n, ok, fmt.Sprintf("class 0 to %d", of-1)))
@@ -90,7 +87,6 @@ func checkWeights(metric string, n int, weights []float64) error {
 	return nil
 }
 
-// weight returns the weight of row i.
 func weight(weights []float64, i int) float64 {
 	if weights == nil {
 		return 1
@@ -108,7 +104,6 @@ func indicator(truth bool) float64 {
 	return float64(one)
 }
 
-// mean returns the weighted mean of loss(i) over n rows.
 func mean(metric string, n int, weights []float64, loss func(i int) float64) (float64, error) {
 	all, err := total(metric, n, weights)
 	if err != nil {

@@ -214,7 +214,6 @@ func (m *Metric) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// known reports whether the metric measures anything.
 func (m Metric) known() bool {
 	d := m.definition
 	return d != nil && (d.counts != nil || d.rows != nil || d.classifier != Metric{})
@@ -295,7 +294,6 @@ func (m Metric) Measure(r *Rows) (float64, error) {
 	return v, err
 }
 
-// measure measures a metric that suits the rows.
 func (m Metric) measure(r *Rows) (float64, error) {
 	if m.OfClasses() {
 		counts, err := r.counted()

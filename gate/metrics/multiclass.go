@@ -16,7 +16,6 @@ func MulticlassPRAUC(truth []int, probability [][]float64, a Average, weights []
 	return oneVsRest("pr_auc", truth, probability, a, weights, Ranking.PRAUC)
 }
 
-// oneVsRest averages an area over the classes.
 func oneVsRest(metric string, truth []int, probability [][]float64, a Average, weights []float64, area func(Ranking) (float64, error)) (float64, error) {
 	if err := checkClassProbabilities(metric, truth, probability); err != nil {
 		return 0, err
@@ -54,7 +53,6 @@ func oneVsRest(metric string, truth []int, probability [][]float64, a Average, w
 	return ratio(metric, sum, total, "no classes")
 }
 
-// isClass reports for each row whether it is of class k.
 func isClass(truth []int, k int) []bool {
 	is := make([]bool, len(truth))
 	for i, t := range truth {
@@ -63,7 +61,6 @@ func isClass(truth []int, k int) []bool {
 	return is
 }
 
-// rankAll ranks every pair of a row and a class.
 func rankAll(metric string, truth []int, probability [][]float64, weights []float64) (Ranking, error) {
 	var is []bool
 	var scores, repeated []float64

@@ -36,10 +36,8 @@ func NewRows(target predictlog.Target, truth, answers Answers) *Rows {
 	return r
 }
 
-// n returns the number of rows.
 func (r *Rows) n() int { return max(r.truth.N(), r.answers.N()) }
 
-// counted returns the counts of the answered classes.
 func (r *Rows) counted() (counts Counts, err error) {
 	if r.counts == nil {
 		r.counts, err = NewCounts(r.truth.Class, r.answers.Class, Classes(r.target), nil)

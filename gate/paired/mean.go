@@ -85,7 +85,6 @@ func (s Studentized) tail(distance, skewness float64) float64 {
 	return s.survival(min(t, hall(t, skewness)))
 }
 
-// valid reports whether the fields are possible.
 func (s Studentized) valid() bool {
 	return digits.IsFinite(s.Estimate) && digits.IsFinite(s.Skewness) &&
 		s.StdErr >= 0 && s.StdErr <= math.MaxFloat64 && s.Degrees >= 1 && s.Degrees <= math.MaxFloat64
@@ -126,7 +125,6 @@ func (s Studentized) survival(t float64) float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: s.Degrees}.Survival(t)
 }
 
-// quantile returns Student's quantile of p.
 func (s Studentized) quantile(p float64) float64 {
 	if s.Degrees >= manyDegrees {
 		return quantile(p)

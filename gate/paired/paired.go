@@ -36,7 +36,6 @@ func tooFew(method, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrTooFew, method, fmt.Sprintf(format, args...))
 }
 
-// checkLevel returns an error unless the level is between 0 and 1.
 func checkLevel(method string, level float64) error {
 	if !(level > 0 && level < 1) { // also true for NaN
 		return malformed(method, "level is %v, want between 0 and 1", level)

@@ -42,7 +42,6 @@ type Tilted struct {
 
 const tiltedName = "tilted bootstrap"
 
-// tiltedDraw is the summary of a bootstrap draw.
 type tiltedDraw struct {
 	score float64 // the sum of the influences of the draw's rows
 	value float64 // the statistic, NaN if undefined
@@ -185,7 +184,6 @@ func scale(counts, spread []float64, rows float64) float64 {
 	return math.Exp(-max(-most, min(logVariance, most)) / 2)
 }
 
-// infer summarises the draws and sets the standard error.
 func (t *Tilted) infer(spread []float64) {
 	t.drawn = make([]tiltedDraw, 0, t.sample.draws)
 	var n, mean, squares float64
@@ -354,7 +352,6 @@ func illinois(lo, fLo, hi, fHi, tolerance float64, f func(float64) float64) floa
 	return hi
 }
 
-// value returns the statistic of the tilted cells.
 func (t *Tilted) value(lambda float64) (float64, bool) {
 	tilted := make([]float64, len(t.sample.shares))
 	for i, share := range t.sample.shares {
@@ -363,13 +360,13 @@ func (t *Tilted) value(lambda float64) (float64, bool) {
 	return t.statistic(tilted)
 }
 
-// probability returns the probability under the tilted cells of a statistic that is at
-// least as far above the hypothesis as the measured one, or below it in the direction -1.
+// probability returns the probability under the tilted cells of a statistic at least as far
+// from the hypothesis as the measured one: above it in the direction 1, below it in -1.
 //
-// The probability is the sum of the weights that the draws have under the tilted cells. If
-// the tilt is towards the event, the draws of the complement are summed, because weights
-// above 1 vary too much. Twice the standard error of the sum is added. An undefined draw
-// belongs to the event, and so counts against whatever is to be shown.
+// The probability is the sum of the draws' weights under the tilted cells, plus twice its
+// standard error. If the tilt is towards the event, the complement is summed instead, because
+// weights above 1 vary too much. An undefined draw counts as the event, which is the
+// conservative side.
 func (t *Tilted) probability(lambda, direction float64) float64 {
 	away := direction*lambda <= 0
 	hypothesis, ok := t.value(lambda)
@@ -385,7 +382,7 @@ func (t *Tilted) probability(lambda, direction float64) float64 {
 	var sum, squares float64
 	for i := range t.drawn {
 		d := &t.drawn[i]
-		short := direction*(d.value-hypothesis)*d.scale < measured // false of NaN
+		short := direction*(d.value-hypothesis)*d.scale < measured // false for NaN
 		if short == away {
 			continue
 		}

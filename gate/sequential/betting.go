@@ -105,7 +105,7 @@ func (b *Betting) Add(x float64) error {
 	if len(b.logs) == 0 {
 		return errNoBets
 	}
-	if !(x >= 0 && x <= 1) { // also true of NaN
+	if !(x >= 0 && x <= 1) { // also true for NaN
 		return fmt.Errorf("sequential: betting: value %d is %v, want 0 to 1", b.n, x)
 	}
 	for i, lambda := range b.cfg.Lambdas {
@@ -129,7 +129,6 @@ func (b *Betting) PValue() float64 { return math.Exp(-b.highest) }
 // Rejected reports whether the wealth ever reached 1/Alpha. A rejection is final.
 func (b *Betting) Rejected() bool { return b.highest >= -math.Log(b.cfg.Alpha) }
 
-// logWealth returns the logarithm of the mean wealth of the bets.
 func (b *Betting) logWealth() float64 {
 	if len(b.logs) == 0 {
 		return 0
@@ -142,7 +141,6 @@ func (b *Betting) logWealth() float64 {
 	return top + math.Log(sum/float64(len(b.logs)))
 }
 
-// bettingJSON is the wire form of a Betting.
 type bettingJSON struct {
 	Config    BettingConfig `json:"config"`
 	N         int           `json:"n"`

@@ -93,7 +93,6 @@ func RelativeGain(m metrics.Metric, production, shadow float64) (gain float64, o
 	return gain, !math.IsInf(gain, 0)
 }
 
-// gain returns the gain, relative or absolute as p says.
 func (p Pairing) gain(production, shadow float64) (float64, error) {
 	if !p.Relative {
 		return Gain(p.Metric, production, shadow), nil

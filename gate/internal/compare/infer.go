@@ -163,7 +163,6 @@ func (p Pairing) measureRows(r Rows) ([]float64, [2]*metrics.Rows, error) {
 	return values, models, nil
 }
 
-// studentized is the number of results of [Pairing.Studentize].
 const studentized = 5
 
 // Studentize returns the numbers for an inference from single rows: the metric of both models,

@@ -78,7 +78,6 @@ func RoundTo(v, larger float64, direction func(float64) float64) float64 {
 	return rounded + 0 // not -0
 }
 
-// exponent returns the decimal exponent of v.
 func exponent(v float64) int {
 	_, digits, _ := strings.Cut(strconv.FormatFloat(v, 'e', factDigits-1, 64), "e")
 	e, _ := strconv.Atoi(digits)

@@ -89,5 +89,4 @@ var logFactorials = [...]float64{
 	61.261701761002002, 64.557538627006338, 67.889743137181540, 71.257038967168015,
 }
 
-// uniform returns a number in [0, 1).
 func uniform(source *rand.PCG) float64 { return float64(source.Uint64()>>11) * 0x1p-53 }

@@ -39,14 +39,12 @@ func Unmarshal(data []byte, v any) error {
 	return d.Decode(v)
 }
 
-// form describes the JSON of a type.
 type form struct {
 	want     string       // the name of the form in errors
 	of       reflect.Type // a list, a map or a struct; nil if the contents are unknown
 	nullable bool
 }
 
-// anything is the form of an unknown value.
 var anything = form{want: "a value", nullable: true}
 
 func formOf(t reflect.Type) form {
@@ -118,7 +116,6 @@ func members(t reflect.Type) (names []string, forms []form, optional []bool) {
 	return names, forms, optional
 }
 
-// misfit is an error about the value at a path.
 type misfit struct{ path, what string }
 
 func (m *misfit) Error() string {
@@ -135,10 +132,8 @@ func within(outer string, err error) error {
 	return err
 }
 
-// reader goes through valid JSON.
 type reader struct{ *json.Decoder }
 
-// value goes through one value.
 func (r reader) value(f form) error {
 	t, err := r.Token()
 	switch isObject := f.kind() == reflect.Struct || f.kind() == reflect.Map; {

@@ -82,7 +82,6 @@ func UnmarshalStruct(data []byte, v any, version int) error {
 
 const versionField = "SchemaVersion"
 
-// wireType returns the type that represents a struct in JSON.
 func wireType(t reflect.Type, version int) reflect.Type {
 	fields := reflect.VisibleFields(t)
 	for i := range fields {
