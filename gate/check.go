@@ -164,8 +164,8 @@ func (c Check) Wanted() string {
 	}
 }
 
-// show writes a number of the check in its unit, with enough digits to tell the statistic from
-// the threshold.
+// show writes a number in the check's unit, with digits that tell the statistic from
+// Threshold.
 func (c Check) show(v float64) string {
 	m := metricNamed(c.Metric)
 	if !digits.IsFinite(v) {
@@ -252,8 +252,7 @@ func (c Check) readable() Check {
 	return c
 }
 
-// judged returns the check, or an Errored check if a decision cannot hold it. The check may be
-// a host's.
+// judged returns the check, or an Errored check if a decision cannot hold the check.
 func (c Check) judged() Check {
 	if problem := c.problem(); problem != "" {
 		// The numbers are dropped, so that the decision can still be written.
@@ -295,8 +294,7 @@ func (c Check) with(v Verdict, format string, args ...any) Check {
 	return c
 }
 
-// unmeasured returns the check of a statistic without a value: Undecided if other rows might
-// give it a value, else Errored.
+// unmeasured returns a check without a statistic: Undecided if other rows might give one.
 func (c Check) unmeasured(err error) Check {
 	c.Statistic = math.NaN()
 	if isUndefined(err) {
@@ -310,8 +308,7 @@ func (c Check) noProduction() Check {
 	return c.with(Errored, "there is no production model to compare with")
 }
 
-// absent returns the check of something that the evidence does not hold: Skipped if the
-// criterion is optional, else Errored.
+// absent returns the check of missing evidence: Skipped if it is optional, else Errored.
 func (c Check) absent(optional bool, what string) Check {
 	c.Statistic = math.NaN()
 	if optional {

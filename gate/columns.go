@@ -67,8 +67,7 @@ func FirstFromClassScores(classes []string, truth []int, shadow [][]float64) (Ev
 	return fromColumns(multiclass(classes), metrics.Answers{Class: slices.Clone(truth)}, nil, shadow, ofClassScores, true)
 }
 
-// fromColumns makes evidence from columns. answers turns the columns of one model into
-// answers.
+// fromColumns makes evidence from columns, which answers turns into the answers of a model.
 func fromColumns[C any](target predictlog.Target, truth metrics.Answers, production, shadow []C, answers func([]C) metrics.Answers, first bool) (Evidence, error) {
 	n := truth.N()
 	e := Evidence{
@@ -109,8 +108,8 @@ func ofValues(values []float64) metrics.Answers {
 	return metrics.Answers{Value: slices.Clone(values)}
 }
 
-// ofClassScores answers the likeliest classes. [Evidence.Validate] reports a missing column
-// and one of another length.
+// ofClassScores answers the likeliest classes. It leaves malformed columns to
+// [Evidence.Validate].
 func ofClassScores(probability [][]float64) metrics.Answers {
 	a := metrics.Answers{Probability: make([][]float64, len(probability))}
 	for k, column := range probability {

@@ -60,8 +60,7 @@ func (c MinSamples) check(v view) Check {
 		count(rows), count(n), class, count(c.PerClass))
 }
 
-// rarest returns the class with the fewest rows, the first of equals, and the number of its
-// rows.
+// rarest returns the class with the fewest rows, the first of equals, and its number of rows.
 func rarest(v view) (class string, rows int) {
 	counts := v.truths()
 	k := slices.Index(counts, slices.Min(counts))

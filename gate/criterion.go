@@ -30,8 +30,7 @@ type CriterionFunc func(e *Evidence) Check
 // Check calls f.
 func (f CriterionFunc) Check(e *Evidence) Check { return f(e) }
 
-// wellFormed returns the error of a criterion's Validate or validate, if it has one. A host's
-// Validate takes precedence over the method of an embedded criterion of this package.
+// wellFormed returns the error of a criterion's Validate or, if it has none, of its validate.
 func wellFormed(c Criterion) error {
 	if isNil(c) {
 		return errNilCriterion

@@ -206,8 +206,7 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	return wire.MarshalStruct(d, schemaVersion)
 }
 
-// checkOutcome returns an error if the decision promotes although its checks do not. Other
-// outcomes are not checked: holding back is always safe.
+// checkOutcome rejects a promotion that does not follow from the checks. Holding back is safe.
 func (d Decision) checkOutcome() error {
 	if follows := outcomeOf(d.Checks); d.Outcome == Promote && follows != Promote {
 		return fmt.Errorf("gate: decision: the outcome is %q, but %q follows from the checks", d.Outcome, follows)

@@ -93,8 +93,7 @@ func (d *Decision) decide(policy Policy, v view, hashed func()) {
 	}
 }
 
-// hostMetrics returns the host's metrics that criteria of this package use. Two metrics with
-// one name are an error.
+// hostMetrics returns the host's metrics in criteria. Two metrics with one name are an error.
 func hostMetrics(criteria []Criterion) (own []metrics.Metric, err error) {
 	for _, c := range criteria {
 		asks, ok := as[interface{ metric() metrics.Metric }](c)
@@ -129,8 +128,7 @@ func judge(c Criterion, index int, v view) Check {
 		return failedCheck(name, err)
 	}
 	var check Check
-	// A host's type that embeds a criterion of this package is also a viewer, but has its own
-	// Check.
+	// A host's type that embeds a criterion of this package is a viewer with its own Check.
 	if own, ok := c.(viewer); ok && isOwn(c) {
 		check = own.check(v)
 	} else {

@@ -23,8 +23,7 @@ type Fact struct {
 	Undefined bool   `json:"undefined,omitempty"`
 }
 
-// err returns the stored error, nil if there is none. It wraps [metrics.ErrUndefined] if
-// Undefined is set.
+// err returns the stored error, or nil. It wraps [metrics.ErrUndefined] if Undefined is set.
 func (f Fact) err() error {
 	switch {
 	case f.Error == "":

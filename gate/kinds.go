@@ -100,8 +100,7 @@ func ownKinds() []Kind {
 
 type kinds map[string]Kind
 
-// newKinds returns the kinds of this package and of the host. A name with two kinds is an
-// error.
+// newKinds returns the kinds of this package and the host. A name with two kinds is an error.
 func newKinds(host ...Kind) (kinds, error) {
 	all := kinds{}
 	var errs []error
@@ -200,8 +199,7 @@ func decodeObject(data []byte) (object map[string]json.RawMessage, err error) {
 	return object, err
 }
 
-// hostMetricsByName returns the metrics among the kinds. Two metrics with one name are an
-// error.
+// hostMetricsByName returns the metrics among the kinds. A repeated name is an error.
 func hostMetricsByName(host []Kind) (map[string]metrics.Metric, error) {
 	named := map[string]metrics.Metric{}
 	for _, k := range host {

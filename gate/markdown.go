@@ -88,8 +88,7 @@ func tableRow(b *strings.Builder, cells ...string) {
 	b.WriteString("|\n")
 }
 
-// htmlEscapes escapes characters with a meaning in HTML. A line break could end a block of
-// HTML, or a row of a table.
+// htmlEscapes escapes HTML. A line break could end a block of HTML, or a row of a table.
 var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", " ", "\n", " ")
 
 // markdownEscapes escapes other characters with a meaning in Markdown.
@@ -110,15 +109,13 @@ var (
 	sixes   = regexp.MustCompile(`.{6}`)
 )
 
-// emoji finds the beginning of an emoji's name, such as ":us:", ":+1:", ":100:" or ":8ball:",
-// but not the minutes of a time.
+// emoji finds the beginning of an emoji's name, such as ":us:" or ":8ball:", but not a time.
 var emoji = regexp.MustCompile(`:([A-Za-z+-]|[0-9]{3}|[0-9][a-z])`)
 
 // escaped returns Markdown that reads as s.
 func escaped(s string) string { return unlinked(markdownEscapes.Replace(htmlEscapes.Replace(s))) }
 
-// escapedHTML returns HTML that reads as s. Markdown escapes do not work inside a block of
-// HTML.
+// escapedHTML returns HTML that reads as s. Inside HTML, Markdown escapes do not work.
 func escapedHTML(s string) string { return unlinked(htmlEscapes.Replace(s)) }
 
 func unlinked(s string) string {

@@ -69,8 +69,7 @@ func (p Policy) CapAlpha(alpha float64) (Policy, error) {
 	return p, nil
 }
 
-// checkGrants returns an error if the policy's MaxAlpha is above the grant of an
-// [ErrorBudget] among its criteria.
+// checkGrants returns an error if MaxAlpha is above the grant of an [ErrorBudget].
 func checkGrants(criteria []Criterion, maxAlpha float64) error {
 	for i, c := range criteria {
 		b, ok := as[interface{ grant() float64 }](c)

@@ -100,8 +100,7 @@ func newPage(d Decision) *page {
 	return p
 }
 
-// measured returns the metrics of the shadow: those of package metrics in their order, then
-// the host's by name.
+// measured returns the shadow's metrics: those of package metrics in order, then the host's.
 func (d Decision) measured() []metric {
 	var all []metric
 	names := maps.Clone(d.Shadow)

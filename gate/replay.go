@@ -105,8 +105,7 @@ func (w Window) String() string {
 
 const missingSegment = "(missing)"
 
-// defaultBatchSize is large enough to be worth an HTTP request, and small enough for a prompt
-// answer.
+// defaultBatchSize is worth an HTTP request, and small enough for a prompt answer.
 const defaultBatchSize = 1000
 
 // ReplayConfig tunes [Replay]. The zero ReplayConfig is valid.

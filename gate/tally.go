@@ -8,8 +8,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// grouping says how rows are counted: by the categories of a column, or, for the zero
-// grouping, all rows under "".
+// grouping counts rows by the categories of a column. The zero grouping counts all under "".
 type grouping struct {
 	column  string
 	columns bool // needed because a column may be named ""

@@ -45,8 +45,7 @@ func tell(write func(v float64, more int) string, bound float64, values ...float
 	return maxMore
 }
 
-// decimal writes a number with a fixed number of decimals. A number that rounds to 0 has no
-// sign.
+// decimal writes a number with fixed decimals. A number that rounds to 0 has no sign.
 func decimal(v float64, decimals int) string {
 	s := strconv.FormatFloat(v, 'f', decimals, 64)
 	if strings.Trim(s, "-0.") == "" {
@@ -89,8 +88,7 @@ func (m metric) format(v float64) string { return m.write(v, m.tell(v)) }
 
 func (m metric) tell(bound float64, values ...float64) int { return tell(m.write, bound, values...) }
 
-// tellBoth returns the number of extra digits that tell two values from each other, and each
-// of them from 0 and from 1.
+// tellBoth is tell for two values, which are told from each other, from 0 and from 1.
 func (m metric) tellBoth(a, b float64) int { return max(m.tell(a, b), m.tell(b)) }
 
 // movement says how a metric changes, such as "F1 rises from 0.710 to 0.742".
@@ -118,8 +116,7 @@ const none = "–"
 // usualDigits is the number of digits of a number with an unknown scale.
 const usualDigits = 4
 
-// figure writes a number with four digits, or with all digits before the point and commas
-// between them.
+// figure writes a number with four digits, or with all digits before the point, and commas.
 func figure(v float64) string {
 	switch {
 	case math.IsNaN(v):

@@ -8,8 +8,7 @@ import (
 	"github.com/selfheal-ml/selfheal/gate/metrics"
 )
 
-// view is the evidence as the criteria of this package see it. [newView] makes it from the
-// rows, [storedView] from a stored decision.
+// view is the evidence as the criteria see it, from the rows or from a stored decision.
 type view struct {
 	*Basis // without the tallies and facts
 	first  bool

@@ -112,8 +112,7 @@ func (b Budget) spent(at time.Time) float64 {
 	return sum
 }
 
-// grants reports whether a decision at this time gets a share. The slack allows for rounding
-// in the sum of many equal shares.
+// grants reports whether a decision at this time gets a share. The slack allows for rounding.
 func (b Budget) grants(at time.Time) bool {
 	return b.spent(at)+b.share() <= b.Total*(1+slack)
 }
@@ -184,7 +183,7 @@ func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	return b, nil
 }
 
-// checkTime returns an error if the budget is invalid, or if the time is not after the last
+// checkTime returns an error if the budget is invalid or the time is not after the last
 // charge.
 func (b Budget) checkTime(at time.Time) error {
 	if err := b.Validate(); err != nil {

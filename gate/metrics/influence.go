@@ -19,8 +19,7 @@ func lossInfluence(of losses) influence {
 	return func(r *Rows) ([]float64, float64, error) { return of(r), math.Inf(1), nil }
 }
 
-// rootInfluence returns the influence of the root of the mean square, by d sqrt(x) = d x / (2
-// sqrt(x)). The influence of a perfect model is 0.
+// rootInfluence returns the influence of the root mean square: d sqrt(x) = dx / (2 sqrt(x)).
 func rootInfluence(r *Rows) ([]float64, float64, error) {
 	influence := squares(r)
 	if root := math.Sqrt(average(influence)); root > 0 {
@@ -144,8 +143,7 @@ func squaredDistances(truth []int, probability [][]float64) []float64 {
 	return losses
 }
 
-// shareLosses returns the row losses of Brier's score if every row is answered with the class
-// shares.
+// shareLosses returns the row losses of Brier's score if every answer is the class shares.
 func (r *Rows) shareLosses() []float64 {
 	truth, classes := r.truth.Class, len(r.answers.Probability)
 	share := make([]float64, classes)

@@ -5,8 +5,7 @@ import (
 	"math"
 )
 
-// clip bounds the loss of a wrong answer given with certainty. It is the spacing of float64 at
-// 1, as in scikit-learn.
+// clip bounds the loss of one answer. It is the spacing of float64 at 1, as in scikit-learn.
 const clip = 0x1p-52
 
 // BinaryLogLoss returns the mean of -ln(p) in nats, where p is the probability given to the

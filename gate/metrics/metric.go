@@ -56,8 +56,7 @@ type definition struct {
 	rows   func(*Rows) (float64, error)
 	// influence is [Metric.Influence] of a metric that is not of classes.
 	influence func(*Rows) ([]float64, float64, error)
-	// classifier and regression are the metrics that this one stands for. They are zero if the
-	// metric stands for itself.
+	// classifier and regression are what this metric stands for, zero if it stands for itself.
 	classifier, regression Metric
 }
 

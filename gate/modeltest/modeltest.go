@@ -177,8 +177,7 @@ func clone(rows []predictlog.Row) []predictlog.Row {
 	return copies
 }
 
-// same returns an error if two lists of answers to the same rows differ by more than
-// [Tolerance].
+// same returns an error if two answers to the same row differ by more than [Tolerance].
 func same(a, b []predictlog.Output) error {
 	if len(a) != len(b) {
 		return fmt.Errorf("%d and %d outputs for the same rows", len(a), len(b))

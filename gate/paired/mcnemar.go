@@ -52,8 +52,7 @@ func McNemar(wins, losses int) (McNemarResult, error) {
 	}, nil
 }
 
-// manyTosses is the number from which the normal distribution is more exact than logarithms of
-// factorials, which lose their last digits.
+// From manyTosses on, the normal distribution is more exact than logarithms of factorials.
 const manyTosses = 1 << 27
 
 // coin returns the probability of k heads in n tosses.

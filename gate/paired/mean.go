@@ -110,8 +110,7 @@ func (s Studentized) CI(level float64) (Interval, error) {
 	}, nil
 }
 
-// manyDegrees is the number from which Student's distribution equals the normal one to six
-// digits.
+// From manyDegrees on, Student's distribution equals the normal one to six digits.
 const manyDegrees = 1e6
 
 // survival returns the probability that Student's t exceeds t.

@@ -52,8 +52,7 @@ func AveragePrecisionInfluence(truth []bool, score []float64) ([]float64, error)
 		return nil, tooFew(name, "no row is positive")
 	}
 	positives := float64(r.positives)
-	// The area is a sum over the ties: their share of the positives times the precision of all
-	// rows down to them.
+	// The area sums over ties their share of the positives times the precision down to them.
 	var hits, answered, area float64
 	r.ties(func(rows []scored, tied float64) {
 		hits += tied

@@ -18,8 +18,7 @@ type sample struct {
 	kept []float64 // the counts of one draw after another, nil if there are too many
 }
 
-// maxKept is the largest number of counts that are kept (8 MiB). More counts are drawn again
-// for each use.
+// maxKept is the largest number of kept counts (8 MiB). More counts are drawn for each use.
 const maxKept = 1 << 20
 
 // draw makes the draws if they can be kept.

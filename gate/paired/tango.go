@@ -55,8 +55,7 @@ func TangoNonInferior(wins, losses, n int, margin float64) (Result, error) {
 	return Result{Statistic: z, PValue: cdf(-z)}, nil
 }
 
-// tangoScore returns the score statistic of the hypothesis that the difference is delta, with
-// the names of the paper.
+// tangoScore returns the score statistic for a difference of delta, in the paper's names.
 func tangoScore(wins, losses, n int, delta float64) float64 {
 	b, c, total := float64(wins), float64(losses), float64(n)
 	// q is the maximum likelihood estimate of the probability of a loss, given delta.

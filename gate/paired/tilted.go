@@ -241,8 +241,7 @@ func (t *Tilted) CI(level float64) (Interval, error) {
 	return Interval{t.end(alpha, -1), t.end(alpha, 1), level}, nil
 }
 
-// end returns the value below (direction -1) or above (direction 1) the estimate that is just
-// rejected.
+// end returns the value below (direction -1) or above (1) the estimate that is just rejected.
 func (t *Tilted) end(alpha, direction float64) float64 {
 	lambda, ok := t.cross(direction, func(lambda float64) float64 {
 		// The logarithm is nearly a parabola, whose root a secant finds in a few steps.
@@ -274,8 +273,7 @@ func (t *Tilted) solve(bound float64) (lambda float64, ok bool) {
 	})
 }
 
-// cross returns the smallest tilt in the direction at which f rises to 0, or false if there is
-// none.
+// cross returns the smallest tilt in the direction at which f rises to 0; false if none.
 func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float64, bool) {
 	inner, fInner := 0.0, f(0)
 	if fInner >= 0 {
@@ -284,8 +282,8 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	if t.variance == 0 {
 		return 0, false
 	}
-	// Beyond the limit the lightest cells would practically never be drawn. The first step is
-	// about one standard error.
+	// Beyond the limit some cells would never be drawn. The first step is about a standard
+	// error.
 	limit := 50 / t.strongest
 	outer := min(limit, 1/math.Sqrt(t.variance*t.sample.rows))
 	for {

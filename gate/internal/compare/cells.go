@@ -63,8 +63,7 @@ func newCells(tallies []metrics.Tally, classes int) *cells {
 	return c
 }
 
-// statistic returns a function of the counts of the cells: the gain, less a share of
-// production's value.
+// statistic returns the gain less a share of production's value, as a function of the counts.
 func (c *cells) statistic(m metrics.Metric, classes int, share float64) paired.Statistic {
 	production, shadow := make(metrics.Counts, classes), make(metrics.Counts, classes)
 	return func(counts []float64) (float64, bool) {

@@ -207,8 +207,7 @@ func (p Pairing) Studentize(r Rows) ([]float64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", metrics.ErrUndefined, err)
 	}
-	// A skewness near 0 is what large cubes leave after cancelling: none of its digits is
-	// reliable.
+	// A skewness near 0 is a difference of large cubes: none of its digits is reliable.
 	skewness := math.Round(mean.Skewness*1e9) / 1e9
 	return []float64{a, b, mean.StdErr, min(degrees[0], mean.Degrees), skewness}, nil
 }
