@@ -28,7 +28,7 @@ type Basis struct {
 	// 10,000 tallies in all, or more classes than [metrics.MaxClasses].
 	Tallies  []metrics.Tally                       `json:"tallies,omitempty"`
 	Segments map[string]map[string][]metrics.Tally `json:"segments,omitempty"`
-	// Facts holds the numbers that criteria computed from single rows, by names such as "brier
+	// Facts holds the numbers that criteria took from single rows, by names such as "brier
 	// gain".
 	Facts map[string]Fact `json:"facts,omitempty"`
 }

@@ -98,8 +98,7 @@ type Check struct {
 	Precondition bool `json:"precondition,omitempty"`
 	// Metric is the name of the measured metric; empty if none was measured.
 	Metric string `json:"metric,omitempty"`
-	// Unit is the unit of Statistic, Threshold and CI; empty if a host's criterion does not
-	// say.
+	// Unit is that of Statistic, Threshold and CI; empty if a host's criterion has none.
 	Unit Unit `json:"unit,omitempty"`
 	// Statistic is the measured number; NaN if there is none.
 	Statistic float64 `json:"statistic" wire:"null"`
@@ -164,8 +163,7 @@ func (c Check) Wanted() string {
 	}
 }
 
-// show writes a number in the check's unit, with digits that tell the statistic from
-// Threshold.
+// show writes v in the check's unit, with digits that tell Statistic from Threshold.
 func (c Check) show(v float64) string {
 	m := metricNamed(c.Metric)
 	if !digits.IsFinite(v) {

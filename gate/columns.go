@@ -40,8 +40,7 @@ func fromScores(truth, production, shadow []float64, first bool) (Evidence, erro
 }
 
 // FromValues makes evidence of a regression from columns: the truth and each model's value.
-// Otherwise it is like [FromScores]. Use [FirstFromValues] if there is no production model
-// yet.
+// Otherwise it is like [FromScores]. Use [FirstFromValues] if no model is in production yet.
 func FromValues(truth, production, shadow []float64) (Evidence, error) {
 	return fromColumns(predictlog.Target{Task: predictlog.Regression}, ofValues(truth), production, shadow, ofValues, false)
 }
@@ -108,8 +107,7 @@ func ofValues(values []float64) metrics.Answers {
 	return metrics.Answers{Value: slices.Clone(values)}
 }
 
-// ofClassScores answers the likeliest classes. It leaves malformed columns to
-// [Evidence.Validate].
+// ofClassScores answers the likeliest classes. [Evidence.Validate] checks the columns.
 func ofClassScores(probability [][]float64) metrics.Answers {
 	a := metrics.Answers{Probability: make([][]float64, len(probability))}
 	for k, column := range probability {

@@ -9,8 +9,7 @@ import (
 // Criterion is one rule of a [Policy]. A host implements it for its own rules.
 //
 // To judge a part of the rows, such as the recent ones, pass [Evidence.Subset] to a criterion
-// of this package. A copy of the evidence that is cut by hand also works, if every column is
-// cut.
+// of this package. A copy of the evidence with every column cut also works.
 //
 // A criterion may also have a method Validate() error. If Validate returns an error, Check is
 // not called, and the verdict is [Errored].

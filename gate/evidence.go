@@ -47,7 +47,7 @@ type Evidence struct {
 	LastPromotion time.Time `json:"last_promotion,omitzero"`
 	// Coverage counts the predictions of the period and the labelled ones among them.
 	Coverage labels.Count `json:"coverage"`
-	// IDs name the rows; no ID may repeat. Times are the times of the predictions; empty if
+	// IDs name the rows; no ID may repeat. Times are those of the predictions; empty if
 	// unknown.
 	IDs   []string        `json:"ids"`
 	Times []time.Time     `json:"times,omitempty"`
@@ -61,16 +61,14 @@ type Evidence struct {
 	// ProductionLatency and ShadowLatency are how long the models took per row.
 	ProductionLatency Latency `json:"production_latency,omitzero"`
 	ShadowLatency     Latency `json:"shadow_latency,omitzero"`
-	// TrainingRows is the number of rows that a model was trained on, which flatters the
-	// model.
+	// TrainingRows is the number of rows that a model was trained on, which flatters it.
 	TrainingRows int `json:"training_rows,omitempty"`
 }
 
 // N returns the number of rows.
 func (e *Evidence) N() int { return len(e.IDs) }
 
-// First reports whether there is no production model. In valid evidence it equals
-// FirstDeployment.
+// First reports whether there is no production model, as FirstDeployment does if e is valid.
 func (e *Evidence) First() bool { return e.Production == nil }
 
 // UnmarshalJSON reads evidence from JSON. A member that is unknown, missing or repeated is an

@@ -14,8 +14,7 @@ import (
 // [RecomputeFrom].
 var ErrNeedsRows = errors.New("gate: needs the rows of the evidence")
 
-// Fact holds the numbers that a criterion computed from single rows, or the reason why there
-// are none.
+// Fact holds numbers that a criterion took from single rows, or says why there are none.
 type Fact struct {
 	Values []float64 `json:"values,omitempty"`
 	// Error says why there is no value. Undefined says that other rows might give one.

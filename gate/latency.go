@@ -17,8 +17,7 @@ type MaxLatency struct {
 	// Relative bounds the shadow's latency as a multiple of production's: 1.5 is half as much
 	// again. On a first deployment only Absolute counts.
 	Relative float64 `json:"relative,omitempty"`
-	// Absolute bounds the shadow's latency whatever production's is; in JSON a text, such as
-	// "20ms".
+	// Absolute bounds the shadow's latency in any case; in JSON a text, such as "20ms".
 	Absolute time.Duration `json:"absolute,omitzero"`
 	// Mean judges [Latency.Mean] instead of [Latency.P95].
 	Mean bool `json:"mean,omitempty"`

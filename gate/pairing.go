@@ -57,8 +57,7 @@ func (p pairing) fact(v view, s subset, what string, n int, find func(compare.Ro
 	})
 }
 
-// checkAnswers returns an error if the metric does not suit the target or answers are
-// malformed.
+// checkAnswers returns an error if m does not suit the target or answers are malformed.
 func checkAnswers(v view, m metrics.Metric) error {
 	if err := m.Suits(v.Target); err != nil {
 		return err

@@ -36,8 +36,7 @@ import (
 // keeps its level for every population (Bahadur & Savage 1956). The level holds for errors
 // that are about normal. If a few rows make up most of the squared error, a nominal level of 5
 // % is really 6 to 8 % with twenty such rows expected, about 10 % with ten, and 15 to 50 %
-// with five or fewer. In this case use more rows, or a metric of the host's own whose loss has
-// a bound.
+// with five or fewer. Then use more rows, or a host's metric with a bounded loss.
 //
 // For a metric of classes the time grows with the draws and with the square of the number of
 // kinds of rows (a truth and both answers): milliseconds for two or three classes, half a

@@ -26,8 +26,7 @@ var (
 	ErrOutput = errors.New("gate: malformed output of a model")
 )
 
-// TrainingRowsError reports rows inside a model's training window. It unwraps to
-// [ErrTrainingRows].
+// TrainingRowsError reports rows in a training window. It unwraps to [ErrTrainingRows].
 type TrainingRowsError struct {
 	Model   string // "production" or "shadow"
 	Count   int    // the number of rows
@@ -116,8 +115,7 @@ type ReplayConfig struct {
 	// BatchSize is the number of rows in one call of a model. Default 1000.
 	BatchSize int
 	// Segments names the categorical columns whose categories are judged one by one. A row
-	// without a value belongs to the segment "(missing)". Bytes that are not UTF-8 become
-	// U+FFFD.
+	// without a value belongs to the segment "(missing)". Invalid UTF-8 becomes U+FFFD.
 	Segments []string
 	// At is the time of the comparison, LastPromotion the time of the last promotion. Both go
 	// into the evidence. At is required if LastPromotion is set.

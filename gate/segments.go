@@ -58,8 +58,7 @@ type SegmentVeto struct {
 	// Seed seeds the draws.
 	Draws int    `json:"draws,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
-	// Columns must be among the segmenting columns. A missing column makes the check
-	// [Errored].
+	// Columns must be segmenting columns. A missing one makes the check [Errored].
 	Columns []string `json:"columns,omitempty"`
 }
 

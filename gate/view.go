@@ -31,8 +31,7 @@ type source interface {
 	// value returns a metric of the named model on all rows.
 	value(model string, m metrics.Metric) (float64, error)
 	// fact returns n numbers computed from the rows by find, or stored when the decision was
-	// first made. The numbers are rounded to the digits that are known. The key names the
-	// numbers.
+	// first made. They are rounded to the digits that are known. The key names them.
 	fact(key string, n int, find func(e *Evidence) ([]float64, error)) ([]float64, error)
 	known() map[string]Fact
 	// ask evaluates a host's criterion.

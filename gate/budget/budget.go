@@ -122,8 +122,8 @@ func (b Budget) grants(at time.Time) bool {
 // A first deployment is not a comparison and needs no budget.
 //
 // It is an error if the budget is invalid, if the time is not later than the last charge, or
-// if the policy's Criteria cannot keep the share, for example because no criterion proves the
-// shadow better.
+// if the policy's Criteria cannot keep the share, as when no criterion proves the shadow
+// better.
 func (b Budget) Apply(policy gate.Policy, at time.Time) (gate.Policy, error) {
 	if err := b.checkTime(at); err != nil {
 		return gate.Policy{}, err
@@ -183,8 +183,7 @@ func (b Budget) Charge(d gate.Decision) (Budget, error) {
 	return b, nil
 }
 
-// checkTime returns an error if the budget is invalid or the time is not after the last
-// charge.
+// checkTime returns an error if the budget is invalid or a charge is not before the time.
 func (b Budget) checkTime(at time.Time) error {
 	if err := b.Validate(); err != nil {
 		return err

@@ -23,12 +23,10 @@ func Classes(target predictlog.Target) int {
 
 // Answers hold one model's answer, or the truth, for each row.
 type Answers struct {
-	// Class is the class of each row, an index into the target's classes. It is nil for a
-	// regression.
+	// Class is each row's index into the target's classes, nil for a regression.
 	Class []int `json:"class,omitempty"`
 	// Probability[k][i] is the probability of class k for row i, in [0, 1]. The probabilities
-	// of a row sum up to 1 within [SumTolerance]. It is nil for truths and for a model without
-	// probabilities.
+	// of a row sum up to 1 within [SumTolerance]. It is nil for truths and models without it.
 	Probability [][]float64 `json:"probability,omitempty"`
 	// Value is the finite value of each row. It is nil for a classification.
 	Value []float64 `json:"value,omitempty"`

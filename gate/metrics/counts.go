@@ -10,8 +10,7 @@ import (
 // Confusion of the positive class.
 type Counts []Confusion
 
-// NewCounts counts the rows of a classifier. Classes are numbered from 0. No rows give Counts
-// of zeros.
+// NewCounts counts the rows of a classifier, with classes from 0. No rows give zeros.
 func NewCounts(truth, predicted []int, classes int, weights []float64) (Counts, error) {
 	const name = "confusion matrix"
 	if classes < 1 {
@@ -60,8 +59,7 @@ type Average uint8
 
 // The averages.
 const (
-	// Macro gives the same weight to every class that occurs among the truths or the
-	// predictions.
+	// Macro weighs all classes that occur among truths or predictions alike.
 	Macro Average = iota
 	// Micro adds up the hits and misses of all classes. If each row has one class, micro
 	// precision, recall and F1 all equal accuracy.

@@ -64,8 +64,7 @@ func total(metric string, n int, weights []float64) (float64, error) {
 	return finite(metric, sum)
 }
 
-// Weights other than 0 lie in this range, so that products of weights neither underflow nor
-// lose digits.
+// Weights other than 0 lie in this range, so that their products do not underflow.
 const (
 	minWeight = 1e-100
 	maxWeight = 1e100

@@ -70,8 +70,7 @@ var reserved = []string{"production", "shadow", "gain", "values"}
 // numbers. value must depend on its argument alone, must not modify or keep it, and may be
 // called by several goroutines at once.
 //
-// Package gate infers the gain in such a metric by a bootstrap over the cells of the joint
-// confusion matrix.
+// Package gate infers the gain in such a metric by a bootstrap of the joint confusion matrix.
 //
 // A malformed Info, the name of a metric of this package and a nil value are errors.
 func OfCounts(info Info, value func(Counts) (float64, error)) (Metric, error) {

@@ -4,8 +4,8 @@ import "fmt"
 
 // MulticlassROCAUC returns the averaged area under the ROC curves of each class against the
 // rest. probability[k][i] is the probability of class k for row i. Every class must occur, and
-// no class may be the only one. Micro ranks all pairs of a row and a class together, like one
-// binary classifier.
+// no class may be the only one. Micro ranks all pairs of a row and a class together, as one
+// list.
 func MulticlassROCAUC(truth []int, probability [][]float64, a Average, weights []float64) (float64, error) {
 	return oneVsRest("roc_auc", truth, probability, a, weights, Ranking.ROCAUC)
 }

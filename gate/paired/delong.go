@@ -6,8 +6,7 @@ import "math"
 type DeLongResult struct {
 	// Incumbent and Candidate are the areas.
 	Incumbent, Candidate float64
-	// VarIncumbent, VarCandidate and Covariance are the variances and the covariance of the
-	// areas.
+	// VarIncumbent, VarCandidate and Covariance are the areas' variances and covariance.
 	VarIncumbent, VarCandidate, Covariance float64
 	// Positives and Negatives are the numbers of rows.
 	Positives, Negatives int
@@ -23,8 +22,7 @@ func (r DeLongResult) Difference() (difference, stdErr float64) {
 	return r.Candidate - r.Incumbent, math.Sqrt(variance)
 }
 
-// CI returns the interval of the difference, not clipped to [-1, 1]. A level outside (0, 1) is
-// an error.
+// CI returns the interval of the difference, not clipped. A level outside (0, 1) is an error.
 func (r DeLongResult) CI(level float64) (Interval, error) {
 	if err := checkLevel("delong", level); err != nil {
 		return Interval{}, err

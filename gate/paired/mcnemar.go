@@ -17,8 +17,7 @@ type McNemarResult struct {
 	// exceeds its level.
 	Exact float64
 	// MidP counts half the probability of the observed table (Fagerland, Lydersen & Laake
-	// 2013). A test by MidP may exceed its level slightly, and is closer to the level on
-	// average.
+	// 2013). A test by MidP may slightly exceed its level.
 	MidP float64
 	// Better is the one-sided exact p-value: small if the candidate is better.
 	Better float64

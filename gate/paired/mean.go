@@ -65,8 +65,7 @@ func (s Studentized) Greater(bound float64) float64 {
 	return s.tail(s.Estimate-bound, s.Skewness)
 }
 
-// Less returns the p-value of the hypothesis that the true value is at least bound; see
-// [Studentized.Greater].
+// Less is [Studentized.Greater] for the hypothesis that the true value is at least bound.
 func (s Studentized) Less(bound float64) float64 {
 	return s.tail(bound-s.Estimate, -s.Skewness)
 }

@@ -282,8 +282,7 @@ func (t *Tilted) cross(direction float64, f func(lambda float64) float64) (float
 	if t.variance == 0 {
 		return 0, false
 	}
-	// Beyond the limit some cells would never be drawn. The first step is about a standard
-	// error.
+	// Beyond the limit some cells are never drawn. The first step is about a standard error.
 	limit := 50 / t.strongest
 	outer := min(limit, 1/math.Sqrt(t.variance*t.sample.rows))
 	for {
@@ -363,8 +362,7 @@ func (t *Tilted) value(lambda float64) (float64, bool) {
 //
 // The probability is the sum of the draws' weights under the tilted cells, plus twice its
 // standard error. If the tilt is towards the event, the complement is summed instead, because
-// weights above 1 vary too much. An undefined draw counts as the event, which is the
-// conservative side.
+// weights above 1 vary too much. An undefined draw counts as the event, to be safe.
 func (t *Tilted) probability(lambda, direction float64) float64 {
 	away := direction*lambda <= 0
 	hypothesis, ok := t.value(lambda)

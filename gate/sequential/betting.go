@@ -32,8 +32,7 @@ type BettingConfig struct {
 	Alpha float64 `json:"alpha"`
 	// Lambdas are the bets, each in (0, 1/Null). The starting wealth is divided equally among
 	// the bets, which keeps the guarantee whichever bet is best. Small bets find small
-	// excesses, large bets are fast. Default 0.025, 0.05, 0.1, 0.2, 0.4 and 0.8, each divided
-	// by Null.
+	// excesses, large bets are fast. Default 0.025, 0.05, 0.1, 0.2, 0.4 and 0.8, over Null.
 	Lambdas []float64 `json:"lambdas"`
 }
 

@@ -10,8 +10,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Problem says why an output does not answer the target; "" if it does. Probabilities are
-// optional.
+// Problem says why an output does not answer the target, or "". Probabilities are optional.
 func Problem(o predictlog.Output, target predictlog.Target) string {
 	if target.Task == predictlog.Regression {
 		if o.Class != "" || o.Probabilities != nil {

@@ -1,5 +1,4 @@
-// Package compare infers from the same rows how much better one model is than another in a
-// metric.
+// Package compare infers how much better one model is than another on the same rows.
 package compare
 
 import (
@@ -83,8 +82,7 @@ func Gain(m metrics.Metric, production, shadow float64) float64 {
 const nearZero = 0.01
 
 // RelativeGain returns the gain as a share of production's value. ok is false if production's
-// value is too near to zero for a share. A loss may be near zero: half of a small error is
-// half.
+// value is too near to zero for a share. A loss may be near zero.
 func RelativeGain(m metrics.Metric, production, shadow float64) (gain float64, ok bool) {
 	if production == 0 || m.HigherIsBetter() && math.Abs(production) < nearZero {
 		return 0, false

@@ -12,8 +12,7 @@ import (
 	"github.com/selfheal-ml/selfheal/predictlog"
 )
 
-// Bootstrap infers the gain in a metric of classes from the cells of the joint confusion
-// matrix.
+// Bootstrap infers the gain in a metric of classes from the joint confusion matrix.
 func (p Pairing) Bootstrap(tallies []metrics.Tally, classes int) (Inference, error) {
 	var r Inference
 	var err error

@@ -1,5 +1,4 @@
-// Package digits rounds measured and inferred numbers, so that a decision is the same on all
-// processors.
+// Package digits rounds numbers, so that a decision is the same on all processors.
 //
 // Processors differ in the last digits: one rounds x*y+z once and another twice, and their
 // exponential functions differ. A number is therefore rounded before anything is decided from
