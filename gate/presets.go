@@ -20,7 +20,7 @@ const week = 7 * 24 * time.Hour
 //
 // The evidence must have at least 200 rows, ten rows of each class, and labels for 30 % of the
 // period's predictions. At least half of the rows must be from before the last day, if the
-// times are known. The last promotion must be a week ago.
+// times are known. The last promotion must be at least a week ago.
 //
 // All of these must hold (Berger 1982). Whatever the other criteria are, a shadow that is no
 // better in the primary metric is therefore promoted in at most about 5 % of comparisons, and

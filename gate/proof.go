@@ -34,8 +34,8 @@ import (
 //
 // The losses of RMSE, R2, MAE, MAPE and LogLoss have no bound, and no test of such a mean
 // keeps its level for every population (Bahadur & Savage 1956). The level holds for errors
-// that are about normal. If a few rows make up most of the squared error, a nominal level of 5
-// % is really 6 to 8 % with twenty such rows expected, about 10 % with ten, and 15 to 50 %
+// that are about normal. If a few rows make up most of the squared error, a nominal level of
+// 5 % is really 6 to 8 % with twenty such rows expected, about 10 % with ten, and 15 to 50 %
 // with five or fewer. Then use more rows, or a host's metric with a bounded loss.
 //
 // For a metric of classes the time grows with the draws and with the square of the number of

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// binomial draws from the binomial distribution of n trials with success probability p, 0 < p
-// <= 1. It is exact up to the rounding of float64, and its cost does not grow with n. If fewer
+// binomial draws from the binomial distribution of n trials with success probability p, 0 <
+// p <= 1. It is exact up to the rounding of float64, and its cost does not grow with n. If fewer
 // than ten successes are expected, it uses inversion, else the transformed rejection of
 // Hörmann (1993), "The generation of binomial random variates" (BTRS).
 func binomial(source *rand.PCG, n int, p float64) int {
