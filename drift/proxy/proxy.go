@@ -31,8 +31,7 @@ type Sample struct {
 	Classes []string
 	// Positive is the class that PositiveRate counts, or "" for no positive class.
 	Positive string
-	// Threshold is, where there are no Classes, the probability from which an answer counts
-	// as positive. Default 0.5.
+	// Threshold is the smallest probability that counts as positive without Classes. Default 0.5.
 	Threshold float64
 	// Times are the times of the answers, in any order. The windows of the trends end at End,
 	// by default the latest of Times.

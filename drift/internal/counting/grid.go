@@ -110,7 +110,7 @@ func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 		if t > tooFar {
 			t = tooFar
 		}
-		// A difference that underflows gives a negative integer too.
+		// A t below the range of int64 converts to a negative integer too.
 		cells[i] = uint32(min(max(int64(t), 0), last))
 	}
 }
