@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// methods are all methods, those of values first. The first that fits the kind of a column
-// is its default.
+// methods lists all methods, the methods of values first. The first method that fits the kind
+// of a column is the default.
 var methods = []*method{
 	&ksMethod,
 	&chiSquareMethod,
@@ -23,8 +23,8 @@ var methods = []*method{
 	&outOfRangeMethod,
 }
 
-// Methods returns what is known of each [Method]: first those that a [Config] can choose,
-// then the rates, which are always compared. The result is a copy.
+// Methods describes each [Method]: first the methods that a [Config] can choose, then the
+// rates, which are always compared. The result is a copy.
 func Methods() []MethodInfo {
 	infos := make([]MethodInfo, len(methods))
 	for i, m := range methods {
@@ -34,7 +34,7 @@ func Methods() []MethodInfo {
 	return infos
 }
 
-// methodNamed returns the method, or an error that lists those that fit the kind.
+// methodNamed returns the method, or an error that lists the methods that fit the kind.
 func methodNamed(name Method, kind Kind) (*method, error) {
 	var fitting []string
 	for _, m := range methods {
