@@ -26,7 +26,6 @@ type cells struct {
 	codes  map[string]int
 }
 
-// size returns the number of counts.
 func (c *cells) size() int {
 	if c.kind == KindCategorical {
 		return len(c.levels)
@@ -167,7 +166,6 @@ func (t *tally) once() int64 {
 	return n
 }
 
-// infinite returns the number of infinite values.
 func (t *tally) infinite() int64 { return t.NegInf + t.PosInf }
 
 // spread returns the shares of the values on the intervals between the bounds, see

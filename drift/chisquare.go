@@ -6,7 +6,7 @@ package drift
 // Levels with an expected count below 5 are pooled with the unseen values. If the expected
 // count of the pool is below 5 too, Fisher's exact test compares the pool with the rest, and
 // PValue is twice the smaller p-value of both tests. Two levels are compared by Fisher's test
-// alone, unless both are very frequent. The effect is the total variation over all levels and
+// alone, unless each expected count is at least 100. The effect is the total variation over all levels and
 // unseen values. The upper end of its interval is the observed total variation plus
 // McDiarmid's bound on the error. The lower end is the effect minus its normal error. Both
 // ends hold more often than the level says.
@@ -26,7 +26,6 @@ var chiSquareMethod = tableMethod{
 	certain:    true,
 })
 
-// variationEffect explains the effect of methods that measure the total variation.
 const variationEffect = "The effect is the total variation: the share of rows that would have to change their level, or their group of numbers, from 0 to 1. " +
 	"The interval is one of the change without noise: down from the effect by its normal error, and up from the observed variation by McDiarmid’s bound on its error, so that it holds more than its level. " +
 	"It may start at 0 beside a tiny p, because p is about any difference at all, and the interval about how large it is."

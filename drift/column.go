@@ -103,7 +103,6 @@ func (c Column) Level(row int) (name string, present bool) {
 // Len returns the number of rows.
 func (c Column) Len() int { return len(c.numbers) + len(c.texts) + len(c.codes) }
 
-// coded reports whether the column was made by CategoricalCodes.
 func (c Column) coded() bool { return c.levels != nil }
 
 // wrong returns an [*InputError] about a row, or about the whole column if row is -1.

@@ -86,9 +86,8 @@ type Side struct {
 	Numbers        *Numbers `json:"numbers,omitempty"` // nil without finite values
 }
 
-// Numbers summarises finite values. Min and Max are exact. Mean and Std come from values
-// rounded to about 2^-47 of the spread of the reference. Quantiles are interpolated within
-// their cells.
+// Numbers summarises finite values. Min and Max are exact. Mean and Std come from values rounded
+// to about 2^-47 of the spread of the reference. Quantiles are interpolated within their cells.
 type Numbers struct {
 	Mean float64 `json:"mean"`
 	Std  float64 `json:"std"` // divisor n

@@ -199,7 +199,6 @@ func (k *comparison) driftReason() string {
 	return strings.Join(sentences, " ")
 }
 
-// sentence describes the finding of a test.
 func (k *comparison) sentence(test int) string {
 	t := k.report.Tests[test]
 	var without string

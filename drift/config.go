@@ -12,13 +12,12 @@ type Correction string
 
 // The corrections.
 const (
-	// BenjaminiHochberg, the default, bounds the expected share of false alarms among the
-	// alarms by Alpha. If nothing drifted, it bounds the probability of any alarm by Alpha
-	// (Benjamini and Hochberg, "Controlling the false discovery rate", 1995). The bound is
-	// proven for columns that are independent or rise together (Benjamini and Yekutieli, "The
-	// control of the false discovery rate in multiple testing under dependency", 2001). Under
-	// any other dependence of m columns the bound is larger by a factor of at most 1 + 1/2 +
-	// ... + 1/m.
+	// BenjaminiHochberg, the default, bounds the expected share of false alarms among the alarms
+	// by Alpha. If nothing drifted, it bounds the probability of any alarm by Alpha (Benjamini
+	// and Hochberg, "Controlling the false discovery rate", 1995). The bound is proven for
+	// columns that are independent or rise together (Benjamini and Yekutieli, "The control of
+	// the false discovery rate in multiple testing under dependency", 2001). Under any other
+	// dependence of m columns the bound is larger by a factor of at most 1 + 1/2 + ... + 1/m.
 	BenjaminiHochberg Correction = "bh"
 	// NoCorrection tests every column at Alpha. More columns then make a false alarm likelier.
 	NoCorrection Correction = "none"
@@ -229,8 +228,7 @@ func (c Correction) adjust(p float64, family []float64) float64 {
 	return adjusted
 }
 
-// strictest returns the level at which a p-value is significant whatever the other columns
-// show.
+// strictest returns the level at which a p-value is significant whatever the other columns show.
 func (c Correction) strictest(alpha float64, columns int) float64 {
 	if c == NoCorrection {
 		return alpha

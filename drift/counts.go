@@ -38,7 +38,6 @@ func newCountPair[C Count](reference, current []C) (countPair, error) {
 	return pairCounts(reference, current), nil
 }
 
-// compareCounts is a method on two count vectors.
 func compareCounts[C Count](reference, current []C, method func(countPair) Result) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {
@@ -106,7 +105,6 @@ func (p countPair) totalVariation() float64 {
 	return min(sum/2, 1)
 }
 
-// chiSquare returns X².
 func (p countPair) chiSquare() float64 {
 	x2 := 0.0
 	for i := range p.r {
@@ -131,7 +129,6 @@ func (p countPair) lowestExpected() float64 {
 	return low
 }
 
-// logLikelihoodRatio returns G.
 func (p countPair) logLikelihoodRatio() float64 {
 	g := 0.0
 	for i, r := range p.r {

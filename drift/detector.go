@@ -96,7 +96,6 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 	return report, nil
 }
 
-// judge fills in the verdict of the data set.
 func (r *Report) judge() {
 	var judged, drifted, undecided int
 	for _, c := range r.Columns {

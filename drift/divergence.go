@@ -21,7 +21,6 @@ type divergence struct {
 	root bool
 }
 
-// divergenceEffect explains the effect of methods that measure a divergence.
 const divergenceEffect = "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
 	"That of a PSI has no upper end if levels are rare."
 
@@ -42,8 +41,7 @@ func (d divergence) method(function func(countPair) Result, name string, m metho
 
 // effect returns an estimate of the true measure, and an interval of the true measure at the
 // level 1-alpha. fair is p with a pool of the cells that look like a change on their own
-// although nothing changed. The estimate and the lower end come from fair, the upper end from
-// p.
+// although nothing changed. The estimate and the lower end come from fair, the upper end from p.
 //
 // Without any change, noise alone makes a divergence larger than 0; its mean is subtracted.
 // The rest varies like X² with the noncentrality of the true divergence. The interval inverts
@@ -171,7 +169,6 @@ func (d divergence) fewNoise(r, c, n, m float64) float64 {
 	return sum - term(mean)
 }
 
-// counted returns the term of two counts.
 func (d divergence) counted(r, c, n, m float64) float64 {
 	if d.filled {
 		r, c = max(r, 0.5), max(c, 0.5)

@@ -20,7 +20,6 @@ type gapMethod struct {
 	changed string // introduces the statistic in a sentence
 }
 
-// method completes a method that has its MethodInfo.
 func (g gapMethod) method(info MethodInfo) method {
 	info.Kinds, info.Floor = []Kind{KindNumeric}, 0.1
 	return method{

@@ -183,7 +183,6 @@ func levelShares(c *cells, ref, cur *tally) []Bin {
 	return bins
 }
 
-// change is the absolute change of the share of the bin.
 func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
 
 // byChange orders bins by their change, the largest first.

@@ -83,8 +83,7 @@ func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }
 
-// ColumnCounts are the counts of one column of a batch, made on the [ColumnLayout] of that
-// name.
+// ColumnCounts are the counts of one column of a batch, made on the [ColumnLayout] of that name.
 type ColumnCounts struct {
 	Name string
 	// Cells has a count for each cell of the layout.
@@ -106,10 +105,9 @@ type ColumnCounts struct {
 // error nothing is added. The arguments are not kept or modified.
 //
 // All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: a column that
-// is missing, given twice or unknown; a wrong number of cells; counts that are negative, do
-// not add up to rows, or do not suit the kind of the column; extremes that are not in the
-// outermost filled cells; sums that are impossible with these extremes. A batch without rows
-// is valid.
+// is missing, given twice or unknown; a wrong number of cells; counts that are negative, do not
+// add up to rows, or do not suit the kind of the column; extremes that are not in the outermost
+// filled cells; sums that are impossible with these extremes. A batch without rows is valid.
 func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	if p.ref == nil {
 		return invalid("profile", "is not made by Reference.NewProfile")

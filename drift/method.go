@@ -18,17 +18,14 @@ type MethodInfo struct {
 	Kinds []Kind
 	// Floor is the default floor of the effect, or 0 for a rate, see Config.RateEffect.
 	Floor float64
-	// Means says that a page illustrates the effect by the means of both sides, not the
-	// medians.
+	// Means says that a page illustrates the effect by the means of both sides, not the medians.
 	Means bool
-	// Rate returns the rate that the method compares. Rate is nil if the method compares
-	// values.
+	// Rate returns the rate that the method compares. Rate is nil if the method compares values.
 	Rate func(*Side) float64
 }
 
-// method is one way to compare a column. A new method is one value of this type in a file of
-// its own, and one line in the list of methods. The functions get two sides that both have
-// values.
+// method is one way to compare a column. A new method is one value of this type in a file of its
+// own, and one line in the list of methods. The functions get two sides that both have values.
 type method struct {
 	MethodInfo
 	unbounded bool // the effect can be above 1

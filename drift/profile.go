@@ -206,7 +206,6 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// take replaces the counts by checked content.
 func (p *Profile) take(content profileContent) {
 	p.rows, p.tallies = content.Rows, content.Columns
 	for i := range p.tallies {

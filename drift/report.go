@@ -90,5 +90,4 @@ func (c *ColumnReport) Leading() Test {
 	return leading
 }
 
-// severity is the effect in units of its floor.
 func (t Test) severity() float64 { return t.EffectSize / t.Floor }

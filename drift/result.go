@@ -37,7 +37,6 @@ func invalid(sample, format string, args ...any) error {
 	return &InputError{Sample: sample, Index: -1, What: fmt.Sprintf(format, args...)}
 }
 
-// invalidColumn is invalid for the column of this name.
 func invalidColumn(name, format string, args ...any) error {
 	return invalid(fmt.Sprintf("column %q", name), format, args...)
 }
@@ -64,7 +63,6 @@ type Result struct {
 // their texts.
 func (r Result) MarshalJSON() ([]byte, error) { return json.Marshal(r.wire()) }
 
-// resultWire is the JSON form of a Result.
 type resultWire struct {
 	Statistic  *float64 `json:"statistic"`
 	PValue     *float64 `json:"p_value"`

@@ -88,9 +88,8 @@ func (t *table) whole() countPair {
 }
 
 // poolMissable adds rare levels to the last cell, which counts the unseen values. A level is
-// rare if, without any change, chance could make all of its rows current. Unseen values have
-// no row in the reference by selection, so on their own they look like a change even without
-// one.
+// rare if, without any change, chance could make all of its rows current. Unseen values have no
+// row in the reference by selection, so on their own they look like a change even without one.
 func (p countPair) poolMissable() countPair {
 	const chance = 0.05
 	most := math.Log(chance) / math.Log(p.m/(p.n+p.m))
@@ -168,7 +167,6 @@ func (p countPair) homogeneity() float64 {
 // exact reports whether Fisher's test replaces the limit.
 func (p countPair) exact() bool { return len(p.r) == 2 && p.lowestExpected() < exactBelow }
 
-// fisher returns the p-value of Fisher's exact test of two cells.
 func (p countPair) fisher() float64 {
 	return nulldist.Fisher(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
 }
@@ -185,8 +183,7 @@ func (p countPair) williams() float64 {
 }
 
 // detectable returns a total variation that is certain to be significant at the level: the sum
-// of the total variations that the kept cells, the pool, and the cells within the pool can
-// hide.
+// of the total variations that the kept cells, the pool, and the cells within the pool can hide.
 func (t *table) detectable(level float64) float64 {
 	both := t.bothTests()
 	if both {

@@ -22,7 +22,6 @@ type tableMethod struct {
 	bound    string // "the PSI"
 }
 
-// method completes a method that has its MethodInfo.
 func (tm tableMethod) method(m method) method {
 	m.Kinds = []Kind{KindCategorical, KindNumeric}
 	m.measure = func(s *sides, alpha float64) (t Test, ok bool) {
@@ -52,7 +51,6 @@ func (tm tableMethod) method(m method) method {
 	return m
 }
 
-// groups names the cells of a table.
 func (c *cells) groups() string {
 	if c.kind == KindNumeric {
 		return "groups"
@@ -61,8 +59,7 @@ func (c *cells) groups() string {
 }
 
 // movedLevels names the level whose share moved most, and the next level if it moved at least
-// half as far. The result is empty for numbers, and if the unseen values moved at least as
-// far.
+// half as far. The result is empty for numbers, and if the unseen values moved at least as far.
 func movedLevels(s *sides) string {
 	if s.cells.kind == KindNumeric || len(s.cells.levels) == 0 {
 		return ""

@@ -46,8 +46,7 @@ var wassersteinMethod = method{
 	detectableAt: ksMethod.detectableAt,
 	changed: func(s *sides, t Test) string {
 		moved := fmt.Sprintf("The values moved by %s standard deviations", text.Number(t.Observed))
-		// Up to rounding, means that differ by less than a millionth of the deviation are
-		// equal.
+		// Up to rounding, means that differ by less than a millionth of the deviation are equal.
 		if a, b := s.reference.Numbers, s.current.Numbers; a != nil && b != nil && math.Abs(b.Mean-a.Mean) > 1e-6*max(a.Std, b.Std) {
 			means := text.Apart(a.Mean, b.Mean)
 			moved += fmt.Sprintf(", their mean from %s to %s", means[0], means[1])

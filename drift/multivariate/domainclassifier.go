@@ -149,7 +149,6 @@ func (d *discriminant) weights() *mat.VecDense {
 	return &weights
 }
 
-// sortedScores returns the scores of rows in ascending order.
 func sortedScores(x *mat.Dense, weights *mat.VecDense) []float64 {
 	var s mat.VecDense
 	s.MulVec(x, weights)

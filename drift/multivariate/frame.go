@@ -54,7 +54,6 @@ type frame struct {
 	rows    [2][]int          // the rows taken of either side
 }
 
-// newFrame checks the columns and draws the rows.
 func newFrame(reference, current []drift.Column, cfg Config) (frame, Config, error) {
 	if cfg.MaxRows == 0 {
 		cfg.MaxRows = 10_000
@@ -274,7 +273,6 @@ func withProducts(features []feature, base [2]int) []feature {
 	return features
 }
 
-// matrix returns the rows from from to to of a side, with one column for each feature.
 func matrix(features []feature, side, from, to int) *mat.Dense {
 	m := mat.NewDense(to-from, len(features), nil)
 	for j, x := range features {

@@ -229,7 +229,6 @@ type mmdSums struct {
 	total  float64   // over all pairs
 }
 
-// estimates returns the unbiased estimate of MMD² for each way.
 func (g *groups) estimates(s *mmdSums) []float64 {
 	n, m := float64(g.first), float64(g.second)
 	estimates := make([]float64, g.ways)

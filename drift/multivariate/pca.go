@@ -11,8 +11,7 @@ import (
 
 // ReconstructionResult is the outcome of [PCAReconstruction].
 type ReconstructionResult struct {
-	// Result compares the errors of reference and current rows. Statistic and EffectSize are
-	// D.
+	// Result compares the errors of reference and current rows. Statistic and EffectSize are D.
 	Result drift.Result `json:"result"`
 	// Components is the number of principal components kept, out of Features.
 	Components int `json:"components"`

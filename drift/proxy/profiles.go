@@ -107,7 +107,6 @@ func (c Columns) check() []error {
 	return errs
 }
 
-// layout holds how the columns of the answers are counted.
 type layout struct {
 	Columns
 	ref          *drift.Reference
@@ -151,7 +150,6 @@ func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) 
 	return l, errs
 }
 
-// answers holds the counts of answers.
 type answers struct {
 	*layout
 	rows            int
@@ -159,7 +157,6 @@ type answers struct {
 	moments         counting.Moments   // of the finite scores
 }
 
-// merged returns the answers of all buckets.
 func merged(buckets []Bucket, l *layout) (*answers, error) {
 	total := l.ref.NewProfile()
 	for _, b := range buckets {
@@ -194,7 +191,6 @@ func answersOf(p *drift.Profile, l *layout) (*answers, error) {
 // values returns the number of answers with a value in the column.
 func (a *answers) values(of *drift.ColumnCounts) int64 { return int64(a.rows) - of.Missing }
 
-// scored reports whether there are finite scores.
 func (a *answers) scored() bool { return a.moments.N > 0 }
 
 // spread returns the shares of the scores on the intervals between the bounds.

@@ -39,8 +39,7 @@ type Sample struct {
 	End   time.Time
 }
 
-// Metrics holds the proxy metrics of a sample. An unknown metric is nil. All numbers are
-// finite.
+// Metrics holds the proxy metrics of a sample. An unknown metric is nil. All numbers are finite.
 type Metrics struct {
 	Volume int `json:"volume"` // number of answers
 	// PositiveRate is the share of positive answers. PositiveRate is nil for a regression, and
@@ -125,7 +124,6 @@ func Measure(sample Sample) (Metrics, error) {
 
 func (s *Sample) volume() int { return max(len(s.Scores), len(s.Classes), len(s.Times)) }
 
-// probabilities reports whether the scores are probabilities.
 func (s *Sample) probabilities() bool { return s.Lo == 0 && s.Hi == 0 }
 
 func (s *Sample) check() error {
@@ -162,7 +160,6 @@ func (s *Sample) check() error {
 	return errors.Join(errs...)
 }
 
-// checkScale checks the range and the threshold of the scores.
 func checkScale(owner string, lo, hi, threshold float64) []error {
 	var errs []error
 	if width := hi - lo; (lo != 0 || hi != 0) && !(width > 0 && !math.IsInf(width, 0)) {
@@ -258,7 +255,6 @@ const (
 	entropyBins      = 10 // that the entropy is taken over
 )
 
-// trendHours are the lengths of the windows of the trends.
 var trendHours = []int{1, 6, 24}
 
 // scale returns the range of the scores. The range of probabilities is given as 0 and 0.
@@ -306,8 +302,7 @@ func (s *Sample) trend(hours int, positive []float64) Trend {
 	return newTrend(hours, n, meanOf(scores.y), meanOf(rates.y), &scores, &rates)
 }
 
-// newTrend returns the trend of n answers from the means in the window and the points over
-// time.
+// newTrend returns the trend of n answers from the means in the window and the points over time.
 func newTrend(hours, n int, score, rate *float64, scores, rates *points) Trend {
 	return Trend{
 		Hours:                     hours,

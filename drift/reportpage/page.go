@@ -64,7 +64,6 @@ type link struct{ Before, ID, Name string }
 // measure explains the effect and the interval of some methods.
 type measure struct{ Names, Text string }
 
-// section is the part of the page about one column.
 type section struct {
 	*drift.ColumnReport
 	ID string
@@ -114,7 +113,6 @@ func newPage(r *drift.Report) *page {
 // Judged returns the number of columns that are not invalid.
 func (p *page) Judged() int { return len(p.Sections) - len(p.Invalid) }
 
-// enumerate links the first sections by name.
 func enumerate(sections []*section) []link {
 	const most = 5
 	shown := min(len(sections), most)
@@ -279,7 +277,6 @@ func movedNumber(r, k *drift.Numbers, leading drift.MethodInfo) string {
 	return shown.name + " " + arrow(texts[0], texts[1])
 }
 
-// isValue reports whether the bin holds a single number.
 func isValue(b drift.Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
 
 // change shows a rate on both sides, or only once if both are the same.
@@ -377,7 +374,6 @@ func highestShare(bins []drift.Bin) float64 {
 	return highest
 }
 
-// interval returns the ends of an interval of an effect.
 func interval(ci drift.CI) string {
 	if ci.Hi >= math.MaxFloat64 {
 		return "from " + formatEffect(ci.Lo)

@@ -18,13 +18,12 @@ const cvmExactSize = 20
 // test sees any difference between the distributions. It adds up the distance over all values,
 // so it finds shifts more often than [drift.KolmogorovSmirnov] does.
 //
-// Statistic is Anderson's T: nm/(n+m)² times the sum of (F-G)² over all values of both
-// samples, where F and G are the empirical distribution functions ("On the distribution of the
-// two-sample Cramér-von Mises criterion", 1962). EffectSize is D, as of
-// [drift.KolmogorovSmirnov]. PValue is P(T >= t) over all regroupings of the values. PValue is
-// exact if both samples have at most 20 values. Otherwise PValue comes from the limit
-// distribution, with T scaled to the mean and variance of the limit. The scaling takes account
-// of the sizes and ties.
+// Statistic is Anderson's T: nm/(n+m)² times the sum of (F-G)² over all values of both samples,
+// where F and G are the empirical distribution functions ("On the distribution of the two-sample
+// Cramér-von Mises criterion", 1962). EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue
+// is P(T >= t) over all regroupings of the values. PValue is exact if both samples have at most
+// 20 values. Otherwise PValue comes from the limit distribution, with T scaled to the mean and
+// variance of the limit. The scaling takes account of the sizes and ties.
 //
 // Without ties the numbers are SciPy's, except p-values below 1e-7, where SciPy loses digits
 // to a subtraction from 1. With ties the numbers differ on purpose. SciPy's midranks make T

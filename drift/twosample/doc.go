@@ -5,8 +5,7 @@
 // [AndersonDarling], [CramerVonMises] and [EppsSingleton] see any difference between the
 // distributions. [MannWhitney], [WelchT] and [StudentT] see a shift. [EnergyDistance] and
 // [NormalizedWasserstein1] are distances without a p-value. [FisherExact] and [TwoProportionZ]
-// compare two rates. The functions named after SciPy return SciPy's numbers where these
-// differ.
+// compare two rates. The functions named after SciPy return SciPy's numbers where these differ.
 //
 // The functions never modify their arguments and are safe for concurrent use. Large samples
 // are sorted on two processors.

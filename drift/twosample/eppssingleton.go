@@ -79,8 +79,7 @@ func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, e
 	return e.result, nil
 }
 
-// eppsComparison is the test with the limit of W, and the data for the test without that
-// limit.
+// eppsComparison is the test with the limit of W, and the data for the test without that limit.
 type eppsComparison struct {
 	result             drift.Result
 	reference, current *mat.Dense    // waves, one row for each value

@@ -82,10 +82,8 @@ func NewFit(values []float64, k int) Fit {
 	return f
 }
 
-// isFinite reports whether x is neither NaN nor infinite.
 func isFinite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
 
-// fitQuantiles fits k quantile cells to sorted values.
 func (f *Fit) fitQuantiles(sorted []float64, k int) {
 	n := len(sorted)
 	share := (n + k - 1) / k

@@ -113,8 +113,7 @@ func (m *Moments) Check() error {
 	return nil
 }
 
-// CheckRange returns an error if the sums contradict the extremes. u is the unit of the
-// values.
+// CheckRange returns an error if the sums contradict the extremes. u is the unit of the values.
 //
 // Rounding to units keeps the order of values. So the mean lies between the rounded extremes,
 // and the standard deviation is at most half their distance (Popoviciu, "Sur les équations

@@ -15,8 +15,7 @@ import (
 // split (Kulisch and Miranker, "The arithmetic of the digital computer", 1986; Neal, "Fast
 // exact summation using small and large superaccumulators", 2015).
 const (
-	// sumUnit is the exponent of the unit of a Sum: the square of 2^-1074, the smallest
-	// float64.
+	// sumUnit is the exponent of the unit of a Sum: the square of 2^-1074, the smallest float64.
 	sumUnit  = -2 * 1074
 	limbBits = 32
 	// sumLimbs limbs hold 2^63 squares of the largest float64, each below 2^2048.

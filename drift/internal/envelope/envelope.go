@@ -15,7 +15,6 @@ import (
 // Version is raised when the meaning of the stored content changes.
 const Version = 2
 
-// envelope is the wire form.
 type envelope struct {
 	Kind          string          `json:"kind"`
 	SchemaVersion int             `json:"schema_version"`

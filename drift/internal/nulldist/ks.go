@@ -49,8 +49,7 @@ func KSEqual(h, n float64) float64 {
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
 		// ratio is the ratio of the terms k+1 and k. A factor of 0 comes before any negative
-		// factor. Numbers below the smallest normal number would be rounded up again and
-		// again.
+		// factor. Numbers below the smallest normal number would be rounded up again and again.
 		ratio := 1.0
 		for j := 0.0; j < h && ratio > 0; j++ {
 			ratio *= (n - k*h - j) / (n + k*h + 1 + j)

@@ -3,10 +3,9 @@ package nulldist
 
 import "math"
 
-// QuadraticForm returns P(Q >= x) for Q = Σ Z²(j)/μ(j) with independent standard
-// normal Z(j) and distinct μ(1) < μ(2) < ..., the limit in law of the Cramér-von Mises and
-// Anderson-Darling statistics, by Smirnov's formula ("Sur la distribution de ω²", 1936):
-// the sum over k of
+// QuadraticForm returns P(Q >= x) for Q = Σ Z²(j)/μ(j) with independent standard normal Z(j)
+// and distinct μ(1) < μ(2) < ..., the limit in law of the Cramér-von Mises and Anderson-Darling
+// statistics, by Smirnov's formula ("Sur la distribution de ω²", 1936): the sum over k of
 //
 //	(-1)^(k+1)/π ∫ exp(-xu/2) / (u sqrt|D(u)|) du, u from μ(2k-1) to μ(2k),
 //

@@ -14,9 +14,8 @@ const (
 	Worthwhile = 1 << 16
 )
 
-// Do calls do for 0 to n-1 and returns when all calls have returned. With at least
-// [Worthwhile] values the calls run on two processors. Two calls must not touch the same
-// memory.
+// Do calls do for 0 to n-1 and returns when all calls have returned. With at least [Worthwhile]
+// values the calls run on two processors. Two calls must not touch the same memory.
 func Do(n, values int, do func(i int)) {
 	workers := min(n, maxWorkers, runtime.GOMAXPROCS(0))
 	if values < Worthwhile || workers < 2 {

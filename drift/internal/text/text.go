@@ -165,7 +165,6 @@ func GroupAll(numbers []string) []string {
 // Thousands returns n with thin spaces between groups of three digits.
 func Thousands(n int) string { return groupDigits(strconv.Itoa(n)) }
 
-// groupDigits puts thin spaces between groups of three digits.
 func groupDigits(digits string) string {
 	var b strings.Builder
 	for i, d := range digits {
