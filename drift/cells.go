@@ -7,8 +7,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// maxRows is the largest number of rows. Up to maxRows a count is exact as a float64, and the
-// sum of two counts does not overflow.
+// maxRows keeps a count exact as a float64, and the sum of two counts from overflowing.
 const maxRows = 1 << 53
 
 // cells says how the values of one column are counted. It is immutable.
@@ -168,8 +167,7 @@ func (t *tally) once() int64 {
 
 func (t *tally) infinite() int64 { return t.NegInf + t.PosInf }
 
-// spread returns the shares of the values on the intervals between the bounds, see
-// [counting.Axis.Spread].
+// spread returns the shares of the values between the bounds, see [counting.Axis.Spread].
 func (c *cells) spread(t *tally, at []float64) []float64 {
 	return c.axis.Spread(t.Cells, t.NegInf, t.PosInf, &t.Moments, at)
 }

@@ -56,8 +56,7 @@ type Column struct {
 	levels  []string
 }
 
-// Numeric returns a column of numbers. NaN marks a missing value. Infinities are values,
-// counted apart.
+// Numeric returns a column of numbers. NaN marks a missing value. Infinities are values.
 func Numeric(name string, values []float64) Column {
 	return Column{name: name, kind: KindNumeric, numbers: values}
 }

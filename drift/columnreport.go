@@ -100,8 +100,7 @@ type Numbers struct {
 	Max  float64 `json:"max"`
 }
 
-// Distances holds further measures of the same change, for comparison with other tools. The
-// verdict does not use Distances.
+// Distances holds further measures of the change. The verdict does not use them.
 type Distances struct {
 	// PSI and JensenShannon (base 2, a distance) compare the levels, or at most ten groups of
 	// cells that hold about equal shares of the reference.
@@ -129,8 +128,7 @@ type Bin struct {
 // Method names a way to compare a column with its reference. [Methods] describes each Method.
 type Method string
 
-// Verdict is the judgement of a [Report] on a column or on the data set. The zero Verdict is
-// Invalid.
+// Verdict is the judgement on a column or on the data set. The zero Verdict is Invalid.
 type Verdict uint8
 
 const (

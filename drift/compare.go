@@ -18,8 +18,7 @@ type comparison struct {
 	report ColumnReport
 }
 
-// newComparison describes the current side and makes the tests that the rows allow. side
-// describes the reference. Adjusted p-values and verdicts need the tests of all columns first.
+// newComparison describes the current side and makes the tests that the rows allow.
 func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison {
 	if side.Numbers != nil {
 		numbers := *side.Numbers // the report is the caller's
@@ -84,8 +83,7 @@ func (k *comparison) withinColumn(p float64) float64 {
 	return min(p*float64(len(k.report.Tests)), 1)
 }
 
-// judge fills in the adjusted p-values and the verdict. The family holds the sorted p-values
-// of all columns that are not invalid.
+// judge fills in the adjusted p-values and the verdict from the sorted p-values of all columns.
 func (k *comparison) judge(family []float64) {
 	r := &k.report
 	for i := range r.Tests {
@@ -117,9 +115,8 @@ func (k *comparison) judge(family []float64) {
 	}
 }
 
-// mostTests is the largest number of tests that the column can have: the tests that were made,
-// the tests that more rows will allow, and one test more if unseen or infinite values could
-// appear.
+// mostTests is the largest number of tests of the column: those made, those that more rows
+// will allow, and one for unseen or infinite values that could appear.
 func (k *comparison) mostTests() int {
 	n := len(k.report.Tests)
 	if n == 0 {

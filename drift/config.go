@@ -228,7 +228,7 @@ func (c Correction) adjust(p float64, family []float64) float64 {
 	return adjusted
 }
 
-// strictest returns the level at which a p-value is significant whatever the other columns show.
+// strictest returns the level at which a p-value is significant whatever the others are.
 func (c Correction) strictest(alpha float64, columns int) float64 {
 	if c == NoCorrection {
 		return alpha

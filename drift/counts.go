@@ -16,8 +16,7 @@ type Count interface {
 	constraints.Integer | constraints.Float
 }
 
-// countPair holds two count vectors over the same cells. Cells that are empty on both sides
-// are left out.
+// countPair holds two count vectors over the cells that are not empty on both sides.
 type countPair struct {
 	r, c []float64
 	n, m float64 // sums of r and c

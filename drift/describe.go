@@ -28,8 +28,7 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 	return s
 }
 
-// outOfRange returns the numbers of finite values below and above all values of the reference,
-// if the reference has any. The lowest float64 can never be below range.
+// outOfRange returns the numbers of finite values below and above all values of the reference.
 func (c *cells) outOfRange(ref, t *tally) (below, above int64) {
 	if len(c.axis.Edges) == 0 {
 		return 0, 0

@@ -9,8 +9,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// Detector compares profiles with their reference. A Detector is immutable and safe for
-// concurrent use.
+// Detector compares profiles with their reference. It is immutable and safe for concurrent use.
 type Detector struct {
 	ref   *Reference
 	cfg   Config

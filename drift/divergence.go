@@ -6,8 +6,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
-// divergence measures the difference of two vectors of shares. It is a sum over the cells, and
-// 0 for equal vectors.
+// divergence measures the difference of two vectors of shares by a sum over the cells.
 type divergence struct {
 	// term is the term of a cell, and slopes returns its derivatives by the two shares. Shares
 	// are not negative. With the zero rule of [PSI], shares are positive.

@@ -6,8 +6,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// gapMethod is the part in which the methods on the gaps between two distribution functions
-// differ. The gaps are those on the cells of a numeric column.
+// gapMethod holds what differs between methods on the gaps of two distribution functions.
 type gapMethod struct {
 	statistic func(above, below float64) float64 // of the largest gaps, see sides.gaps
 	pValue    func(statistic float64, n, m int) float64
@@ -48,9 +47,8 @@ func (g gapMethod) method(info MethodInfo) method {
 	}
 }
 
-// gaps returns the largest gap by which the distribution function of current is above that of
-// the reference, and the largest gap below. The functions are compared at every edge and on
-// either side of the infinities.
+// gaps returns the largest gaps by which the distribution function of current is above and
+// below that of the reference, at the edges and on either side of the infinities.
 func (s *sides) gaps() (above, below float64) {
 	for r, c := range s.upTo() {
 		d := shareDifference(float64(c), float64(s.m), float64(r), float64(s.n))

@@ -97,8 +97,7 @@ func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
 	return addOutside(bins, values[0], values[len(values)-1], r, k)
 }
 
-// spanBins shows intervals of equal, round width over the bulk of the reference, and the
-// values outside.
+// spanBins shows intervals of round width over the bulk of the reference, and the rest outside.
 func spanBins(c *cells, ref, cur *tally) []Bin {
 	at := spans(c.bulk(ref))
 	r, k := c.spread(ref, at), c.spread(cur, at)
@@ -122,8 +121,7 @@ func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 	return bins
 }
 
-// bulk returns the range of the reference, without its outermost values if they make the range
-// much wider.
+// bulk returns the range of the reference, without outermost values that widen it much.
 func (c *cells) bulk(ref *tally) (lo, hi float64) {
 	low, high := ref.Moments.Min, ref.Moments.Max
 	lo, hi = c.axis.Quantile(ref.Cells, &ref.Moments, 0.005), c.axis.Quantile(ref.Cells, &ref.Moments, 0.995)
@@ -169,8 +167,7 @@ func spans(lo, hi float64) []float64 {
 	return []float64{lo, hi}
 }
 
-// levelShares returns a bin for each level, ordered by the larger share of both sides, the
-// largest first.
+// levelShares returns a bin for each level, the largest share on either side first.
 func levelShares(c *cells, ref, cur *tally) []Bin {
 	n, m := ref.values(), cur.values()
 	bins := make([]Bin, len(c.levels))

@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// CI is a confidence interval. Over many samples, a share of at least about Level of such
+// CI is a confidence interval. Over many samples, a share of about Level or more of such
 // intervals contains the true value.
 type CI struct {
 	Lo    float64 `json:"lo"`
@@ -17,8 +17,7 @@ type CI struct {
 // normalQuantile returns the z with P(|Z| > z) = alpha for a standard normal Z.
 func normalQuantile(alpha float64) float64 { return distuv.UnitNormal.Quantile(1 - alpha/2) }
 
-// around returns the normal interval around a value with this standard deviation, cut to [0,
-// most].
+// around returns the normal interval around a value, cut to lie between 0 and most.
 func around(value, deviation, alpha, most float64) CI {
 	h := normalQuantile(alpha) * deviation
 	if math.IsNaN(h) {

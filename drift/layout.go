@@ -83,7 +83,7 @@ func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }
 
-// ColumnCounts are the counts of one column of a batch, made on the [ColumnLayout] of that name.
+// ColumnCounts are the counts of one column of a batch, on the [ColumnLayout] of that name.
 type ColumnCounts struct {
 	Name string
 	// Cells has a count for each cell of the layout.

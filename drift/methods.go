@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// methods lists all methods, the methods of values first. The first method that fits the kind
-// of a column is the default.
+// methods lists the methods of values first. The first that fits a column is the default.
 var methods = []*method{
 	&ksMethod,
 	&chiSquareMethod,

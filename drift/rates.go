@@ -128,8 +128,7 @@ func testRange(s *sides, alpha float64) (Test, bool) {
 	return t, true
 }
 
-// expectedUnseen is the number of values of the reference that estimates the rate of unseen
-// values without any change.
+// expectedUnseen estimates how many values of the reference are unseen by the rest.
 func expectedUnseen(c *cells, ref *tally) int64 {
 	if c.kind == KindCategorical {
 		return ref.once()

@@ -58,8 +58,7 @@ func newTable(c *cells, ref, cur *tally) table {
 	return t
 }
 
-// fullTable returns the counts on the levels and one cell for unseen values, or on ten groups
-// of numbers. Both sides must have values.
+// fullTable returns the counts without pooling. Both sides must have values.
 func fullTable(c *cells, ref, cur *tally) countPair {
 	if c.kind == KindNumeric {
 		return pairCounts(c.group(ref, cur, tableGroups))
@@ -68,7 +67,6 @@ func fullTable(c *cells, ref, cur *tally) countPair {
 }
 
 // levelCounts returns the counts of the levels and, as the last cell, of the unseen values.
-// Both sides must have values.
 func levelCounts(ref, cur *tally) countPair {
 	return pairCounts(append(slices.Clone(ref.Cells), 0), append(slices.Clone(cur.Cells), cur.Unseen))
 }
@@ -125,8 +123,7 @@ func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) 
 	return share + 2*math.Sqrt(share/m), rare, kept
 }
 
-// exactBelow is the expected count below which a table of two cells is tested exactly. Above
-// it the limit is as good, and exact sums take long.
+// exactBelow is the expected count from which the limit is as good as an exact, long sum.
 const exactBelow = 100
 
 // pValue returns the p-value of the table: the smaller of the p-values of the kept cells and
@@ -151,8 +148,7 @@ func (t *table) bothTests() bool {
 	return t.pooled() && len(t.kept.r) > 1 && t.kept.n > 0 && t.kept.m > 0
 }
 
-// homogeneity returns the p-value of the hypothesis of equal shares. Both sides must have
-// observations.
+// homogeneity returns the p-value of equal shares. Both sides must have observations.
 func (p countPair) homogeneity() float64 {
 	if len(p.r) < 2 {
 		return 1
@@ -230,8 +226,7 @@ func (p countPair) fisherDetectable(level float64) float64 {
 	return max(rise, fall)
 }
 
-// outwards returns the first integer from one end to the other, both included, for which holds
-// is true. From that integer on, holds must stay true.
+// outwards returns the first integer on the way for which holds is true, and stays true.
 func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
 	distance, sign := to-from, 1
 	if distance < 0 {
@@ -246,16 +241,15 @@ func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
 	return from + sign*k, k <= reach
 }
 
-// variation returns the observed total variation, an estimate of the true total variation, and
-// an interval of the true one at the level 1-alpha.
+// variation returns the observed total variation, an estimate of the true one, and an interval.
 func (t *table) variation(alpha float64) (observed, effect float64, ci CI) {
 	observed = t.pair.totalVariation()
 	effect = min(t.fair.crossedVariation(), observed)
 	return observed, effect, t.variationCI(observed, effect, alpha)
 }
 
-// crossedInflation bounds the variance of a cross-validated difference, relative to the
-// variance of the plain difference.
+// crossedInflation bounds the ratio of the variances of a cross-validated and a plain
+// difference.
 const crossedInflation = 1.85
 
 // variationCI returns an interval of the total variation. On average, noise raises the

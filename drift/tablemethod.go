@@ -8,8 +8,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// tableMethod is the part in which the methods on counts of levels, or of grouped numbers,
-// differ. All have the p-value of MethodChiSquare.
+// tableMethod holds what differs between the methods on counts, see MethodChiSquare.
 type tableMethod struct {
 	// statistic is computed from the kept cells and the pool.
 	statistic func(p countPair) float64

@@ -125,8 +125,7 @@ func wasserstein1[F constraints.Float](r, c []F) float64 {
 }
 
 // cellWasserstein returns the Wasserstein distance of the finite values, spread evenly within
-// their cells. In each cell the difference of the distribution functions is linear. A cell of
-// one value begins at the next number after the end of the cell before.
+// their cells. A cell of one value begins at the next number after the end of the cell before.
 func cellWasserstein(c *cells, ref, cur *tally) float64 {
 	sum := 0.0
 	for p := range c.pieces(ref, cur) {
@@ -135,9 +134,8 @@ func cellWasserstein(c *cells, ref, cur *tally) float64 {
 	return min(sum, math.MaxFloat64)
 }
 
-// piece is one cell on the way along the axis: its ends from and to, and the end of the cell
-// before. f and g are the shares of finite values up to the cell, nextF and nextG the shares
-// up to its end.
+// piece is one cell: its ends from and to, and the end of the cell before. f and g are the
+// shares of finite values up to the cell, nextF and nextG the shares up to its end.
 type piece struct{ end, from, to, f, g, nextF, nextG float64 }
 
 // pieces yields the cells of two sides that both have finite values.
@@ -191,15 +189,14 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	return max(least, means), min(most, math.MaxFloat64)
 }
 
-// farthest is the largest distance, in standard deviations, that enters a mean. The sum of its
-// squares over all cells is finite.
+// farthest is the largest distance, in standard deviations, that enters a mean. Its square is
+// finite.
 const farthest = 1e100
 
-// scaledWasserstein returns the Wasserstein distance of the finite values in standard
-// deviations of the reference, or of both sides together if the reference is constant. It
-// returns the observed distance, the cross-validated distance, and the standard deviation of
-// the observed one. The distance is the difference of the means of a potential whose slope is
-// the sign of F-G, so the distance varies as these means do.
+// scaledWasserstein returns the Wasserstein distance of the finite values in units of
+// wassersteinScale: observed, cross-validated, and the standard deviation of the observed one.
+// The distance is the difference of the means of a potential whose slope is the sign of F-G,
+// so the distance varies as these means do.
 func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation float64) {
 	if ref.Moments.N == 0 || cur.Moments.N == 0 {
 		return 0, 0, 0
@@ -233,10 +230,9 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 	return observed, min(max(effect, 0), observed), deviation
 }
 
-// wassersteinScale returns the standard deviation that is the unit of the distance, for sides
-// that are not all of one value. The result is above 0. If the values differ by less than the
-// unit of the moments, the result is half the range of the values, the largest possible
-// standard deviation.
+// wassersteinScale returns the standard deviation of the reference, or of both sides together
+// if the reference is constant. The sides must not share one constant. If the values differ by
+// less than the unit of the moments, the result is half their range.
 func wassersteinScale(ref, cur *counting.Moments) float64 {
 	if scale := ref.Std(); scale > 0 {
 		return scale

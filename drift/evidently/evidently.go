@@ -45,9 +45,8 @@ type ColumnReport struct {
 // Method is the name of a method in Evidently.
 type Method string
 
-// Evidently's methods for numbers and categories. The first three give a p-value, and a p-value
-// below 0.05 is drift (for MethodKS also 0.05). The others give a distance, and 0.1 or more is
-// drift.
+// Evidently's methods. The first three give a p-value, and drift is below 0.05 (for MethodKS
+// also 0.05). The others give a distance, and drift is 0.1 or more.
 const (
 	MethodKS            Method = "ks"            // two-sided Kolmogorov-Smirnov
 	MethodChiSquare     Method = "chisquare"     // goodness of fit to the reference's shares

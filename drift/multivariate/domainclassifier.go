@@ -101,8 +101,8 @@ func addContributions(parts []float64, features []feature, x [2]*mat.Dense, weig
 	}
 }
 
-// discriminant is the least-squares fit of the side to the features, with a ridge. Both sides
-// have equal weight.
+// discriminant is the ridge regression of the side on the features. Both sides have equal
+// weight.
 type discriminant struct {
 	gram *mat.SymDense
 	sums [2]*mat.VecDense

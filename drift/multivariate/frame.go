@@ -119,10 +119,9 @@ type candidate struct {
 }
 
 // encode describes the rows by features: the normal score of a number among the numbers of the
-// base, whether a value is missing, and the level of a category. base holds the number of
-// first rows of either side that form the base. If there are too many features, the features
-// that vary most are used. Features that are constant on the base are left out, and the others
-// are standardised on the base.
+// base, whether a value is missing, and the level of a category. base holds the numbers of
+// first rows that form the base. If there are too many features, those that vary most are
+// used. All features vary on the base and are standardised on it.
 func (f *frame) encode(base [2]int) []feature {
 	candidates := f.candidates(base)
 	if len(candidates) > maxEncoded {
@@ -233,8 +232,7 @@ func (f *frame) frequentLevels(column int, base [2]int) []string {
 	return levels[:min(len(levels), maxEncodedLevels)]
 }
 
-// standardise gives the feature the mean 0 and the standard deviation 1 on the base. It
-// reports whether the feature varies on the base.
+// standardise reports whether the feature varies on the base, and standardises it there.
 func (x *feature) standardise(base [2]int) bool {
 	mean, std := stat.PopMeanStdDev(slices.Concat(x.values[0][:base[0]], x.values[1][:base[1]]), nil)
 	if !(std > 1e-9) {
@@ -248,8 +246,7 @@ func (x *feature) standardise(base [2]int) bool {
 	return true
 }
 
-// withProducts adds the product of every two features and the square of each feature, unless
-// that would be too many.
+// withProducts adds all products and squares of features, unless that is too many.
 func withProducts(features []feature, base [2]int) []feature {
 	n := len(features)
 	if n+n*(n+1)/2 > maxFeatures {
@@ -283,8 +280,7 @@ func matrix(features []feature, side, from, to int) *mat.Dense {
 	return m
 }
 
-// contributions returns the columns with the shares of their parts, the largest first. A
-// negative part counts as 0.
+// contributions ranks the columns by the shares of their parts. A negative part counts as 0.
 func (f *frame) contributions(parts []float64) []Contribution {
 	sum := 0.0
 	for _, part := range parts {

@@ -153,8 +153,7 @@ func (p *pointSet) add(name string, rows [][]float64) error {
 
 func (p *pointSet) row(i int) []float64 { return p.values[i*p.columns : (i+1)*p.columns] }
 
-// divide brings the values to units of width. A value that overflows becomes the largest
-// float64.
+// divide brings the values to units of width, cut to the range of float64.
 func (p *pointSet) divide(width float64) {
 	for i, x := range p.values {
 		p.values[i] = min(max(x/width, -math.MaxFloat64), math.MaxFloat64)
@@ -187,8 +186,8 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 // distance is the Euclidean distance, at most the largest float64.
 func distance(a, b []float64) float64 { return min(floats.Distance(a, b, 2), math.MaxFloat64) }
 
-// groups holds ways to divide the rows into two samples of the given sizes. The first way is
-// the observed one. Only the rows of the smaller sample are noted.
+// groups holds ways to divide the rows into two samples of the given sizes, the observed way
+// first. Only the rows of the smaller sample are noted.
 type groups struct {
 	first, second int // sizes of the noted sample and of the other
 	ways          int

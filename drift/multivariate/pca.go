@@ -70,8 +70,7 @@ func PCAReconstruction(reference, current []drift.Column, cfg Config) (Reconstru
 	}, nil
 }
 
-// principal returns the first principal components, one in each column. The components hold
-// the given share of the variance, but are never all components.
+// principal returns the first principal components as columns: enough for share, but not all.
 func principal(x *mat.Dense, share float64) *mat.Dense {
 	rows, features := x.Dims()
 	covariance := mat.NewSymDense(features, nil)

@@ -115,8 +115,7 @@ type layout struct {
 	positive     int                 // cell of the positive class, -1 without
 }
 
-// newLayout finds the columns in the reference, if there is one, and returns the mistakes in
-// the names.
+// newLayout finds the columns in ref, if given, and returns the mistakes in the names.
 func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) {
 	l = &layout{Columns: columns, ref: ref, positive: -1}
 	if ref == nil {

@@ -39,7 +39,7 @@ type Sample struct {
 	End   time.Time
 }
 
-// Metrics holds the proxy metrics of a sample. An unknown metric is nil. All numbers are finite.
+// Metrics holds the proxy metrics of a sample. All numbers are finite; an unknown one is nil.
 type Metrics struct {
 	Volume int `json:"volume"` // number of answers
 	// PositiveRate is the share of positive answers. PositiveRate is nil for a regression, and
@@ -173,8 +173,7 @@ func checkScale(owner string, lo, hi, threshold float64) []error {
 	return errs
 }
 
-// positives returns 1 for each positive answer and 0 for each other answer, or nil if that is
-// not known.
+// positives returns 1 for a positive answer and 0 for any other, or nil if not known.
 func (s *Sample) positives() []float64 {
 	var isPositive func(i int) bool
 	switch {
@@ -228,8 +227,7 @@ func (s *Sample) summarise() *ScoreSummary {
 	return newSummary(&m, func(q float64) float64 { return counting.QuantileOf(sorted, q) }, shares, float64(outside)/n)
 }
 
-// newSummary describes scores from their moments, their quantiles, the shares of the bins of
-// the entropy, and the share of scores outside the range.
+// newSummary describes scores. bins are the shares of the bins of the entropy.
 func newSummary(m *counting.Moments, quantile func(q float64) float64, bins []float64, outside float64) *ScoreSummary {
 	entropy := 0.0
 	for _, share := range bins {
@@ -302,7 +300,7 @@ func (s *Sample) trend(hours int, positive []float64) Trend {
 	return newTrend(hours, n, meanOf(scores.y), meanOf(rates.y), &scores, &rates)
 }
 
-// newTrend returns the trend of n answers from the means in the window and the points over time.
+// newTrend returns the trend of n answers from their means and their points over time.
 func newTrend(hours, n int, score, rate *float64, scores, rates *points) Trend {
 	return Trend{
 		Hours:                     hours,

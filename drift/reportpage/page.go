@@ -156,8 +156,7 @@ func (p *page) Needed() string {
 	return needed
 }
 
-// measures explains the tests that were made. Methods with the same effect share one
-// explanation.
+// measures explains the tests that were made. Equal explanations are shown once.
 func measures(columns []drift.ColumnReport) []measure {
 	made := make(map[drift.Method]bool)
 	for _, c := range columns {
@@ -195,8 +194,7 @@ func (p *page) Window() string {
 	return from + " to " + to + " UTC"
 }
 
-// Attention returns the rank of the verdict of the column among the verdicts that need
-// attention.
+// Attention returns the rank of the verdict of the column by need for attention, 0 for drifted.
 func (s *section) Attention() int {
 	return slices.Index([]drift.Verdict{drift.Drifted, drift.Insufficient, drift.Invalid, drift.Stable}, s.Verdict)
 }
@@ -215,8 +213,7 @@ func (s *section) MissingChange() float64 {
 	return math.Abs(s.Current.MissingRate - s.Reference.MissingRate)
 }
 
-// Change shows the subject of the leading test in a few words, on both sides. Change is empty
-// without tests.
+// Change shows in a few words what the leading test found. It is empty without tests.
 func (s *section) Change() string {
 	if len(s.Tests) == 0 {
 		return ""
@@ -290,8 +287,7 @@ func percents(reference, current float64) [2]string {
 	return [2]string{r, c}
 }
 
-// arrow shows the texts of both sides, or only one text if both are the same. Texts of
-// different values must differ.
+// arrow shows both texts, or one if they are the same. Different values need different texts.
 func arrow(reference, current string) string {
 	if reference == current {
 		return current
@@ -299,8 +295,7 @@ func arrow(reference, current string) string {
 	return reference + " → " + current
 }
 
-// infoOf returns the description of a method. A report of another version may have a method
-// that this version does not know. The description is then its name.
+// infoOf returns the description of a method, or only its name if the method is not known here.
 func infoOf(name drift.Method) drift.MethodInfo {
 	for _, info := range drift.Methods() {
 		if info.Name == name {
@@ -310,8 +305,7 @@ func infoOf(name drift.Method) drift.MethodInfo {
 	return drift.MethodInfo{Name: name, Title: string(name)}
 }
 
-// unbroken keeps numbers on one line. It allows no break before a percent sign, within 1e-15,
-// or between a sign and its p-value.
+// unbroken allows no break before a percent sign, inside 1e-15, or before a p-value.
 var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060", "< ", "<\u00a0", "= ", "=\u00a0")
 
 // Numbers returns the numbers that describe both sides.
@@ -359,8 +353,7 @@ func (s *section) Plot() *plot { return newPlot(s.Histogram) }
 // Highest returns the height of the highest bar, see highestShare.
 func (s *section) Highest() float64 { return highestShare(s.Histogram) }
 
-// highestShare returns the highest share of the bins that do not sum up levels, or 1 if these
-// are empty.
+// highestShare ignores bins that sum up levels. It is 1 if all others are empty.
 func highestShare(bins []drift.Bin) float64 {
 	highest := 0.0
 	for _, b := range bins {

@@ -181,8 +181,7 @@ func (p *plot) tick(bins []drift.Bin, written map[float64]string) {
 	}
 }
 
-// tickStep returns the round distance between labelled ends of intervals. It is a multiple of
-// the width of the intervals, or 0 if that width is not round.
+// tickStep returns the round distance between labelled ends, or 0 if the width is not round.
 func (p *plot) tickStep(bins []drift.Bin) float64 {
 	lo, hi, width := math.Inf(1), math.Inf(-1), 0.0
 	for _, b := range bins {
@@ -203,8 +202,7 @@ func (p *plot) tickStep(bins []drift.Bin) float64 {
 	return 0
 }
 
-// isMultiple reports whether x is a whole number of steps, up to rounding. With a step of 0
-// the result is always true.
+// isMultiple reports whether x is a whole number of steps, up to rounding, or step is 0.
 func isMultiple(x, step float64) bool {
 	return step == 0 || math.Abs(x/step-math.Round(x/step)) < 1e-6
 }

@@ -102,8 +102,7 @@ func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool)
 	return regrouped(a2*(1-rounding), n, m, groups, t, t, mostMoves)
 }
 
-// andersonLimit returns P(A² >= a²) by the limit distribution, scaled to the variance at these
-// sizes and ties.
+// andersonLimit returns P(A² >= a²) by the limit, scaled to the variance for sizes and ties.
 func andersonLimit(statistic float64, groups []int) float64 {
 	size := 0.0
 	for _, g := range groups {

@@ -79,7 +79,7 @@ func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, e
 	return e.result, nil
 }
 
-// eppsComparison is the test with the limit of W, and the data for the test without that limit.
+// eppsComparison is the test with the limit of W, and data for the other test.
 type eppsComparison struct {
 	result             drift.Result
 	reference, current *mat.Dense    // waves, one row for each value
@@ -141,8 +141,7 @@ func (e *eppsComparison) warn(err error) { e.result.Warnings = append(e.result.W
 // standard deviations. The length along a direction without variance is 0.
 type eppsMetric struct{ mat.Dense }
 
-// newEppsMetric also returns the number of directions with variance. It reports false if the
-// eigenvalues do not converge.
+// newEppsMetric also returns the rank. It reports false if the eigenvalues do not converge.
 func newEppsMetric(covariance *mat.SymDense) (metric *eppsMetric, rank int, ok bool) {
 	var eigen mat.EigenSym
 	if !eigen.Factorize(covariance, true) {

@@ -49,8 +49,7 @@ func regrouped(limit float64, n, m int, groups []int, forward, backward term, mo
 	return min(reached/all, 1), true
 }
 
-// walks holds the walks over the first groups that can still leave n and m values in the
-// samples.
+// walks holds the walks over the first groups that leave n and m values possible.
 type walks struct {
 	n, m   int
 	groups []int
@@ -85,8 +84,7 @@ func (w *walks) extend(all []int, most int) {
 	}
 }
 
-// walk returns all walks, indexed by the number of their values in the first sample. Each list
-// is in ascending order of the sums.
+// walk returns all walks by their number of values in the first sample, sorted by sum.
 func (w *walks) walk(add term) [][]walk {
 	ends := make([][]walk, w.n+1)
 	ends[0] = []walk{{0, 1}}
@@ -109,8 +107,7 @@ func (w *walks) walk(add term) [][]walk {
 	return ends
 }
 
-// merge adds step to all walks of b and merges two ascending lists. Walks with equal sums
-// become one walk.
+// merge adds step to all of b and merges two sorted lists. Equal sums become one walk.
 func merge(a, b []walk, step walk) []walk {
 	merged := make([]walk, 0, len(a)+len(b))
 	for _, w := range b {

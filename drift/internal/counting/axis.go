@@ -57,8 +57,7 @@ func Between(lo, hi, f float64) float64 {
 	return min(max(lo*(1-f)+hi*f, lo), hi)
 }
 
-// QuantileOf returns the q-quantile of n sorted values. It interpolates linearly at position
-// q(n-1).
+// QuantileOf returns the q-quantile of n sorted values, interpolated at position q(n-1).
 func QuantileOf(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	i := int(at)

@@ -4,8 +4,7 @@ package counting
 
 import "math"
 
-// blockSize is the number of values counted at once. A block and its cells fit into the
-// nearest cache.
+// blockSize is the number of values counted at once. A block fits into the nearest cache.
 const blockSize = 512
 
 // NotFinite counts the values of a batch that are not finite.

@@ -36,8 +36,7 @@ func (f *Fit) Check() error {
 	return f.Grid.check()
 }
 
-// largestGrid bounds the grid by the number of edges, so that a stored fit takes little more
-// memory than its bytes.
+// largestGrid keeps the memory of a stored fit close to its size in bytes.
 func (f *Fit) largestGrid() int { return max(smallGrid, 2*cellsPerEdge*(len(f.Edges)+1)) }
 
 const (

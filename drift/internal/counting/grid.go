@@ -49,9 +49,8 @@ func newLinearGrid(lo, hi float64, size int) Grid {
 	return Grid{Size: size, Centre: lo, Rate: float64(size) / aside / (hi - lo)}
 }
 
-// newLogGrid returns a grid of at most size cells from lo to hi. The grid has at least size/2
-// cells if there are that many numbers between lo and hi. The cells widen beyond a distance of
-// scale.
+// newLogGrid returns a grid from lo to hi that widens beyond a distance of scale. It has at
+// most size cells, and at least size/2 if there are that many numbers.
 func newLogGrid(tails int, centre, scale, lo, hi float64, size int) Grid {
 	g := Grid{Centre: centre, Rate: 1 / scale, Shift: 1, Tails: tails}
 	low, high := g.key(lo), g.key(hi)
@@ -81,8 +80,7 @@ func (g *Grid) check() error {
 	return nil
 }
 
-// one is the key of the distance 1. A grid with two tails adds 1 to a distance before the
-// logarithm.
+// one is the key of the distance 1. A grid with two tails adds 1 to a distance first.
 const one = 0x3ff << 52
 
 // key maps numbers to integers in the same order. Equal numbers have equal keys; -0 equals 0.
@@ -96,8 +94,7 @@ func (g *Grid) key(x float64) int64 {
 	return (k ^ sign) - sign
 }
 
-// locate writes the cell of each value. There are at most blockSize values, all finite. A
-// larger value has no lower cell.
+// locate writes the cells of finite values, at most blockSize. A larger value has no lower cell.
 func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 	values = values[:min(len(values), blockSize)]
 	if !g.linear() {
@@ -115,8 +112,7 @@ func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 	}
 }
 
-// locateLog is locate for a logarithmic grid. It repeats the code of key, which is too long to
-// be inlined.
+// locateLog is locate for a logarithmic grid. It repeats key, which is too long to be inlined.
 func (g *Grid) locateLog(cells *[blockSize]uint32, values []float64) {
 	values = values[:min(len(values), blockSize)]
 	centre, rate := g.Centre, g.Rate
@@ -189,8 +185,7 @@ func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 	return best, fullest
 }
 
-// fullest returns the share of the sorted values in the fullest of the cells 1 to Size. It
-// looks at several quantiles for each k-th part.
+// fullest returns about the share of the sorted values in the fullest of the cells 1 to Size.
 func (g *Grid) fullest(sorted []float64, k int) float64 {
 	step := max(len(sorted)/(8*k), 1)
 	var most, run, looked, last int

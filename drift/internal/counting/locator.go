@@ -19,8 +19,7 @@ type Locator struct {
 	step uint32
 }
 
-// NewLocator returns the locator of ascending edges. The grid makes the search faster and does
-// not change its result.
+// NewLocator returns the locator of ascending edges. The grid only makes the search faster.
 func NewLocator(edges []float64, g Grid) Locator {
 	l := Locator{grid: g, bounds: []float64{math.Inf(-1)}, edges: len(edges), first: make([]uint32, g.Size+2)}
 	for _, e := range edges {

@@ -31,8 +31,7 @@ type Sum struct {
 	pending int // additions since the last carry
 }
 
-// decompose returns a mantissa of at most 53 bits and an exponent, where |x| is mantissa times
-// 2^exponent.
+// decompose returns |x| as an integer mantissa of at most 53 bits times 2^exponent.
 func decompose(x float64) (mantissa uint64, exponent int) {
 	b := math.Float64bits(x)
 	mantissa = b & (1<<52 - 1)

@@ -13,17 +13,15 @@ import (
 // 1e-7 for p-values above 1e-20.
 const wide = 300
 
-// hypergeometric is the distribution of the number of marked items among drawn items, where
-// marked of the total items are marked.
+// hypergeometric is the distribution of the number of marked items among the drawn items.
 type hypergeometric struct{ drawn, marked, total int }
 
 func (h hypergeometric) lowest() int  { return max(0, h.drawn+h.marked-h.total) }
 func (h hypergeometric) highest() int { return min(h.drawn, h.marked) }
 
-// logProbability returns the logarithm of the probability of x, also between the integers. The
-// Stirling series of all factorials is written out. Its large parts add up to the deviance of
-// the four cells of the table. All four cells differ from their expected count by the same
-// distance.
+// logProbability returns the logarithm of the probability of x, also between the integers. With
+// the Stirling series written out, the large parts of the factorials add up to the deviance of
+// the four cells. All four cells differ from their expected count by the same distance.
 func (h hypergeometric) logProbability(x float64) float64 {
 	drawn, marked, total := float64(h.drawn), float64(h.marked), float64(h.total)
 	left, unmarked := total-drawn, total-marked
@@ -50,7 +48,7 @@ func stirlingRest(n float64) float64 {
 	return math.Log(2*math.Pi*n)/2 + (1.0/12-(1.0/360-(1.0/1260-1/(1680*m))/m)/m)/n
 }
 
-// cellDeviance is x log(x/e) + e - x plus the rest of the Stirling series of x, for x = e +
+// cellDeviance is x log(x/e) + e - x, plus the rest of the Stirling series, for x = e +
 // distance.
 func cellDeviance(x, e, distance float64) float64 {
 	if x == 0 {
@@ -105,8 +103,7 @@ func (h hypergeometric) tail(x, step int) float64 {
 	return sum
 }
 
-// wideTail returns a long tail: the integral from half a step before x, plus 1/24 of the slope
-// there.
+// wideTail returns the integral from half a step before x, plus 1/24 of the slope there.
 func (h hypergeometric) wideTail(x, step, spread float64) float64 {
 	const nodes, negligible = 60, 42 // e^-42 is below 1e-18
 	mean := float64(h.drawn) / float64(h.total) * float64(h.marked)

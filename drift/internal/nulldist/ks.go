@@ -118,8 +118,8 @@ func KSDetectable(alpha, effective float64) float64 {
 	return min(math.Sqrt(math.Log(2/alpha)/(2*effective)), 1)
 }
 
-// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. Below 1 one series
-// converges in a few terms, above 1 the other.
+// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. It picks the series
+// that converges faster.
 func kolmogorovSurvival(x float64) float64 {
 	const terms = 10
 	if x <= 0 {

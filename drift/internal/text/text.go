@@ -42,8 +42,7 @@ func Percent(share float64) string {
 	}
 }
 
-// PercentsApart is [Percent] for two shares that are compared. Shares that differ get enough
-// decimals to look different.
+// PercentsApart is [Percent] for two shares, with enough decimals to tell them apart.
 func PercentsApart(a, b float64) (string, string) { return tellApart(Percent, a, b) }
 
 // CellPercentsApart is PercentsApart for a table.
@@ -89,8 +88,8 @@ const (
 // visible.
 func Apart(values ...float64) []string { return writeApart(proseDigits, values) }
 
-// Quantities is Apart for a table or an axis: at least five significant digits, and groups of
-// three digits from a thousand on.
+// Quantities is Apart for a table or an axis: at least five significant digits, in groups of
+// three from a thousand on.
 func Quantities(values ...float64) []string {
 	return GroupAll(writeApart(tableDigits, values))
 }
