@@ -62,8 +62,7 @@ func (r *Reference) UnmarshalBinary(data []byte) error {
 }
 
 // AppendBinary appends the binary form, which has the version, a checksum and the fingerprint
-// of the reference. The binary form takes about two bytes for each cell. Equal profiles give
-// equal bytes.
+// of the reference. A cell takes about two bytes. Equal profiles give equal bytes.
 func (p *Profile) AppendBinary(data []byte) ([]byte, error) {
 	if p.ref == nil {
 		return data, errors.New("drift: the zero Profile holds nothing to write")

@@ -31,7 +31,7 @@ const variationEffect = "The effect is the total variation: the share of rows th
 	"It may start at 0 beside a tiny p, because p is about any difference at all, and the interval about how large it is."
 
 // ChiSquare is Pearson's chi-square test of homogeneity on two count vectors over the same
-// cells: do both samples have the same shares? Neither sample is treated as the truth.
+// cells: do both samples have the same shares? Neither is taken as the truth.
 //
 // Statistic is X². PValue is the upper tail of the chi-square distribution with one degree of
 // freedom less than there are cells, without continuity correction. With one cell X² is 0 and

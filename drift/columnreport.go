@@ -63,8 +63,7 @@ type Test struct {
 	Floor      float64 `json:"floor"` // the smallest effect that is called drift
 	NReference int     `json:"n_reference"`
 	NCurrent   int     `json:"n_current"`
-	// Drifted means that the effect is at least the floor and the adjusted p-value at most
-	// Alpha.
+	// Drifted means EffectSize >= Floor and AdjustedPValue <= Config.Alpha.
 	Drifted bool `json:"drifted"`
 }
 
@@ -72,14 +71,13 @@ type Test struct {
 type Side struct {
 	Rows   int `json:"rows"`
 	Values int `json:"values"` // rows that are not missing
-	// MissingRate is a share of the rows. The other rates are shares of the values. A share of
-	// nothing is 0.
+	// MissingRate is a share of the rows. Other rates are shares of the values, or 0 if there
+	// are none.
 	MissingRate  float64 `json:"missing_rate"`
 	InfiniteRate float64 `json:"infinite_rate"`
 	// UnseenRate is the share of values that the reference does not have. On the side of the
-	// reference, UnseenRate is the share of values whose level occurs once. Without any
-	// change, this is the rate to expect, because each of these values is unseen by the rest
-	// (Good, 1953).
+	// reference, UnseenRate is the share of values whose level occurs once. This is the rate
+	// to expect without any change (Good, 1953).
 	UnseenRate float64 `json:"unseen_rate"`
 	// OutOfRangeRate is the share of finite values outside the range of the reference.
 	OutOfRangeRate float64  `json:"out_of_range_rate"`

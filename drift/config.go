@@ -31,8 +31,7 @@ type Config struct {
 	// Correction adjusts for the number of columns. Default BenjaminiHochberg.
 	Correction Correction `json:"correction"`
 	// NumericMethod and CategoricalMethod compare the values of a column. Each is one of
-	// [Methods] that fits the kind. Default [MethodKS] for numbers, [MethodChiSquare] for
-	// categories.
+	// [Methods] that fits the kind. Default [MethodKS] and [MethodChiSquare].
 	NumericMethod     Method `json:"numeric_method"`
 	CategoricalMethod Method `json:"categorical_method"`
 	// NumericEffect is the smallest effect, on the scale of NumericMethod, that is called
@@ -65,8 +64,7 @@ type Config struct {
 
 // ColumnConfig overrides settings of one column. A zero field means the setting of [Config].
 type ColumnConfig struct {
-	// Method replaces NumericMethod or CategoricalMethod. The floor is then the default of
-	// Method.
+	// Method replaces NumericMethod or CategoricalMethod, and the floor by its own default.
 	Method Method `json:"method,omitempty"`
 	// Effect replaces NumericEffect or CategoricalEffect.
 	Effect float64 `json:"effect,omitempty"`

@@ -16,7 +16,8 @@ type Count interface {
 	constraints.Integer | constraints.Float
 }
 
-// countPair holds two count vectors over the cells that are not empty on both sides.
+// countPair holds two count vectors over the same cells. Cells that are empty on both sides
+// are left out.
 type countPair struct {
 	r, c []float64
 	n, m float64 // sums of r and c

@@ -17,8 +17,7 @@ type Detector struct {
 }
 
 // NewDetector returns a detector for profiles of the reference. All violations in cfg are
-// joined: a number out of range, an unknown correction, a column that the reference does not
-// have.
+// joined: a number out of range, an unknown correction or column.
 func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	if ref == nil || ref.content.Rows == 0 {
 		return nil, errors.New("drift: NewDetector needs a Reference made by NewReference")
@@ -49,8 +48,7 @@ const costOfCount = 8
 // adjusts the smallest p-values of the columns. A column is drifted if one test has both an
 // adjusted p-value of at most Alpha and an effect of at least its floor. Any other column is
 // stable if any change of its values by Config.Detectable would have been significant, and
-// otherwise insufficient. If a column has no values in the reference, only the rate of missing
-// values is tested.
+// otherwise insufficient. A column without reference values has only its missing rate tested.
 //
 // A column that cannot be judged is part of the report. An error means that nothing could be
 // compared: a nil profile, or [ErrReferenceMismatch].

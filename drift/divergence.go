@@ -176,8 +176,7 @@ func (d divergence) counted(r, c, n, m float64) float64 {
 }
 
 // stretch returns the variance of a divergence, by the delta method, divided by that of X²
-// with the same noncentrality. A cell that is empty on one side counts as half an observation
-// on that side.
+// with the same noncentrality. A count of 0 counts as half an observation.
 func (d divergence) stretch(p countPair, found, scale float64) float64 {
 	if found == 0 {
 		return 1

@@ -14,8 +14,8 @@ var gMethod = tableMethod{
 })
 
 // GTest is the likelihood ratio test of homogeneity on two count vectors over the same cells,
-// the counterpart of [ChiSquare]: do both samples have the same shares? Neither sample is
-// treated as the truth.
+// the counterpart of [ChiSquare]: do both samples have the same shares? Neither is taken as
+// the truth.
 //
 // Statistic is G, twice the sum of observed ln(observed/expected) over all counts of both
 // samples (Wilks, "The likelihood test of independence in contingency tables", 1935). An empty

@@ -12,8 +12,7 @@ import (
 )
 
 // MethodKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities are
-// values. The interval comes from the limit of the largest error of two empirical distribution
-// functions.
+// values. The interval comes from the limit law of the error of D.
 //
 // In [Profile.Compare] Statistic is the largest distance at the ends of cells. The distance of
 // the rows is at least that, so Lo is Statistic. Inside a cell the distance exceeds the

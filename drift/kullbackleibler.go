@@ -9,8 +9,8 @@ import "math"
 // [PSI]. EffectSize is the total variation of the same shares; PValue is NaN.
 //
 // The zero rule is that of [PSI], so no result is infinite. Like PSI, the divergence grows
-// with the number of cells and shrinks with the sample sizes even if nothing changed. Errors
-// are as in [ChiSquare].
+// with the number of cells and shrinks with the sample sizes without any change. Errors are as
+// in [ChiSquare].
 func KullbackLeibler[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, func(p countPair) Result {
 		sum := 0.0

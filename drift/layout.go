@@ -38,13 +38,11 @@ type ColumnLayout struct {
 	// holds Edges[i-1] < x <= Edges[i], and cell len(Edges) holds x above all edges. A
 	// reference without finite numbers has no edges; then cell 0 holds all finite numbers.
 	Edges []float64
-	// The units of x are (x - Centre) / 2^Exponent, rounded to an integer. Sums are kept in
-	// units.
+	// x has (x - Centre) / 2^Exponent units, rounded to an integer. Sums are in units.
 	Centre   float64
 	Exponent int
 	// Levels are the categories, in ascending order. Cell i holds the values equal to
-	// Levels[i], byte by byte. A missing value is neither in a cell nor unseen; every other
-	// value is unseen.
+	// Levels[i], byte by byte. All other values, except missing ones, are unseen.
 	Levels []string
 }
 
@@ -77,7 +75,7 @@ func (l ColumnLayout) Near() (lo, hi float64) {
 }
 
 // Units returns the distance of x from the centre in units, rounded to an integer, ties to
-// even. A distance beyond the largest double counts as the largest double. Units returns nil
+// even. A distance beyond the largest double counts as the largest double. The result is nil
 // if x is not finite.
 func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)

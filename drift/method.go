@@ -86,8 +86,8 @@ func (s *sides) effectiveAt(values float64) float64 {
 	return float64(s.n) / (float64(s.n) + values) * values
 }
 
-// upTo yields the numbers of values on both sides up to minus infinity, then up to each cell's
-// end.
+// upTo yields the numbers of values on both sides up to the end of each cell. The first pair
+// is that of minus infinity alone.
 func (s *sides) upTo() iter.Seq2[int64, int64] {
 	return func(yield func(r, c int64) bool) {
 		r, c := s.ref.NegInf, s.cur.NegInf

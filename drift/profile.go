@@ -8,8 +8,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
-// ErrReferenceMismatch means that a [Profile] belongs to another [Reference] than the other
-// [Profile] or the [Detector].
+// ErrReferenceMismatch means that a [Profile] belongs to another [Reference].
 var ErrReferenceMismatch = errors.New("drift: not of the same reference")
 
 // Profile counts rows on the cells of a [Reference]. The size of a Profile does not depend on
@@ -34,9 +33,8 @@ func (r *Reference) NewProfile() *Profile {
 // have are ignored. On an error nothing is counted. A large batch is counted on two
 // processors; Add returns when both are done.
 //
-// All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: a column of
-// the reference that is missing or of the other kind, and whatever [CheckColumns] refuses. A
-// batch without rows is valid.
+// All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: a column that is
+// missing or of the other kind, and what [CheckColumns] refuses. A batch without rows is valid.
 func (p *Profile) Add(columns []Column) error {
 	rows, err := CheckColumns(columns)
 	if p.ref == nil {
@@ -90,8 +88,7 @@ func names(columns []Column) []string {
 // reference alone decides the groups, so p-values stay valid. On these groups the result is
 // exactly that of the rows, and Lo and Hi equal Statistic.
 //
-// An unknown column, a method that does not fit the kind of the column, or a side without
-// values is an [*InputError].
+// An unknown column, a method for the other kind, or a side without values is an [*InputError].
 func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
 	s, err := p.sides(column)
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 )
 
 // These methods compare rates, in addition to the values. MethodMissing is Fisher's exact test
-// on the rate of missing values among the rows. MethodInfinite and MethodUnseen are Fisher's
-// exact test on the rates of infinite and of unseen values among the values that are not
-// missing.
+// on the rate of missing values among the rows. MethodInfinite and MethodUnseen are the same
+// test on infinite and unseen values among the values that are not missing.
 const (
 	MethodMissing  Method = "missing_rate"
 	MethodInfinite Method = "infinite_rate"
@@ -24,8 +23,7 @@ const (
 	// MethodOutOfRange compares the rate of finite numbers outside the range of the reference.
 	// The p-value is twice the smaller of the exact p-values of the two ends. At either end,
 	// this is the probability that so many of the most extreme numbers of both samples are
-	// current. The effect is the rate less 2/(n+1), which is expected of a reference of n
-	// numbers.
+	// current. The effect is the rate less 2/(n+1), the expected rate of n reference numbers.
 	MethodOutOfRange Method = "out_of_range_rate"
 )
 
@@ -87,8 +85,7 @@ var outOfRangeMethod = method{
 }
 
 // testRate tests the rates of marked rows. Without marked rows, or if a side has no rows,
-// there is no test. This depends only on the sum of both sides, so the number of tests may
-// depend on it.
+// there is no test. Only the sum of both sides decides, so p-values stay valid.
 func testRate(marked [2]int64, rows [2]int, alpha float64) (Test, bool) {
 	if marked[0]+marked[1] == 0 || rows[0] == 0 || rows[1] == 0 {
 		return Test{}, false
@@ -137,10 +134,9 @@ func expectedUnseen(c *cells, ref *tally) int64 {
 }
 
 // surprise returns the p-value, from the normal limit, of a rate of unseen values that exceeds
-// the expected rate by the given amount. The expected rate is an estimate. If many levels
-// occur twice, the variance of the estimate exceeds that of a count (Esty, "A normal limit law
-// for a nonparametric estimator of the coverage of a random sample", 1983). A rate below the
-// expected rate gives 1.
+// the expected rate by the given amount. The expected rate is an estimate. If many levels occur
+// twice, the variance of the estimate exceeds that of a count (Esty, "A normal limit law for a
+// nonparametric estimator of the coverage of a random sample", 1983). Without excess it is 1.
 func surprise(s *sides, above float64) float64 {
 	if above <= 0 {
 		return 1

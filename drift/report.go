@@ -10,8 +10,7 @@ import (
 
 // Report is the outcome of [Detector.Detect]. All its numbers are finite, so the report is
 // plain JSON. Equal inputs give equal bytes on one processor architecture; another may round
-// differently. Detect leaves Label, From and To empty; the caller fills them in before writing
-// the report.
+// differently. Detect leaves Label, From and To to the caller.
 type Report struct {
 	SchemaVersion int       `json:"schema_version"`
 	Label         string    `json:"label,omitempty"` // what was looked at, such as a model's name
@@ -22,8 +21,7 @@ type Report struct {
 	// columns are invalid. Otherwise Verdict is Stable.
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"` // one sentence
-	// Share is the share of drifted columns among the columns that are not invalid, or 0 if
-	// all are invalid.
+	// Share is the share of drifted columns among those not invalid, or 0 if all are invalid.
 	Share float64 `json:"share"`
 	// NeededRows is the largest NeededRows of the columns.
 	NeededRows int `json:"needed_rows,omitempty"`
@@ -37,8 +35,7 @@ type Report struct {
 }
 
 // DriftedColumns returns the names of the drifted columns, or nil without any. The columns are
-// ordered by the effect of the leading test in units of its floor, the largest first, then as
-// in the report.
+// ordered by the effect of the leading test in units of its floor, the largest first.
 func (r *Report) DriftedColumns() []string {
 	var drifted []ColumnReport
 	for _, c := range r.Columns {

@@ -97,7 +97,7 @@ func finiteOrNil(x float64) *float64 {
 // ProfileResult is a [Result] from counts on cells, with bounds for the rows.
 type ProfileResult struct {
 	Result
-	// Lo and Hi bound the statistic of the rows themselves. Both equal Statistic if counting
+	// Lo and Hi bound the statistic of the rows themselves. All three are equal if counting
 	// loses nothing.
 	Lo, Hi float64
 }

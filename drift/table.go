@@ -20,8 +20,7 @@ type table struct {
 	pool countPair
 	// hidden is the total variation that pooling may hide.
 	hidden float64
-	// fair is pair with one cell for both the unseen values and the levels that the reference
-	// could have missed.
+	// fair is pair with one cell for all values that the reference could have missed.
 	fair countPair
 }
 
@@ -107,8 +106,7 @@ func (p countPair) poolMissable() countPair {
 
 // expectedSplit returns what countPair.splitRare is expected to do with m current values that
 // have the shares of the reference. rare and kept are the expected numbers of cells inside and
-// outside the pool. share is the share of the values in the pool, with a margin that chance
-// seldom exceeds.
+// outside the pool. share is the share of values in the pool, plus a margin.
 func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) {
 	for _, count := range reference {
 		r := float64(count)

@@ -87,8 +87,7 @@ var wassersteinMethod = method{
 // Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and
 // s the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2
 // if the values moved by one standard deviation. The unit of the values makes no difference to
-// EffectSize. With a constant reference EffectSize is 0 or 1. PValue is NaN, because there is
-// no null distribution.
+// EffectSize. With a constant reference EffectSize is 0 or 1. PValue is NaN.
 //
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
 // float64 is returned as the largest float64.

@@ -34,8 +34,7 @@ type Report struct {
 type ColumnReport struct {
 	Name   string `json:"name"`
 	Method Method `json:"method"`
-	// Score is a p-value or a distance, depending on Method. Without a score it is 0, and
-	// Reason says why.
+	// Score is a p-value or a distance, depending on Method, or 0 for the Reason given.
 	Score     float64 `json:"score"`
 	Threshold float64 `json:"threshold"`
 	Drifted   bool    `json:"drifted"`
@@ -45,8 +44,8 @@ type ColumnReport struct {
 // Method is the name of a method in Evidently.
 type Method string
 
-// Evidently's methods. The first three give a p-value, and drift is below 0.05 (for MethodKS
-// also 0.05). The others give a distance, and drift is 0.1 or more.
+// Evidently's methods. The first three give a p-value, and a p-value below 0.05 is drift (for
+// MethodKS also 0.05). The others give a distance, and 0.1 or more is drift.
 const (
 	MethodKS            Method = "ks"            // two-sided Kolmogorov-Smirnov
 	MethodChiSquare     Method = "chisquare"     // goodness of fit to the reference's shares

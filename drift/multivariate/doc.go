@@ -6,6 +6,5 @@
 // components of the reference still describe the current rows. [MMD] is a permutation test on
 // rows of numbers.
 //
-// The functions never modify their arguments, take their randomness from a seed, and are safe
-// for concurrent use.
+// Functions never modify their arguments, are seeded, and are safe for concurrent use.
 package multivariate

@@ -25,8 +25,7 @@ type Columns struct {
 	Score     string
 	Lo, Hi    float64
 	Threshold float64
-	// Class is the categorical column of the predicted classes. Positive is the class that
-	// PositiveRate counts.
+	// Class is the categorical column of the predicted classes. PositiveRate counts Positive.
 	Class    string
 	Positive string
 }
@@ -47,9 +46,8 @@ type Columns struct {
 //
 // All mistakes are joined. Mistakes are: a bucket without a profile or with To not after From;
 // profiles of different references ([drift.ErrReferenceMismatch]); neither Score nor Class; a
-// column that the reference does not have or that is of the other kind; a Positive that is not
-// a level; a range or a threshold as in [Measure]. Without profiles, column names and Positive
-// are not checked.
+// column that the reference does not have or that is of the other kind; a Positive that is not a
+// level; a range or a threshold as in [Measure]. Names are checked only if there is a profile.
 func MeasureProfiles(buckets []Bucket, columns Columns) (Metrics, error) {
 	ref, errs := checkBuckets(buckets)
 	errs = append(errs, columns.check()...)

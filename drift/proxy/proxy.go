@@ -84,8 +84,7 @@ type Trend struct {
 	Hours         int     `json:"hours"` // length of the window
 	N             int     `json:"n"`     // answers in the window
 	VolumePerHour float64 `json:"volume_per_hour"`
-	// MeanScore and PositiveRate are the values in the window. Each is nil if N is 0 or if it
-	// is not known.
+	// MeanScore and PositiveRate describe the window. Each is nil if it is not known.
 	MeanScore                 *float64 `json:"mean_score,omitempty"`
 	PositiveRate              *float64 `json:"positive_rate,omitempty"`
 	ScoreChangePerHour        *float64 `json:"score_change_per_hour,omitempty"`

@@ -18,10 +18,9 @@ import (
 // Statistic is (A² - 1)/σ, as in SciPy's anderson_ksamp with midranks. A² is the midrank form
 // for ties (equation 7), and σ is its standard deviation at these sizes (equation 4).
 // EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is P(A² >= a²) over all regroupings
-// of the values. PValue is exact if the regroupings can be counted in some milliseconds: for
-// up to 30 values in all, and for more values if there are many ties or if one sample is very
-// small. Otherwise PValue comes from the limit distribution of A², scaled to the variance at
-// these sizes and ties.
+// of the values. PValue is exact if the regroupings can be counted in some milliseconds: for up
+// to 30 values in all, and for more with many ties or one very small sample. Otherwise PValue
+// comes from the limit distribution of A², scaled to the variance at these sizes and ties.
 //
 // For 31 to 40 values without ties and p-values down to 0.01, the limit is within 12 % of the
 // exact p-value, mostly below it. If neither sample is more than twice as large as the other,

@@ -28,8 +28,7 @@ const (
 	// In that region the rate of false alarms at 5 % is at most 7.5 %, by simulation.
 	eppsUncorrectedLeast = 50
 	eppsImbalance        = 1.0 / 4000
-	// An eigenvalue of a covariance matrix counts as 0 below this share of the largest
-	// eigenvalue.
+	// An eigenvalue below this share of the largest eigenvalue counts as 0.
 	eppsRankTolerance = 1e-12
 )
 
@@ -40,9 +39,8 @@ var (
 )
 
 // EppsSingleton compares two samples of numbers by the test of Epps and Singleton ("An omnibus
-// test for the two-sample problem using the empirical characteristic function", 1986). Unlike
-// tests on distribution functions, the test does not assume continuous values, so it suits
-// counts and rounded numbers.
+// test for the two-sample problem using the empirical characteristic function", 1986). The
+// test does not assume continuous values, so it suits counts and rounded numbers.
 //
 // Statistic is W. W is the squared distance between the empirical characteristic functions at
 // two points, in terms of the covariance matrix of that distance. The points are 0.4 and 0.8,

@@ -8,8 +8,7 @@ type term func(i, j, a, b int) float64
 
 // regrouped returns the share of all regroupings of the values into samples of n and m values
 // in which the sum of the terms is at least limit. groups holds the sizes of the groups of
-// equal values, in ascending order of the values. regrouped reports false if the work exceeds
-// most moves.
+// equal values, in ascending order of the values. ok is false beyond most moves.
 //
 // A regrouping is a walk over the groups. The walks from the lower end meet the walks from the
 // upper end at some group. backward is the term for walks from the upper end, where i and j

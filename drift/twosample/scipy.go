@@ -22,8 +22,7 @@ import (
 //   - PValue ignores that ties raise the variance of A².
 //   - Small samples have the p-value of large samples.
 //
-// If all values are equal, SciPy fails; here the p-value is 1. Errors are as in
-// [AndersonDarling].
+// If all values are equal, SciPy fails and PValue is 1. Errors are as in [AndersonDarling].
 func AndersonDarlingSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
 	result, _, groups, err := andersonDarling(reference, current)
 	if err != nil || len(groups) == 1 {
@@ -53,8 +52,7 @@ func andersonInterpolated(statistic float64) float64 {
 // ties both agree, except for the last point below.
 //
 // Statistic is Anderson's T by its formula in ranks, with midranks for ties. PValue is exact
-// if both samples have at most 20 values, else the limit. EffectSize is D, as of
-// [drift.KolmogorovSmirnov].
+// if both samples have at most 20 values, else the limit. EffectSize is D.
 //
 // These are known faults of the procedure, kept on purpose:
 //

@@ -18,8 +18,7 @@ func sortedOf[F constraints.Float](reference, current []F, least int) (r, c []F,
 
 // tiedVariance returns the factor by which ties change the variance of a sum of squares. The
 // sum is over all values. Its variables are jointly normal with the covariances of a sampled
-// distribution function. All values of a group of equal values have the variable of the last
-// value.
+// distribution function. Equal values have the variable of the last one.
 //
 // of describes a group, given the number of values up to the end of the group and the number
 // in the group. The squared covariance of a group j with a later group k is

@@ -17,17 +17,15 @@ var errConstantSamples = errors.New("twosample: t: both samples are constant, so
 // WelchT compares the means of two samples of numbers by Welch's two-sided t test, which lets
 // the variances differ ("The generalization of 'Student's' problem when several different
 // population variances are involved", 1947). The test does not see a change that leaves the
-// mean as it was. The test assumes that the means are nearly normal. Values with a heavy tail
-// need large samples for that.
+// mean as it was. The means must be nearly normal, so heavy tails need large samples.
 //
 // Statistic is t, the mean of current minus the mean of reference, in units of the standard
 // error. PValue is P(|T| >= |t|) with Welch and Satterthwaite's degrees of freedom. EffectSize
 // is d/(d+s), where d is the distance of the means and s the standard deviation of the
 // reference (divisor n): 1/2 if the mean moved by one standard deviation.
 //
-// Two equal constants give t = 0 and p = 1. Two different constants give an infinite t and p =
-// 0, with a warning. A NaN, an infinity or a sample of fewer than two values is an
-// [*drift.InputError].
+// Equal constants give t = 0 and p = 1. Different constants give an infinite t, p = 0 and a
+// warning. A NaN, an infinity or a sample of fewer than two values is an [*drift.InputError].
 func WelchT[F constraints.Float](reference, current []F) (drift.Result, error) {
 	return tTest(reference, current, 2, func(r, c spread) (errR, errC, degrees float64) {
 		// The standard error of a mean is std/sqrt(n-1) if std has the divisor n.

@@ -10,7 +10,7 @@ import (
 
 // NormalizedWasserstein1 is [drift.Wasserstein1] divided by the standard deviation of the
 // reference (divisor n), so the unit of the values makes no difference. Statistic is 1 if all
-// values moved by one standard deviation. EffectSize is as in [drift.Wasserstein1], and PValue
+// values moved by one standard deviation. EffectSize is that of [drift.Wasserstein1]. PValue
 // is NaN.
 //
 // A distance from a constant reference is 0 or the largest float64. A NaN, an infinity or an

@@ -65,8 +65,7 @@ func QuantileOf(sorted []float64, q float64) float64 {
 }
 
 // Spread returns the shares of the values in (-∞, at[0]], in each (at[i-1], at[i]], and above
-// the last bound. Values are spread evenly over the part of their cell between the smallest
-// and the largest value.
+// the last bound. Values are spread evenly over their cell, within the range of all values.
 func (a *Axis) Spread(cells []int64, negInf, posInf int64, m *Moments, at []float64) []float64 {
 	shares := make([]float64, len(at)+1)
 	values := negInf + posInf

@@ -24,15 +24,13 @@ type Grid struct {
 	Shift uint  `json:"shift,omitempty"`
 	Base  int64 `json:"base,omitempty"`
 	// Tails is the number of sides on which the cells widen. With one tail, the numbers below
-	// Centre are below the grid. With two tails, the cells within a distance of 1 have about
-	// the same width.
+	// Centre are below the grid. With two tails, cells within a distance of 1 are about equal.
 	Tails int `json:"tails,omitempty"`
 }
 
 const (
 	maxGrid = 1 << 20 // the largest Size
-	// maxBase is above any Base, because keys are shifted at least once. Differences from a
-	// Base do not overflow.
+	// maxBase is above any Base. Differences from a Base do not overflow.
 	maxBase = 1 << 62
 )
 

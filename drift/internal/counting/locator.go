@@ -9,8 +9,7 @@ import (
 // Locator finds the cells of numbers, as divided by an [Axis]. A Locator is immutable.
 type Locator struct {
 	grid Grid
-	// bounds holds negative infinity, the edges, and then infinities, so that a search may
-	// look beyond the last edge.
+	// bounds holds -Inf, the edges, and then +Inf for searches beyond the last edge.
 	bounds []float64
 	edges  int
 	first  []uint32 // for each cell of the grid, the number of edges in the cells before it

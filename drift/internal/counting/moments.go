@@ -117,8 +117,7 @@ func (m *Moments) Check() error {
 //
 // Rounding to units keeps the order of values. So the mean lies between the rounded extremes,
 // and the standard deviation is at most half their distance (Popoviciu, "Sur les équations
-// algébriques ayant toutes leurs racines réelles", 1935). One unit of slack allows for either
-// rounding of ties.
+// algébriques ayant toutes leurs racines réelles", 1935). One unit of slack allows for ties.
 func (m *Moments) CheckRange(u Unit) error {
 	if m.N == 0 {
 		return nil

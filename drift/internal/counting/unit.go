@@ -22,8 +22,7 @@ const (
 	// minUnit and maxUnit bound the exponent. Within them 2^Exponent and its inverse are
 	// normal numbers, and a Sum can hold the squares.
 	minUnit, maxUnit = -1020, 900
-	// From a distance of countable units on, a value is added on its own, because the sum of a
-	// block could overflow.
+	// From countable units on, a value is added alone: a sum of such values could overflow.
 	countable = 1 << 51
 )
 
@@ -53,7 +52,7 @@ func (u Unit) Near() (lo, hi float64) {
 }
 
 // Units returns the distance of x from the centre in units, rounded to an integer, ties to
-// even. A distance beyond the largest double counts as the largest double. Units returns nil
+// even. A distance beyond the largest double counts as the largest double. The result is nil
 // if x is not finite.
 func (u Unit) Units(x float64) *big.Int {
 	if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -1,5 +1,4 @@
-// Package envelope reads and writes JSON with a kind, a version and a checksum. Reading is
-// strict.
+// Package envelope writes and strictly reads JSON with a kind, a version and a checksum.
 package envelope
 
 import (

@@ -1,5 +1,4 @@
-// Package text writes numbers, shares and names for the sentences and the page of a drift
-// report.
+// Package text writes numbers, shares and names for the text of a drift report.
 package text
 
 import (
@@ -84,8 +83,7 @@ const (
 
 // Apart writes values of a column that a sentence compares, all to the same decimal place. The
 // texts show all whole digits, two digits of the smallest difference between two values, and
-// at least three significant digits. So a change that is small in relation to the values stays
-// visible.
+// at least three significant digits. So small changes stay visible.
 func Apart(values ...float64) []string { return writeApart(proseDigits, values) }
 
 // Quantities is Apart for a table or an axis: at least five significant digits, in groups of
