@@ -6,10 +6,10 @@ package drift
 // Levels with an expected count below 5 are pooled with the unseen values. If the expected
 // count of the pool is below 5 too, Fisher's exact test compares the pool with the rest, and
 // PValue is twice the smaller p-value of both tests. Two levels are compared by Fisher's test
-// alone, unless each expected count is at least 100. The effect is the total variation over all levels and
-// unseen values. The upper end of its interval is the observed total variation plus
-// McDiarmid's bound on the error. The lower end is the effect minus its normal error. Both
-// ends hold more often than the level says.
+// alone, unless each expected count is at least 100. The effect is the total variation over
+// all levels and unseen values. The upper end of its interval is the observed total variation
+// plus McDiarmid's bound on the error. The lower end is the effect minus its normal error.
+// Both ends hold more often than the level says.
 //
 // Numbers are compared on at most ten groups of cells that hold about equal shares of the
 // reference and at least 5 expected rows. The numbers beyond an extreme that five rows share

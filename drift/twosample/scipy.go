@@ -17,8 +17,8 @@ import (
 // These are known faults of the PValue, kept on purpose:
 //
 //   - PValue is cut to [0.001, 0.25], so it is useless for a correction over many columns.
-//   - In between, PValue is a parabola fitted to the logarithms of seven levels at their critical
-//     values. It is off by up to 4 % even for large samples without ties.
+//   - In between, PValue is a parabola fitted to the logarithms of seven levels at their
+//     critical values. It is off by up to 4 % even for large samples without ties.
 //   - PValue ignores that ties raise the variance of A².
 //   - Small samples have the p-value of large samples.
 //
@@ -56,12 +56,14 @@ func andersonInterpolated(statistic float64) float64 {
 //
 // These are known faults of the procedure, kept on purpose:
 //
-//   - The formula in ranks holds without ties only. With ties T grows with the difference of the sizes
-//     although nothing changed: 30 and 7 copies of one number have a p-value of 3e-11.
+//   - The formula in ranks holds without ties only. With ties T grows with the difference of
+//     the sizes although nothing changed: 30 and 7 copies of one number have a p-value of
+//     3e-11.
 //   - The p-value ignores ties.
-//   - The limit is 1 minus a series that ends with the first term below 1e-7, so a p-value below 1e-6
-//     means nothing: two samples of 4000 values each that do not overlap have a p-value of 2e-7.
-//     SciPy's difference has some 14 decimals, so p-values below 1e-8 agree only to these decimals.
+//   - The limit is 1 minus a series that ends with the first term below 1e-7, so a p-value
+//     below 1e-6 means nothing: two samples of 4000 values each that do not overlap have a
+//     p-value of 2e-7. SciPy's difference has some 14 decimals, so p-values below 1e-8 agree
+//     only to these decimals.
 //
 // Errors are as in [CramerVonMises].
 func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
