@@ -13,18 +13,18 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/envelope"
 )
 
-// The binary form of a Reference or a Profile is a magic word of eight bytes, the version
-// as a byte, the content, and the SHA-256 of all that. In the content a number is a varint
-// of the encoding/binary package, a float64 its eight bytes, the lowest first, and a string
-// or a list comes after its length.
+// The binary form of a Reference or a Profile is a magic word of eight bytes, the version as a
+// byte, the content, and the SHA-256 of all that. In the content a number is a varint of
+// encoding/binary, and a float64 is eight bytes, little endian. The length comes before a
+// string or a list.
 const (
 	referenceMagic = "driftref"
 	profileMagic   = "driftprf"
 )
 
-// AppendBinary appends the binary form, which has the version and a checksum and is several
-// times smaller and faster than the JSON form. Equal references give equal bytes. The
-// fingerprint is the same whichever form a reference was read from.
+// AppendBinary appends the binary form, which has the version and a checksum. The binary form
+// is several times smaller and faster than the JSON form. Equal references give equal bytes.
+// The fingerprint does not depend on the form.
 func (r *Reference) AppendBinary(data []byte) ([]byte, error) {
 	if r.sealed == nil {
 		return data, errors.New("drift: the zero Reference holds nothing to write")
@@ -38,8 +38,8 @@ func (r *Reference) AppendBinary(data []byte) ([]byte, error) {
 // MarshalBinary returns what [Reference.AppendBinary] appends.
 func (r *Reference) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
 
-// UnmarshalBinary reads what [Reference.AppendBinary] wrote. Any change is an error that
-// unwraps to [ErrCorrupt]. It must not be called on a reference that is in use.
+// UnmarshalBinary reads the output of [Reference.AppendBinary]. Any change is an error that
+// unwraps to [ErrCorrupt]. UnmarshalBinary must not be called on a reference in use.
 func (r *Reference) UnmarshalBinary(data []byte) error {
 	f, err := readForm(referenceKind, referenceMagic, data)
 	if err != nil {
@@ -61,9 +61,8 @@ func (r *Reference) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// AppendBinary appends the binary form, which has the version, a checksum and the
-// fingerprint of the reference: about two bytes for each cell. Equal profiles give equal
-// bytes.
+// AppendBinary appends the binary form, which has the version, a checksum and the fingerprint
+// of the reference. A cell takes about two bytes. Equal profiles give equal bytes.
 func (p *Profile) AppendBinary(data []byte) ([]byte, error) {
 	if p.ref == nil {
 		return data, errors.New("drift: the zero Profile holds nothing to write")
@@ -81,9 +80,9 @@ func (p *Profile) AppendBinary(data []byte) ([]byte, error) {
 // MarshalBinary returns what [Profile.AppendBinary] appends.
 func (p *Profile) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
-// UnmarshalBinary reads what [Profile.AppendBinary] wrote into a profile made by
-// [Reference.NewProfile], whose counts it replaces; on an error they stay. A profile of
-// another reference is [ErrReferenceMismatch], a changed one [ErrCorrupt].
+// UnmarshalBinary reads the output of [Profile.AppendBinary] into a profile made by
+// [Reference.NewProfile] and replaces its counts. On an error the counts stay. A profile of
+// another reference is [ErrReferenceMismatch]; modified data are [ErrCorrupt].
 func (p *Profile) UnmarshalBinary(data []byte) error {
 	if p.ref == nil {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
@@ -115,11 +114,11 @@ func (p *Profile) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// leastColumn is less than any column takes, in which everything is 0.
+// leastColumn is a lower bound on the bytes of a column, even if all its numbers are 0.
 const leastColumn = 24
 
-// form is a binary form that is being written or read. Each method appends its argument, or
-// reads into it. After an error, which finish returns, zeros are read.
+// form is a binary form that is written or read. Each method appends its argument, or reads
+// into it. After an error only zeros are read; finish returns the error.
 type form struct {
 	data    []byte // written, or left to read
 	reading bool
@@ -131,7 +130,7 @@ func writtenForm(data []byte, magic string) *form {
 	return &form{data: append(append(data, magic...), envelope.Version)}
 }
 
-// seal appends the checksum of what begins at start.
+// seal appends the checksum of the bytes from start on.
 func (f *form) seal(start int) []byte {
 	sum := sha256.Sum256(f.data[start:])
 	return append(f.data, sum[:]...)
@@ -165,7 +164,7 @@ func (f *form) fail(what string) {
 	f.data = nil
 }
 
-// finish returns an error if one was met or bytes are left.
+// finish returns the first error, or an error if bytes are left.
 func (f *form) finish() error {
 	if f.err == nil && len(f.data) > 0 {
 		f.fail("something follows the content")
@@ -173,8 +172,8 @@ func (f *form) finish() error {
 	return f.err
 }
 
-// rewritten returns an error if what was read would be written in another way, as an integer of
-// more bytes than it needs.
+// rewritten returns an error if writing the result gives other bytes than were read, for
+// example because an integer has more bytes than needed.
 func (f *form) rewritten(read encoding.BinaryMarshaler, data []byte) error {
 	if again, err := read.MarshalBinary(); err != nil || !bytes.Equal(again, data) {
 		return f.corrupt("content is not in the form in which it is written")
@@ -204,7 +203,7 @@ func formInteger[T ~int | ~uint | ~uint8](f *form, n *T) {
 	}
 }
 
-// length returns n, or a number read, of things that take at least size bytes each.
+// length writes n, or reads a number of things that take at least size bytes each.
 func (f *form) length(n, size int) int {
 	wide := int64(n)
 	f.integer(&wide)

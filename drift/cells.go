@@ -7,26 +7,24 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// maxRows is the largest number of rows that is counted: up to here a count is exact as a
-// float64 too, and sums of two cannot overflow.
+// maxRows keeps a count exact as a float64, and the sum of two counts from overflowing.
 const maxRows = 1 << 53
 
 // cells says how the values of one column are counted. It is immutable.
 type cells struct {
 	name string
 	kind Kind
-	// axis holds the cells of the finite numbers. The reference has nothing in the first
-	// (below range) and in the last (above range). A value v that is a cell of its own has
-	// the edges just below v and v.
+	// axis holds the cells of the finite numbers. The first cell (below range) and the last
+	// cell (above range) of the reference are empty. A value v with a cell of its own has the
+	// edges v and the number just below v.
 	axis    counting.Axis
 	locator counting.Locator // in the cells of the axis
 	unit    counting.Unit    // of the moments
-	// levels are the categories of the reference, sorted; codes finds them.
+	// levels are the sorted categories of the reference; codes maps a level to its index.
 	levels []string
 	codes  map[string]int
 }
 
-// size returns the number of counts.
 func (c *cells) size() int {
 	if c.kind == KindCategorical {
 		return len(c.levels)
@@ -34,11 +32,11 @@ func (c *cells) size() int {
 	return len(c.axis.Edges) + 1
 }
 
-// tally is how many rows of one column fell where. It is also the wire form.
+// tally holds the counts of the rows of one column. A tally is also the wire form.
 type tally struct {
 	Cells   []int64 `json:"cells"`
 	Missing int64   `json:"missing"`
-	// NegInf and PosInf count infinities, Unseen the values that are none of the levels.
+	// Unseen counts the values that equal no level.
 	NegInf  int64            `json:"neg_inf,omitempty"`
 	PosInf  int64            `json:"pos_inf,omitempty"`
 	Unseen  int64            `json:"unseen,omitempty"`
@@ -49,7 +47,7 @@ func newTally(c *cells) tally {
 	return tally{Cells: make([]int64, c.size()), Moments: counting.Moments{Centre: c.unit.Centre}}
 }
 
-// count adds the rows of the column, which must have been checked.
+// count adds the rows of a checked column.
 func (t *tally) count(c *cells, column Column) {
 	if column.kind == KindNumeric {
 		other := c.locator.Count(t.Cells, &t.Moments, c.unit, column.numbers)
@@ -102,7 +100,7 @@ func (t *tally) values() int64 {
 	return n
 }
 
-// check returns an error if the tally cannot have come from counting rows on so many cells.
+// check returns an error if no rows can have these counts.
 func (t *tally) check(kind Kind, size int, rows int64) error {
 	if len(t.Cells) != size {
 		return fmt.Errorf("has %d cells, want %d", len(t.Cells), size)
@@ -154,10 +152,9 @@ func fitLevels(column Column) []string {
 	return levels
 }
 
-// once returns the number of levels that occur once. In a reference, each of these rows has a
-// level that no other row has, so the share of these rows is the rate of unseen values to expect
-// without any change (Good, "The population frequencies of species and the estimation of
-// population parameters", 1953).
+// once returns the number of levels that occur once. Their share of the rows is the rate of
+// unseen values to expect without any change (Good, "The population frequencies of species and
+// the estimation of population parameters", 1953).
 func (t *tally) once() int64 {
 	var n int64
 	for _, c := range t.Cells {
@@ -168,11 +165,9 @@ func (t *tally) once() int64 {
 	return n
 }
 
-// infinite returns the number of infinite values.
 func (t *tally) infinite() int64 { return t.NegInf + t.PosInf }
 
-// spread returns the shares of the values on the intervals that the bounds divide, see
-// [counting.Axis].
+// spread returns the shares of the values between the bounds, see [counting.Axis.Spread].
 func (c *cells) spread(t *tally, at []float64) []float64 {
 	return c.axis.Spread(t.Cells, t.NegInf, t.PosInf, &t.Moments, at)
 }

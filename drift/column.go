@@ -34,7 +34,7 @@ func (k Kind) MarshalText() ([]byte, error) {
 	return []byte(kindNames[k]), nil
 }
 
-// UnmarshalText reads what [Kind.MarshalText] wrote.
+// UnmarshalText reads the output of [Kind.MarshalText].
 func (k *Kind) UnmarshalText(text []byte) error {
 	i := slices.Index(kindNames[:], string(text))
 	if i <= 0 {
@@ -44,9 +44,9 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Column is a named column of a batch of rows. Make one with [Numeric], [Categorical] or
-// [CategoricalCodes]; the zero Column has no kind and is refused wherever it is used. A
-// Column refers to the slices it was made of, which must not change while it is in use.
+// Column is a named column of a batch of rows. Make a Column with [Numeric], [Categorical] or
+// [CategoricalCodes]; the zero Column is an error wherever it is used. A Column refers to the
+// slices it was made of, which must not change while the Column is in use.
 type Column struct {
 	name    string
 	kind    Kind
@@ -56,22 +56,20 @@ type Column struct {
 	levels  []string
 }
 
-// Numeric returns a column of numbers. NaN marks a missing value; positive and negative
-// infinity are values, counted apart.
+// Numeric returns a column of numbers. NaN marks a missing value. Infinities are values.
 func Numeric(name string, values []float64) Column {
 	return Column{name: name, kind: KindNumeric, numbers: values}
 }
 
-// Categorical returns a column of names. Every string is a value, the empty one too; use
-// [CategoricalCodes] if values can be missing.
+// Categorical returns a column of names. Every string is a value, also the empty string. If
+// values can be missing, use [CategoricalCodes].
 func Categorical(name string, values []string) Column {
 	return Column{name: name, kind: KindCategorical, texts: values}
 }
 
-// CategoricalCodes returns a column of names in coded form: code i stands for levels[i],
-// and -1 marks a missing value. The order of the levels, and levels that no row uses, make
-// no difference. Any other code, or a level listed twice, is an error where the column is
-// used.
+// CategoricalCodes returns a column of names in coded form. Code i stands for levels[i], and
+// -1 marks a missing value. The order of the levels and unused levels make no difference. Any
+// other code, or a level listed twice, is an error where the column is used.
 func CategoricalCodes(name string, codes []int32, levels []string) Column {
 	if levels == nil {
 		levels = []string{}
@@ -85,12 +83,12 @@ func (c Column) Name() string { return c.name }
 // Kind returns the kind of the column.
 func (c Column) Kind() Kind { return c.kind }
 
-// Numbers returns the values of a numeric column, nil for another column. The result is the
-// slice that the column was made of and must not be modified.
+// Numbers returns the values of a numeric column, or nil for a categorical column. The result
+// is the slice that the column was made of and must not be modified.
 func (c Column) Numbers() []float64 { return c.numbers }
 
-// Level returns the name in a row of a categorical column, or false if it is missing. The
-// column must have passed [CheckColumns], and the row must be one of its rows.
+// Level returns the name in a row of a categorical column, or false for a missing value. The
+// column must have passed [CheckColumns], and the row must exist.
 func (c Column) Level(row int) (name string, present bool) {
 	if !c.coded() {
 		return c.texts[row], true
@@ -104,7 +102,6 @@ func (c Column) Level(row int) (name string, present bool) {
 // Len returns the number of rows.
 func (c Column) Len() int { return len(c.numbers) + len(c.texts) + len(c.codes) }
 
-// coded reports whether the column was made by CategoricalCodes.
 func (c Column) coded() bool { return c.levels != nil }
 
 // wrong returns an [*InputError] about a row, or about the whole column if row is -1.
@@ -112,7 +109,7 @@ func (c Column) wrong(row int, format string, args ...any) error {
 	return &InputError{Sample: fmt.Sprintf("column %q", c.name), Index: row, What: fmt.Sprintf(format, args...)}
 }
 
-// check returns an [*InputError] if the column cannot be used on its own.
+// check returns an [*InputError] if the column on its own cannot be used.
 func (c Column) check() error {
 	if c.kind != KindNumeric && c.kind != KindCategorical {
 		return c.wrong(-1, "has no kind; make it with Numeric, Categorical or CategoricalCodes")
@@ -135,8 +132,8 @@ func (c Column) check() error {
 	return nil
 }
 
-// checkText returns an [*InputError] for the first name that is not UTF-8, which JSON
-// cannot hold. In current rows such a name is just unseen.
+// checkText returns an [*InputError] for the first name that is not UTF-8, which JSON cannot
+// hold. In current rows such a name is unseen.
 func (c Column) checkText() error {
 	invalid := func(name string) bool { return !utf8.ValidString(name) }
 	if i := slices.IndexFunc(c.texts, invalid); i >= 0 {
@@ -148,9 +145,9 @@ func (c Column) checkText() error {
 	return nil
 }
 
-// CheckColumns returns the number of rows, which all columns have, or every mistake, joined. Each
-// mistake is an [*InputError]: a column that cannot be used, a name that is used twice, columns
-// of different lengths. [NewReference] and [Profile.Add] check the same.
+// CheckColumns returns the number of rows of the columns. All mistakes are joined, each an
+// [*InputError]: a column that cannot be used, a name that is used twice, columns of different
+// lengths. [NewReference] and [Profile.Add] make the same checks.
 func CheckColumns(columns []Column) (rows int, err error) {
 	var errs []error
 	seen := make(map[string]bool, len(columns))

@@ -9,7 +9,7 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// comparison is one column on its way into a report.
+// comparison is one column while its report is made.
 type comparison struct {
 	sides
 	cfg    Config
@@ -18,9 +18,7 @@ type comparison struct {
 	report ColumnReport
 }
 
-// newComparison describes the current side and makes the tests that the rows allow; side
-// describes the reference. Adjusted p-values and verdicts must wait until all columns are
-// tested.
+// newComparison describes the current side and makes the tests that the rows allow.
 func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison {
 	if side.Numbers != nil {
 		numbers := *side.Numbers // the report is the caller's
@@ -51,10 +49,10 @@ func newComparison(c *cells, ref, cur *tally, side Side, cfg Config) *comparison
 	return k
 }
 
-// empty says that neither side has values, so that there is nothing to judge.
+// empty reports whether neither side has values. Then there is nothing to judge.
 func (k *comparison) empty() bool { return k.n == 0 && k.m == 0 }
 
-// test makes a test, if there is something to test.
+// test makes a test unless the test has nothing to compare.
 func (k *comparison) test(m *method, floor float64) {
 	t, ok := m.measure(&k.sides, k.cfg.Alpha)
 	if !ok {
@@ -71,7 +69,7 @@ func (k *comparison) test(m *method, floor float64) {
 	k.made = append(k.made, m)
 }
 
-// pValue is the p-value of the column: the smallest of its tests, times their number.
+// pValue is the p-value of the column: the smallest p-value of its tests, times their number.
 func (k *comparison) pValue() float64 {
 	smallest := 1.0
 	for _, t := range k.report.Tests {
@@ -85,8 +83,7 @@ func (k *comparison) withinColumn(p float64) float64 {
 	return min(p*float64(len(k.report.Tests)), 1)
 }
 
-// judge fills in the adjusted p-values and the verdict. The family holds the sorted p-values
-// of all columns that are not invalid.
+// judge fills in the adjusted p-values and the verdict from the sorted p-values of all columns.
 func (k *comparison) judge(family []float64) {
 	r := &k.report
 	for i := range r.Tests {
@@ -97,7 +94,7 @@ func (k *comparison) judge(family []float64) {
 			r.Verdict = Drifted
 		}
 	}
-	// The level of a test of this column that suffices whatever the other columns show.
+	// A test of this column is significant at this level whatever the other columns show.
 	level := k.cfg.Correction.strictest(k.cfg.Alpha, max(len(family), 1)) / float64(k.mostTests())
 	wanted := k.cfg.Detectable
 	if k.method.certain {
@@ -118,8 +115,8 @@ func (k *comparison) judge(family []float64) {
 	}
 }
 
-// mostTests is the largest number of tests of the column: those that were made, or that more
-// rows will bring, and one more if a change of the values would bring unseen or infinite values.
+// mostTests is the largest number of tests of the column: those made, those that more rows
+// will allow, and one for unseen or infinite values that could appear.
 func (k *comparison) mostTests() int {
 	n := len(k.report.Tests)
 	if n == 0 {
@@ -134,8 +131,8 @@ func (k *comparison) mostTests() int {
 	return n
 }
 
-// detectable returns the effect of the distribution test that is certain to be significant
-// at this level; 1 if that test was not made.
+// detectable returns the effect of the distribution test that is certain to be significant at
+// this level, or 1 if the distribution test was not made.
 func (k *comparison) detectable(level float64) float64 {
 	if len(k.report.Tests) == 0 || min(k.n, k.m) < k.cfg.MinRows {
 		return 1
@@ -143,9 +140,8 @@ func (k *comparison) detectable(level float64) float64 {
 	return k.method.detectable(&k.sides, level)
 }
 
-// neededRows returns about how many current rows make the wanted effect detectable, if the
-// share of missing values stays. It returns 0 if the reference is too small for any number of
-// current rows.
+// neededRows returns about how many current rows make the wanted effect detectable if the
+// share of missing values stays. If the reference is too small, neededRows returns 0.
 func (k *comparison) neededRows(level, wanted float64) int {
 	least := float64(k.cfg.MinRows)
 	if k.n == 0 {
@@ -154,7 +150,7 @@ func (k *comparison) neededRows(level, wanted float64) int {
 		}
 		return k.cfg.MinRows
 	}
-	// Beyond, more current values hardly make the effective size larger.
+	// More current values than this hardly make the effective size larger.
 	most := max(1e4*float64(k.n), 2*least)
 	if k.n < k.cfg.MinRows || k.method.detectableAt(&k.sides, most, level) > wanted {
 		return 0
@@ -200,7 +196,6 @@ func (k *comparison) driftReason() string {
 	return strings.Join(sentences, " ")
 }
 
-// sentence says what a test found.
 func (k *comparison) sentence(test int) string {
 	t := k.report.Tests[test]
 	var without string

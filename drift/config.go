@@ -7,71 +7,64 @@ import (
 	"slices"
 )
 
-// Correction is how the p-values of all columns are adjusted for their number.
+// Correction is how p-values are adjusted for the number of columns.
 type Correction string
 
 // The corrections.
 const (
-	// BenjaminiHochberg bounds the expected share of false alarms among the alarms by
-	// Alpha, and the chance of any alarm by Alpha if nothing drifted (Benjamini and
-	// Hochberg, "Controlling the false discovery rate", 1995). It is the default. The bound
-	// is proven for columns that are independent or rise together (Benjamini and Yekutieli,
-	// "The control of the false discovery rate in multiple testing under dependency", 2001).
-	// Under any other dependence the bound is larger by a factor of at most
-	// 1 + 1/2 + ... + 1/m for m columns.
+	// BenjaminiHochberg, the default, bounds the expected share of false alarms among the alarms
+	// by Alpha. If nothing drifted, it bounds the probability of any alarm by Alpha (Benjamini
+	// and Hochberg, "Controlling the false discovery rate", 1995). The bound is proven for
+	// columns that are independent or rise together (Benjamini and Yekutieli, "The control of
+	// the false discovery rate in multiple testing under dependency", 2001). Under any other
+	// dependence of m columns the bound is larger by a factor of at most 1 + 1/2 + ... + 1/m.
 	BenjaminiHochberg Correction = "bh"
-	// NoCorrection tests every column at Alpha, so that the more columns there are, the
-	// likelier is a false alarm.
+	// NoCorrection tests every column at Alpha. More columns then make a false alarm likelier.
 	NoCorrection Correction = "none"
 )
 
-// Config tunes a [Detector]. The zero Config is valid; a zero field means its default, so
-// "no floor" is written as a tiny positive number.
+// Config tunes a [Detector]. The zero Config is valid. A zero field means its default, so "no
+// floor" is written as a tiny positive number.
 type Config struct {
 	// Alpha is the significance level after correction. Default 0.05.
 	Alpha float64 `json:"alpha"`
 	// Correction adjusts for the number of columns. Default BenjaminiHochberg.
 	Correction Correction `json:"correction"`
-	// NumericMethod and CategoricalMethod name how the values of a column are compared:
-	// one of [Methods] that fits the kind. Default [MethodKS] for numbers, [MethodChiSquare]
-	// for categories.
+	// NumericMethod and CategoricalMethod compare the values of a column. Each is one of
+	// [Methods] that fits the kind. Default [MethodKS] and [MethodChiSquare].
 	NumericMethod     Method `json:"numeric_method"`
 	CategoricalMethod Method `json:"categorical_method"`
 	// NumericEffect is the smallest effect, on the scale of NumericMethod, that is called
-	// drift of a numeric column. Default 0.1 for [MethodKS]: the distribution functions
-	// differ somewhere by ten percentage points, as after a shift by a quarter of a standard
-	// deviation. [Methods] has the others.
+	// drift of a numeric column. Default 0.1 for [MethodKS]: the distribution functions differ
+	// somewhere by ten percentage points, as after a shift by a quarter of a standard
+	// deviation. [Methods] has the other defaults.
 	NumericEffect float64 `json:"numeric_effect"`
 	// CategoricalEffect is the smallest effect, on the scale of CategoricalMethod, that is
 	// called drift of a categorical column. Default 0.1: ten percent of the rows changed
-	// category. Floors are compared with what is left of an effect without noise, see
-	// [Test].EffectSize.
+	// category. Floors are compared with [Test].EffectSize, which is an effect without noise.
 	CategoricalEffect float64 `json:"categorical_effect"`
-	// RateEffect is the smallest change of the rate of missing, infinite or unseen values,
-	// or of numbers outside of the reference's range, that is called drift. Default 0.02:
-	// two percentage points.
+	// RateEffect is the smallest change that is called drift of the rate of missing, infinite
+	// or unseen values, or of numbers outside the range of the reference. Default 0.02: two
+	// percentage points.
 	RateEffect float64 `json:"rate_effect"`
-	// Detectable is the observed D, or total variation, that must be certain to be
-	// significant before a column is called stable. A column with too few rows for that is
-	// insufficient. A floor on the same scale that is larger replaces Detectable. Default 0.2.
+	// Detectable is the size of the observed D, or total variation, that must be certain to be
+	// significant before a column is called stable. Otherwise the column is insufficient. A
+	// larger floor on the same scale replaces Detectable. Default 0.2.
 	Detectable float64 `json:"detectable"`
-	// MinRows is the number of rows below which no column is judged, however clear the
-	// change. Default 30.
+	// MinRows is the number of rows below which no column is judged. Default 30.
 	MinRows int `json:"min_rows"`
-	// DriftShare is the share of drifted columns from which the data set is called
-	// drifted. Default 0.3. Three of ten independent columns drift by chance in less than
-	// 0.1 % of passes. With one to three columns a single drifted column is enough, so a
-	// false alarm of a column, in up to Alpha of the passes, is a false alarm of the data
-	// set.
+	// DriftShare is the share of drifted columns from which the data set is called drifted.
+	// Default 0.3. Three of ten independent columns drift by chance in less than 0.1 % of
+	// passes. With one to three columns a single drifted column is enough. Then a false alarm
+	// of a column, in up to Alpha of the passes, is a false alarm of the data set.
 	DriftShare float64 `json:"drift_share"`
 	// Columns overrides settings of single columns, by name.
 	Columns map[string]ColumnConfig `json:"columns,omitempty"`
 }
 
-// ColumnConfig overrides settings of one column. A zero field means that of [Config].
+// ColumnConfig overrides settings of one column. A zero field means the setting of [Config].
 type ColumnConfig struct {
-	// Method replaces NumericMethod or CategoricalMethod, and with it their floor by its
-	// own default.
+	// Method replaces NumericMethod or CategoricalMethod, and the floor by its own default.
 	Method Method `json:"method,omitempty"`
 	// Effect replaces NumericEffect or CategoricalEffect.
 	Effect float64 `json:"effect,omitempty"`
@@ -211,11 +204,11 @@ func (c Config) rateFloor(column *cells) float64 {
 	return c.RateEffect
 }
 
-// adjust returns the p-value of a test after correction for the columns, given the sorted
-// p-values of all columns. For Benjamini and Hochberg the result is the smallest m p(j)/j,
-// where p(j) is the j-th smallest of m p-values and at least p. A test that is not the
-// strongest of its column is adjusted as if it were. This rejects no column that the strongest
-// test would not reject.
+// adjust returns the p-value of a test after correction for the columns. family holds the
+// sorted p-values of all columns. For Benjamini and Hochberg the result is the smallest m
+// p(j)/j, where p(j) is the j-th smallest of m p-values and at least p. A test that is not the
+// strongest of its column is adjusted as if it were the strongest. This rejects no column that
+// the strongest test would not reject.
 func (c Correction) adjust(p float64, family []float64) float64 {
 	if c == NoCorrection {
 		return p
@@ -224,7 +217,7 @@ func (c Correction) adjust(p float64, family []float64) float64 {
 	adjusted := 1.0
 	at, found := slices.BinarySearch(family, p)
 	if !found {
-		// The column's own entry is one of the at smaller ones, and p takes its place.
+		// The entry of the column is among the at smallest p-values, and p takes its place.
 		adjusted = min(adjusted, m*p/float64(at))
 	}
 	for i := at; i < len(family); i++ {
@@ -233,8 +226,7 @@ func (c Correction) adjust(p float64, family []float64) float64 {
 	return adjusted
 }
 
-// strictest returns the level that is enough for significance whatever the p-values of the
-// other columns are.
+// strictest returns the level at which a p-value is significant whatever the others are.
 func (c Correction) strictest(alpha float64, columns int) float64 {
 	if c == NoCorrection {
 		return alpha

@@ -10,21 +10,21 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
-// Count is the type of a count vector's elements. Counts are numbers of observations, not
-// shares: a fractional count is a sum of weights.
+// Count is the type of the elements of a count vector. Counts are numbers of observations, not
+// shares. A fractional count is a sum of weights.
 type Count interface {
 	constraints.Integer | constraints.Float
 }
 
-// countPair holds two count vectors over the same cells, without the cells that are empty
-// on both sides.
+// countPair holds two count vectors over the same cells. Cells that are empty on both sides
+// are left out.
 type countPair struct {
 	r, c []float64
 	n, m float64 // sums of r and c
 }
 
-// newCountPair checks the counts: the same number of cells on both sides, each count
-// finite and not negative, and between 1 and 2^53 observations on either side.
+// newCountPair checks the counts. Both sides need the same number of cells, finite and
+// non-negative counts, and between 1 and 2^53 observations.
 func newCountPair[C Count](reference, current []C) (countPair, error) {
 	if len(reference) != len(current) {
 		return countPair{}, invalid("current", "has %d cells, want %d as in reference", len(current), len(reference))
@@ -38,7 +38,6 @@ func newCountPair[C Count](reference, current []C) (countPair, error) {
 	return pairCounts(reference, current), nil
 }
 
-// compareCounts is a method on two count vectors.
 func compareCounts[C Count](reference, current []C, method func(countPair) Result) (Result, error) {
 	p, err := newCountPair(reference, current)
 	if err != nil {
@@ -47,7 +46,7 @@ func compareCounts[C Count](reference, current []C, method func(countPair) Resul
 	return method(p), nil
 }
 
-// pairCounts returns the pair of two vectors that are known to be valid.
+// pairCounts returns the pair of two valid vectors.
 func pairCounts[C Count](reference, current []C) countPair {
 	var p countPair
 	for i := range reference {
@@ -76,7 +75,7 @@ func checkCounts[C Count](name string, counts []C) error {
 	return nil
 }
 
-// result returns a Result with the sizes filled in and no p-value. The effect is the total
+// result returns a Result with the sizes and without a p-value. The effect is the total
 // variation, which is comparable across all methods on counts.
 func (p countPair) result(statistic float64) Result {
 	return Result{
@@ -88,8 +87,8 @@ func (p countPair) result(statistic float64) Result {
 	}
 }
 
-// shareDifference returns c/m - r/n, with products that are exact up to many millions of
-// rows: a tenth of them is exactly 0.1.
+// shareDifference returns c/m - r/n. The products are exact up to many millions of rows, so
+// that a difference of one tenth is exactly 0.1.
 func shareDifference(c, m, r, n float64) float64 {
 	return (c*n - r*m) / (n * m)
 }
@@ -106,7 +105,6 @@ func (p countPair) totalVariation() float64 {
 	return min(sum/2, 1)
 }
 
-// chiSquare returns X².
 func (p countPair) chiSquare() float64 {
 	x2 := 0.0
 	for i := range p.r {
@@ -131,19 +129,18 @@ func (p countPair) lowestExpected() float64 {
 	return low
 }
 
-// logLikelihoodRatio returns G.
 func (p countPair) logLikelihoodRatio() float64 {
 	g := 0.0
 	for i, r := range p.r {
 		c := p.c[i]
-		// Both logarithms are of 1 and a small number, and the first orders cancel.
+		// The arguments of both logarithms are close to 1, and the first-order terms cancel.
 		d := shareDifference(c, p.m, r, p.n) / (r + c)
 		g += logLikelihoodTerm(r, -d*p.m) + logLikelihoodTerm(c, d*p.n)
 	}
 	return max(2*g, 0)
 }
 
-// logLikelihoodTerm returns count times the logarithm of observed/expected, given that less 1.
+// logLikelihoodTerm returns count·log(1 + excess), where 1 + excess is observed/expected.
 func logLikelihoodTerm(count, excess float64) float64 {
 	if count == 0 {
 		return 0
@@ -151,8 +148,8 @@ func logLikelihoodTerm(count, excess float64) float64 {
 	return count * math.Log1p(max(excess, -1))
 }
 
-// chiSquareLimit returns the Result of a statistic whose limit is the chi-square distribution.
-// It has a warning if an expected count is too small for the limit.
+// chiSquareLimit returns the Result of a statistic with the chi-square distribution as its
+// limit. An expected count that is too small for the limit gives a warning.
 func (p countPair) chiSquareLimit(test string, statistic float64) Result {
 	result := p.result(statistic)
 	result.PValue = 1
@@ -186,7 +183,7 @@ func (p countPair) filledShares() iter.Seq2[float64, float64] {
 			if c == 0 {
 				c = half
 			}
-			// The share of a fractional count may be less than the least number above 0.
+			// A share can underflow if the count is fractional.
 			if !yield(max(r/n, math.SmallestNonzeroFloat64), max(c/m, math.SmallestNonzeroFloat64)) {
 				return
 			}

@@ -8,11 +8,10 @@ import (
 
 // A distance between two samples is a sum of absolute differences. Noise alone keeps each
 // absolute difference above 0, so the distance grows with the number of cells although nothing
-// changed. The cross-validated distance does not grow. A part of the rows chooses the direction of
-// each difference, and the other rows measure the difference in that direction, so that noise
-// cancels. The mean of the cross-validated distance, over all ways to divide the rows, is at most
-// the true distance at any sample size and number of cells, because a wrong direction only makes
-// it smaller.
+// changed. The cross-validated distance does not grow. A part of the rows chooses the direction
+// of each difference, and the other rows measure the difference in that direction, so noise
+// cancels. Averaged over all divisions of the rows, the mean is at most the true distance at
+// any sample size and number of cells, because a wrong direction only makes it smaller.
 
 // choosing is the share of the rows that choose the direction, as in five-fold cross-validation. A
 // larger share brings the estimate closer to the truth on average, but makes the estimate noisier.
@@ -39,8 +38,7 @@ func measured(difference, sign, size float64) float64 {
 	return (difference*sign - choosing*size) / (1 - choosing)
 }
 
-// crossedVariation returns the cross-validated total variation: 0 or about 0 if nothing
-// changed.
+// crossedVariation returns the cross-validated total variation, about 0 if nothing changed.
 func (p countPair) crossedVariation() float64 {
 	// Small counts are far from normal, but all their divisions can be listed.
 	const listed = 20

@@ -28,8 +28,7 @@ func describe(c *cells, ref, t *tally, unseen int64) Side {
 	return s
 }
 
-// outOfRange returns the numbers of finite values below and above all of the reference, if it
-// has any. The least of all numbers has no cell above it that it could be in.
+// outOfRange returns the numbers of finite values below and above all values of the reference.
 func (c *cells) outOfRange(ref, t *tally) (below, above int64) {
 	if len(c.axis.Edges) == 0 {
 		return 0, 0
@@ -47,7 +46,7 @@ func rate(part, whole int64) float64 {
 	return float64(part) / float64(whole)
 }
 
-// distances returns the further measures of two sides that both have values.
+// distances returns the further distances between two sides that both have values.
 func distances(c *cells, ref, cur *tally) *Distances {
 	d := new(Distances)
 	if ref.Moments.N > 0 && cur.Moments.N > 0 {

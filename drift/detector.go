@@ -9,17 +9,15 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// Detector compares profiles with the reference that they were counted on. It is immutable
-// and safe for concurrent use.
+// Detector compares profiles with their reference. It is immutable and safe for concurrent use.
 type Detector struct {
 	ref   *Reference
 	cfg   Config
 	sides []Side // of the reference, by column
 }
 
-// NewDetector returns a detector for profiles of the reference. Every violation in cfg is
-// reported, joined: a number outside its range, an unknown correction, a column that the
-// reference does not have.
+// NewDetector returns a detector for profiles of the reference. All violations in cfg are
+// joined: a number out of range, an unknown correction or column.
 func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 	if ref == nil || ref.content.Rows == 0 {
 		return nil, errors.New("drift: NewDetector needs a Reference made by NewReference")
@@ -39,20 +37,18 @@ func NewDetector(ref *Reference, cfg Config) (*Detector, error) {
 // schemaVersion is raised when the meaning of a report changes.
 const schemaVersion = 1
 
-// costOfCount is how many values are counted in the time in which one count of a profile is
-// compared.
+// Comparing one count of a profile takes as long as counting costOfCount values.
 const costOfCount = 8
 
 // Detect compares the rows counted in the profile with the reference.
 //
-// Of each column it tests the distribution of the values, the rate of missing values, and
-// the rate of infinite or of unseen values, whichever the column can have (see
-// [Methods]). Within the column their p-values are multiplied by the number of tests made
-// (Bonferroni); the columns' smallest p-values are then adjusted by Config.Correction. A
-// column is drifted if one of its tests has both an adjusted p-value of at most Alpha and an
-// effect of at least its floor. One that is not drifted is stable if any change of its values
-// by Config.Detectable would have been significant, else insufficient. Of a column without
-// values in the reference, only the rate of missing values is tested.
+// Detect tests the distribution of the values of each column, the rate of missing values, and
+// the rate of infinite or of unseen values, as the column allows (see [Methods]). Within a
+// column, p-values are multiplied by the number of tests (Bonferroni). Config.Correction then
+// adjusts the smallest p-values of the columns. A column is drifted if one test has both an
+// adjusted p-value of at most Alpha and an effect of at least its floor. Any other column is
+// stable if any change of its values by Config.Detectable would have been significant, and
+// otherwise insufficient. A column without reference values has only its missing rate tested.
 //
 // A column that cannot be judged is part of the report. An error means that nothing could be
 // compared: a nil profile, or [ErrReferenceMismatch].
@@ -97,7 +93,6 @@ func (d *Detector) Detect(p *Profile) (*Report, error) {
 	return report, nil
 }
 
-// judge fills in the verdict of the data set.
 func (r *Report) judge() {
 	var judged, drifted, undecided int
 	for _, c := range r.Columns {

@@ -6,27 +6,25 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
-// divergence is a measure of two vectors of shares, a sum over the cells that is 0 if they
-// are equal.
+// divergence measures the difference of two vectors of shares by a sum over the cells.
 type divergence struct {
-	// term is what a cell adds, slopes its derivatives by the two shares. The shares are
-	// not negative, and positive for a measure with the zero rule of [PSI].
+	// term is the term of a cell, and slopes returns its derivatives by the two shares. Shares
+	// are not negative. With the zero rule of [PSI], shares are positive.
 	term   func(r, c float64) float64
 	slopes func(r, c float64) (byReference, byCurrent float64)
 	filled bool // has the zero rule of PSI
-	// curvature times the effective number of rows times the divergence is X² of the
-	// chi-square test if the shares are nearly equal.
+	// If the shares are nearly equal, X² of the chi-square test is curvature times the
+	// effective number of rows times the divergence.
 	curvature float64
-	// root says that the effect is the square root of the divergence, which is at most 1.
+	// root means that the effect is the square root of the divergence, which is at most 1.
 	root bool
 }
 
-// divergenceEffect explains the effect of methods that measure a divergence.
 const divergenceEffect = "The effect is this measure of the change, less what noise adds to it. The interval holds the true changes with which the observed one, less what noise adds to it, is not surprising, as the noncentral distribution of X² has it. " +
 	"That of a PSI has no upper end if levels are rare."
 
-// method completes a method that has its name, title and floor. Its p-value and statistic are
-// those of [MethodChiSquare], and its effect is the statistic of the function.
+// method completes a method that has its name, title and floor. The p-value and the statistic
+// are those of [MethodChiSquare]. The effect is the statistic of function.
 func (d divergence) method(function func(countPair) Result, name string, m method) method {
 	m.Effect = divergenceEffect
 	return tableMethod{
@@ -41,16 +39,15 @@ func (d divergence) method(function func(countPair) Result, name string, m metho
 }
 
 // effect returns an estimate of the true measure, and an interval of the true measure at the
-// level 1-alpha. Fair is p with those cells pooled that would look like a change on their own
-// although nothing changed. The estimate and the lower end are computed from fair, the upper
-// end from p.
+// level 1-alpha. fair is p with a pool of the cells that look like a change on their own
+// although nothing changed. The estimate and the lower end come from fair, the upper end from p.
 //
 // Without any change, noise alone makes a divergence larger than 0; its mean is subtracted.
-// What is left varies like X² with the noncentrality that the true divergence gives. The
-// interval inverts that distribution, so the interval is valid at equal shares too. In cells of
-// few rows the noise is not known well. For the upper end nothing is subtracted in those cells,
-// because noise never makes a divergence smaller on average. A PSI has no upper end if there
-// are such cells: a level that is missing on one side altogether would make the PSI infinite.
+// The rest varies like X² with the noncentrality of the true divergence. The interval inverts
+// that distribution, so the interval is valid at equal shares too. In cells of few rows the
+// noise is not known well. For the upper end nothing is subtracted in those cells, because
+// noise never makes a divergence smaller on average. A PSI has no upper end if there are such
+// cells, because a level that is missing on one side would make the true PSI infinite.
 func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci CI) {
 	scale := d.curvature * p.n / (p.n + p.m) * p.m
 	found, of := d.of(fair), d.noise(fair)
@@ -71,8 +68,8 @@ func (d divergence) effect(p, fair countPair, alpha float64) (effect float64, ci
 	return effect, ci
 }
 
-// quadratic returns the distribution of the divergence times scale. Noise is the mean
-// that is subtracted for noise, and all is the mean of all noise.
+// quadratic returns the distribution of the divergence times scale. noise is the mean noise
+// that is subtracted, and all is the mean of all noise.
 func (d divergence) quadratic(p countPair, found, noise, all, scale float64) nulldist.Quadratic {
 	return nulldist.Quadratic{
 		Mean:    scale * noise,
@@ -81,12 +78,12 @@ func (d divergence) quadratic(p countPair, found, noise, all, scale float64) nul
 	}
 }
 
-// noise is what noise adds to a divergence on average: in all cells, and in those that have
-// enough rows on both sides for the mean to be known well.
+// noise is what noise adds to a divergence on average: in all cells, and in the cells with
+// enough rows on both sides to know the mean well.
 type noise struct{ all, known float64 }
 
-// withoutNoise subtracts from a square of at most 1 what noise alone adds to the square. A
-// square of 1, the largest possible change, stays 1 (as in the adjusted R²).
+// withoutNoise subtracts from a square the part that noise alone adds. A square of 1, the
+// largest possible change, stays 1 (as in the adjusted R²).
 func withoutNoise(square, noise float64) float64 {
 	if noise >= 1 {
 		return 0
@@ -138,8 +135,8 @@ func (d divergence) noise(p countPair) noise {
 	return sum
 }
 
-// meanTerm returns the mean of the term of a cell of so many rows without any change: each
-// is then of either side with the probability of that side's size.
+// meanTerm returns the mean of the term of a cell of count rows without any change. Each row
+// is then on a side with a probability in proportion to the size of the side.
 func (d divergence) meanTerm(count int, n, m float64) float64 {
 	odds := m / n
 	probability := math.Pow(n/(n+m), float64(count))
@@ -151,7 +148,7 @@ func (d divergence) meanTerm(count int, n, m float64) float64 {
 	return sum
 }
 
-// fewNoise returns what the noise of the smaller of two counts adds to the term, if the count
+// fewNoise returns what the noise of the smaller of two counts adds to the term, if that count
 // is below 5. The count is a Poisson variable whose mean is about the count.
 func (d divergence) fewNoise(r, c, n, m float64) float64 {
 	term := func(few float64) float64 { return d.counted(r, few, n, m) }
@@ -171,7 +168,6 @@ func (d divergence) fewNoise(r, c, n, m float64) float64 {
 	return sum - term(mean)
 }
 
-// counted is the term of two counts.
 func (d divergence) counted(r, c, n, m float64) float64 {
 	if d.filled {
 		r, c = max(r, 0.5), max(c, 0.5)
@@ -179,9 +175,8 @@ func (d divergence) counted(r, c, n, m float64) float64 {
 	return d.term(r/n, c/m)
 }
 
-// stretch is how many times the variance of a divergence, by the delta method, is that of X²
-// with the same noncentrality. A cell that is empty on one side counts as half an
-// observation there.
+// stretch returns the variance of a divergence, by the delta method, divided by that of X²
+// with the same noncentrality. A count of 0 counts as half an observation.
 func (d divergence) stretch(p countPair, found, scale float64) float64 {
 	if found == 0 {
 		return 1

@@ -6,13 +6,12 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// gapMethod is what differs between the methods whose statistic is computed from the gaps of
-// the two distribution functions on the cells of a numeric column.
+// gapMethod holds what differs between methods on the gaps of two distribution functions.
 type gapMethod struct {
 	statistic func(above, below float64) float64 // of the largest gaps, see sides.gaps
 	pValue    func(statistic float64, n, m int) float64
-	// detectable returns a statistic that is certain to be significant at the level between
-	// samples of this effective size. It bounds the error of the statistic too.
+	// detectable returns a statistic that is certain to be significant at the level for this
+	// effective size. It also bounds the error of the statistic.
 	detectable func(level, effective float64) float64
 	// noise is the mean square of the statistic without any change, at an effective size of 1.
 	noise   float64
@@ -20,7 +19,6 @@ type gapMethod struct {
 	changed string // introduces the statistic in a sentence
 }
 
-// method completes a method that has its MethodInfo.
 func (g gapMethod) method(info MethodInfo) method {
 	info.Kinds, info.Floor = []Kind{KindNumeric}, 0.1
 	return method{
@@ -49,9 +47,8 @@ func (g gapMethod) method(info MethodInfo) method {
 	}
 }
 
-// gaps returns by how much the distribution function of current is above that of the reference
-// at most, and by how much below. The functions are compared at every edge, and on either side
-// of the infinities.
+// gaps returns the largest gaps by which the distribution function of current is above and
+// below that of the reference, at the edges and on either side of the infinities.
 func (s *sides) gaps() (above, below float64) {
 	for r, c := range s.upTo() {
 		d := shareDifference(float64(c), float64(s.m), float64(r), float64(s.n))
@@ -60,8 +57,8 @@ func (s *sides) gaps() (above, below float64) {
 	return above, below
 }
 
-// largestGaps returns the largest gaps that the rows may have: in each cell all values of one
-// side may come before those of the other. A cell of one value has no inside.
+// largestGaps returns the largest gaps that the rows can have. In each cell all values of one
+// side can come before the values of the other side. A cell of one value has no inside.
 func (s *sides) largestGaps() (above, below float64) {
 	n, m := float64(s.n), float64(s.m)
 	above, below = s.gaps()

@@ -1,6 +1,6 @@
 package drift
 
-// MethodG has G for its statistic, and the p-value and the effect of [MethodChiSquare].
+// MethodG has the statistic G, and the p-value and the effect of [MethodChiSquare].
 const MethodG Method = "g_test"
 
 var gMethod = tableMethod{
@@ -13,18 +13,18 @@ var gMethod = tableMethod{
 	certain:    true,
 })
 
-// GTest is the likelihood ratio test of homogeneity on two count vectors over the same
-// cells, the counterpart of [ChiSquare]: do both samples have the same shares? Both are
-// treated as samples, neither as the truth.
+// GTest is the likelihood ratio test of homogeneity on two count vectors over the same cells,
+// the counterpart of [ChiSquare]: do both samples have the same shares? Neither is taken as
+// the truth.
 //
 // Statistic is G, twice the sum of observed ln(observed/expected) over all counts of both
-// samples (Wilks, "The likelihood test of independence in contingency tables", 1935); an
-// empty count adds 0. PValue is the upper tail of the chi-square distribution at one degree
-// of freedom less than there are cells, without continuity correction; with one cell G is 0
-// and PValue 1. EffectSize is the total variation of the shares.
+// samples (Wilks, "The likelihood test of independence in contingency tables", 1935). An empty
+// count adds 0. PValue is the upper tail of the chi-square distribution with one degree of
+// freedom less than there are cells, without continuity correction. With one cell G is 0 and
+// PValue 1. EffectSize is the total variation of the shares.
 //
-// With small counts G is too often large, more so than X²: an expected count below 5 gives
-// a warning. A cell that is empty on both sides is left out. Errors are as in [ChiSquare].
+// With small counts G is too large more often than X² is. An expected count below 5 gives a
+// warning. A cell that is empty on both sides is left out. Errors are as in [ChiSquare].
 func GTest[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.gResult)
 }

@@ -2,7 +2,7 @@ package drift
 
 import "math"
 
-// MethodHellinger is [MethodPSI] with the Hellinger distance for the effect.
+// MethodHellinger is [MethodPSI] with the Hellinger distance as the effect.
 const MethodHellinger Method = "hellinger"
 
 var hellingerMethod = divergence{
@@ -20,11 +20,10 @@ var hellingerMethod = divergence{
 })
 
 // Hellinger returns the Hellinger distance between the shares of two count vectors over the
-// same cells, the square root of half the sum of (sqrt r_i - sqrt c_i)²: 0 for equal shares,
-// 1 if no cell is used by both (Hellinger, "Neue Begründung der Theorie quadratischer
-// Formen", 1909). It is a metric. Statistic and EffectSize are that distance; PValue is NaN.
-//
-// Empty cells need no rule here. Errors are as in [ChiSquare].
+// same cells, the square root of half the sum of (sqrt r_i - sqrt c_i)². The distance is a
+// metric: 0 for equal shares, 1 if no cell is used by both (Hellinger, "Neue Begründung der
+// Theorie quadratischer Formen", 1909). Statistic and EffectSize are the distance; PValue is
+// NaN. Errors are as in [ChiSquare].
 func Hellinger[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.hellingerResult)
 }

@@ -31,8 +31,8 @@ func histogram(c *cells, ref, cur *tally) []Bin {
 	return spanBins(c, ref, cur)
 }
 
-// levelBins shows by name the levels that are most frequent on either side, and the one that
-// moved most; the rest together, and the unseen values.
+// levelBins shows by name the levels that are most frequent on either side and the level that
+// moved most. One bin sums up the other levels, and one bin holds the unseen values.
 func levelBins(c *cells, ref, cur *tally) []Bin {
 	bins := levelShares(c, ref, cur)
 	shown := min(len(bins), maxLevelBins)
@@ -57,8 +57,8 @@ func levelBins(c *cells, ref, cur *tally) []Bin {
 	return bins
 }
 
-// fewValues returns the finite values of the reference if they are few enough to be shown
-// one by one and each has its own cell, else nil.
+// fewValues returns the finite values of the reference if each value has a cell of its own and
+// the values are few enough to be shown one by one, else nil.
 func (c *cells) fewValues(ref *tally) []float64 {
 	var values []float64
 	for i, n := range ref.Cells {
@@ -74,8 +74,7 @@ func (c *cells) fewValues(ref *tally) []float64 {
 	return values
 }
 
-// valueBins shows each of the values, what lies between them together, and what lies
-// outside.
+// valueBins shows each value, the sum of the values in between, and the values outside.
 func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
 	var at []float64
 	for _, v := range values {
@@ -98,8 +97,7 @@ func valueBins(c *cells, values []float64, ref, cur *tally) []Bin {
 	return addOutside(bins, values[0], values[len(values)-1], r, k)
 }
 
-// spanBins shows intervals of equal, round width over the bulk of the reference, and what
-// lies outside.
+// spanBins shows intervals of round width over the bulk of the reference, and the rest outside.
 func spanBins(c *cells, ref, cur *tally) []Bin {
 	at := spans(c.bulk(ref))
 	r, k := c.spread(ref, at), c.spread(cur, at)
@@ -111,7 +109,7 @@ func spanBins(c *cells, ref, cur *tally) []Bin {
 	return addOutside(bins, at[0], at[len(at)-1], r, k)
 }
 
-// addOutside adds a bin on either end if it has any values.
+// addOutside adds a bin at either end that has values.
 func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 	if r[0]+k[0] > 0 {
 		below := Bin{Label: "below " + text.Value(lo), Hi: &lo, Reference: r[0], Current: k[0]}
@@ -123,8 +121,7 @@ func addOutside(bins []Bin, lo, hi float64, r, k []float64) []Bin {
 	return bins
 }
 
-// bulk returns the range of the reference, without its outermost values if those would
-// make it much wider.
+// bulk returns the range of the reference, without outermost values that widen it much.
 func (c *cells) bulk(ref *tally) (lo, hi float64) {
 	low, high := ref.Moments.Min, ref.Moments.Max
 	lo, hi = c.axis.Quantile(ref.Cells, &ref.Moments, 0.005), c.axis.Quantile(ref.Cells, &ref.Moments, 0.995)
@@ -134,8 +131,8 @@ func (c *cells) bulk(ref *tally) (lo, hi float64) {
 	return lo, hi
 }
 
-// spans returns ascending bounds of at most 28 intervals of the width 1, 2 or 5 times a
-// power of ten that cover what lies above lo, up to hi, and lo itself.
+// spans returns the ascending bounds of at most 28 intervals that cover lo to hi. Where lo and
+// hi allow, each interval has the width 1, 2 or 5 times a power of ten.
 func spans(lo, hi float64) []float64 {
 	width := hi/maxSpanBins - lo/maxSpanBins
 	power := int(math.Floor(math.Log10(width)))
@@ -170,8 +167,7 @@ func spans(lo, hi float64) []float64 {
 	return []float64{lo, hi}
 }
 
-// levelShares returns a bin for each level, the one with the largest share on either side
-// first.
+// levelShares returns a bin for each level, the largest share on either side first.
 func levelShares(c *cells, ref, cur *tally) []Bin {
 	n, m := ref.values(), cur.values()
 	bins := make([]Bin, len(c.levels))
@@ -184,7 +180,6 @@ func levelShares(c *cells, ref, cur *tally) []Bin {
 	return bins
 }
 
-// change is how far the share of the bin moved.
 func (b Bin) change() float64 { return math.Abs(b.Current - b.Reference) }
 
 // byChange orders bins by their change, the largest first.

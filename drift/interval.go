@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// CI is a confidence interval: over many samples, the share of such intervals that hold
-// the true value is at least about Level.
+// CI is a confidence interval. Over many samples, a share of about Level or more of such
+// intervals contains the true value.
 type CI struct {
 	Lo    float64 `json:"lo"`
 	Hi    float64 `json:"hi"`
@@ -17,8 +17,7 @@ type CI struct {
 // normalQuantile returns the z with P(|Z| > z) = alpha for a standard normal Z.
 func normalQuantile(alpha float64) float64 { return distuv.UnitNormal.Quantile(1 - alpha/2) }
 
-// around returns the normal interval around the value, given the standard deviation of the value,
-// within 0 and most.
+// around returns the normal interval around a value, cut to lie between 0 and most.
 func around(value, deviation, alpha, most float64) CI {
 	h := normalQuantile(alpha) * deviation
 	if math.IsNaN(h) {
@@ -27,9 +26,9 @@ func around(value, deviation, alpha, most float64) CI {
 	return CI{Lo: max(value-h, 0), Hi: min(value+h, most), Level: 1 - alpha}
 }
 
-// rateChangeCI returns an interval of the absolute difference of two rates, from the interval of
-// the difference (Newcombe, "Interval estimation for the difference between
-// independent proportions", 1998, method 10, of Wilson's intervals).
+// rateChangeCI returns an interval of the absolute difference of two rates, from the interval
+// of the difference (Newcombe, "Interval estimation for the difference between independent
+// proportions", 1998, method 10, from Wilson's intervals).
 func rateChangeCI(r, n, c, m, alpha float64) CI {
 	p, q := r/n, c/m
 	lowP, highP := wilson(r, n, alpha)

@@ -2,7 +2,7 @@ package drift
 
 import "math"
 
-// MethodJensenShannon is [MethodPSI] with the Jensen-Shannon distance (base 2) for the effect.
+// MethodJensenShannon is [MethodPSI] with the Jensen-Shannon distance (base 2) as the effect.
 const MethodJensenShannon Method = "jensen_shannon"
 
 var jensenShannonMethod = divergence{
@@ -20,14 +20,13 @@ var jensenShannonMethod = divergence{
 	MethodInfo: MethodInfo{Name: MethodJensenShannon, Title: "Jensen-Shannon", Floor: 0.1},
 })
 
-// JensenShannon returns the Jensen-Shannon distance between the shares of two count
-// vectors over the same cells: the square root of the mean of the two Kullback-Leibler
-// divergences, base 2, from their average (Endres and Schindelin, "A new metric for
-// probability distributions", 2003). It is a metric: 0 for equal shares, 1 if no cell is
-// used by both, and the square root is already taken. Statistic and EffectSize are that
-// distance; PValue is NaN.
+// JensenShannon returns the Jensen-Shannon distance (base 2) between the shares of two count
+// vectors over the same cells: the square root of the mean of the Kullback-Leibler divergences
+// of both from their average (Endres and Schindelin, "A new metric for probability
+// distributions", 2003). The distance is a metric: 0 for equal shares, 1 if no cell is used by
+// both. Statistic and EffectSize are the distance, with the square root taken; PValue is NaN.
 //
-// An empty cell contributes 0 to the side on which it is empty. Errors are as in [ChiSquare].
+// An empty cell adds 0 on the side on which it is empty. Errors are as in [ChiSquare].
 func JensenShannon[C Count](reference, current []C) (Result, error) {
 	return compareCounts(reference, current, countPair.jensenShannonResult)
 }

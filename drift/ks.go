@@ -11,23 +11,22 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// MethodKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities count
-// as values. The interval is that of the limit of the largest error of two empirical
-// distribution functions.
+// MethodKS is the Kolmogorov-Smirnov test on the cells of a numeric column. Infinities are
+// values. The interval comes from the limit law of the error of D.
 //
-// In [Profile.Compare] Statistic is the largest distance at the ends of cells, so that of the
-// rows is no smaller: Lo is Statistic. Inside a cell the distance exceeds that at its ends by
-// no more than the larger of the cell's two shares, which is what Hi adds, where it can
-// matter. In a column of few distinct values, each with its own cell, Lo and Hi are equal. A
-// p-value from the smaller distance is the larger, so it errs to the side of no drift.
+// In [Profile.Compare] Statistic is the largest distance at the ends of cells. The distance of
+// the rows is at least that, so Lo is Statistic. Inside a cell the distance exceeds the
+// distance at the ends by at most the larger of the two shares of the cell. Hi adds this share
+// where it can matter. If each distinct value has its own cell, Lo and Hi are equal. The
+// smaller distance has the larger p-value, so the p-value errs to the side of no drift.
 const MethodKS Method = "kolmogorov_smirnov"
 
 var ksMethod = gapMethod{
 	statistic: func(above, below float64) float64 { return max(above, below) },
 	pValue:    nulldist.KSQuick,
-	// The difference of the two empirical processes is no larger than one Brownian bridge scaled
-	// to the effective size, whatever the distributions: it and an independent normal process
-	// make up that bridge. So the bound on D under no change is a bound on the error of D under any.
+	// The difference of the two empirical processes, plus an independent normal process, is
+	// one Brownian bridge scaled to the effective size, whatever the distributions. So the
+	// bound on D without change also bounds the error of D under any change.
 	detectable: nulldist.KSDetectable,
 	noise:      math.Pi * math.Pi / 12, // of the Kolmogorov distribution
 	symbol:     "D",
@@ -42,21 +41,20 @@ var ksMethod = gapMethod{
 // Kolmogorov-Smirnov test. The test sees any difference between continuous distributions: of
 // location, spread or shape. Large samples are sorted on two processors.
 //
-// Statistic and EffectSize are D, the largest distance between the two empirical
-// distribution functions. PValue is P(D >= d) for samples from one continuous
-// distribution. PValue is exact if the sample sizes n and m are equal, or if 2Dnm + n + m is at
-// most 2·10⁷ (Viehmann, "Numerically more stable computation of the p-values for the two-sample
-// Kolmogorov-Smirnov test", 2021). Otherwise PValue comes from Kolmogorov's series with Vrbik's
-// correction for finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic",
-// 2018). The series is off by at most about 5 % for p-values above 0.001 and samples of 50 values
-// or more. With tied values the p-value is too large rather than too small.
+// Statistic and EffectSize are D, the largest distance between the two empirical distribution
+// functions. PValue is P(D >= d) for samples from one continuous distribution. PValue is exact
+// if the sample sizes n and m are equal, or if 2Dnm + n + m is at most 2·10⁷ (Viehmann,
+// "Numerically more stable computation of the p-values for the two-sample Kolmogorov-Smirnov
+// test", 2021). Otherwise PValue comes from Kolmogorov's series with Vrbik's correction for
+// finite samples ("Small-sample corrections to Kolmogorov-Smirnov test statistic", 2018). The
+// series is off by at most about 5 % for p-values above 0.001 and samples of 50 values or
+// more. With ties the p-value is too large rather than too small.
 //
-// SciPy's ks_2samp is exact up to 10,000 values. Beyond that it uses the distribution for one
-// sample of nm/(n+m) values as the limit. The p-values agree where both are exact, except below
-// 1e-15 between large samples, where PValue may come from the series.
+// SciPy's ks_2samp is exact up to 10,000 values. Beyond that, SciPy uses the distribution for
+// one sample of nm/(n+m) values as the limit. The p-values agree where both are exact, except
+// below 1e-15 between large samples, where PValue may come from the series.
 //
-// Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
-// [*InputError].
+// Infinities are values, and -0 equals 0. A NaN or an empty sample is an [*InputError].
 func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, error) {
 	r, c, fault := samples.Sorted(reference, current)
 	if fault != nil {
@@ -68,7 +66,7 @@ func KolmogorovSmirnov[F constraints.Float](reference, current []F) (Result, err
 	return Result{Statistic: d, PValue: nulldist.KS(h, n, m), EffectSize: d, NReference: n, NCurrent: m}, nil
 }
 
-// movedValues says in words what D and the medians show.
+// movedValues describes what D and the medians show.
 func movedValues(s *sides) string {
 	at, r, c := widestGap(s)
 	if values := twoValues(s); values != nil {
@@ -103,7 +101,7 @@ func movedValues(s *sides) string {
 	return moved
 }
 
-// twoValues returns the values of a column that holds two, as a flag does, else nil.
+// twoValues returns the values of a column that has exactly two, such as a flag, else nil.
 func twoValues(s *sides) []float64 {
 	values := s.cells.fewValues(s.ref)
 	if len(values) != 2 || s.ref.infinite()+s.cur.infinite() > 0 {
@@ -117,8 +115,8 @@ func twoValues(s *sides) []float64 {
 	return values
 }
 
-// widestGap returns the cell at whose end the shares of the values up to there, r and c,
-// differ by D: -1 for that of minus infinity alone.
+// widestGap returns the cell at whose end the shares r and c of the values so far differ by D.
+// A cell of -1 stands for minus infinity.
 func widestGap(s *sides) (at int, r, c float64) {
 	cell := -1
 	for sumR, sumC := range s.upTo() {

@@ -9,12 +9,12 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
-// MethodKuiper is Kuiper's test on the cells of a numeric column. Infinities count as values.
-// The interval is that of the limit of the largest error of V.
+// MethodKuiper is Kuiper's test on the cells of a numeric column. Infinities are values. The
+// interval comes from the limit of the largest error of V.
 //
-// In [Profile.Compare] Statistic is V at the ends of cells, so that of the rows is no smaller:
-// Lo is Statistic, and Hi what V is at most if the values of either side come first in every
-// cell. A p-value from the smaller V is the larger, so it errs to the side of no drift.
+// In [Profile.Compare] Statistic is V at the ends of cells. V of the rows is at least that, so
+// Lo is Statistic. Hi is the largest V that is possible with these counts. The smaller V has
+// the larger p-value, so the p-value errs to the side of no drift.
 const MethodKuiper Method = "kuiper"
 
 var kuiperMethod = gapMethod{
@@ -31,23 +31,23 @@ var kuiperMethod = gapMethod{
 })
 
 // Kuiper compares two samples of numbers by Kuiper's two-sample test ("Tests concerning random
-// points on a circle", 1960). The test is the counterpart of [KolmogorovSmirnov] that sees a
-// change in the tails, or of the spread, as well as one in the middle. On a circle, such as
-// hours of the day, the result does not depend on where the circle is cut.
+// points on a circle", 1960). Unlike [KolmogorovSmirnov], the test sees a change in the tails,
+// or of the spread, as well as a change in the middle. On a circle, such as hours of the day,
+// the result does not depend on where the circle is cut.
 //
 // Statistic and EffectSize are V, the largest distance by which the distribution function of
-// current is above that of reference plus the largest by which it is below. PValue is P(V >= v)
-// for samples from one continuous distribution. It is exact, to ten digits after the point,
-// for small samples: up to about 60 values each, or 400 if the sizes are equal.
-// Beyond, PValue is Kuiper's limit at Stephens' argument ("Use of the Kolmogorov-Smirnov,
-// Cramer-von Mises and related statistics without extensive tables", 1970) for a V that is
-// half a step smaller, because V takes few values if the sizes have a large common divisor.
-// This p-value errs to the larger side, by up to a half of it where it matters. If a sample has
-// five values or less it is enlarged to do so. With tied values the p-value is too large rather
-// than too small. A sample of one value has the p-value 1.
+// current is above that of reference plus the largest distance by which it is below. PValue is
+// P(V >= v) for samples from one continuous distribution. For small samples PValue is exact to
+// ten digits after the point: up to about 60 values each, or 400 if the sizes are equal.
 //
-// Infinities are values like others, -0 equals 0, a NaN or an empty sample is an
-// [*InputError].
+// For larger samples PValue is Kuiper's limit at Stephens' argument ("Use of the
+// Kolmogorov-Smirnov, Cramer-von Mises and related statistics without extensive tables",
+// 1970). V is taken half a step smaller, because V takes few values if the sizes have a large
+// common divisor. This p-value errs to the larger side, by up to a half of it where it
+// matters. For a sample of five values or less the p-value is enlarged to do so. With ties the
+// p-value is too large rather than too small. A sample of one value has the p-value 1.
+//
+// Infinities are values, and -0 equals 0. A NaN or an empty sample is an [*InputError].
 func Kuiper[F constraints.Float](reference, current []F) (Result, error) {
 	r, c, fault := samples.Sorted(reference, current)
 	if fault != nil {
@@ -64,7 +64,7 @@ func Kuiper[F constraints.Float](reference, current []F) (Result, error) {
 	return Result{Statistic: v, PValue: kuiperPValue(v, n, m, kuiperSteps), EffectSize: v, NReference: n, NCurrent: m}, nil
 }
 
-// How many steps an exact p-value may take: about 5 ms for two samples, and 100 µs for two
+// The steps that an exact p-value may take: about 5 ms for two samples, and 100 µs for two
 // profiles, because a pass looks at hundreds of columns.
 const (
 	kuiperSteps      = 2_000_000
@@ -101,9 +101,9 @@ func commonDivisor(a, b int) int {
 }
 
 // kuiperExact returns P(nmV >= h), where nmV is a multiple of step. A random order of n and m
-// values is a walk from (0, 0) to (n, m), and nmV is the largest im - jn on it less the
-// smallest. A walk with less than h has one smallest value: it stays within [lo, lo+h-step],
-// but not within [lo+step, lo+h-step].
+// values is a walk from (0, 0) to (n, m). nmV is the largest im - jn on the walk minus the
+// smallest. A walk below h with the smallest value lo stays within [lo, lo+h-step], but not
+// within [lo+step, lo+h-step].
 func kuiperExact(h, step, n, m int64) float64 {
 	below := 0.0
 	inside := make([]float64, m+1)
@@ -116,9 +116,9 @@ func kuiperExact(h, step, n, m int64) float64 {
 	return 1 - below
 }
 
-// walkWithin returns the probability that a walk has im - jn between lo and hi, both included
-// and of which one is not above and one not below 0. The last step to (i, j) comes from
-// (i-1, j) with probability i/(i+j). Inside has room for 0 to m.
+// walkWithin returns the probability that im - jn stays in [lo, hi] on a walk, with lo <= 0 <=
+// hi. The last step to (i, j) comes from (i-1, j) with probability i/(i+j). inside must have
+// m+1 elements.
 func walkWithin(lo, hi, n, m int64, inside []float64) float64 {
 	clear(inside)
 	for i := range n + 1 {
@@ -153,9 +153,9 @@ func kuiperSurvival(x float64) float64 {
 	return min(2*sum, 1)
 }
 
-// kuiperDetectable returns a V that is significant at the level between samples with the
-// effective size nm/(n+m). That is where the limit has the level; the argument of the p-value
-// is larger there if the level is at most that of certain.
+// kuiperDetectable returns a V that is significant at the level for the effective size
+// nm/(n+m). At this V the limit has the level. The argument of the p-value is larger there if
+// the level is at most that of certain.
 func kuiperDetectable(level, effective float64) float64 {
 	const certain, farthest, steps = 1.7, 40, 1 << 20
 	at := func(k int) float64 { return certain + (farthest-certain)*float64(k)/steps }

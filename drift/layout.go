@@ -9,24 +9,25 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// ColumnLayout says how the values of one column of a [Reference] are counted, so that a
-// database can count them where they are, and [Profile.AddCounts] take the result. In SQL, over
-// a column x of doubles, with c = Centre and r = 2^-Exponent, both doubles too:
+// ColumnLayout says how the values of one column of a [Reference] are counted. A database can
+// count the values where they are, and [Profile.AddCounts] takes the result. In SQL, let x be
+// a column of doubles, c = Centre and r = 2^-Exponent, both doubles too:
 //
-//   - A NULL or a NaN is missing, an infinity is counted apart. Below, x is finite.
-//   - The cell of x is the number of edges below x; an edge itself is in the cell that it
-//     ends. With PostgreSQL's width_bucket, which has the closed side below, this is
-//     n - width_bucket(-x, a), where n is the number of edges and a holds them negated, the last
-//     first.
-//   - The units of x are k = round((x - c) * r): the difference rounded to a double, the product
-//     exact, and a half rounded to the even integer. This is what round does to a double in
-//     PostgreSQL. Where it rounds otherwise, as in SQLite, add 1.5 * 2^52 and subtract it again.
-//   - Wanted are the exact sums of k and of k*k. Sums of doubles are not exact, and k*k does
-//     not fit into 64 bits. With h = k::bigint >> 26 and l = k::bigint & 67108863, both integers,
-//     the sum of k*k is 2^52*sum(h*h) + 2^27*sum(h*l) + sum(l*l). In PostgreSQL these sums, and
-//     that of k::bigint, are numeric and exact; but a cast of k to numeric would keep 15 digits.
-//   - All this holds for x in [ColumnLayout.Near]. The few that are not are counted in cells like
-//     all others, but selected one by one, and their [ColumnLayout.Units] added to the sums.
+//   - A NULL or a NaN is missing. An infinity is counted apart. Below, x is finite.
+//   - The cell of x is the number of edges below x. An edge is in the cell that ends there.
+//     PostgreSQL's width_bucket is closed on the other side. There the cell is
+//     n - width_bucket(-x, a), where n is the number of edges and a holds the negated edges in
+//     ascending order.
+//   - The units of x are k = round((x - c) * r). The difference is rounded to a double, the
+//     product is exact, and a half is rounded to the even integer. PostgreSQL rounds doubles
+//     this way. In a database that rounds otherwise, such as SQLite, add 1.5 * 2^52 and
+//     subtract it again.
+//   - AddCounts needs the exact sums of k and of k*k. Sums of doubles are not exact, and k*k does
+//     not fit into 64 bits. With the integers h = k::bigint >> 26 and l = k::bigint & 67108863,
+//     the sum of k*k is 2^52*sum(h*h) + 2^27*sum(h*l) + sum(l*l). In PostgreSQL these sums and
+//     sum(k::bigint) are numeric and exact, but a cast of k to numeric would keep 15 digits.
+//   - The formula for units holds for x in [ColumnLayout.Near]. Count the few other x in cells
+//     too, but select them one by one and add their [ColumnLayout.Units] to the sums.
 //
 // A database without integers above 64 bits, such as SQLite, can return the sums for groups of
 // at most 2048 rows. If the rows are in the same process, [Profile.Add] is simpler.
@@ -34,19 +35,18 @@ type ColumnLayout struct {
 	Name string
 	Kind Kind
 	// Edges divide the finite numbers, in ascending order. Cell 0 holds x <= Edges[0], cell i
-	// holds Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
-	// Without edges, which is how a reference without finite numbers counts, cell 0 holds all.
+	// holds Edges[i-1] < x <= Edges[i], and cell len(Edges) holds x above all edges. A
+	// reference without finite numbers has no edges; then cell 0 holds all finite numbers.
 	Edges []float64
-	// Centre and Exponent say in which unit sums are kept. The units of a value are the number of
-	// times 2^Exponent by which the value is above Centre, rounded to an integer.
+	// x has (x - Centre) / 2^Exponent units, rounded to an integer. Sums are in units.
 	Centre   float64
 	Exponent int
-	// Levels are the categories, in ascending order: cell i holds what equals Levels[i], byte
-	// by byte. Every other value is unseen. A missing value is neither in a cell nor unseen.
+	// Levels are the categories, in ascending order. Cell i holds the values equal to
+	// Levels[i], byte by byte. All other values, except missing ones, are unseen.
 	Levels []string
 }
 
-// Layout returns how the columns are counted, in their order. The result is a copy.
+// Layout returns a copy of the layout of each column, in the order of the columns.
 func (r *Reference) Layout() []ColumnLayout {
 	layout := make([]ColumnLayout, len(r.cells))
 	for i := range r.cells {
@@ -60,7 +60,7 @@ func (r *Reference) Layout() []ColumnLayout {
 	return layout
 }
 
-// Cells returns the number of cells: one for each level, or one more than there are edges.
+// Cells returns the number of cells: one for each level, or the number of edges plus one.
 func (l ColumnLayout) Cells() int {
 	if l.Kind == KindCategorical {
 		return len(l.Levels)
@@ -68,20 +68,20 @@ func (l ColumnLayout) Cells() int {
 	return len(l.Edges) + 1
 }
 
-// Near returns the range of the numbers, both ends included, that are less than 2^51 units away
-// from the centre, as far as doubles can represent the range.
+// Near returns the range, both ends included, of the numbers less than 2^51 units from the
+// centre, as far as doubles can represent the range.
 func (l ColumnLayout) Near() (lo, hi float64) {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Near()
 }
 
-// Units returns by how many units of the layout x differs from the centre, rounded to an
-// integer, ties to even. A difference beyond the largest double counts as the largest double.
-// The result is nil if x is not finite.
+// Units returns the distance of x from the centre in units, rounded to an integer, ties to
+// even. A distance beyond the largest double counts as the largest double. The result is nil
+// if x is not finite.
 func (l ColumnLayout) Units(x float64) *big.Int {
 	return counting.Unit{Centre: l.Centre, Exponent: l.Exponent}.Units(x)
 }
 
-// ColumnCounts are the counts of one column of a batch on the [ColumnLayout] of that name.
+// ColumnCounts are the counts of one column of a batch, on the [ColumnLayout] of that name.
 type ColumnCounts struct {
 	Name string
 	// Cells has a count for each cell of the layout.
@@ -89,24 +89,23 @@ type ColumnCounts struct {
 	Missing int64
 	// NegInf and PosInf count the infinities of a numeric column.
 	NegInf, PosInf int64
-	// Unseen counts the values of a categorical column that are none of its levels.
+	// Unseen counts the values of a categorical column that equal no level.
 	Unseen int64
-	// Min and Max are the extremes of the finite numbers, 0 if there are none.
+	// Min and Max are the extremes of the finite numbers, or 0 without finite numbers.
 	Min, Max float64
-	// Sum and Squares are the sums, over the finite numbers, of their units and of the squares
-	// of these, see [ColumnLayout]. Nil is 0.
+	// Sum and Squares are the sums of the units of the finite numbers, and of the squares of
+	// the units. Nil is 0. See [ColumnLayout].
 	Sum, Squares *big.Int
 }
 
-// AddCounts adds a batch of rows that was counted elsewhere on the layout of the reference. The
-// profile and its written bytes are those that [Profile.Add] of these rows gives. With an error
-// nothing is added. The arguments are not kept or modified.
+// AddCounts adds a batch of rows that was counted elsewhere on the layout of the reference.
+// The result equals that of [Profile.Add] with these rows, byte for byte when written. On an
+// error nothing is added. The arguments are not kept or modified.
 //
-// Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
-// reference that is not given, or twice, or one that it does not have; a wrong number of
-// cells, counts that are negative or do not add up to rows, or that the kind of the column
-// cannot have; extremes that are not in the outermost cells with counts; sums that no numbers
-// between the extremes have. A batch without rows is not a mistake.
+// All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: a column that
+// is missing, given twice or unknown; a wrong number of cells; counts that are negative, do not
+// add up to rows, or do not suit the kind of the column; extremes that are not in the outermost
+// filled cells; sums that are impossible with these extremes. A batch without rows is valid.
 func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	if p.ref == nil {
 		return invalid("profile", "is not made by Reference.NewProfile")
@@ -149,9 +148,8 @@ func (p *Profile) AddCounts(rows int64, columns []ColumnCounts) error {
 	return nil
 }
 
-// Counts returns how the rows of one column are counted, so that another package can compute
-// from it, or another profile take it by [Profile.AddCounts]. The result is a copy. An unknown
-// column is an [*InputError].
+// Counts returns a copy of the counts of one column, for computations in another package or
+// for [Profile.AddCounts]. An unknown column is an [*InputError].
 func (p *Profile) Counts(column string) (ColumnCounts, error) {
 	at, err := p.column(column)
 	if err != nil {
@@ -166,7 +164,7 @@ func (p *Profile) Counts(column string) (ColumnCounts, error) {
 	}, nil
 }
 
-// tally returns the counts of so many rows as they are kept, or what is wrong with them.
+// tally returns the counts of a column as they are kept, or what is wrong with the counts.
 func (c *ColumnCounts) tally(on *cells, rows int64) (tally, error) {
 	t := tally{
 		Cells: slices.Clone(c.Cells), Missing: c.Missing, NegInf: c.NegInf, PosInf: c.PosInf, Unseen: c.Unseen,
@@ -190,8 +188,8 @@ func (c *ColumnCounts) tally(on *cells, rows int64) (tally, error) {
 	return t, t.Moments.CheckRange(on.unit)
 }
 
-// checkOutermost returns an error if the extremes are not in the outermost cells with counts.
-// There must be some.
+// checkOutermost returns an error if the extremes are not in the outermost filled cells. At
+// least one cell must be filled.
 func (t *tally) checkOutermost(on *cells) error {
 	counted := func(n int64) bool { return n > 0 }
 	first := slices.IndexFunc(t.Cells, counted)

@@ -6,47 +6,45 @@ import (
 	"math"
 )
 
-// MethodInfo describes a [Method] to those who choose one or show its result.
+// MethodInfo describes a [Method].
 type MethodInfo struct {
 	Name  Method
 	Title string // on a page, such as "Chi-square"
-	// Effect explains the effect and its interval in a few sentences. Methods whose effects
-	// are alike have the same text.
+	// Effect explains the effect and its interval in a few sentences. Methods with the same
+	// kind of effect have the same text.
 	Effect string
-	// Kinds are the kinds of column whose values the method can compare. Of a rate, which a
-	// [Config] does not choose, it is nil.
+	// Kinds are the kinds of column that the method can compare. Kinds is nil for a rate,
+	// which a [Config] does not choose.
 	Kinds []Kind
-	// Floor is the default floor of the effect; 0 of a rate, see Config.RateEffect.
+	// Floor is the default floor of the effect, or 0 for a rate, see Config.RateEffect.
 	Floor float64
-	// Means says that a page illustrates the effect by the means of both sides, not by their
-	// medians.
+	// Means says that a page illustrates the effect by the means of both sides, not the medians.
 	Means bool
-	// Rate returns the rate that the method compares; it is nil if the method compares values.
+	// Rate returns the rate that the method compares. Rate is nil if the method compares values.
 	Rate func(*Side) float64
 }
 
-// method is one way to compare a column, complete: a new method is one value of this type,
-// in a file of its own, and one line in the list of methods. Functions get two sides that
-// both have values.
+// method is one way to compare a column. A new method is one value of this type in a file of its
+// own, and one line in the list of methods. The functions get two sides that both have values.
 type method struct {
 	MethodInfo
 	unbounded bool // the effect can be above 1
-	// certain says that every effect of a sufficient size is significant, so that the size is
-	// known. Otherwise the effect and the p-value are not of the same quantity.
+	// certain means that every effect of a sufficient, known size is significant. Otherwise
+	// the effect and the p-value are not of the same quantity.
 	certain bool
 	// measure fills in Statistic, PValue, Observed, EffectSize, CI and the numbers of
-	// observations. It returns false if there is nothing to test, as for a rate of 0.
+	// observations. It returns false without anything to test, such as a rate of 0.
 	measure func(s *sides, alpha float64) (t Test, ok bool)
 	// detectable returns the smallest observed D, or total variation, that is certain to be
-	// significant at the level. detectableAt is about the same with another number of current
+	// significant at the level. detectableAt is an approximation for another number of current
 	// values. Both are nil for a rate.
 	detectable   func(s *sides, level float64) float64
 	detectableAt func(s *sides, values, level float64) float64
 	// changed says in a sentence, without a full stop, what the test found. bounded says how
-	// large a change can be that the test did not find.
+	// large a change that the test did not find can be.
 	changed func(s *sides, t Test) string
 	bounded func(s *sides, t Test) string
-	// compare is the function of this name on the cells of a profile; nil for a rate.
+	// compare is the method on the cells of a profile, or nil for a rate.
 	compare func(s *sides) (ProfileResult, error)
 }
 
@@ -80,10 +78,10 @@ func (s *sides) table() *table {
 	return s.counts
 }
 
-// effective is the effective number of values, nm/(n+m).
+// effective returns the effective number of values, nm/(n+m).
 func (s *sides) effective() float64 { return s.effectiveAt(float64(s.m)) }
 
-// effectiveAt is the effective number with another number of current values.
+// effectiveAt returns the effective number for another number of current values.
 func (s *sides) effectiveAt(values float64) float64 {
 	return float64(s.n) / (float64(s.n) + values) * values
 }

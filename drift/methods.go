@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// methods are all methods, those of values first. The first that fits the kind of a column
-// is its default.
+// methods lists the methods of values first. The first that fits a column is the default.
 var methods = []*method{
 	&ksMethod,
 	&chiSquareMethod,
@@ -23,8 +22,8 @@ var methods = []*method{
 	&outOfRangeMethod,
 }
 
-// Methods returns what is known of each [Method]: first those that a [Config] can choose,
-// then the rates, which are always compared. The result is a copy.
+// Methods describes each [Method]: first the methods that a [Config] can choose, then the
+// rates, which are always compared. The result is a copy.
 func Methods() []MethodInfo {
 	infos := make([]MethodInfo, len(methods))
 	for i, m := range methods {
@@ -34,7 +33,7 @@ func Methods() []MethodInfo {
 	return infos
 }
 
-// methodNamed returns the method, or an error that lists those that fit the kind.
+// methodNamed returns the method, or an error that lists the methods that fit the kind.
 func methodNamed(name Method, kind Kind) (*method, error) {
 	var fitting []string
 	for _, m := range methods {

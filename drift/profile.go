@@ -8,20 +8,19 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/parallel"
 )
 
-// ErrReferenceMismatch is returned where a [Profile] meets one, or a [Detector], of another
-// [Reference].
+// ErrReferenceMismatch means that a [Profile] belongs to another [Reference].
 var ErrReferenceMismatch = errors.New("drift: not of the same reference")
 
-// Profile is the count of some rows on the cells of a [Reference]: integers and extremes,
-// whatever the number of rows. Make one with [Reference.NewProfile]. A
-// Profile is not safe for concurrent use; let each goroutine fill its own and merge them.
+// Profile counts rows on the cells of a [Reference]. The size of a Profile does not depend on
+// the number of rows. Make a Profile with [Reference.NewProfile]. A Profile is not safe for
+// concurrent use; let each goroutine fill a Profile of its own, and merge the profiles.
 type Profile struct {
 	ref     *Reference
 	rows    int64
 	tallies []tally
 }
 
-// NewProfile returns a profile without rows on the cells of this reference.
+// NewProfile returns a profile without rows.
 func (r *Reference) NewProfile() *Profile {
 	p := &Profile{ref: r, tallies: make([]tally, len(r.cells))}
 	for i := range r.cells {
@@ -30,13 +29,12 @@ func (r *Reference) NewProfile() *Profile {
 	return p
 }
 
-// Add counts a batch of rows. Columns are matched by name, and columns that the reference does
-// not have are ignored. With an error nothing is counted. A batch of many values is counted on
-// two processors; Add returns when both are done.
+// Add counts a batch of rows. Columns are matched by name. Columns that the reference does not
+// have are ignored. On an error nothing is counted. A large batch is counted on two
+// processors; Add returns when both are done.
 //
-// Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: a column of the
-// reference that is missing or is of the other kind, and what [CheckColumns] refuses. A batch
-// without rows is not a mistake.
+// All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: a column that is
+// missing or of the other kind, and what [CheckColumns] refuses. A batch without rows is valid.
 func (p *Profile) Add(columns []Column) error {
 	rows, err := CheckColumns(columns)
 	if p.ref == nil {
@@ -78,20 +76,19 @@ func names(columns []Column) []string {
 	return list
 }
 
-// Compare compares the rows counted with the reference by a method of values: by the function
-// of that name, but on cells. The p-value of [MethodKS] takes 100 µs at most. Missing values
-// are left out; infinities are values, but for [MethodWasserstein].
+// Compare compares the counted rows with the reference by one method for values. The method
+// works on cells instead of rows. The p-value of [MethodKS] takes 100 µs at most. Missing
+// values are left out. Infinities are values, except for [MethodWasserstein].
 //
-// The methods on counts compare a categorical column on its levels and a cell for unseen
-// values; a numeric one on at most ten groups of cells with about the same share of the
-// reference, infinities belonging to the first or the last. Where at least five rows of the
-// reference share its smallest or its largest value, what lies beyond is a group of its own,
-// and so is what lies between two values that are each a group. The groups are chosen by the
-// reference alone, which a p-value does not mind. The result is exactly that of the rows on
-// these cells, so Lo and Hi are Statistic.
+// Methods on counts compare a categorical column on its levels and one cell for unseen values.
+// Methods on counts compare a numeric column on at most ten groups of cells that hold about
+// equal shares of the reference. Infinities belong to the first or the last group. If at least
+// five rows of the reference share its smallest or its largest value, the numbers beyond that
+// value form a group. The numbers between two groups of a single value form a group too. The
+// reference alone decides the groups, so p-values stay valid. On these groups the result is
+// exactly that of the rows, and Lo and Hi equal Statistic.
 //
-// An unknown column, a method that does not fit its kind, or a side without values is an
-// [*InputError].
+// An unknown column, a method for the other kind, or a side without values is an [*InputError].
 func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
 	s, err := p.sides(column)
 	if err != nil {
@@ -104,7 +101,7 @@ func (p *Profile) Compare(column string, name Method) (ProfileResult, error) {
 	return m.compare(s)
 }
 
-// sides returns both sides of a column, which have values.
+// sides returns both sides of a column. A side without values is an error.
 func (p *Profile) sides(column string) (*sides, error) {
 	i, err := p.column(column)
 	if err != nil {
@@ -121,7 +118,7 @@ func (p *Profile) sides(column string) (*sides, error) {
 	return s, nil
 }
 
-// column returns the position of a column.
+// column returns the position of a column, or an [*InputError].
 func (p *Profile) column(name string) (int, error) {
 	if p.ref == nil {
 		return 0, invalid("profile", "is not made by Reference.NewProfile")
@@ -133,9 +130,9 @@ func (p *Profile) column(name string) (int, error) {
 	return i, nil
 }
 
-// Merge adds the rows of the other profile, which is not changed. The result is exactly that of
-// adding all rows to one profile, in any order. A profile of a reference with another
-// fingerprint is [ErrReferenceMismatch].
+// Merge adds the rows of the other profile, which is not changed. The result is exactly that
+// of adding all rows to one profile, in any order. If the references have different
+// fingerprints, Merge returns [ErrReferenceMismatch].
 func (p *Profile) Merge(other *Profile) error {
 	if p.ref == nil || other == nil || other.ref == nil {
 		return invalid("profile", "is not made by Reference.NewProfile")
@@ -160,7 +157,7 @@ func sameReference(a, b *Reference) error {
 	return nil
 }
 
-// Reference returns the reference that the profile was made by; nil for the zero Profile.
+// Reference returns the reference of the profile, or nil for the zero Profile.
 func (p *Profile) Reference() *Reference { return p.ref }
 
 // Rows returns the number of rows counted.
@@ -175,8 +172,8 @@ type profileContent struct {
 	Columns   envelope.Elements[tally] `json:"columns"` // in the order of the reference
 }
 
-// MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of
-// the reference, which is not included. Equal profiles give equal bytes.
+// MarshalJSON returns the counts with a schema version, a checksum and the fingerprint of the
+// reference. The reference itself is not included. Equal profiles give equal bytes.
 func (p *Profile) MarshalJSON() ([]byte, error) {
 	if p.ref == nil {
 		return nil, errors.New("drift: the zero Profile holds nothing to write")
@@ -185,9 +182,9 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	return data, err
 }
 
-// UnmarshalJSON reads what [Profile.MarshalJSON] wrote into a profile made by
-// [Reference.NewProfile], whose counts it replaces; on an error they stay. A profile of
-// another reference is [ErrReferenceMismatch], a changed one [ErrCorrupt].
+// UnmarshalJSON reads the output of [Profile.MarshalJSON] into a profile made by
+// [Reference.NewProfile] and replaces its counts. On an error the counts stay. A profile of
+// another reference is [ErrReferenceMismatch]; modified data are [ErrCorrupt].
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	if p.ref == nil {
 		return errors.New("drift: read a profile into one that is made by Reference.NewProfile")
@@ -206,7 +203,6 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// take replaces what is counted by content that was checked.
 func (p *Profile) take(content profileContent) {
 	p.rows, p.tallies = content.Rows, content.Columns
 	for i := range p.tallies {

@@ -11,23 +11,23 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// The rates that are compared beside the values. MethodMissing, MethodInfinite and
-// MethodUnseen are Fisher's exact test on the rate of missing values among the rows, and of
-// infinite and unseen values among those that are not missing.
+// These methods compare rates, in addition to the values. MethodMissing is Fisher's exact test
+// on the rate of missing values among the rows. MethodInfinite and MethodUnseen are the same
+// test on infinite and unseen values among the values that are not missing.
 const (
 	MethodMissing  Method = "missing_rate"
 	MethodInfinite Method = "infinite_rate"
-	// MethodUnseen counts a rise only. Its p-value is no smaller than that of the normal limit
-	// for a rate that is itself estimated; see Side.UnseenRate for the rate of the reference.
+	// MethodUnseen tests for a rise only. The rate of the reference is an estimate, see
+	// Side.UnseenRate. The p-value is at least that of the normal limit for an estimated rate.
 	MethodUnseen Method = "unseen_rate"
-	// MethodOutOfRange compares the rate of finite numbers that are below all of the reference
-	// or above all of it. The p-value is twice the smaller of the exact ones of either side:
-	// the chance that so many of the extreme numbers of both samples together are current
-	// ones. The effect is the rate, less the 2/(n+1) to be expected of n numbers.
+	// MethodOutOfRange compares the rate of finite numbers outside the range of the reference.
+	// The p-value is twice the smaller of the exact p-values of the two ends. At either end,
+	// this is the probability that so many of the most extreme numbers of both samples are
+	// current. The effect is the rate less 2/(n+1), the expected rate of n reference numbers.
 	MethodOutOfRange Method = "out_of_range_rate"
 )
 
-// rateMethod returns the method of a rate of marked rows, which is said to be of such values.
+// rateMethod returns the method for the rate of marked rows. values names the marked values.
 func rateMethod(name Method, values string, rate func(*Side) float64, sentence string, measure func(*sides, float64) (Test, bool)) method {
 	return method{
 		MethodInfo: MethodInfo{
@@ -84,9 +84,8 @@ var outOfRangeMethod = method{
 	},
 }
 
-// testRate tests the rates of marked rows. Where there are none on both sides, or no rows
-// on one, there is nothing to test. Whether that is so depends on the sum of the sides
-// alone, so the number of tests may depend on it.
+// testRate tests the rates of marked rows. Without marked rows, or if a side has no rows,
+// there is no test. Only the sum of both sides decides, so p-values stay valid.
 func testRate(marked [2]int64, rows [2]int, alpha float64) (Test, bool) {
 	if marked[0]+marked[1] == 0 || rows[0] == 0 || rows[1] == 0 {
 		return Test{}, false
@@ -104,8 +103,8 @@ func testRate(marked [2]int64, rows [2]int, alpha float64) (Test, bool) {
 	return t, true
 }
 
-// testRange tests the rate of numbers outside of the reference's range. It does so where
-// there are none too: whether there are is not for both sides' sum to say.
+// testRange tests the rate of numbers outside the range of the reference, even if that rate is
+// 0: whether it is 0 does not depend on the sum of both sides alone.
 func testRange(s *sides, alpha float64) (Test, bool) {
 	n, m := s.finite()
 	if s.cells.kind != KindNumeric || n == 0 || m == 0 {
@@ -126,8 +125,7 @@ func testRange(s *sides, alpha float64) (Test, bool) {
 	return t, true
 }
 
-// expectedUnseen is the number of values of a reference that stand for those to be unseen
-// without any change.
+// expectedUnseen estimates how many values of the reference are unseen by the rest.
 func expectedUnseen(c *cells, ref *tally) int64 {
 	if c.kind == KindCategorical {
 		return ref.once()
@@ -135,11 +133,10 @@ func expectedUnseen(c *cells, ref *tally) int64 {
 	return 0
 }
 
-// surprise returns the p-value of the number of unseen values, whose rate is above the
-// expected one by so much, from the normal limit. The expected rate is an estimate, with a
-// larger variance than that of a count if many levels occur twice (Esty, "A normal limit law
-// for a nonparametric estimator of the coverage of a random sample", 1983). Fewer unseen
-// values than expected are no surprise.
+// surprise returns the p-value, from the normal limit, of a rate of unseen values that exceeds
+// the expected rate by the given amount. The expected rate is an estimate. If many levels occur
+// twice, the variance of the estimate exceeds that of a count (Esty, "A normal limit law for a
+// nonparametric estimator of the coverage of a random sample", 1983). Without excess it is 1.
 func surprise(s *sides, above float64) float64 {
 	if above <= 0 {
 		return 1

@@ -21,17 +21,17 @@ const (
 
 // ReferenceConfig tunes a [Reference]. The zero ReferenceConfig is valid.
 type ReferenceConfig struct {
-	// Cells is the resolution of a numeric column. A column of at most so many distinct
-	// values is counted without loss; another in about so many quantile cells, of which
-	// none holds more than a share of 5/Cells of the reference unless it is a single
-	// value. Default 1024, at least 2, at most 65536.
+	// Cells is the resolution of a numeric column. A column with at most this many distinct
+	// values is counted without loss. Other columns get about this many quantile cells. A cell
+	// of several values holds at most a share of 5/Cells of the reference. Default 1024, at
+	// least 2, at most 65536.
 	Cells int
 }
 
-// Reference is the frozen data that later data are compared with: for each column its
-// cells, its counts on them, and its moments. It holds no rows; its size depends on the
-// number of cells and levels alone. A Reference is immutable and safe for concurrent use.
-// The zero Reference is only good for UnmarshalJSON.
+// Reference is the frozen data that later data are compared with: the cells, counts and
+// moments of each column. A Reference holds no rows; its size depends only on the number of
+// cells and levels. A Reference is immutable and safe for concurrent use. The zero Reference
+// is only good for UnmarshalJSON.
 type Reference struct {
 	content     referenceContent
 	cells       []cells // in the order of the columns
@@ -41,12 +41,12 @@ type Reference struct {
 	sealed      []byte // the JSON form
 }
 
-// NewReference freezes the columns, all of the same length. The columns' order is kept. A
-// column that is constant or holds missing values only is not an error.
+// NewReference freezes the columns, which must have the same length, in the given order. A
+// column that is constant or has only missing values is valid.
 //
-// Every mistake is reported, joined, and unwraps to [ErrInvalidInput]: no columns or no
-// rows, a name that is empty or used twice, columns of different lengths, a code that is
-// out of range, a category that is not UTF-8, a Cells that is out of range.
+// All mistakes are joined, and each unwraps to [ErrInvalidInput]. Mistakes are: no columns or
+// no rows, a name that is empty or used twice, columns of different lengths, a code out of
+// range, a category that is not UTF-8, and Cells out of range.
 func NewReference(columns []Column, cfg ReferenceConfig) (*Reference, error) {
 	if cfg.Cells == 0 {
 		cfg.Cells = defaultCells
@@ -101,8 +101,8 @@ func (r *Reference) Names() []string {
 	return names
 }
 
-// Fingerprint returns the SHA-256, in hexadecimal, over all that the reference holds. Two
-// references with equal fingerprints give equal reports.
+// Fingerprint returns the SHA-256 of the content of the reference, in hexadecimal. References
+// with equal fingerprints give equal reports.
 func (r *Reference) Fingerprint() string { return r.fingerprint }
 
 const referenceKind = "drift.reference"
@@ -130,9 +130,9 @@ func (r *Reference) MarshalJSON() ([]byte, error) {
 	return slices.Clone(r.sealed), nil
 }
 
-// UnmarshalJSON reads what [Reference.MarshalJSON] wrote, indented or not. Any other
-// change, of a single byte too, is an error that unwraps to [ErrCorrupt]. It must not be
-// called on a reference that is in use.
+// UnmarshalJSON reads the output of [Reference.MarshalJSON], indented or not. Any other
+// change, even of one byte, is an error that unwraps to [ErrCorrupt]. UnmarshalJSON must not
+// be called on a reference in use.
 func (r *Reference) UnmarshalJSON(data []byte) error {
 	var content referenceContent
 	if err := envelope.Unseal(referenceKind, data, &content); err != nil {
@@ -146,7 +146,7 @@ func (r *Reference) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// newReference checks the content and takes it over.
+// newReference checks the content and keeps it.
 func newReference(content referenceContent) (*Reference, error) {
 	if err := content.check(); err != nil {
 		return nil, err
@@ -165,8 +165,7 @@ func newReference(content referenceContent) (*Reference, error) {
 	return r, nil
 }
 
-// cells returns what the column is counted on. The column must have been checked, but may
-// be without counts.
+// cells returns the cells of the column. The column must have been checked, except its counts.
 func (c *columnContent) cells() cells {
 	read := cells{name: c.Name, kind: c.Kind, levels: c.Levels}
 	if c.Kind == KindNumeric {

@@ -8,37 +8,34 @@ import (
 	"time"
 )
 
-// Report is the outcome of [Detector.Detect]. All its numbers are finite, so it is plain
-// JSON; equal inputs give equal bytes (on one processor architecture, because another may
-// round differently). Label, From and To are the caller's to fill in before the report is
-// written; Detect leaves them empty.
+// Report is the outcome of [Detector.Detect]. All its numbers are finite, so the report is
+// plain JSON. Equal inputs give equal bytes on one processor architecture; another may round
+// differently. Detect leaves Label, From and To to the caller.
 type Report struct {
 	SchemaVersion int       `json:"schema_version"`
 	Label         string    `json:"label,omitempty"` // what was looked at, such as a model's name
 	From          time.Time `json:"from,omitzero"`   // the window that the current rows are of
 	To            time.Time `json:"to,omitzero"`
-	// Verdict is Drifted if Share is at least Config.DriftShare, Insufficient if it could
-	// be once the insufficient columns were decided, else Stable. Without a column that
-	// is not invalid it is Insufficient.
+	// Verdict is Drifted if Share is at least Config.DriftShare. Verdict is Insufficient if
+	// Share could reach DriftShare once the insufficient columns are decided, or if all
+	// columns are invalid. Otherwise Verdict is Stable.
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"` // one sentence
-	// Share is the share of drifted columns among those that are not invalid; 0 if there
-	// are none.
+	// Share is the share of drifted columns among those not invalid, or 0 if all are invalid.
 	Share float64 `json:"share"`
-	// NeededRows is the largest of the columns' NeededRows.
+	// NeededRows is the largest NeededRows of the columns.
 	NeededRows int `json:"needed_rows,omitempty"`
 	// NReference and NCurrent are the numbers of rows.
 	NReference int `json:"n_reference"`
 	NCurrent   int `json:"n_current"`
-	// Reference is the fingerprint of the reference, Config what was in effect.
+	// Reference is the fingerprint of the reference, and Config the settings in effect.
 	Reference string         `json:"reference"`
 	Config    Config         `json:"config"`
 	Columns   []ColumnReport `json:"columns"` // in the order of the reference
 }
 
-// DriftedColumns returns the names of the drifted columns, the most severe first: by the
-// leading test's effect in terms of its floor, then in the order of the report. It is nil
-// if there are none.
+// DriftedColumns returns the names of the drifted columns, or nil without any. The columns are
+// ordered by the effect of the leading test in units of its floor, the largest first.
 func (r *Report) DriftedColumns() []string {
 	var drifted []ColumnReport
 	for _, c := range r.Columns {
@@ -76,9 +73,9 @@ func (r *Report) String() string {
 	return s
 }
 
-// Leading returns the test that best explains the verdict: of those that drifted the one
-// with the largest effect in terms of its floor, but that of the range only if it is alone;
-// else the first. It is the zero Test if none was made.
+// Leading returns the test that best explains the verdict. This is the drifted test with the
+// largest effect in units of its floor. The range test leads only if no other test drifted. If
+// no test drifted, Leading returns the first test, or the zero Test without tests.
 func (c *ColumnReport) Leading() Test {
 	var leading Test
 	for i, t := range c.Tests {
@@ -90,5 +87,4 @@ func (c *ColumnReport) Leading() Test {
 	return leading
 }
 
-// severity is the effect in units of its floor.
 func (t Test) severity() float64 { return t.EffectSize / t.Floor }

@@ -7,12 +7,12 @@ import (
 	"math"
 )
 
-// ErrInvalidInput is what every error about the caller's data unwraps to. Use [errors.As]
-// with an [*InputError] to learn where in a sample the mistake is.
+// ErrInvalidInput means a mistake in the data of the caller. An [*InputError], found with
+// [errors.As], says where in a sample the mistake is.
 var ErrInvalidInput = errors.New("drift: invalid input")
 
-// ErrCorrupt is returned for a stored [Reference] or [Profile] that is not as it was
-// written: truncated, changed, or of a kind or version that this package does not know.
+// ErrCorrupt means that a stored [Reference] or [Profile] is truncated or modified, or has an
+// unknown kind or version.
 var ErrCorrupt = errors.New("drift: stored data are corrupt")
 
 // InputError says which value of which sample cannot be used.
@@ -37,20 +37,19 @@ func invalid(sample, format string, args ...any) error {
 	return &InputError{Sample: sample, Index: -1, What: fmt.Sprintf(format, args...)}
 }
 
-// invalidColumn is invalid for the column of this name.
 func invalidColumn(name, format string, args ...any) error {
 	return invalid(fmt.Sprintf("column %q", name), format, args...)
 }
 
 // Result is the outcome of comparing a current sample with a reference sample.
 type Result struct {
-	// Statistic is the method's own number, in the units that the method names.
+	// Statistic is in the units that the method documents.
 	Statistic float64
-	// PValue is the probability, if both samples come from one distribution, of a
-	// statistic at least as extreme. It is NaN if the method has no null distribution.
+	// PValue is the probability of a statistic at least as extreme if both samples come from
+	// one distribution. PValue is NaN if the method has no null distribution.
 	PValue float64
-	// EffectSize is the size of the observed change on a scale from 0, none, to 1, the
-	// largest possible. With more rows it settles at the true size; with few, or with many
+	// EffectSize is the size of the observed change, from 0 (none) to 1 (the largest
+	// possible). With more rows EffectSize approaches the true size. With few rows or many
 	// cells, noise makes it larger on average even if nothing changed. A [Test] of a
 	// [Detector] corrects for that.
 	EffectSize float64
@@ -60,11 +59,10 @@ type Result struct {
 	Warnings []error
 }
 
-// MarshalJSON returns strict JSON: a number that is NaN or infinite is null, such as the
-// p-value of a method that has none, and warnings are their texts.
+// MarshalJSON returns strict JSON. A number that is NaN or infinite is null, and warnings are
+// their texts.
 func (r Result) MarshalJSON() ([]byte, error) { return json.Marshal(r.wire()) }
 
-// resultWire is the JSON form of a Result.
 type resultWire struct {
 	Statistic  *float64 `json:"statistic"`
 	PValue     *float64 `json:"p_value"`
@@ -88,7 +86,7 @@ func (r Result) wire() resultWire {
 	return w
 }
 
-// finiteOrNil returns nil for what JSON has no number for.
+// finiteOrNil returns nil for NaN and infinities, which JSON cannot hold.
 func finiteOrNil(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
@@ -96,16 +94,15 @@ func finiteOrNil(x float64) *float64 {
 	return &x
 }
 
-// ProfileResult is a [Result] from counts on cells, with what it says about the rows that
-// were counted.
+// ProfileResult is a [Result] from counts on cells, with bounds for the rows.
 type ProfileResult struct {
 	Result
-	// Lo and Hi bound the statistic that the method finds on the rows themselves. They are
-	// equal to Statistic if nothing is lost by counting.
+	// Lo and Hi bound the statistic of the rows themselves. All three are equal if counting
+	// loses nothing.
 	Lo, Hi float64
 }
 
-// MarshalJSON returns what [Result.MarshalJSON] does, with lo and hi.
+// MarshalJSON returns the JSON of [Result.MarshalJSON], with lo and hi.
 func (r ProfileResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		resultWire

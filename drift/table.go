@@ -10,30 +10,29 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
-// table is a column's counts as a table of two rows, and what the tests make of it.
+// table holds the counts of a column as a table of two rows, divided for the tests.
 type table struct {
 	pair countPair
-	// kept are the cells with enough observations to be compared by the chi-square
-	// distribution, one of them being the pool of all others, if that has enough. If it has
-	// not, it is compared with the rest by Fisher's exact test.
+	// kept holds the cells with enough observations for the chi-square distribution. The pool
+	// is one of these cells if it has enough observations itself. Otherwise Fisher's exact
+	// test compares the pool with the rest.
 	kept countPair
 	pool countPair
 	// hidden is the total variation that pooling may hide.
 	hidden float64
-	// fair is pair with the unseen values and the levels that may as well have been unseen in
-	// one cell.
+	// fair is pair with one cell for all values that the reference could have missed.
 	fair countPair
 }
 
-// tableGroups is the largest number of groups that the cells of numbers are added up to.
+// tableGroups is the largest number of groups of numeric cells.
 const tableGroups = 10
 
-// newTable returns the counts on the levels, unseen values being one more, or on groups of
+// newTable returns the counts on the levels and one cell for unseen values, or on groups of
 // numbers. Both sides must have values.
 //
-// The groups hold equally much of the reference, so one that is below the least expected
-// count would be so for what is current in it, and merging it would be merging by the
-// outcome. There are so few of them that this does not happen.
+// The groups hold equal shares of the reference. A group below the least expected count would
+// therefore be small because of its current count, and merging it would be merging by the
+// outcome. There are so few groups that this does not happen.
 func newTable(c *cells, ref, cur *tally) table {
 	var t table
 	if c.kind == KindCategorical {
@@ -43,8 +42,8 @@ func newTable(c *cells, ref, cur *tally) table {
 		groups := min(max(n/(n+m)*m/minExpected, 2), tableGroups)
 		t.pair = pairCounts(c.group(ref, cur, int64(groups)))
 	}
-	// Unseen values are rare levels of the reference that happen to have a count of 0
-	// there; on their own they would be a cell chosen for being empty.
+	// Unseen values are rare levels that have a count of 0 in the reference by chance. A cell
+	// of unseen values alone would be a cell chosen for being empty.
 	unseen := c.kind == KindCategorical && cur.Unseen > 0
 	t.kept, t.pool, t.hidden = t.pair.splitRare(unseen)
 	if t.pooled() && t.pool.expected(0) >= minExpected {
@@ -58,8 +57,7 @@ func newTable(c *cells, ref, cur *tally) table {
 	return t
 }
 
-// fullTable returns the counts on the levels, unseen values being one more, or on ten groups
-// of numbers. Both sides must have values.
+// fullTable returns the counts without pooling. Both sides must have values.
 func fullTable(c *cells, ref, cur *tally) countPair {
 	if c.kind == KindNumeric {
 		return pairCounts(c.group(ref, cur, tableGroups))
@@ -67,16 +65,15 @@ func fullTable(c *cells, ref, cur *tally) countPair {
 	return levelCounts(ref, cur)
 }
 
-// levelCounts returns the counts of the levels and, as a last cell, of unseen values. Both
-// sides must have values.
+// levelCounts returns the counts of the levels and, as the last cell, of the unseen values.
 func levelCounts(ref, cur *tally) countPair {
 	return pairCounts(append(slices.Clone(ref.Cells), 0), append(slices.Clone(cur.Cells), cur.Unseen))
 }
 
-// pooled says that rare cells are a pool of their own.
+// pooled reports whether the rare cells are a pool of their own.
 func (t *table) pooled() bool { return len(t.pool.r) > 0 }
 
-// whole are the kept cells and the pool, if there is one.
+// whole returns the kept cells, and the pool as one cell if there is a pool.
 func (t *table) whole() countPair {
 	if !t.pooled() {
 		return t.kept
@@ -88,9 +85,8 @@ func (t *table) whole() countPair {
 }
 
 // poolMissable adds rare levels to the last cell, which counts the unseen values. A level is
-// rare if it has so few rows on both sides together that without any change all of these rows
-// could be current. Unseen values alone are levels that were chosen for having no row in the
-// reference, so they look like a change where there is none.
+// rare if, without any change, chance could make all of its rows current. Unseen values have no
+// row in the reference by selection, so on their own they look like a change even without one.
 func (p countPair) poolMissable() countPair {
 	const chance = 0.05
 	most := math.Log(chance) / math.Log(p.m/(p.n+p.m))
@@ -108,9 +104,9 @@ func (p countPair) poolMissable() countPair {
 	return pooled
 }
 
-// expectedSplit tells what countPair.splitRare does to m current values with the shares of the
-// reference: rare is the expected number of cells in the pool, kept that of the other cells,
-// and share is the share of the values in the pool, which chance seldom makes larger.
+// expectedSplit returns what countPair.splitRare is expected to do with m current values that
+// have the shares of the reference. rare and kept are the expected numbers of cells inside and
+// outside the pool. share is the share of values in the pool, plus a margin.
 func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) {
 	for _, count := range reference {
 		r := float64(count)
@@ -125,16 +121,15 @@ func expectedSplit(reference []int64, n, m float64) (share, rare, kept float64) 
 	return share + 2*math.Sqrt(share/m), rare, kept
 }
 
-// exactBelow is the expected count below which a table of two cells is tested exactly.
-// Above, the limit is as good, and exact sums are long.
+// exactBelow is the expected count from which the limit is as good as an exact, long sum.
 const exactBelow = 100
 
-// pValue returns the p-value of all that the table shows: the smaller one of the cells that
-// are kept and of the pool, twice if there are both.
+// pValue returns the p-value of the table: the smaller of the p-values of the kept cells and
+// of the pool, doubled if both are tested.
 //
-// X² is too large too often where expected counts are small and differ: at 10 of 50 a level
-// of 1e-5 is one of 5e-5. G with Williams' correction is not, so the larger of both p-values
-// holds.
+// The limit of X² gives too many false alarms where expected counts are small and unequal: at
+// level 1e-5 the rate of false alarms can be 5e-5. G with Williams' correction does not, so
+// the larger of the two p-values is used.
 func (t *table) pValue() float64 {
 	switch {
 	case !t.pooled():
@@ -146,7 +141,7 @@ func (t *table) pValue() float64 {
 	}
 }
 
-// bothTests says that both the kept cells and the pool are tested.
+// bothTests reports whether both the kept cells and the pool are tested.
 func (t *table) bothTests() bool {
 	return t.pooled() && len(t.kept.r) > 1 && t.kept.n > 0 && t.kept.m > 0
 }
@@ -163,10 +158,9 @@ func (p countPair) homogeneity() float64 {
 	return nulldist.ChiSquare(smaller, len(p.r)-1)
 }
 
-// exact says that Fisher's test takes the place of the limit.
+// exact reports whether Fisher's test replaces the limit.
 func (p countPair) exact() bool { return len(p.r) == 2 && p.lowestExpected() < exactBelow }
 
-// fisher returns the p-value of Fisher's exact test of two cells.
 func (p countPair) fisher() float64 {
 	return nulldist.Fisher(int(p.c[0]), int(p.m), int(p.r[0]+p.c[0]), int(p.n+p.m))
 }
@@ -182,8 +176,8 @@ func (p countPair) williams() float64 {
 	return 1 + (total/p.n+total/p.m-1)*(sum-1)/(6*total*float64(len(p.r)-1))
 }
 
-// detectable returns a total variation that is certain to be significant at the level: the
-// sum of what the kept cells, the pool and the cells within it may each hide.
+// detectable returns a total variation that is certain to be significant at the level: the sum
+// of the total variations that the kept cells, the pool, and the cells within the pool can hide.
 func (t *table) detectable(level float64) float64 {
 	both := t.bothTests()
 	if both {
@@ -208,11 +202,10 @@ func (p countPair) detectable(level float64) float64 {
 	return chiSquareDetectable(level, p.n/(p.n+p.m)*p.m/p.williams(), len(p.r)-1)
 }
 
-// fisherDetectable returns the smallest difference that is certain to be significant, between
-// the shares that the second of two cells has on both sides. With one cell, the second is a
-// cell of which the reference has nothing. A share cannot rise above 1 or fall below 0, which
-// bounds the result. The reference is taken as it is, because a change of current would change
-// the sum of both sides.
+// fisherDetectable returns the smallest difference between the shares of the second of two
+// cells that is certain to be significant. With one cell, the second cell is empty in the
+// reference. The result is bounded because a share stays within [0, 1]. The reference is kept
+// fixed, because a change of the current side alone changes the sum of both sides.
 func (p countPair) fisherDetectable(level float64) float64 {
 	n, m, r := int(p.n), int(p.m), 0
 	if len(p.r) > 1 {
@@ -231,8 +224,7 @@ func (p countPair) fisherDetectable(level float64) float64 {
 	return max(rise, fall)
 }
 
-// outwards returns the first integer on the way from one end to the other, both included, for
-// which holds is true. Holds is true for all integers beyond that one too.
+// outwards returns the first integer on the way for which holds is true, and stays true.
 func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
 	distance, sign := to-from, 1
 	if distance < 0 {
@@ -247,23 +239,22 @@ func outwards(from, to int, holds func(x int) bool) (first int, ok bool) {
 	return from + sign*k, k <= reach
 }
 
-// variation returns the total variation as it is found, an estimate of the true one, and an
-// interval of that at the level 1-alpha.
+// variation returns the observed total variation, an estimate of the true one, and an interval.
 func (t *table) variation(alpha float64) (observed, effect float64, ci CI) {
 	observed = t.pair.totalVariation()
 	effect = min(t.fair.crossedVariation(), observed)
 	return observed, effect, t.variationCI(observed, effect, alpha)
 }
 
-// crossedInflation bounds the variance of a cross-validated difference, in terms of that of
-// the difference.
+// crossedInflation bounds the ratio of the variances of a cross-validated and a plain
+// difference.
 const crossedInflation = 1.85
 
-// variationCI returns an interval of the total variation. Noise moves the observed one
-// upwards on average and the cross-validated one downwards, so the upper end is taken from
-// the one and the lower from the other, and neither depends on the number of cells. One row
-// more or less moves the observed one by at most its weight, which bounds its error
-// (McDiarmid, "On the method of bounded differences", 1989).
+// variationCI returns an interval of the total variation. On average, noise raises the
+// observed total variation and lowers the cross-validated one. So the upper end comes from the
+// observed one and the lower end from the cross-validated one, and neither end depends on the
+// number of cells. One row changes the observed total variation by at most the weight of the
+// row, which bounds the error (McDiarmid, "On the method of bounded differences", 1989).
 func (t *table) variationCI(observed, effect, alpha float64) CI {
 	below := normalQuantile(alpha) * math.Sqrt(crossedInflation/(4*t.effective()))
 	above := nulldist.KSDetectable(alpha, t.effective())
@@ -272,10 +263,10 @@ func (t *table) variationCI(observed, effect, alpha float64) CI {
 
 func (t *table) effective() float64 { return t.pair.n / (t.pair.n + t.pair.m) * t.pair.m }
 
-// splitRare returns the cells whose expected count is at least 5, and a pool of all other
-// cells. If lastPooled is set, the last cell is in the pool whatever its count. Which cells are
-// pooled for their count depends on the sum of the two samples alone, so a test of either part
-// stays valid. Pooling hides the total variation within the pool, which is at most hidden.
+// splitRare returns the cells with an expected count of at least 5, and the other cells as a
+// pool. If lastPooled is set, the last cell is in the pool whatever its count. The counts that
+// decide are sums of both samples, so a test of either part stays valid. Pooling hides the
+// total variation within the pool, which is at most hidden.
 func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden float64) {
 	var r, c float64
 	cells := 0
@@ -299,17 +290,15 @@ func (p countPair) splitRare(lastPooled bool) (kept, pool countPair, hidden floa
 	return kept, pool, hidden
 }
 
-// chiSquareDetectable returns a total variation t that is significant at level alpha
-// between samples with the effective size N = nm/(n+m): by Cauchy and Schwarz X² is at
-// least 4Nt².
+// chiSquareDetectable returns a total variation t that is significant at level alpha between
+// samples with the effective size N = nm/(n+m). By Cauchy and Schwarz, X² is at least 4Nt².
 func chiSquareDetectable(alpha, effective float64, degrees int) float64 {
 	critical := distuv.ChiSquared{K: float64(degrees)}.Quantile(1 - alpha)
 	return min(math.Sqrt(critical/(4*effective)), 1)
 }
 
-// group adds up neighbouring cells to at most so many groups of about the same reference
-// count, and to further ones without any that hold what the reference lacks, where it is no
-// chance that it does: see grouping.
+// group adds up neighbouring cells to at most the given number of groups with about equal
+// reference counts, and to further groups that are empty in the reference, see grouping.
 func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
 	g := grouping{n: ref.values(), groups: groups, open: true}
 	g.add(ref.NegInf, cur.NegInf, true)
@@ -322,13 +311,13 @@ func (c *cells) group(ref, cur *tally, groups int64) (r, k []int64) {
 
 // grouping divides a row of cells into groups, see cells.group.
 //
-// Where the values are continuous, chance drew the extremes of the reference, and what lies
-// beyond them belongs to the outermost groups: a group of its own would be one chosen for
-// being empty. That many rows share the extreme is no chance, so beyond such an atom begins
-// another group. Else a constant, or the upper value of a flag, could move anywhere without
-// a change of the counts. For the same reason what lies between two atoms is a group, if each
-// of them is one: 0 and 1 are not 0.5. Where there are more values than groups, those between
-// them are of the group that they lie in, as in a histogram.
+// An atom is a single value that many rows of the reference share. If the outermost cell is no
+// atom, the extreme of the reference is there by chance. Values beyond it belong to the
+// outermost group, because a group of their own would be chosen for being empty. If the
+// outermost cell is an atom, the values beyond it start another group. Otherwise a constant
+// could move without a change of the counts. The values between two neighbouring groups that
+// are each one atom are a group too, because 0.5 is neither 0 nor 1. If there are more values
+// than groups, a value between atoms belongs to the group around it.
 type grouping struct {
 	n, groups   int64
 	r, c        []int64 // of the groups
@@ -338,7 +327,7 @@ type grouping struct {
 	gap         int64   // current values since the last cell with reference values
 }
 
-// add takes in the next cell, which is of a single value or not.
+// add takes in the next cell. single tells whether the cell holds a single value.
 func (g *grouping) add(r, c int64, single bool) {
 	if r == 0 {
 		g.gap += c
@@ -363,13 +352,13 @@ func (g *grouping) add(r, c int64, single bool) {
 	}
 }
 
-// split makes the gap a group.
+// split makes a group of the gap.
 func (g *grouping) split() {
 	g.r, g.c = append(g.r, 0), append(g.c, g.gap)
 	g.gap = 0
 }
 
-// finish returns the groups. There must have been reference values.
+// finish returns the groups. The reference must have had values.
 func (g *grouping) finish() (r, c []int64) {
 	if g.edge {
 		g.split()

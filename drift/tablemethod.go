@@ -8,21 +8,19 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// tableMethod is what differs between the methods that compare counts of levels, or numbers
-// in groups. All share one p-value, see MethodChiSquare.
+// tableMethod holds what differs between the methods on counts, see MethodChiSquare.
 type tableMethod struct {
-	// statistic is computed from the cells that are kept and the pool of the others.
+	// statistic is computed from the kept cells and the pool.
 	statistic func(p countPair) float64
-	// effect returns the measure as it is found, an estimate of the true one, and an interval
-	// of that at the level 1-alpha.
+	// effect returns the observed measure, an estimate of the true measure, and an interval of
+	// the true measure at the level 1-alpha.
 	effect func(t *table, alpha float64) (observed, effect float64, ci CI)
-	// function is that on two count vectors.
+	// function is the method on two count vectors.
 	function func(p countPair) Result
 	amount   string // "a PSI of %s"
 	bound    string // "the PSI"
 }
 
-// method completes a method that has its MethodInfo.
 func (tm tableMethod) method(m method) method {
 	m.Kinds = []Kind{KindCategorical, KindNumeric}
 	m.measure = func(s *sides, alpha float64) (t Test, ok bool) {
@@ -52,7 +50,6 @@ func (tm tableMethod) method(m method) method {
 	return m
 }
 
-// groups says what the cells of a table are.
 func (c *cells) groups() string {
 	if c.kind == KindNumeric {
 		return "groups"
@@ -60,8 +57,8 @@ func (c *cells) groups() string {
 	return "levels"
 }
 
-// movedLevels names the level whose share moved most, and the next if it moved at least half
-// as far. It is empty for numbers, and where no level moved further than the unseen values.
+// movedLevels names the level whose share moved most, and the next level if it moved at least
+// half as far. The result is empty for numbers, and if the unseen values moved at least as far.
 func movedLevels(s *sides) string {
 	if s.cells.kind == KindNumeric || len(s.cells.levels) == 0 {
 		return ""
@@ -80,7 +77,7 @@ func movedLevels(s *sides) string {
 	return moved
 }
 
-// tableDetectableAt is about what table.detectable is at a number of current values.
+// tableDetectableAt approximates table.detectable at a number of current values.
 func tableDetectableAt(s *sides, values, level float64) float64 {
 	effective := s.effectiveAt(values)
 	if s.cells.kind == KindNumeric {
@@ -89,7 +86,7 @@ func tableDetectableAt(s *sides, values, level float64) float64 {
 	share, rare, kept := expectedSplit(s.ref.Cells, float64(s.n), values)
 	most := chiSquareDetectable(level, effective, max(int(math.Ceil(kept)), 1))
 	if rare > 0.5 {
-		// The rare levels are a pool, whose count is about a Poisson variable.
+		// The rare levels are a pool, whose count is roughly a Poisson variable.
 		z, mean := normalQuantile(level), share*values
 		most += (z*z/2 + z*math.Sqrt(mean+z*z/4)) / values
 	}

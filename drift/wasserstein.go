@@ -13,16 +13,16 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// MethodWasserstein takes the p-value of [MethodKS]; the effect is the Wasserstein distance of
+// MethodWasserstein has the p-value of [MethodKS]. The effect is the Wasserstein distance of
 // the finite values, spread evenly within their cells, in standard deviations of the
-// reference; of a constant reference, in those of both sides together. The interval is from
-// the delta method.
+// reference. If the reference is constant, the unit is the standard deviation of both sides
+// together. The interval comes from the delta method.
 //
-// In [Profile.Compare] it is [Wasserstein1], in units of the column, and infinite values are
-// left out; a side without finite values is an [*InputError]. Lo and Hi are the least and the
-// most that moving the values inside their cells can make of the distance. They are apart by
-// at most the sum, over the cells, of the width times both shares. Lo is at least the distance
-// of the two means, which is known nearly exactly.
+// In [Profile.Compare] the method is [Wasserstein1], in units of the column. Infinite values
+// are left out; a side without finite values is an [*InputError]. Lo and Hi are the smallest
+// and the largest distance that values can have after moves inside their cells. Hi - Lo is at
+// most the sum, over the cells, of the width times both shares. Lo is at least the distance of
+// the two means, which are known nearly exactly.
 const MethodWasserstein Method = "wasserstein"
 
 var wassersteinMethod = method{
@@ -46,7 +46,7 @@ var wassersteinMethod = method{
 	detectableAt: ksMethod.detectableAt,
 	changed: func(s *sides, t Test) string {
 		moved := fmt.Sprintf("The values moved by %s standard deviations", text.Number(t.Observed))
-		// Means that differ by less than a millionth of the deviation stayed, but for rounding.
+		// Up to rounding, means that differ by less than a millionth of the deviation are equal.
 		if a, b := s.reference.Numbers, s.current.Numbers; a != nil && b != nil && math.Abs(b.Mean-a.Mean) > 1e-6*max(a.Std, b.Std) {
 			means := text.Apart(a.Mean, b.Mean)
 			moved += fmt.Sprintf(", their mean from %s to %s", means[0], means[1])
@@ -81,17 +81,16 @@ var wassersteinMethod = method{
 }
 
 // Wasserstein1 returns the Wasserstein distance of order 1 (earth mover's distance), the
-// integral of the absolute difference of the two empirical distribution functions: how
-// far, on average, the values must move to turn one sample into the other.
+// integral of the absolute difference of the two empirical distribution functions: the mean
+// distance by which the values must move to turn one sample into the other.
 //
-// Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and s
-// the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2 if the
-// values moved by one standard deviation. The unit of the values makes no difference to
-// EffectSize, and a constant reference has 0 or 1. There is no null distribution, so PValue is
-// NaN.
+// Statistic is in the units of the values. EffectSize is w/(w+s), where w is the distance and
+// s the standard deviation of the reference (divisor n): 0 if the samples are equal, and 1/2
+// if the values moved by one standard deviation. The unit of the values makes no difference to
+// EffectSize. With a constant reference EffectSize is 0 or 1. PValue is NaN.
 //
 // A NaN, an infinity or an empty sample is an [*InputError]. A distance above the largest
-// float64 is returned as that.
+// float64 is returned as the largest float64.
 func Wasserstein1[F constraints.Float](reference, current []F) (Result, error) {
 	r, c, fault := samples.SortedFinite(reference, current)
 	if fault != nil {
@@ -124,9 +123,8 @@ func wasserstein1[F constraints.Float](r, c []F) float64 {
 	return min(area, math.MaxFloat64)
 }
 
-// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly
-// within their cells: in each cell the difference of the distribution functions is linear. A
-// cell of one value begins after the one before it ends, by the least that numbers can differ.
+// cellWasserstein returns the Wasserstein distance of the finite values, spread evenly within
+// their cells. A cell of one value begins at the next number after the end of the cell before.
 func cellWasserstein(c *cells, ref, cur *tally) float64 {
 	sum := 0.0
 	for p := range c.pieces(ref, cur) {
@@ -135,8 +133,8 @@ func cellWasserstein(c *cells, ref, cur *tally) float64 {
 	return min(sum, math.MaxFloat64)
 }
 
-// piece is one cell on the way along the axis: its ends, and where the cell before it ends. F
-// and g are the shares of finite values up to the cell, nextF and nextG up to its end.
+// piece is one cell: its ends from and to, and the end of the cell before. f and g are the
+// shares of finite values up to the cell, nextF and nextG the shares up to its end.
 type piece struct{ end, from, to, f, g, nextF, nextG float64 }
 
 // pieces yields the cells of two sides that both have finite values.
@@ -157,7 +155,7 @@ func (c *cells) pieces(ref, cur *tally) iter.Seq[piece] {
 	}
 }
 
-// meanSize returns the mean size of what goes from one value to another linearly.
+// meanSize returns the mean absolute value of a linear function that goes from from to to.
 func meanSize(from, to float64) float64 {
 	if from*to < 0 { // two triangles that meet on the axis
 		return (from*from + to*to) / (2 * (math.Abs(from) + math.Abs(to)))
@@ -165,7 +163,7 @@ func meanSize(from, to float64) float64 {
 	return (math.Abs(from) + math.Abs(to)) / 2
 }
 
-// area returns height times the distance of two numbers, which itself may overflow.
+// area returns height times the distance of two numbers. The distance itself may overflow.
 func area(height, from, to float64) float64 {
 	if width := to - from; !math.IsInf(width, 0) {
 		return height * width
@@ -173,9 +171,9 @@ func area(height, from, to float64) float64 {
 	return 2 * (height * (to/2 - from/2))
 }
 
-// wassersteinBounds returns the least and the largest distance that the rows may have. Inside a
-// cell the difference of the distribution functions is smallest if all values of one side come
-// first, and largest if all values of the other side do.
+// wassersteinBounds returns the smallest and the largest distance that the rows can have.
+// Inside a cell the difference of the distribution functions is smallest if all values of one
+// side come first, and largest if all values of the other side come first.
 func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	for p := range c.pieces(ref, cur) {
 		between := area(math.Abs(p.f-p.g), p.end, p.from)
@@ -190,15 +188,14 @@ func (c *cells) wassersteinBounds(ref, cur *tally) (least, most float64) {
 	return max(least, means), min(most, math.MaxFloat64)
 }
 
-// farthest is the largest distance, in standard deviations, that takes part in a mean: its
-// square is a number too, and so is the sum over all cells.
+// farthest is the largest distance, in standard deviations, that enters a mean. Its square is
+// finite.
 const farthest = 1e100
 
-// scaledWasserstein returns the Wasserstein distance of the finite values in standard
-// deviations of the reference, or of both sides together if the reference is constant: the
-// observed distance, the cross-validated one, and the standard deviation of the observed one.
-// The distance is the difference of the means of a potential whose slope is the sign of F-G, so
-// the distance varies as these means do.
+// scaledWasserstein returns the Wasserstein distance of the finite values in units of
+// wassersteinScale: observed, cross-validated, and the standard deviation of the observed one.
+// The distance is the difference of the means of a potential whose slope is the sign of F-G,
+// so the distance varies as these means do.
 func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation float64) {
 	if ref.Moments.N == 0 || cur.Moments.N == 0 {
 		return 0, 0, 0
@@ -232,10 +229,9 @@ func scaledWasserstein(c *cells, ref, cur *tally) (observed, effect, deviation f
 	return observed, min(max(effect, 0), observed), deviation
 }
 
-// wassersteinScale returns the standard deviation in which the distance between two sides is
-// measured, for sides that are not all of one value. The result is above 0: if the values
-// differ by less than the unit of the moments, it is half the range of the values, which no
-// standard deviation exceeds.
+// wassersteinScale returns the standard deviation of the reference, or of both sides together
+// if the reference is constant. The sides must not share one constant. If the values differ by
+// less than the unit of the moments, the result is half their range.
 func wassersteinScale(ref, cur *counting.Moments) float64 {
 	if scale := ref.Std(); scale > 0 {
 		return scale
@@ -248,7 +244,7 @@ func wassersteinScale(ref, cur *counting.Moments) float64 {
 	return max(both.Max/2-both.Min/2, math.SmallestNonzeroFloat64)
 }
 
-// scaledStep returns the distance of two numbers in terms of scale, at most farthest.
+// scaledStep returns the distance of two numbers in units of scale, at most farthest.
 func scaledStep(from, to, scale float64) float64 {
 	step := (to - from) / scale
 	if math.IsInf(to-from, 0) {

@@ -16,14 +16,13 @@ import (
 
 // Config tunes [Preset]. The zero Config is valid.
 type Config struct {
-	// DriftShare is the share of drifted columns from which the data set is called
-	// drifted. Default 0.5.
+	// DriftShare is the share of drifted columns from which the data set is drifted. Default 0.5.
 	DriftShare float64
 }
 
-// Report is what [Preset] says.
+// Report is the result of [Preset].
 type Report struct {
-	// Drifted says that Share is at least DriftShare.
+	// Drifted means that Share is at least DriftShare.
 	Drifted    bool    `json:"drifted"`
 	Share      float64 `json:"share"` // of drifted columns among those with a score
 	DriftShare float64 `json:"drift_share"`
@@ -31,24 +30,22 @@ type Report struct {
 	Columns []ColumnReport `json:"columns"`
 }
 
-// ColumnReport is what [Preset] says of one column.
+// ColumnReport is the result of [Preset] for one column.
 type ColumnReport struct {
 	Name   string `json:"name"`
 	Method Method `json:"method"`
-	// Score is a p-value or a distance, depending on Method; 0 if Reason says why there
-	// is none.
+	// Score is a p-value or a distance, depending on Method, or 0 for the Reason given.
 	Score     float64 `json:"score"`
 	Threshold float64 `json:"threshold"`
 	Drifted   bool    `json:"drifted"`
 	Reason    string  `json:"reason,omitempty"`
 }
 
-// Method is a method by the name that Evidently gives it.
+// Method is the name of a method in Evidently.
 type Method string
 
-// The methods that Evidently chooses from for numbers and categories. The first three give
-// a p-value and call one below 0.05 drift (of the first, 0.05 too), the others a distance
-// and call 0.1 or more drift.
+// Evidently's methods. The first three give a p-value, and a p-value below 0.05 is drift (for
+// MethodKS also 0.05). The others give a distance, and 0.1 or more is drift.
 const (
 	MethodKS            Method = "ks"            // two-sided Kolmogorov-Smirnov
 	MethodChiSquare     Method = "chisquare"     // goodness of fit to the reference's shares
@@ -58,11 +55,10 @@ const (
 )
 
 // Preset compares raw columns as the DataDriftPreset of Evidently 0.7 does by default, for hosts
-// that migrate and want to see the old numbers beside the new. For anything else use a
-// [drift.Detector].
+// that migrate and want to compare old and new numbers. Otherwise use a [drift.Detector].
 //
-// Missing and infinite values are dropped. Then, by the number of reference values and of
-// distinct values on both sides:
+// Missing and infinite values are dropped. The numbers of reference values and of distinct
+// values on both sides decide the method:
 //
 //	                    up to 1000 values    more
 //	numbers, above 5    ks                   wasserstein
@@ -76,20 +72,20 @@ const (
 //   - The meaning of a score flips from p-value to distance at 1000 reference values, and
 //     the size of the current sample plays no part: at 50 current rows 97 % of all columns
 //     without any change have a wasserstein score of 0.1 or more.
-//   - chisquare takes the reference's shares for the truth, not for a sample: at 500 against
-//     500 rows it calls 29 % of all columns without any change drifted, at 100 against 1000
-//     86 %. One value that is unseen in the reference makes its p-value 0.
+//   - chisquare ignores that the reference is a sample: at 500 against 500 rows it calls 29 %
+//     of all columns without any change drifted, at 100 against 1000 rows 86 %. One value that
+//     is unseen in the reference makes its p-value 0.
 //   - jensenshannon calls any sample of 100 rows of 30 equally frequent categories drifted.
 //   - A change of the rate of missing or infinite values is not seen.
-//   - The p-value of ks is exact where [drift.KolmogorovSmirnov]'s is. Evidently has SciPy's, which
-//     above 10,000 current values is an approximation; the third digit may differ.
+//   - The p-value of ks is that of [drift.KolmogorovSmirnov]. Evidently's is SciPy's, an
+//     approximation above 10,000 current values; the third digit may differ.
 //   - Nothing is corrected for the number of columns, and ks calls the smallest change
 //     drift on large samples.
 //
 // Evidently fails on a column without a value on one side. Here such a column has a Reason and is
 // not counted. Columns are matched by name. Types are not guessed, and text, dates and lists are
-// not compared. Every mistake in the columns, as in [drift.CheckColumns], and a DriftShare
-// outside (0, 1] is reported, joined.
+// not compared. All mistakes are joined: those of [drift.CheckColumns] in the columns, and a
+// DriftShare outside (0, 1].
 func Preset(reference, current []drift.Column, cfg Config) (Report, error) {
 	if cfg.DriftShare == 0 {
 		cfg.DriftShare = 0.5
@@ -123,7 +119,6 @@ func Preset(reference, current []drift.Column, cfg Config) (Report, error) {
 	return report, nil
 }
 
-// compare compares a column on both sides.
 func compare(p pairs.Pair) (ColumnReport, error) {
 	const few, small = 5, 1000
 	c := ColumnReport{Name: p.Reference.Name()}
@@ -172,7 +167,6 @@ func compare(p pairs.Pair) (ColumnReport, error) {
 	return c, err
 }
 
-// finite returns the finite values.
 func finite(values []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }
@@ -185,7 +179,6 @@ func frequencies(values []float64) map[float64]int {
 	return counts
 }
 
-// levels returns how often each level occurs.
 func levels(c drift.Column) map[string]int {
 	counts := make(map[string]int)
 	for row := range c.Len() {
@@ -217,8 +210,7 @@ func tabulate[K float64 | string](reference, current map[K]int) table {
 	return t
 }
 
-// goodnessOfFit is the p-value of the current counts if the reference's shares were the
-// truth.
+// goodnessOfFit returns the p-value of the current counts, given the shares of the reference.
 func (t table) goodnessOfFit() float64 {
 	x2 := 0.0
 	for i, r := range t.reference {
@@ -232,7 +224,7 @@ func (t table) goodnessOfFit() float64 {
 	return nulldist.ChiSquare(x2, len(t.reference)-1)
 }
 
-// twoProportions is the test of the share of the second of two values.
+// twoProportions tests the share of the second of two values.
 func (t table) twoProportions() (drift.Result, error) {
 	var r, c [2]int
 	for i := range t.reference {

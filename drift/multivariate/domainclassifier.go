@@ -14,37 +14,37 @@ import (
 // DomainResult is the outcome of [DomainClassifier].
 type DomainResult struct {
 	// Result has the area under the ROC curve as Statistic, on rows that the classifier had
-	// not seen: the probability that a current row scores higher than a reference row. It is
-	// about 0.5 if nothing changed. EffectSize is 2 AUC - 1, at least 0.
+	// not seen: the probability that a current row scores higher than a reference row.
+	// Statistic is about 0.5 if nothing changed. EffectSize is 2 AUC - 1, at least 0.
 	Result drift.Result `json:"result"`
-	// Columns are ranked by how far they drive the scores of the two sides apart.
+	// Columns are ranked by their part in the difference of the scores of the two sides.
 	Columns []Contribution `json:"columns"`
 }
 
-// Blocks of the domain classifier: those before the first test only train.
+// Blocks of the domain classifier. The blocks before the first test are for training only.
 const (
 	domainBlocks    = 10
 	domainFirstTest = 4
 	domainRidge     = 1e-2 // of the rows trained on
 )
 
-// DomainClassifier tests whether a classifier can tell current rows from reference rows. It sees
-// a change of any column. While there are few columns, it also sees a change of how two columns
-// go together, which no test of single columns can see.
+// DomainClassifier tests whether a classifier can tell current rows from reference rows. The
+// test sees a change of any column. With few columns, the test also sees a change of the
+// dependence between two columns.
 //
 // The classifier is a linear discriminant with a ridge. Its features are the normal scores of
-// numbers, whether a value is missing, and the 20 most frequent levels of each category, with
-// their squares and products if these are at most 120 in all. The rows are divided into ten
-// blocks in random order. The classifier learns from block after block, and scores each block
-// from the fifth on before it learns from the block.
+// numbers, whether a value is missing, and the 20 most frequent levels of each category.
+// Squares and products are added if there are at most 120 features in all. The rows are
+// divided into ten blocks in random order. From the fifth block on, the classifier scores each
+// block before it learns from that block.
 //
 // PValue is one-sided, from the sum of the Mann-Whitney statistics of the scored blocks. If
-// nothing changed, each statistic has mean 0 and variance 1 given the blocks before, so the sum
-// is close to normal whatever the classifier (a martingale; Dawid, "The prequential approach",
-// 1984). PValue can be very small. NReference and NCurrent count the rows scored.
+// nothing changed, each statistic has mean 0 and variance 1 given the blocks before, so the
+// sum is close to normal whatever the classifier (a martingale; Dawid, "The prequential
+// approach", 1984). PValue can be very small. NReference and NCurrent count the scored rows.
 //
-// Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
-// than 40 rows on a side are an [*drift.InputError]. Columns that do not vary play no part.
+// All mistakes in cfg, and in the columns as in [drift.CheckColumns], are joined. Fewer than
+// 40 rows on a side are an [*drift.InputError]. Columns that do not vary are left out.
 func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResult, error) {
 	f, _, err := newFrame(reference, current, cfg)
 	if err != nil {
@@ -87,8 +87,8 @@ func DomainClassifier(reference, current []drift.Column, cfg Config) (DomainResu
 	return result, nil
 }
 
-// addContributions adds, for each column, what it adds to the difference of the mean
-// scores of the two sides. A product counts for half in either of its columns.
+// addContributions adds, for each column, its part in the difference of the mean scores of the
+// two sides. A product of two columns counts half for each.
 func addContributions(parts []float64, features []feature, x [2]*mat.Dense, weights *mat.VecDense) {
 	mean := func(m *mat.Dense, j int) float64 {
 		rows, _ := m.Dims()
@@ -101,8 +101,8 @@ func addContributions(parts []float64, features []feature, x [2]*mat.Dense, weig
 	}
 }
 
-// discriminant is the least-squares fit of the side to the features, with a ridge; both
-// sides weigh the same.
+// discriminant is the ridge regression of the side on the features. Both sides have equal
+// weight.
 type discriminant struct {
 	gram *mat.SymDense
 	sums [2]*mat.VecDense
@@ -149,7 +149,6 @@ func (d *discriminant) weights() *mat.VecDense {
 	return &weights
 }
 
-// sortedScores returns the scores of rows in ascending order.
 func sortedScores(x *mat.Dense, weights *mat.VecDense) []float64 {
 	var s mat.VecDense
 	s.MulVec(x, weights)

@@ -18,22 +18,20 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/pairs"
 )
 
-// Config tunes [DomainClassifier] and [PCAReconstruction]. The zero
-// Config is valid.
+// Config tunes [DomainClassifier] and [PCAReconstruction]. The zero Config is valid.
 type Config struct {
-	// Seed is that of the order in which rows are taken. Equal seeds give equal results.
+	// Seed decides the order in which rows are taken. Equal seeds give equal results.
 	Seed uint64
-	// MaxRows bounds the rows of either side, which are drawn at random. Default 10000. Fewer
-	// rows are used if rows times features would exceed 2^22, which bounds the memory to some
-	// 200 MB. A numeric column has up to two features, a categorical column up to 21, and at
-	// most 1000 features are used.
+	// MaxRows bounds the rows of either side, which are drawn at random. Default 10000. Rows
+	// times features is at most 2^22, which bounds the memory to some 200 MB. A numeric column
+	// has up to two features, a categorical column up to 21. At most 1000 features are used.
 	MaxRows int
-	// Variance is the share of the variance that the principal components keep. Default
-	// 0.65. DomainClassifier does not use it.
+	// Variance is the share of the variance that the principal components keep. Default 0.65.
+	// Only PCAReconstruction uses Variance.
 	Variance float64
 }
 
-// Contribution is how much of a multivariate change is due to one column.
+// Contribution is the part of one column in a multivariate change.
 type Contribution struct {
 	Column string  `json:"column"`
 	Share  float64 `json:"share"` // of the sum over all columns, 0 to 1
@@ -56,7 +54,6 @@ type frame struct {
 	rows    [2][]int          // the rows taken of either side
 }
 
-// newFrame checks the columns and draws the rows.
 func newFrame(reference, current []drift.Column, cfg Config) (frame, Config, error) {
 	if cfg.MaxRows == 0 {
 		cfg.MaxRows = 10_000
@@ -96,7 +93,7 @@ func newFrame(reference, current []drift.Column, cfg Config) (frame, Config, err
 	return f, cfg, nil
 }
 
-// featuresAtMost bounds the number of features, with products.
+// featuresAtMost returns an upper bound on the number of features, with products.
 func (f *frame) featuresAtMost() int {
 	n := 0
 	for _, c := range f.columns[0] {
@@ -109,13 +106,12 @@ func (f *frame) featuresAtMost() int {
 	return min(max(n, maxFeatures), maxEncoded)
 }
 
-// feature is one number that a row is described by.
+// feature is one number that describes each row.
 type feature struct {
 	columns [2]int // that it is of; the same twice unless it is a product
 	values  [2][]float64
 }
 
-// candidate is a feature that may be used.
 type candidate struct {
 	column   int
 	variance float64 // on the base, of an indicator; 1 of a normal score
@@ -123,10 +119,9 @@ type candidate struct {
 }
 
 // encode describes the rows by features: the normal score of a number among the numbers of the
-// base, whether a value is missing, and which level a category has. If there are too many
-// features, the features that vary most are used. The base is a number of first rows of either
-// side. Features that are constant on the base are left out. The others are standardised on the
-// base.
+// base, whether a value is missing, and the level of a category. base holds the numbers of
+// first rows that form the base. If there are too many features, those that vary most are
+// used. All features vary on the base and are standardised on it.
 func (f *frame) encode(base [2]int) []feature {
 	candidates := f.candidates(base)
 	if len(candidates) > maxEncoded {
@@ -178,7 +173,7 @@ func (f *frame) candidates(base [2]int) []candidate {
 	return list
 }
 
-// share returns how many rows of the base are so.
+// share returns the share of the rows of the base for which is holds.
 func (f *frame) share(column int, base [2]int, is func(c drift.Column, row int) bool) float64 {
 	var so, all float64
 	for side, n := range base {
@@ -198,8 +193,8 @@ func indicator(is bool) float64 {
 	return 0
 }
 
-// normalScore returns the function that maps a number to the normal quantile of its middle rank
-// in the base, so that units and outliers make no difference. A missing number is 0.
+// normalScore returns the function that maps a number to the normal quantile of its middle
+// rank in the base, so units and outliers make no difference. A missing number maps to 0.
 func (f *frame) normalScore(column int, base [2]int) func(float64) float64 {
 	var sorted []float64
 	for side, n := range base {
@@ -221,7 +216,6 @@ func (f *frame) normalScore(column int, base [2]int) func(float64) float64 {
 	}
 }
 
-// frequentLevels returns the most frequent levels of the base.
 func (f *frame) frequentLevels(column int, base [2]int) []string {
 	counts := make(map[string]int)
 	for side, n := range base {
@@ -238,8 +232,7 @@ func (f *frame) frequentLevels(column int, base [2]int) []string {
 	return levels[:min(len(levels), maxEncodedLevels)]
 }
 
-// standardise gives the feature the mean 0 and the standard deviation 1 on the base, and
-// reports whether it varies there at all.
+// standardise reports whether the feature varies on the base, and standardises it there.
 func (x *feature) standardise(base [2]int) bool {
 	mean, std := stat.PopMeanStdDev(slices.Concat(x.values[0][:base[0]], x.values[1][:base[1]]), nil)
 	if !(std > 1e-9) {
@@ -253,8 +246,7 @@ func (x *feature) standardise(base [2]int) bool {
 	return true
 }
 
-// withProducts adds the product of every two features, and of each with itself, unless
-// those would be too many.
+// withProducts adds all products and squares of features, unless that is too many.
 func withProducts(features []feature, base [2]int) []feature {
 	n := len(features)
 	if n+n*(n+1)/2 > maxFeatures {
@@ -278,7 +270,6 @@ func withProducts(features []feature, base [2]int) []feature {
 	return features
 }
 
-// matrix returns rows from to to of a side, one column for each feature.
 func matrix(features []feature, side, from, to int) *mat.Dense {
 	m := mat.NewDense(to-from, len(features), nil)
 	for j, x := range features {
@@ -289,8 +280,7 @@ func matrix(features []feature, side, from, to int) *mat.Dense {
 	return m
 }
 
-// contributions returns the columns, the largest first, with the shares of their parts,
-// negative ones counting as 0.
+// contributions ranks the columns by the shares of their parts. A negative part counts as 0.
 func (f *frame) contributions(parts []float64) []Contribution {
 	sum := 0.0
 	for _, part := range parts {

@@ -19,14 +19,13 @@ import (
 type MMDConfig struct {
 	// Width is σ of the kernel exp(-|x-y|²/(2σ²)), in units of the values. The default is the
 	// median distance between two rows of both samples together, or the mean distance if the
-	// median is 0. At most 500 rows, chosen at random, decide it.
+	// median is 0, estimated from at most 500 random rows.
 	Width float64
-	// Permutations is B, the number of random regroupings. Default 999, so that the
-	// smallest p-value is 0.001.
+	// Permutations is B, the number of random regroupings. Default 999.
 	Permutations int
 	// Features, if above 0, replaces the kernel by that many random Fourier features. Time and
-	// memory are then linear in the number of rows. The p-value is valid for any number of
-	// features. More features bring the test closer to the kernel; 100 are a good start.
+	// memory are then linear in the number of rows. The p-value stays valid. More
+	// features bring the test closer to the kernel; 100 are a good start.
 	Features int
 	// Seed makes the result repeatable: equal input and MMDConfig give an equal Result.
 	Seed uint64
@@ -36,13 +35,11 @@ const (
 	defaultPermutations = 999
 	// mmdWidthRows bounds the cost of the median distance.
 	mmdWidthRows = 500
-	// mmdRounding is far above the rounding errors of the estimate, which is of order 1,
-	// and far below any difference that means something: regroupings that differ by less
-	// are tied.
+	// mmdRounding is far above the rounding errors of the estimate, which is of order 1, and
+	// far below any meaningful difference. Regroupings that differ by less are tied.
 	mmdRounding = 1e-12
 )
 
-// validate reports every violation, joined.
 func (c MMDConfig) validate() error {
 	var errs []error
 	violated := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -59,24 +56,24 @@ func (c MMDConfig) validate() error {
 }
 
 // MMD compares two samples of rows by the maximum mean discrepancy with a Gaussian (RBF)
-// kernel and a permutation test (Gretton and others, "A kernel two-sample test", 2012). The test
-// sees any difference between the joint distributions, also a difference that leaves every
-// column as it was. A column has more weight the more its numbers vary, so bring the columns to
-// similar units first.
+// kernel and a permutation test (Gretton and others, "A kernel two-sample test", 2012). The
+// test sees any difference between the joint distributions, also a difference that leaves
+// every single column as it was. Columns whose numbers vary more have more weight, so bring
+// the columns to similar units first.
 //
-// Statistic is the unbiased estimate of MMD² (equation 3), at most 2 and, by chance, below 0.
-// PValue is (k+1)/(B+1), with k the number of B random regroupings of the rows whose
-// statistic is at least as large: it is valid at any sample size, never 0, and does not rely
+// Statistic is the unbiased estimate of MMD² (equation 3). It is at most 2 and, by chance, can
+// be below 0. PValue is (k+1)/(B+1), where k of B random regroupings of the rows have a
+// statistic at least as large. PValue is valid at any sample size, never 0, and does not rely
 // on a limit. EffectSize is sqrt(MMD²/2), or 0 for an estimate below 0.
 //
-// With n and m rows of d columns, MMD takes time in proportion to (n+m)² (d + B/4) and memory in
-// proportion to (n+m) (d + B/64): a second for 2000 rows and the default B. MMDConfig.Features
-// makes time and memory linear in n+m. The kernel, and so Statistic, is then that of random
-// Fourier features (Rahimi and Recht, "Random features for large-scale kernel machines", 2007).
+// With n and m rows of d columns, time grows as (n+m)² (d + B/4) and memory as (n+m) (d +
+// B/64): a second for 2000 rows and the default B. MMDConfig.Features makes time and memory
+// linear in n+m. The kernel, and so Statistic, is then that of random Fourier features (Rahimi
+// and Recht, "Random features for large-scale kernel machines", 2007).
 //
-// Constant samples give 0 and a p-value of 1 if they are equal. Fewer than two rows, rows of
-// different lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose
-// Index is that of the row. An invalid MMDConfig is an error that names each field.
+// Equal constant samples give 0 and a p-value of 1. Fewer than two rows, rows of different
+// lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose Index
+// is the index of the row. An invalid MMDConfig is an error that names each field.
 func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
 	if cfg.Permutations == 0 {
 		cfg.Permutations = defaultPermutations
@@ -117,7 +114,7 @@ func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
 	return result, nil
 }
 
-// pointSet holds the rows of both samples, those of the reference first.
+// pointSet holds the rows of both samples, the reference rows first.
 type pointSet struct {
 	values        []float64 // row after row
 	rows, columns int
@@ -155,16 +152,16 @@ func (p *pointSet) add(name string, rows [][]float64) error {
 
 func (p *pointSet) row(i int) []float64 { return p.values[i*p.columns : (i+1)*p.columns] }
 
-// divide brings the values to units of width. What overflows is as far away as can be.
+// divide brings the values to units of width, cut to the range of float64.
 func (p *pointSet) divide(width float64) {
 	for i, x := range p.values {
 		p.values[i] = min(max(x/width, -math.MaxFloat64), math.MaxFloat64)
 	}
 }
 
-// typicalDistance returns the median, or if that is 0 the mean, of the distances between
-// rows. The rows are chosen without regard to their sample, so that the width does not
-// depend on the grouping and the permutation test stays exact.
+// typicalDistance returns the median of the distances between rows, or the mean if the median
+// is 0. The rows are chosen regardless of their sample, so the width does not depend on the
+// grouping and the permutation test stays exact.
 func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 	chosen := rng.Perm(p.rows)
 	chosen = chosen[:min(p.rows, mmdWidthRows)]
@@ -188,8 +185,8 @@ func (p *pointSet) typicalDistance(rng *rand.Rand) float64 {
 // distance is the Euclidean distance, at most the largest float64.
 func distance(a, b []float64) float64 { return min(floats.Distance(a, b, 2), math.MaxFloat64) }
 
-// groups are ways to divide the rows into two samples of the given sizes, the first of them
-// the observed one. Only the rows of the smaller sample are noted.
+// groups holds ways to divide the rows into two samples of the given sizes, the observed way
+// first. Only the rows of the smaller sample are noted.
 type groups struct {
 	first, second int // sizes of the noted sample and of the other
 	ways          int
@@ -220,17 +217,16 @@ func newGroups(n, m, permutations int, rng *rand.Rand) *groups {
 	return g
 }
 
-// of returns the ways in which a row is noted.
+// of returns the bit set of the ways in which a row is noted.
 func (g *groups) of(row int) []uint64 { return g.members[row*g.words : (row+1)*g.words] }
 
-// mmdSums are sums of the kernel over pairs of different rows.
+// mmdSums holds sums of the kernel over pairs of different rows.
 type mmdSums struct {
 	within []float64 // for each way, over the pairs inside the noted sample
 	rows   []float64 // for each way, over all pairs with a row of the noted sample, its own twice
 	total  float64   // over all pairs
 }
 
-// estimates returns the unbiased estimate of MMD² for each way.
 func (g *groups) estimates(s *mmdSums) []float64 {
 	n, m := float64(g.first), float64(g.second)
 	estimates := make([]float64, g.ways)
@@ -243,7 +239,7 @@ func (g *groups) estimates(s *mmdSums) []float64 {
 	return estimates
 }
 
-// addTo adds x to the sums of all ways that are set in both of a and b.
+// addTo adds x to the sum of each way whose bit is set in both a and b.
 func addTo(sums []float64, a, b []uint64, x float64) {
 	for word, both := range a {
 		for both &= b[word]; both != 0; both &= both - 1 {
@@ -252,7 +248,7 @@ func addTo(sums []float64, a, b []uint64, x float64) {
 	}
 }
 
-// addKernel takes each pair of rows once and adds its kernel to all ways at the same time.
+// addKernel visits each pair of rows once and adds its kernel to all ways at the same time.
 func (s *mmdSums) addKernel(p *pointSet, g *groups) {
 	rowSums := make([]float64, p.rows)
 	for i := range p.rows {
@@ -276,8 +272,8 @@ func (s *mmdSums) addKernel(p *pointSet, g *groups) {
 }
 
 // addFeatures adds the kernel that is the mean of cos(w·(x-y)) over random w. The sum over all
-// pairs of a sample is then a squared length, that of the sum of its rows' features, less the
-// share of each row with itself.
+// pairs of a sample is then the squared length of the sum of the features of its rows, minus
+// the share of each row with itself.
 func (s *mmdSums) addFeatures(p *pointSet, g *groups, features int, rng *rand.Rand) {
 	n := float64(g.first)
 	for way := range g.ways {
@@ -310,7 +306,7 @@ func (s *mmdSums) addFeatures(p *pointSet, g *groups, features int, rng *rand.Ra
 	}
 }
 
-// dot is the product of two vectors, kept finite so that it has a sine.
+// dot returns the product of two vectors, kept finite so that its sine exists.
 func dot(a, b []float64) float64 {
 	sum := floats.Dot(a, b)
 	if math.IsNaN(sum) {

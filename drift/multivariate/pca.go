@@ -11,32 +11,31 @@ import (
 
 // ReconstructionResult is the outcome of [PCAReconstruction].
 type ReconstructionResult struct {
-	// Result has D between the errors of reference and current rows as Statistic and
-	// EffectSize.
+	// Result compares the errors of reference and current rows. Statistic and EffectSize are D.
 	Result drift.Result `json:"result"`
-	// Components is how many principal components are kept, out of Features.
+	// Components is the number of principal components kept, out of Features.
 	Components int `json:"components"`
 	Features   int `json:"features"`
 	// ReferenceError and CurrentError are the mean errors of the rows.
 	ReferenceError float64 `json:"reference_error"`
 	CurrentError   float64 `json:"current_error"`
-	// Columns are ranked by how much their part of the error has grown since the reference.
+	// Columns are ranked by the growth of their part of the error since the reference.
 	Columns []Contribution `json:"columns"`
 }
 
-// PCAReconstruction tests whether the columns still go together as they did. Principal components
-// that keep cfg.Variance of the variance of the reference reconstruct each row. The error of a
-// row is its Euclidean distance from the reconstruction. A change of the dependence between
-// columns changes the errors even if no column changes on its own.
+// PCAReconstruction tests whether the dependence between the columns changed. Principal
+// components that keep cfg.Variance of the variance of the reference reconstruct each row. The
+// error of a row is its Euclidean distance from the reconstruction. A change of the dependence
+// changes the errors even if no single column changes.
 //
-// The components are fitted on a random half of the reference. PValue is that of
-// [drift.KolmogorovSmirnov] between the errors of the other half and the errors of the current
-// rows, which have the same distribution if nothing changed. Features are the normal scores of
-// numbers, the 20 most frequent levels of categories, and whether a value is missing, all
-// standardised on the fitted half.
+// The components are fitted on a random half of the reference. PValue is as in
+// [drift.KolmogorovSmirnov], between the errors of the other half and the errors of the
+// current rows. If nothing changed, both have the same distribution. Features are the normal
+// scores of numbers, the 20 most frequent levels of categories, and whether a value is
+// missing, all standardised on the fitted half.
 //
-// Every mistake in the columns, as in [drift.CheckColumns], or in cfg is reported, joined; fewer
-// than 40 rows on a side, or fewer than two features that vary, are an [*drift.InputError].
+// All mistakes in cfg, and in the columns as in [drift.CheckColumns], are joined. Fewer than
+// 40 rows on a side, or fewer than two features that vary, are an [*drift.InputError].
 func PCAReconstruction(reference, current []drift.Column, cfg Config) (ReconstructionResult, error) {
 	f, cfg, err := newFrame(reference, current, cfg)
 	if err != nil {
@@ -71,8 +70,7 @@ func PCAReconstruction(reference, current []drift.Column, cfg Config) (Reconstru
 	}, nil
 }
 
-// principal returns the first principal components, one a column: as many as hold the share
-// of the variance, but not all.
+// principal returns the first principal components as columns: enough for share, but not all.
 func principal(x *mat.Dense, share float64) *mat.Dense {
 	rows, features := x.Dims()
 	covariance := mat.NewSymDense(features, nil)
@@ -94,7 +92,7 @@ func principal(x *mat.Dense, share float64) *mat.Dense {
 	return mat.DenseCopyOf(vectors.Slice(0, features, features-kept, features))
 }
 
-// residual is what the components leave of some rows.
+// residual describes the errors of the reconstruction of some rows.
 type residual struct {
 	errors    []float64 // of the rows
 	byFeature []float64 // mean squares

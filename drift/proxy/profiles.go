@@ -12,45 +12,42 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// Bucket is the profile of what was answered after From, up to and including To.
+// Bucket is the profile of the answers given after From, up to and including To.
 type Bucket struct {
 	From, To time.Time
 	Profile  *drift.Profile
 }
 
-// Columns says which columns of a [drift.Reference] are what a model answered. At least one
-// of Score and Class is given.
+// Columns names the columns of a [drift.Reference] that hold the answers of a model. At least
+// one of Score and Class is given.
 type Columns struct {
-	// Score is the numeric column of the scores; see Sample.Scores, Lo, Hi and
-	// Threshold.
+	// Score is the numeric column of the scores. Lo, Hi and Threshold are as in [Sample].
 	Score     string
 	Lo, Hi    float64
 	Threshold float64
-	// Class is the categorical column of the predicted classes, Positive the one that
-	// PositiveRate counts.
+	// Class is the categorical column of the predicted classes. PositiveRate counts Positive.
 	Class    string
 	Positive string
 }
 
-// MeasureProfiles is [Measure] for answers that were counted in profiles, all of one
-// reference, such as one for every five minutes. Buckets may come in any order.
+// MeasureProfiles is [Measure] for answers counted in profiles, such as one profile for every
+// five minutes. All profiles must be of one reference. Buckets may come in any order.
 //
-// Min, Max, the shares of classes and the volume are exact; Mean and Std are as in [drift.Numbers].
-// Quartiles, entropy and the rates beyond a threshold or a range spread the values of a cell
-// evenly over it: they are off by no more than the share of the cells that a boundary falls
-// into.
+// Min, Max, the shares of classes and the volume are exact. Mean and Std are as in
+// [drift.Numbers]. For the quartiles, the entropy, and the rates beyond a threshold or a
+// range, values are spread evenly within their cell. The error of a share is at most the share
+// of the cells that contain a boundary.
 //
-// The windows of the trends end at the latest To. A bucket that does not lie in a window as
-// a whole is left out of it. Changes are slopes over the middles of the buckets, weighted
-// by the answers that have a score, or a class. Class shares are of the answers that are not
-// missing; a class "" stands for those that the reference does not have. No buckets, or no
-// rows, give a Volume of 0.
+// The windows of the trends end at the latest To. A bucket that is only partly inside a window
+// is left out. Changes are slopes over the middles of the buckets, weighted by the number of
+// answers with a score, or with a class. Class shares are shares of the answers that are not
+// missing. The class "" stands for all classes that the reference does not have. Without
+// buckets or rows the Volume is 0.
 //
-// Every mistake is reported, joined: a bucket without a profile or with To not after From,
-// profiles of different references ([drift.ErrReferenceMismatch]), neither Score nor Class, a
-// column that the reference does not have or is of the other kind, a Positive that is none
-// of its levels, a range or a threshold as in [Measure]. Without any profile there is no
-// reference to find columns and levels in, so their names are not checked.
+// All mistakes are joined. Mistakes are: a bucket without a profile or with To not after From;
+// profiles of different references ([drift.ErrReferenceMismatch]); neither Score nor Class; a
+// column that the reference does not have or that is of the other kind; a Positive that is not a
+// level; a range or a threshold as in [Measure]. Names are checked only if there is a profile.
 func MeasureProfiles(buckets []Bucket, columns Columns) (Metrics, error) {
 	ref, errs := checkBuckets(buckets)
 	errs = append(errs, columns.check()...)
@@ -75,7 +72,7 @@ func MeasureProfiles(buckets []Bucket, columns Columns) (Metrics, error) {
 	return p, nil
 }
 
-// checkBuckets returns the first reference of the profiles, nil without any.
+// checkBuckets returns the first reference of the profiles, or nil without profiles.
 func checkBuckets(buckets []Bucket) (ref *drift.Reference, errs []error) {
 	for i, b := range buckets {
 		wrong := func(format string, args ...any) {
@@ -99,7 +96,7 @@ func checkBuckets(buckets []Bucket) (ref *drift.Reference, errs []error) {
 	return ref, errs
 }
 
-// check returns what is wrong with the columns whatever the reference.
+// check returns the mistakes in the columns that do not depend on the reference.
 func (c Columns) check() []error {
 	errs := checkScale("Columns", c.Lo, c.Hi, c.Threshold)
 	if c.Score == "" && c.Class == "" {
@@ -108,7 +105,6 @@ func (c Columns) check() []error {
 	return errs
 }
 
-// layout says how the columns of the answers are counted.
 type layout struct {
 	Columns
 	ref          *drift.Reference
@@ -117,8 +113,7 @@ type layout struct {
 	positive     int                 // cell of the positive class, -1 without
 }
 
-// newLayout finds the columns in the reference, if there is one. It returns what is wrong with
-// their names.
+// newLayout finds the columns in ref, if given, and returns the mistakes in the names.
 func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) {
 	l = &layout{Columns: columns, ref: ref, positive: -1}
 	if ref == nil {
@@ -152,7 +147,6 @@ func newLayout(ref *drift.Reference, columns Columns) (l *layout, errs []error) 
 	return l, errs
 }
 
-// answers are those that a profile counted.
 type answers struct {
 	*layout
 	rows            int
@@ -160,7 +154,6 @@ type answers struct {
 	moments         counting.Moments   // of the finite scores
 }
 
-// merged returns the answers of all buckets.
 func merged(buckets []Bucket, l *layout) (*answers, error) {
 	total := l.ref.NewProfile()
 	for _, b := range buckets {
@@ -192,20 +185,19 @@ func answersOf(p *drift.Profile, l *layout) (*answers, error) {
 	return a, nil
 }
 
-// values returns the number of answers that are not missing in a column.
+// values returns the number of answers with a value in the column.
 func (a *answers) values(of *drift.ColumnCounts) int64 { return int64(a.rows) - of.Missing }
 
-// scored reports whether there are finite scores.
 func (a *answers) scored() bool { return a.moments.N > 0 }
 
-// spread returns the shares of the scores on the intervals that the bounds divide.
+// spread returns the shares of the scores on the intervals between the bounds.
 func (a *answers) spread(at ...float64) []float64 {
 	s := &a.scores
 	return a.axis.Spread(s.Cells, s.NegInf, s.PosInf, &a.moments, at)
 }
 
-// positiveRate returns the rate, nil if it is not known, and the number of answers that it is
-// a share of.
+// positiveRate returns the rate of positive answers, nil if unknown, and the number of answers
+// that the rate is a share of.
 func (a *answers) positiveRate() (share *float64, known int64) {
 	switch {
 	case a.positive >= 0 && a.values(&a.classes) > 0:
@@ -213,7 +205,7 @@ func (a *answers) positiveRate() (share *float64, known int64) {
 		rate := float64(a.classes.Cells[a.positive]) / float64(known)
 		return &rate, known
 	case a.class == nil && a.Lo == 0 && a.Hi == 0 && a.scored():
-		// A threshold belongs to what is above it, an edge to what is below.
+		// A threshold belongs to the scores above it, an edge to the cell below it.
 		threshold := cmp.Or(a.Threshold, defaultThreshold)
 		return &a.spread(math.Nextafter(threshold, math.Inf(-1)))[1], a.values(&a.scores)
 	}
@@ -249,7 +241,7 @@ func (a *answers) summarise() *ScoreSummary {
 	return newSummary(&a.moments, quantile, a.spread(bounds...), outside[0]+outside[2])
 }
 
-// bucketTrend returns the trend over the buckets that lie in the window.
+// bucketTrend returns the trend over the buckets inside the window.
 func bucketTrend(buckets []Bucket, l *layout, end time.Time, hours int) (Trend, error) {
 	begin := end.Add(-time.Duration(hours) * time.Hour)
 	var inside []Bucket

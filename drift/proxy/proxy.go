@@ -1,6 +1,6 @@
-// Package proxy describes what a model answers, which needs no labels: how much, how positive,
-// how spread, and how that changes. [Measure] takes the answers, and [MeasureProfiles] takes
-// profiles of package drift that counted them.
+// Package proxy describes the answers of a model without labels: how many answers, how many of
+// them positive, how widely spread, and how all of this changes. [Measure] takes the answers.
+// [MeasureProfiles] takes profiles of package drift that counted the answers.
 package proxy
 
 import (
@@ -18,46 +18,42 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/counting"
 )
 
-// Sample is what a model answered, without the truth. Scores, Classes and Times run in
-// parallel, one element for each answer; those that are not known are nil.
+// Sample holds the answers of a model, without the truth. Scores, Classes and Times have one
+// element for each answer. A slice that is not known is nil.
 type Sample struct {
-	// Scores are the probabilities of the positive class of a binary model, or the
-	// numbers that a regression predicted. Every score is finite and, while Lo and Hi are
-	// 0, between 0 and 1.
+	// Scores are the probabilities of the positive class of a binary model, or the predictions
+	// of a regression. Every score is finite. While Lo and Hi are 0, every score is in [0, 1].
 	Scores []float64
-	// Lo and Hi are the range of the scores of a regression in the reference, in which
-	// the entropy is taken. Both 0 mean probabilities.
+	// Lo and Hi are the range of the scores of a regression in the reference. The entropy is
+	// taken over this range. If both are 0, scores are probabilities.
 	Lo, Hi float64
 	// Classes are the predicted classes of a classifier.
 	Classes []string
-	// Positive is the class that PositiveRate counts; "" without Classes, or to leave it
-	// out.
+	// Positive is the class that PositiveRate counts, or "" for no positive class.
 	Positive string
-	// Threshold is, where there are no Classes, the probability from which an answer counts
-	// as positive. Default 0.5.
+	// Threshold is the smallest probability that counts as positive without Classes. Default 0.5.
 	Threshold float64
-	// Times are when the answers were given, in any order; End is the end of the trends'
-	// windows, by default the latest of Times.
+	// Times are the times of the answers, in any order. The windows of the trends end at End,
+	// by default the latest of Times.
 	Times []time.Time
 	End   time.Time
 }
 
-// Metrics holds the proxy metrics of a sample. What cannot be known is nil; all numbers are
-// finite.
+// Metrics holds the proxy metrics of a sample. All numbers are finite; an unknown one is nil.
 type Metrics struct {
 	Volume int `json:"volume"` // number of answers
-	// PositiveRate is the share of positive answers; nil for a regression, and for
-	// classes without a positive one.
+	// PositiveRate is the share of positive answers. PositiveRate is nil for a regression, and
+	// for classes without a positive class.
 	PositiveRate *float64 `json:"positive_rate,omitempty"`
-	// Classes are the predicted classes and their shares, in the order of their names.
+	// Classes are the predicted classes and their shares, ordered by name.
 	Classes []ClassShare `json:"classes,omitempty"`
 	// Scores is nil without scores.
 	Scores *ScoreSummary `json:"scores,omitempty"`
-	// Trends are those over 1, 6 and 24 hours; nil without times.
+	// Trends covers 1, 6 and 24 hours. Trends is nil without times.
 	Trends []Trend `json:"trends,omitempty"`
 }
 
-// ClassShare is the share of the answers that are of a class.
+// ClassShare is the share of the answers with one class.
 type ClassShare struct {
 	Class string  `json:"class"`
 	Share float64 `json:"share"`
@@ -73,36 +69,34 @@ type ScoreSummary struct {
 	Median float64 `json:"median"`
 	P75    float64 `json:"p75"`
 	Max    float64 `json:"max"`
-	// Entropy is that of the shares of ten bins of equal width between Lo and Hi, in
-	// bits: 0 if all scores fall in one bin, 3.32 if all bins hold equally many. Scores
-	// outside are counted in the outermost bins.
+	// Entropy, in bits, is the entropy of the shares of ten bins of equal width between Lo and
+	// Hi: 0 if all scores are in one bin, 3.32 if all bins hold equally many. Scores outside
+	// are counted in the outermost bins.
 	Entropy float64 `json:"entropy"`
 	// OutOfRangeRate is the share of scores below Lo or above Hi.
 	OutOfRangeRate float64 `json:"out_of_range_rate"`
 }
 
-// Trend is what happened in a window of time that ends at Sample.End, which belongs to
-// it. Changes are slopes of the least-squares line over time, in units per hour; they are
-// nil if the window has fewer than two different times.
+// Trend describes a window of time that ends at Sample.End, which belongs to the window.
+// Changes are slopes of the least-squares line over time, in units per hour. Changes are nil
+// if the window has fewer than two different times.
 type Trend struct {
 	Hours         int     `json:"hours"` // length of the window
 	N             int     `json:"n"`     // answers in the window
 	VolumePerHour float64 `json:"volume_per_hour"`
-	// MeanScore and PositiveRate are those of the window; nil if N is 0 or they are not
-	// known.
+	// MeanScore and PositiveRate describe the window. Each is nil if it is not known.
 	MeanScore                 *float64 `json:"mean_score,omitempty"`
 	PositiveRate              *float64 `json:"positive_rate,omitempty"`
 	ScoreChangePerHour        *float64 `json:"score_change_per_hour,omitempty"`
 	PositiveRateChangePerHour *float64 `json:"positive_rate_change_per_hour,omitempty"`
 }
 
-// Measure describes what a model answered: how much, how positive, how spread, and
-// how that changes. Its arguments' order does not matter beyond rounding, and an empty
-// sample gives a Volume of 0.
+// Measure describes the answers of a model. The order of the answers makes no difference
+// beyond rounding. An empty sample gives a Volume of 0.
 //
-// Every mistake is reported, joined, each an [*drift.InputError]: slices of different length, a
-// score that is not finite or not a probability, a range that is empty or not finite, a
-// threshold outside [0, 1], a time that is zero or after End.
+// All mistakes are joined, each an [*drift.InputError]. Mistakes are: slices of different
+// length, a score that is not finite or not a probability, a range that is empty or not
+// finite, a threshold outside [0, 1], a time that is zero or after End.
 func Measure(sample Sample) (Metrics, error) {
 	if err := sample.check(); err != nil {
 		return Metrics{}, err
@@ -129,7 +123,6 @@ func Measure(sample Sample) (Metrics, error) {
 
 func (s *Sample) volume() int { return max(len(s.Scores), len(s.Classes), len(s.Times)) }
 
-// probabilities reports whether the scores are probabilities.
 func (s *Sample) probabilities() bool { return s.Lo == 0 && s.Hi == 0 }
 
 func (s *Sample) check() error {
@@ -166,7 +159,6 @@ func (s *Sample) check() error {
 	return errors.Join(errs...)
 }
 
-// checkScale checks the fields that say what scores mean.
 func checkScale(owner string, lo, hi, threshold float64) []error {
 	var errs []error
 	if width := hi - lo; (lo != 0 || hi != 0) && !(width > 0 && !math.IsInf(width, 0)) {
@@ -180,8 +172,7 @@ func checkScale(owner string, lo, hi, threshold float64) []error {
 	return errs
 }
 
-// positives returns 1 for each positive answer and 0 for the others; nil if that is not
-// known.
+// positives returns 1 for a positive answer and 0 for any other, or nil if not known.
 func (s *Sample) positives() []float64 {
 	var isPositive func(i int) bool
 	switch {
@@ -235,8 +226,7 @@ func (s *Sample) summarise() *ScoreSummary {
 	return newSummary(&m, func(q float64) float64 { return counting.QuantileOf(sorted, q) }, shares, float64(outside)/n)
 }
 
-// newSummary describes scores with these moments, quantiles, shares of the bins of the entropy,
-// and share of scores outside.
+// newSummary describes scores. bins are the shares of the bins of the entropy.
 func newSummary(m *counting.Moments, quantile func(q float64) float64, bins []float64, outside float64) *ScoreSummary {
 	entropy := 0.0
 	for _, share := range bins {
@@ -262,10 +252,9 @@ const (
 	entropyBins      = 10 // that the entropy is taken over
 )
 
-// trendHours are the lengths of the trends' windows.
 var trendHours = []int{1, 6, 24}
 
-// scale returns the range of the scores; 0 and 0 stand for that of probabilities.
+// scale returns the range of the scores. The range of probabilities is given as 0 and 0.
 func scale(lo, hi float64) (float64, float64) {
 	if lo == 0 && hi == 0 {
 		return 0, 1
@@ -273,7 +262,7 @@ func scale(lo, hi float64) (float64, float64) {
 	return lo, hi
 }
 
-// meanOf returns the mean; nil of nothing.
+// meanOf returns the mean, or nil without values.
 func meanOf(values []float64) *float64 {
 	if len(values) == 0 {
 		return nil
@@ -310,7 +299,7 @@ func (s *Sample) trend(hours int, positive []float64) Trend {
 	return newTrend(hours, n, meanOf(scores.y), meanOf(rates.y), &scores, &rates)
 }
 
-// newTrend returns the trend of n answers, with their means and how these changed.
+// newTrend returns the trend of n answers from their means and their points over time.
 func newTrend(hours, n int, score, rate *float64, scores, rates *points) Trend {
 	return Trend{
 		Hours:                     hours,
@@ -330,7 +319,7 @@ func (p *points) add(x, y, weight float64) {
 	p.x, p.y, p.weight = append(p.x, x), append(p.y, y), append(p.weight, weight)
 }
 
-// slope returns that of the least-squares line of y over x; nil if it has none.
+// slope returns the slope of the least-squares line of y over x, or nil if there is no slope.
 func (p *points) slope() *float64 {
 	if len(p.x) == 0 || slices.Min(p.x) == slices.Max(p.x) {
 		return nil

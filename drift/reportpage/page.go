@@ -37,9 +37,9 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"width":     func(share, highest float64) string { return text.Decimals(min(100*share/highest, 100), 2) },
 }).Parse(reportHTML))
 
-// Write writes the report as one self-contained page: no script, font or picture is
-// loaded from elsewhere, and the page reads fine without script, in light and dark, on
-// paper and on a phone. Equal reports give equal bytes. The error is that of w.
+// Write writes the report as one self-contained page. The page loads no script, font or
+// picture, and works without script, in light and dark, on paper and on a phone. Equal reports
+// give equal bytes. The error is that of w.
 func Write(w io.Writer, r *drift.Report) error {
 	if err := reportTemplate.Execute(w, newPage(r)); err != nil {
 		return fmt.Errorf("reportpage: %w", err)
@@ -47,7 +47,7 @@ func Write(w io.Writer, r *drift.Report) error {
 	return nil
 }
 
-// page is what the template shows.
+// page holds the data of the template.
 type page struct {
 	*drift.Report
 	Level              string     // of the intervals; empty without tests
@@ -58,13 +58,12 @@ type page struct {
 	Invalid, Undecided []*section
 }
 
-// link is a name in an enumeration, and what precedes it there.
+// link is a name in an enumeration. Before is the text before the name.
 type link struct{ Before, ID, Name string }
 
-// measure explains the effect and the interval of methods.
+// measure explains the effect and the interval of some methods.
 type measure struct{ Names, Text string }
 
-// section is a column's part of the page.
 type section struct {
 	*drift.ColumnReport
 	ID string
@@ -72,10 +71,10 @@ type section struct {
 
 type numberRow struct{ Name, Reference, Current string }
 
-// barFloors is the length of the bar of an effect, in floors of the effect.
+// barFloors is the effect at the full length of a bar, in multiples of the floor.
 const barFloors = 4
 
-// onBar returns where an effect of the test is on a bar, in percent of the bar's length.
+// onBar returns the position of an effect on the bar of the test, in percent of the length.
 func onBar(effect float64, t drift.Test) string {
 	if t.Floor <= 0 {
 		return "0"
@@ -111,10 +110,9 @@ func newPage(r *drift.Report) *page {
 	return p
 }
 
-// Judged is the number of columns that are not invalid.
+// Judged returns the number of columns that are not invalid.
 func (p *page) Judged() int { return len(p.Sections) - len(p.Invalid) }
 
-// enumerate links the first sections by name.
 func enumerate(sections []*section) []link {
 	const most = 5
 	shown := min(len(sections), most)
@@ -135,8 +133,8 @@ func enumerate(sections []*section) []link {
 	return links
 }
 
-// Needed says how many rows would decide the insufficient columns. The text goes on after a
-// phrase, and is empty without such columns.
+// Needed says how many rows would decide the insufficient columns. The text continues a
+// phrase. It is empty without insufficient columns.
 func (p *page) Needed() string {
 	rows, hopeless := 0, 0
 	for _, s := range p.Undecided {
@@ -158,8 +156,7 @@ func (p *page) Needed() string {
 	return needed
 }
 
-// measures explains the tests that were made. Methods with the same effect are explained
-// together.
+// measures explains the tests that were made. Equal explanations are shown once.
 func measures(columns []drift.ColumnReport) []measure {
 	made := make(map[drift.Method]bool)
 	for _, c := range columns {
@@ -182,7 +179,7 @@ func measures(columns []drift.ColumnReport) []measure {
 	return explained
 }
 
-// Window returns the time that the current rows are of, in UTC.
+// Window returns the time span of the current rows, in UTC.
 func (p *page) Window() string {
 	const layout = "2006-01-02 15:04"
 	from, to := p.From.UTC().Format(layout), p.To.UTC().Format(layout)
@@ -197,12 +194,12 @@ func (p *page) Window() string {
 	return from + " to " + to + " UTC"
 }
 
-// Attention is the place of the column's verdict among those that need attention.
+// Attention returns the rank of the verdict of the column by need for attention, 0 for drifted.
 func (s *section) Attention() int {
 	return slices.Index([]drift.Verdict{drift.Drifted, drift.Insufficient, drift.Invalid, drift.Stable}, s.Verdict)
 }
 
-// Severity is the effect of the leading test in floors, or -1 if no test was made.
+// Severity returns the effect of the leading test in floors, or -1 without tests.
 func (s *section) Severity() float64 {
 	if len(s.Tests) == 0 {
 		return -1
@@ -211,13 +208,12 @@ func (s *section) Severity() float64 {
 	return t.EffectSize / t.Floor
 }
 
-// MissingChange is the size of the change of the rate of missing values.
+// MissingChange returns the absolute change of the rate of missing values.
 func (s *section) MissingChange() float64 {
 	return math.Abs(s.Current.MissingRate - s.Reference.MissingRate)
 }
 
-// Change shows in a few words what the leading test looked at, on both sides. It is empty if
-// no test was made.
+// Change shows in a few words what the leading test found. It is empty without tests.
 func (s *section) Change() string {
 	if len(s.Tests) == 0 {
 		return ""
@@ -225,7 +221,7 @@ func (s *section) Change() string {
 	return unbroken.Replace(whatChanged(s.ColumnReport, infoOf(s.Leading().Name)))
 }
 
-// whatChanged shows in a few words what the leading test looked at, on both sides.
+// whatChanged shows the subject of the leading test in a few words, on both sides.
 func whatChanged(c *drift.ColumnReport, leading drift.MethodInfo) string {
 	if leading.Rate != nil {
 		name := strings.ToLower(strings.TrimSuffix(leading.Title, " rate"))
@@ -253,8 +249,8 @@ func whatChanged(c *drift.ColumnReport, leading drift.MethodInfo) string {
 	return text.Shorten(moved.Label) + ": " + change(moved.Reference, moved.Current)
 }
 
-// movedNumber shows the mean for a test of distances, else the median, unless another quantile
-// moved so much further that the spread is what changed.
+// movedNumber shows the mean for a test of distances, and otherwise the median. If another
+// quantile moved so much further that the spread changed, movedNumber shows that quantile.
 func movedNumber(r, k *drift.Numbers, leading drift.MethodInfo) string {
 	type pair struct {
 		name               string
@@ -278,22 +274,20 @@ func movedNumber(r, k *drift.Numbers, leading drift.MethodInfo) string {
 	return shown.name + " " + arrow(texts[0], texts[1])
 }
 
-// isValue reports whether the bin is one of a single number.
 func isValue(b drift.Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo == *b.Hi }
 
-// change shows a rate on both sides, or once if it is the same.
+// change shows a rate on both sides, or only once if both are the same.
 func change(reference, current float64) string {
 	return arrow(text.CellPercentsApart(reference, current))
 }
 
-// percents writes both shares so that shares that differ look different.
+// percents writes two shares. Shares that differ look different.
 func percents(reference, current float64) [2]string {
 	r, c := text.CellPercentsApart(reference, current)
 	return [2]string{r, c}
 }
 
-// arrow shows a text of both sides, or once if it is the same. Texts of values that differ
-// must differ.
+// arrow shows both texts, or one if they are the same. Different values need different texts.
 func arrow(reference, current string) string {
 	if reference == current {
 		return current
@@ -301,8 +295,7 @@ func arrow(reference, current string) string {
 	return reference + " → " + current
 }
 
-// infoOf returns what is known of a method. Of one that this version does not know, from the
-// report of another, that is its name.
+// infoOf returns the description of a method, or only its name if the method is not known here.
 func infoOf(name drift.Method) drift.MethodInfo {
 	for _, info := range drift.Methods() {
 		if info.Name == name {
@@ -312,11 +305,10 @@ func infoOf(name drift.Method) drift.MethodInfo {
 	return drift.MethodInfo{Name: name, Title: string(name)}
 }
 
-// unbroken keeps numbers on one line: no break before a percent sign, within 1e-15, or after
-// the sign that a p-value follows.
+// unbroken allows no break before a percent sign, inside 1e-15, or before a p-value.
 var unbroken = strings.NewReplacer(" %", "\u00a0%", "e-", "e-\u2060", "< ", "<\u00a0", "= ", "=\u00a0")
 
-// Numbers are the numbers that describe both sides.
+// Numbers returns the numbers that describe both sides.
 func (s *section) Numbers() []numberRow {
 	r, k := &s.Reference, &s.Current
 	rows := []numberRow{{"Rows", text.Thousands(r.Rows), text.Thousands(k.Rows)}}
@@ -335,7 +327,7 @@ func (s *section) Numbers() []numberRow {
 	for i, name := range []string{"Mean", "Std. deviation", "Minimum", "5 %", "25 %", "Median", "75 %", "95 %", "Maximum"} {
 		switch {
 		case a != nil && b != nil:
-			// The rows are read against each other, too: the spread says how many digits matter.
+			// Readers compare the rows, so the spread decides how many digits matter.
 			texts := text.Quantities(a[i], b[i], r.Numbers.P05, r.Numbers.P95)
 			rows = append(rows, numberRow{name, texts[0], texts[1]})
 		case a != nil:
@@ -347,7 +339,7 @@ func (s *section) Numbers() []numberRow {
 	return rows
 }
 
-// values returns the numbers in the order of the page.
+// values returns the numbers in the order of the rows of the page.
 func values(n *drift.Numbers) []float64 {
 	if n == nil {
 		return nil
@@ -355,13 +347,13 @@ func values(n *drift.Numbers) []float64 {
 	return []float64{n.Mean, n.Std, n.Min, n.P05, n.P25, n.P50, n.P75, n.P95, n.Max}
 }
 
-// Plot is the picture of a numeric column.
+// Plot returns the picture of a numeric column.
 func (s *section) Plot() *plot { return newPlot(s.Histogram) }
 
-// Highest is the highest bar of the picture, see highestShare.
+// Highest returns the height of the highest bar, see highestShare.
 func (s *section) Highest() float64 { return highestShare(s.Histogram) }
 
-// highestShare is that of a bin that does not sum up levels, or 1 if they are empty.
+// highestShare ignores bins that sum up levels. It is 1 if all others are empty.
 func highestShare(bins []drift.Bin) float64 {
 	highest := 0.0
 	for _, b := range bins {
@@ -375,7 +367,6 @@ func highestShare(bins []drift.Bin) float64 {
 	return highest
 }
 
-// interval returns the ends of an interval of an effect.
 func interval(ci drift.CI) string {
 	if ci.Hi >= math.MaxFloat64 {
 		return "from " + formatEffect(ci.Lo)
@@ -383,7 +374,7 @@ func interval(ci drift.CI) string {
 	return formatEffect(ci.Lo) + " to " + formatEffect(ci.Hi)
 }
 
-// formatEffect returns three decimals, unless that would be long.
+// formatEffect returns three decimals, or fewer digits if that would be long.
 func formatEffect(x float64) string {
 	if x >= 1000 {
 		return text.Number(x)

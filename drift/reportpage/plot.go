@@ -12,8 +12,8 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/text"
 )
 
-// plot is the picture of a numeric column: the reference as bars, the current values as a
-// line of steps over them. One bin is plotUnit wide.
+// plot is the picture of a numeric column: bars for the reference and a stepped line for the
+// current values. One bin is plotUnit wide.
 type plot struct {
 	Width       int
 	Bars, Steps string // SVG paths
@@ -23,14 +23,14 @@ type plot struct {
 	Shares      []tick
 }
 
-// slot is the whole height of a bin, with its numbers.
+// slot covers the whole height of a bin and shows its numbers.
 type slot struct {
 	X     int
 	Title string
 }
 
-// tick is a label on an axis, at a percentage of its length from the left or from below. A
-// label on either end of the lower axis is moved inwards.
+// tick is a label on an axis, at a percentage of the length from the left or from below. At
+// either end of the lower axis a label is moved inwards.
 type tick struct{ At, Label, Side string }
 
 const (
@@ -42,7 +42,7 @@ const (
 	plotTicks  = 7  // at most on the lower axis, of intervals
 	plotShares = 4  // at most on the other axis
 
-	// What a label takes of a picture's width, in percent, on a small screen.
+	// The share of the width that a label takes on a small screen, in percent.
 	labelMargin = 3
 	labelLetter = 2.2
 )
@@ -79,7 +79,7 @@ func newPlot(bins []drift.Bin) *plot {
 	return p
 }
 
-// writtenEnds returns the ends of all bins as they are written, so that they look different.
+// writtenEnds returns the text of each end of a bin. Different ends look different.
 func writtenEnds(bins []drift.Bin) map[float64]string {
 	written := make(map[float64]string)
 	for _, b := range bins {
@@ -112,8 +112,8 @@ func slotTitle(b drift.Bin, written map[float64]string) string {
 	return fmt.Sprintf("%s: reference %s, current %s", name, reference, current)
 }
 
-// roundStep returns the smallest of 1, 2 and 5 times a power of ten of which at most so many
-// make up the length, which is positive.
+// roundStep returns the smallest step, 1, 2 or 5 times a power of ten, that fits at most the
+// given number of times into a positive length.
 func roundStep(length float64, most int) float64 {
 	least := length / float64(most)
 	power := math.Pow(10, math.Floor(math.Log10(least)))
@@ -125,15 +125,15 @@ func roundStep(length float64, most int) float64 {
 	return 10 * power
 }
 
-// adjacent reports whether both bins are intervals, and one goes on where the other ends.
+// adjacent reports whether both bins are intervals and the first ends where the second begins.
 func adjacent(a, b drift.Bin) bool {
 	return isInterval(a) && isInterval(b) && *a.Hi == *b.Lo
 }
 
 func isInterval(b drift.Bin) bool { return b.Lo != nil && b.Hi != nil && *b.Lo < *b.Hi }
 
-// tick labels the lower axis: open bins always, and as many ends of intervals, or single
-// values, as there is room for on a small screen.
+// tick labels the lower axis. Open bins always have a label. Ends of intervals, or single
+// values, have labels as far as a small screen has room.
 func (p *plot) tick(bins []drift.Bin, written map[float64]string) {
 	var taken [][2]float64 // what labels take of the axis
 	add := func(at float64, label string, always bool) {
@@ -181,8 +181,7 @@ func (p *plot) tick(bins []drift.Bin, written map[float64]string) {
 	}
 }
 
-// tickStep returns the round distance of the labelled ends of intervals: a multiple of
-// their width if that is round, else 0.
+// tickStep returns the round distance between labelled ends, or 0 if the width is not round.
 func (p *plot) tickStep(bins []drift.Bin) float64 {
 	lo, hi, width := math.Inf(1), math.Inf(-1), 0.0
 	for _, b := range bins {
@@ -203,8 +202,7 @@ func (p *plot) tickStep(bins []drift.Bin) float64 {
 	return 0
 }
 
-// isMultiple reports whether x is a whole number of steps, but for rounding. All is of a
-// step of 0.
+// isMultiple reports whether x is a whole number of steps, up to rounding, or step is 0.
 func isMultiple(x, step float64) bool {
 	return step == 0 || math.Abs(x/step-math.Round(x/step)) < 1e-6
 }

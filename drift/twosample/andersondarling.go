@@ -12,26 +12,27 @@ import (
 
 // AndersonDarling compares two samples of numbers by the k-sample Anderson-Darling test of
 // Scholz and Stephens ("K-sample Anderson-Darling tests", 1987), for k = 2. The test sees any
-// difference between the distributions, and differences in the tails better than
+// difference between the distributions, and sees differences in the tails better than
 // [drift.KolmogorovSmirnov] and [CramerVonMises].
 //
-// Statistic is (A² - 1)/σ, where A² is the midrank form for tied values (equation 7) and σ its
-// standard deviation at these sizes (equation 4), as of SciPy's anderson_ksamp with midranks.
-// EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is P(A² >= a²) over all regroupings of
-// the values. It is exact if the regroupings can be counted in some milliseconds: for up to 30
-// values in all, and for more if many values are equal or one sample is very small. Otherwise it
+// Statistic is (A² - 1)/σ, as in SciPy's anderson_ksamp with midranks. A² is the midrank form
+// for ties (equation 7), and σ is its standard deviation at these sizes (equation 4).
+// EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is P(A² >= a²) over all regroupings
+// of the values. PValue is exact if the regroupings can be counted in some milliseconds: for up
+// to 30 values in all, and for more with many ties or one very small sample. Otherwise PValue
 // comes from the limit distribution of A², scaled to the variance at these sizes and ties.
 //
-// At 31 to 40 values without ties and down to 0.01, the limit is within 12 % of the exact p-value,
-// mostly below it, and within 7 % if neither sample is more than twice as large as the other. At
-// 0.001 the limit is up to 25 % above the exact p-value, and further above for smaller p-values.
-// With a sample of a few values the limit stays that far off, however large the other sample is.
+// For 31 to 40 values without ties and p-values down to 0.01, the limit is within 12 % of the
+// exact p-value, mostly below it. If neither sample is more than twice as large as the other,
+// the limit is within 7 %. At 0.001 the limit is up to 25 % above the exact p-value, and
+// further above for smaller p-values. If one sample has only a few values, the error stays
+// whatever the size of the other.
 //
-// SciPy's default p-value interpolates between seven critical values, is cut at 0.001 and 0.25,
-// and takes no account of ties. [AndersonDarlingSciPy] returns it.
+// SciPy's default p-value interpolates between seven critical values, is cut at 0.001 and
+// 0.25, and ignores ties. [AndersonDarlingSciPy] returns that p-value.
 //
-// Samples that share one constant give a p-value of 1. Infinities are values like others, -0
-// equals 0. A NaN, an empty sample, or fewer than four values in all is an [*drift.InputError].
+// Samples that share one constant give a p-value of 1. Infinities are values, and -0 equals 0.
+// A NaN, an empty sample, or fewer than four values in all is an [*drift.InputError].
 func AndersonDarling[F constraints.Float](reference, current []F) (drift.Result, error) {
 	result, a2, groups, err := andersonDarling(reference, current)
 	if err != nil || len(groups) == 1 {
@@ -45,8 +46,8 @@ func AndersonDarling[F constraints.Float](reference, current []F) (drift.Result,
 	return result, nil
 }
 
-// andersonDarling returns the result, A² with midranks, and the numbers of equal values. The
-// p-value of the result is 1, which is right only if all values are equal.
+// andersonDarling returns the result, A² with midranks, and the sizes of the groups of equal
+// values. The p-value of the result is 1, which is right only if all values are equal.
 func andersonDarling[F constraints.Float](reference, current []F) (result drift.Result, a2 float64, groups []int, err error) {
 	r, c, fault := samples.Sorted(reference, current)
 	if fault != nil {
@@ -69,9 +70,9 @@ func andersonDarling[F constraints.Float](reference, current []F) (result drift.
 	}, a2, groups, nil
 }
 
-// andersonTerm returns what a group of equal values adds to A², of which a and b values are in
-// the samples of n and m values, and i and j values below. For two samples the sums over either
-// sample are equal but for the factors 1/n and 1/m.
+// andersonTerm returns the term of A² for a group of equal values. The group has a and b
+// values in the samples of n and m values, and i and j values are below the group. For two
+// samples, the sums over either sample are equal up to the factors 1/n and 1/m.
 func andersonTerm(n, m int) term {
 	total, nm := float64(n+m), float64(n)*float64(m)
 	return func(i, j, a, b int) float64 {
@@ -85,8 +86,8 @@ func andersonTerm(n, m int) term {
 	}
 }
 
-// andersonExact returns the share of all regroupings in which A² is at least as large. It
-// reports false if there are too many.
+// andersonExact returns the share of all regroupings with an A² at least as large. It reports
+// false if there are too many regroupings.
 func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool) {
 	const (
 		mostMoves  = 1 << 18 // which take some milliseconds
@@ -100,8 +101,7 @@ func andersonExact(a2 float64, n, m int, groups []int) (pValue float64, ok bool)
 	return regrouped(a2*(1-rounding), n, m, groups, t, t, mostMoves)
 }
 
-// andersonLimit returns P(A² >= a²) by the limit distribution, scaled to the variance at these
-// sizes and ties.
+// andersonLimit returns P(A² >= a²) by the limit, scaled to the variance for sizes and ties.
 func andersonLimit(statistic float64, groups []int) float64 {
 	size := 0.0
 	for _, g := range groups {
@@ -115,8 +115,8 @@ func andersonLimit(statistic float64, groups []int) float64 {
 	return andersonSurvival(1 + statistic*math.Sqrt(limit/tied))
 }
 
-// andersonMiddle returns how many of size values are below and above the middle of a group,
-// and what is proportional to the variance of the distribution functions there.
+// andersonMiddle returns how many of size values are below and above the middle of a group.
+// spread is proportional to the variance of the distribution functions at the middle.
 func andersonMiddle(end, inGroup, size float64) (below, above, spread float64) {
 	below = end - inGroup/2
 	above = size - below
@@ -141,7 +141,7 @@ func andersonVariance(n, m float64) float64 {
 	return (a + (b+(c+d/total)/total)/total) / ((1 - 1/total) * (1 - 2/total) * (1 - 3/total))
 }
 
-// andersonSurvival returns P(A² >= x) in the limit, that of Σ Z²(j)/(j(j+1)).
+// andersonSurvival returns P(A² >= x) in the limit, which is the law of Σ Z²(j)/(j(j+1)).
 func andersonSurvival(x float64) float64 {
 	const smallest = 0.02 // of which the distribution function is below 1e-17
 	if x < smallest {

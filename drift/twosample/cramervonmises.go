@@ -10,28 +10,28 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
-// cvmExactSize is the size up to which the null distribution is counted out; the limit is
-// close from there on (Anderson 1962).
+// cvmExactSize is the size up to which the null distribution is counted out. Beyond it the
+// limit is close (Anderson 1962).
 const cvmExactSize = 20
 
 // CramerVonMises compares two samples of numbers by the two-sample Cramér-von Mises test. The
 // test sees any difference between the distributions. It adds up the distance over all values,
 // so it finds shifts more often than [drift.KolmogorovSmirnov] does.
 //
-// Statistic is Anderson's T, nm/(n+m)² times the sum of (F-G)² over all values of both samples,
+// Statistic is Anderson's T: nm/(n+m)² times the sum of (F-G)² over all values of both samples,
 // where F and G are the empirical distribution functions ("On the distribution of the two-sample
-// Cramér-von Mises criterion", 1962). EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue is
-// P(T >= t) over all regroupings of the values, exact if both samples have at most 20 values.
-// Otherwise PValue comes from the limit distribution, after T is scaled from its mean and
-// variance at these sizes and ties to those of the limit.
+// Cramér-von Mises criterion", 1962). EffectSize is D, as of [drift.KolmogorovSmirnov]. PValue
+// is P(T >= t) over all regroupings of the values. PValue is exact if both samples have at most
+// 20 values. Otherwise PValue comes from the limit distribution, with T scaled to the mean and
+// variance of the limit. The scaling takes account of the sizes and ties.
 //
-// Without ties the numbers are SciPy's, except p-values below 1e-7, where SciPy loses digits to
-// a subtraction from 1. With ties the numbers differ on purpose: SciPy's midranks make T grow
-// with unequal sizes although nothing changed, and its p-value takes no account of ties. Here T
-// is 0 for equal distributions. [CramerVonMisesSciPy] returns SciPy's numbers.
+// Without ties the numbers are SciPy's, except p-values below 1e-7, where SciPy loses digits
+// to a subtraction from 1. With ties the numbers differ on purpose. SciPy's midranks make T
+// grow with unequal sizes although nothing changed, and its p-value ignores ties. Here T is 0
+// for equal distributions. [CramerVonMisesSciPy] returns SciPy's numbers.
 //
-// Equal or constant samples give a p-value of 1. Infinities are values like others, -0
-// equals 0. A NaN or a sample of fewer than two values is an [*drift.InputError].
+// Equal or constant samples give a p-value of 1. Infinities are values, and -0 equals 0. A NaN
+// or a sample of fewer than two values is an [*drift.InputError].
 func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, error) {
 	r, c, fault := sortedOf(reference, current, 2)
 	if fault != nil {
@@ -63,8 +63,8 @@ func CramerVonMises[F constraints.Float](reference, current []F) (drift.Result, 
 }
 
 // cvmExact returns the share of all regroupings in which the sum of (ia - jb)² over all values
-// is at least limit, where a and b are m and n over their greatest common divisor, and i and j
-// are the values up to and including a value. All sums are integers.
+// is at least limit. a and b are m and n divided by their greatest common divisor. i and j are
+// the numbers of values up to and including a value. All sums are integers.
 func cvmExact(limit float64, n, m int, groups []int) float64 {
 	if limit <= 0 {
 		return 1
@@ -87,7 +87,7 @@ func gcd(a, b int) int {
 	return a
 }
 
-// cvmAsymptotic returns P(T >= t) by the limit distribution of T, that of Σ Z²(j)/(jπ)².
+// cvmAsymptotic returns P(T >= t) by the limit distribution of T, the law of Σ Z²(j)/(jπ)².
 func cvmAsymptotic(t, n, m float64, groups []int) float64 {
 	const smallest = 0.003 // of which the distribution function is below 1e-17
 	size := n + m
@@ -114,9 +114,9 @@ func cvmAsymptotic(t, n, m float64, groups []int) float64 {
 	})
 }
 
-// cvmArgument scales T to the mean and the variance of its limit. mean is the mean of T over all
-// regroupings, (1+1/N)/6 without ties. The variance is Anderson's (1962, equation 14) times
-// tied, by which the ties change the variance in the limit.
+// cvmArgument scales T to the mean and the variance of its limit. mean is the mean of T over
+// all regroupings, (1+1/N)/6 without ties. The variance is Anderson's (1962, equation 14)
+// times tied, the factor by which ties change the variance in the limit.
 func cvmArgument(t, n, m, mean, tied float64) float64 {
 	size := n + m
 	variance := tied * (size + 1) / (45 * size * size) * (size - 3*(n/m+m/n)/4 - 0.5)

@@ -10,15 +10,15 @@ import (
 )
 
 // EnergyDistance returns the energy distance of two samples of numbers, the square root of
-// 2E|X-Y| - E|X-X'| - E|Y-Y'|, which equals that of twice the integral of the squared
-// difference of the two empirical distribution functions (Székely, "E-statistics: the energy
-// of statistical samples", 2002).
+// 2E|X-Y| - E|X-X'| - E|Y-Y'|. It equals the square root of twice the integral of the squared
+// difference of the empirical distribution functions (Székely, "E-statistics: the energy of
+// statistical samples", 2002).
 //
-// Statistic is in units of the square root of the values: multiply the values by 4 and it
-// doubles. EffectSize is the energy coefficient, the square of the distance in terms of
-// 2E|X-Y|: 0 if the samples are equal, 1 if they are two different constants, and the same
-// in any unit. PValue is NaN, because the null distribution depends on that of the values;
-// MMD of package multivariate tests a distance of the same family.
+// Statistic is in units of the square root of the values: values four times as large double
+// Statistic. EffectSize is the energy coefficient, the squared distance divided by 2E|X-Y|: 0
+// for equal samples, 1 for two different constants. The unit of the values makes no difference
+// to EffectSize. PValue is NaN, because the null distribution depends on the distribution of
+// the values. MMD of package multivariate tests a distance of the same family.
 //
 // A NaN, an infinity or an empty sample is an [*drift.InputError].
 func EnergyDistance[F constraints.Float](reference, current []F) (drift.Result, error) {

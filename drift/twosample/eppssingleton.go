@@ -18,18 +18,17 @@ import (
 )
 
 const (
-	// eppsLeast is the size below which the limit is no guide.
+	// eppsLeast is the size below which the limit is useless.
 	eppsLeast = 5
-	// eppsCorrected is the size of the larger sample below which W is corrected.
+	// W is corrected if the larger sample has fewer than eppsCorrected values.
 	eppsCorrected = 25
-	// eppsReliable is the size of both samples from which the p-value is no rough guide.
+	// Below eppsReliable values in either sample the p-value is a rough guide only.
 	eppsReliable = 10
-	// eppsUncorrectedLeast and eppsImbalance say when the limit of W is near enough: by
-	// simulation the rate of false alarms at 5 % is then 7.5 % at most.
+	// eppsUncorrectedLeast and eppsImbalance bound the region in which the limit of W is used.
+	// In that region the rate of false alarms at 5 % is at most 7.5 %, by simulation.
 	eppsUncorrectedLeast = 50
 	eppsImbalance        = 1.0 / 4000
-	// eppsRankTolerance is the share of the largest eigenvalue of a covariance matrix at
-	// which another one counts as 0.
+	// An eigenvalue below this share of the largest eigenvalue counts as 0.
 	eppsRankTolerance = 1e-12
 )
 
@@ -39,26 +38,25 @@ var (
 	errEppsRank  = errors.New("twosample: Epps-Singleton: the values are too few different ones for four dimensions")
 )
 
-// EppsSingleton compares two samples of numbers by the test of Epps and Singleton ("An
-// omnibus test for the two-sample problem using the empirical characteristic function",
-// 1986). Unlike tests on distribution functions it does not assume continuous values, so it
-// suits counts and rounded numbers.
+// EppsSingleton compares two samples of numbers by the test of Epps and Singleton ("An omnibus
+// test for the two-sample problem using the empirical characteristic function", 1986). The
+// test does not assume continuous values, so it suits counts and rounded numbers.
 //
-// Statistic is W. W is the squared distance of the two empirical characteristic functions at 0.4
-// and 0.8 over half the interquartile range of both samples together, in terms of the covariance
-// matrix of that distance. If both samples have fewer than 25 values, W has the authors'
-// correction. PValue is the upper tail of the chi-square distribution. Its degrees of freedom
-// are the rank of the matrix: 4, or fewer with a warning. EffectSize is D, as of
-// [drift.KolmogorovSmirnov].
+// Statistic is W. W is the squared distance between the empirical characteristic functions at
+// two points, in terms of the covariance matrix of that distance. The points are 0.4 and 0.8,
+// divided by half the interquartile range of both samples together. If both samples have fewer
+// than 25 values, W has the authors' correction. PValue is the upper tail of the chi-square
+// distribution. The degrees of freedom are the rank of the matrix: 4, or fewer with a warning.
+// EffectSize is D, as of [drift.KolmogorovSmirnov].
 //
-// The chi-square limit is reached slowly. Where the sizes differ, W takes the covariance of the
-// smaller sample for far too well known: 50 normal values against 500 give 26 % false alarms at
-// 5 %. So PValue has another definition if d²/min(n, m) is above 1/4000, with d = (n-m)/(n+m), or
-// if a sample of fewer than 50 values is not corrected: it is that of the same distance in terms
-// of the covariance matrix of both samples together, from the gamma distribution with the exact
-// mean and variance of this distance over all regroupings of the values. Below ten values in a
-// sample there is a warning, because the distribution then has a heavier tail.
-// [EppsSingletonSciPy] returns SciPy's p-value.
+// W approaches the chi-square limit slowly. If the sizes differ, W trusts the covariance of
+// the smaller sample too much: 50 normal values against 500 give 26 % false alarms at 5 %.
+// PValue therefore has another definition if d²/min(n, m) is above 1/4000, with d =
+// (n-m)/(n+m), or if W is not corrected and a sample has fewer than 50 values. Then the
+// distance is measured in terms of the covariance matrix of both samples together, and PValue
+// comes from the gamma distribution with the exact mean and variance of that distance over all
+// regroupings. Fewer than ten values in a sample give a warning, because the distribution then
+// has a heavier tail. [EppsSingletonSciPy] returns SciPy's p-value.
 //
 // If the interquartile range is 0, it is derived from the standard deviation as for a normal
 // distribution, with a warning. If all values are equal, W is 0 and the p-value 1. A NaN, an
@@ -79,7 +77,7 @@ func EppsSingleton[F constraints.Float](reference, current []F) (drift.Result, e
 	return e.result, nil
 }
 
-// eppsComparison is the test with the limit of W, and what it takes to do without that.
+// eppsComparison is the test with the limit of W, and data for the other test.
 type eppsComparison struct {
 	result             drift.Result
 	reference, current *mat.Dense    // waves, one row for each value
@@ -138,11 +136,10 @@ func newEppsComparison[F constraints.Float](reference, current []F) (eppsCompari
 func (e *eppsComparison) warn(err error) { e.result.Warnings = append(e.result.Warnings, err) }
 
 // eppsMetric maps a vector to its lengths along the directions of a covariance matrix, in
-// standard deviations. The length along a direction that does not vary is 0.
+// standard deviations. The length along a direction without variance is 0.
 type eppsMetric struct{ mat.Dense }
 
-// newEppsMetric also returns how many directions vary. It reports false if the eigenvalues do
-// not converge.
+// newEppsMetric also returns the rank. It reports false if the eigenvalues do not converge.
 func newEppsMetric(covariance *mat.SymDense) (metric *eppsMetric, rank int, ok bool) {
 	var eigen mat.EigenSym
 	if !eigen.Factorize(covariance, true) {
@@ -170,13 +167,13 @@ func (e *eppsMetric) square(d mat.Vector) float64 {
 	return mat.Dot(&along, &along)
 }
 
-// eppsRegrouped returns the p-value of the difference of the mean waves in terms of the
-// covariance matrix of both samples together, over all regroupings of the waves into
-// samples of these sizes. It reports false if the eigenvalues do not converge.
+// eppsRegrouped returns the p-value of the difference of the mean waves over all regroupings
+// of the waves, in terms of the covariance matrix of both samples together. It reports false
+// if the eigenvalues do not converge.
 //
 // Let y be the waves less their mean in terms of that matrix (divisor N-1), of rank k. The
-// squared distance is N/(nm) times that of 0 to the sum of the y of one sample. Over all
-// regroupings its mean is k, and its variance follows from Σ |y|⁴ alone, as Σ y is 0 and
+// squared distance is N/(nm) times the squared length of the sum of the y of one sample. Over
+// all regroupings its mean is k. Its variance follows from Σ |y|⁴ alone, because Σ y is 0 and
 // Σ yyᵀ is N-1 times the identity.
 func eppsRegrouped(r, c *mat.Dense, difference mat.Vector) (pValue float64, ok bool) {
 	var waves mat.Dense
@@ -196,7 +193,7 @@ func eppsRegrouped(r, c *mat.Dense, difference mat.Vector) (pValue float64, ok b
 		square := metric.square(&y)
 		fourth += square * square
 	}
-	// The chances that one, two, three and four given values are in the first sample.
+	// The probabilities that one, two, three and four given values are in the first sample.
 	p1 := n / size
 	p2 := p1 * (n - 1) / (size - 1)
 	p3 := p2 * (n - 2) / (size - 2)
@@ -212,8 +209,8 @@ func eppsRegrouped(r, c *mat.Dense, difference mat.Vector) (pValue float64, ok b
 	return mathext.GammaIncRegComp(k*k/variance, t*k/variance), true
 }
 
-// eppsUnit returns the median and half the interquartile range of both samples together. The
-// error is a warning. W does not depend on the centre, but its rounding errors do.
+// eppsUnit returns the median and half the interquartile range of both samples together. err
+// is a warning. W does not depend on the centre, but its rounding errors do.
 func eppsUnit[F constraints.Float](r, c []F) (centre, scale float64, err error) {
 	pooled := make([]float64, 0, len(r)+len(c))
 	for _, x := range slices.Concat(r, c) {

@@ -10,12 +10,12 @@ import (
 // FisherExact is Fisher's exact test, two-sided, on two counts for each sample: how often
 // something happened, and how often it did not. The test is valid at any count, also at 0.
 //
-// Statistic is the rate of current less the rate of reference, and EffectSize its absolute value.
-// PValue is the probability, given the sums of the table, of all tables that are at most as likely
-// as the observed table, up to a relative 1e-7 for rounding. Loader's saddle-point expansion
-// ("Fast and accurate computation of binomial probabilities", 2000) loses nothing at large counts.
-// A negative count, or a sample of no observations or of more than 2^53, is an
-// [*drift.InputError].
+// Statistic is the rate of current minus the rate of reference, and EffectSize its absolute
+// value. PValue is the probability, given the sums of the table, of all tables that are at
+// most as likely as the observed table, up to a relative 1e-7 for rounding. Loader's
+// saddle-point expansion ("Fast and accurate computation of binomial probabilities", 2000)
+// keeps large counts precise. A negative count, an empty sample, or more than 2^53
+// observations in a sample is an [*drift.InputError].
 func FisherExact(reference, current [2]int) (drift.Result, error) {
 	result, err := drift.ChiSquare(reference[:], current[:]) // which checks the counts and knows the sizes
 	if err != nil {

@@ -7,16 +7,15 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/nulldist"
 )
 
-// TwoProportionZ is the two-sided z test for the difference of two rates with pooled
-// variance, on two counts for each sample: how often something was so, and how often not.
+// TwoProportionZ is the two-sided z test for the difference of two rates with pooled variance,
+// on two counts for each sample: how often something happened, and how often it did not.
 // [FisherExact] is exact at any count; TwoProportionZ is its limit, and less cautious.
 //
-// Statistic is z, the rate of current less that of reference in units of its standard
-// error; its square is X² of [drift.ChiSquare] on the same table, and the warning of small
-// expected counts is that of the chi-square test. PValue is P(|Z| >= |z|), without continuity
-// correction, and EffectSize the absolute difference of the rates. If all observations of both
-// samples are of one sort, z is 0 and the p-value 1. A negative count or a sample without
-// observations is an [*drift.InputError].
+// Statistic is z, the rate of current minus the rate of reference, in units of the standard
+// error. z² is X² of [drift.ChiSquare] on the same table. Small expected counts give the same
+// warning. PValue is P(|Z| >= |z|), without continuity correction. EffectSize is the absolute
+// difference of the rates. If the same of the two counts is 0 in both samples, z is 0 and the
+// p-value 1. A negative count or a sample without observations is an [*drift.InputError].
 func TwoProportionZ(reference, current [2]int) (drift.Result, error) {
 	result, err := drift.ChiSquare(reference[:], current[:])
 	if err != nil {

@@ -2,17 +2,17 @@ package twosample
 
 import "slices"
 
-// term returns what a group of equal values adds to a statistic, where a and b values of the
-// group are in the two samples, and i and j values of the samples come before the group.
+// term returns the term of a statistic for a group of equal values. The group has a and b
+// values in the two samples, and i and j values of the samples come before the group.
 type term func(i, j, a, b int) float64
 
 // regrouped returns the share of all regroupings of the values into samples of n and m values
-// in which the sum of the terms is at least limit. groups are the numbers of equal values, in
-// ascending order of the values. It reports false if that takes more than most moves.
+// in which the sum of the terms is at least limit. groups holds the sizes of the groups of
+// equal values, in ascending order of the values. ok is false beyond most moves.
 //
-// A regrouping is a walk over the groups. Walks go as far as some group, where they meet the
-// walks from the other end. backward is the term for these: its i and j are values above the
-// group.
+// A regrouping is a walk over the groups. The walks from the lower end meet the walks from the
+// upper end at some group. backward is the term for walks from the upper end, where i and j
+// count the values above the group.
 func regrouped(limit float64, n, m int, groups []int, forward, backward term, most int) (share float64, ok bool) {
 	reversed := slices.Clone(groups)
 	slices.Reverse(reversed)
@@ -48,8 +48,7 @@ func regrouped(limit float64, n, m int, groups []int, forward, backward term, mo
 	return min(reached/all, 1), true
 }
 
-// walks are the walks over the first groups that can still leave n and m values in the
-// samples.
+// walks holds the walks over the first groups that leave n and m values possible.
 type walks struct {
 	n, m   int
 	groups []int
@@ -58,7 +57,7 @@ type walks struct {
 	moves  int   // that walk makes at most
 }
 
-// walk is the sum of the terms of some regroupings, and how many regroupings have the sum.
+// walk is a sum of terms and the number of regroupings with that sum.
 type walk struct{ sum, ways float64 }
 
 func newWalks(n, m int) walks {
@@ -67,7 +66,7 @@ func newWalks(n, m int) walks {
 	return w
 }
 
-// extend goes on to the next of all groups. It stops where it takes more than most moves.
+// extend adds the next of all groups, unless that takes more than most moves.
 func (w *walks) extend(all []int, most int) {
 	size := all[len(w.groups)]
 	w.groups = all[:len(w.groups)+1]
@@ -84,8 +83,7 @@ func (w *walks) extend(all []int, most int) {
 	}
 }
 
-// walk returns all walks by their numbers of values in the first sample, in ascending order
-// of their sums.
+// walk returns all walks by their number of values in the first sample, sorted by sum.
 func (w *walks) walk(add term) [][]walk {
 	ends := make([][]walk, w.n+1)
 	ends[0] = []walk{{0, 1}}
@@ -108,8 +106,7 @@ func (w *walks) walk(add term) [][]walk {
 	return ends
 }
 
-// merge merges two ascending lists, after the step has been added to all of b. Walks with
-// equal sums become one.
+// merge adds step to all of b and merges two sorted lists. Equal sums become one walk.
 func merge(a, b []walk, step walk) []walk {
 	merged := make([]walk, 0, len(a)+len(b))
 	for _, w := range b {

@@ -10,21 +10,19 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/samples"
 )
 
-// AndersonDarlingSciPy returns the numbers of SciPy 1.17's anderson_ksamp with midranks, for hosts
-// that migrate and want to see the old numbers beside the new. For anything else use
-// [AndersonDarling], which has the same Statistic and EffectSize.
+// AndersonDarlingSciPy returns the numbers of SciPy 1.17's anderson_ksamp with midranks, for
+// hosts that migrate and want to compare old and new numbers. Otherwise use [AndersonDarling],
+// which has the same Statistic and EffectSize.
 //
-// These are known faults of its PValue, kept on purpose:
+// These are known faults of the PValue, kept on purpose:
 //
-//   - It is cut to 0.001 at least and 0.25 at most, so it is useless for a correction over
-//     many columns.
-//   - In between it is a parabola, fitted to the logarithms of seven levels at their
-//     critical values, and is off by up to 4 % even for large samples without ties.
-//   - It takes no account of ties, with which A² varies more.
-//   - Small samples have the p-value of large ones.
+//   - PValue is cut to [0.001, 0.25], so it is useless for a correction over many columns.
+//   - In between, PValue is a parabola fitted to the logarithms of seven levels at their
+//     critical values. It is off by up to 4 % even for large samples without ties.
+//   - PValue ignores that ties raise the variance of A².
+//   - Small samples have the p-value of large samples.
 //
-// SciPy fails if all values are equal; here the p-value is then 1. Errors are those of
-// [AndersonDarling].
+// If all values are equal, SciPy fails and PValue is 1. Errors are as in [AndersonDarling].
 func AndersonDarlingSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
 	result, _, groups, err := andersonDarling(reference, current)
 	if err != nil || len(groups) == 1 {
@@ -34,11 +32,11 @@ func AndersonDarlingSciPy[F constraints.Float](reference, current []F) (drift.Re
 	return result, nil
 }
 
-// andersonInterpolated returns the p-value of (A² - 1)/σ by the critical values of Scholz and
-// Stephens (1987, table 2, for two samples): 0.325, 1.226, 1.961, 2.718, 3.752, 4.592 and
-// 6.546 at 0.25, 0.1, 0.05, 0.025, 0.01, 0.005 and 0.001.
+// andersonInterpolated returns the p-value of (A² - 1)/σ from the critical values of Scholz
+// and Stephens (1987, table 2, for two samples): 0.325, 1.226, 1.961, 2.718, 3.752, 4.592 and
+// 6.546 at the levels 0.25, 0.1, 0.05, 0.025, 0.01, 0.005 and 0.001.
 func andersonInterpolated(statistic float64) float64 {
-	// The parabola through the logarithms of these levels by least squares.
+	// The least-squares parabola through the logarithms of these levels.
 	const constant, linear, square = -1.0777702798204873, -1.0082265644652506, 0.018198094574111258
 	switch {
 	case statistic < 0.325:
@@ -50,23 +48,24 @@ func andersonInterpolated(statistic float64) float64 {
 }
 
 // CramerVonMisesSciPy returns the numbers of SciPy 1.17's cramervonmises_2samp, for hosts that
-// migrate and want to see the old numbers beside the new. For anything else use
-// [CramerVonMises]. Without ties both agree, except for the last point below.
+// migrate and want to compare old and new numbers. Otherwise use [CramerVonMises]. Without
+// ties both agree, except for the last point below.
 //
 // Statistic is Anderson's T by its formula in ranks, with midranks for ties. PValue is exact
-// if both samples have at most 20 values, else the limit. EffectSize is D, as of
-// [drift.KolmogorovSmirnov].
+// if both samples have at most 20 values, else the limit. EffectSize is D.
 //
-// These are known faults of that procedure, kept on purpose:
+// These are known faults of the procedure, kept on purpose:
 //
-//   - The formula in ranks holds without ties only. With them T grows with the difference of the
-//     sizes although nothing changed: 30 and 7 copies of one number have a p-value of 3e-11.
-//   - The p-value takes no account of ties.
-//   - The limit is 1 less a series that ends with the first term below 1e-7, so a p-value below
-//     1e-6 means nothing: two samples of 4000 values each that do not overlap have a p-value of
-//     2e-7. SciPy's difference has some 14 decimals; p-values below 1e-8 agree to these only.
+//   - The formula in ranks holds without ties only. With ties T grows with the difference of
+//     the sizes although nothing changed: 30 and 7 copies of one number have a p-value of
+//     3e-11.
+//   - The p-value ignores ties.
+//   - The limit is 1 minus a series that ends with the first term below 1e-7, so a p-value
+//     below 1e-6 means nothing: two samples of 4000 values each that do not overlap have a
+//     p-value of 2e-7. SciPy's difference has some 14 decimals, so p-values below 1e-8 agree
+//     only to these decimals.
 //
-// Errors are those of [CramerVonMises].
+// Errors are as in [CramerVonMises].
 func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
 	r, c, fault := sortedOf(reference, current, 2)
 	if fault != nil {
@@ -90,10 +89,10 @@ func CramerVonMisesSciPy[F constraints.Float](reference, current []F) (drift.Res
 	return result, nil
 }
 
-// cvmRanks returns Anderson's U (1962, equation 10): n times the sum, over the first sample, of
-// the squared difference of the rank in both samples together and the rank in the own sample,
-// and m times the same sum over the second sample. Equal values have their mean rank in both
-// samples together, but successive ranks in their own sample.
+// cvmRanks returns Anderson's U (1962, equation 10). U is n times the sum, over the first
+// sample, of the squared difference between the rank in both samples together and the rank in
+// the own sample, plus m times the same sum over the second sample. Equal values have their
+// mean rank in both samples together, but successive ranks in their own sample.
 func cvmRanks[F constraints.Float](r, c []F) float64 {
 	n, m := float64(len(r)), float64(len(c))
 	inR, inC := 0.0, 0.0 // sums of squares
@@ -107,9 +106,9 @@ func cvmRanks[F constraints.Float](r, c []F) float64 {
 	return n*inR + m*inC
 }
 
-// cvmSeriesSurvival returns 1 less the distribution function of the limit of T by the series
-// of Csörgő and Faraway ("The exact and asymptotic distributions of Cramér-von Mises
-// statistics", 1996, equation 1.3), as far as SciPy adds it up.
+// cvmSeriesSurvival returns 1 minus the limit distribution function of T by the series of
+// Csörgő and Faraway ("The exact and asymptotic distributions of Cramér-von Mises statistics",
+// 1996, equation 1.3), cut where SciPy cuts the series.
 func cvmSeriesSurvival(x float64) float64 {
 	const (
 		smallest = 0.003
@@ -131,10 +130,10 @@ func cvmSeriesSurvival(x float64) float64 {
 	}
 }
 
-// besselQuarter returns exp(-q) K(q), the modified Bessel function of the second kind and of
-// order 1/4: the integral of exp(-q cosh t) cosh(t/4) over t from 0 on. The trapezoidal rule
-// has all digits of it, as the integrand and all its derivatives vanish at both ends when it
-// is made even.
+// besselQuarter returns exp(-q) K(q), where K is the modified Bessel function of the second
+// kind and order 1/4: the integral of exp(-q cosh t) cosh(t/4) over t from 0 on. The
+// trapezoidal rule gives all digits, because the even continuation of the integrand vanishes
+// at both ends with all derivatives.
 func besselQuarter(q float64) float64 {
 	const step = 1.0 / 8
 	sum := math.Exp(-2*q) / 2
@@ -148,16 +147,16 @@ func besselQuarter(q float64) float64 {
 }
 
 // EppsSingletonSciPy returns the numbers of SciPy 1.17's epps_singleton_2samp, for hosts that
-// migrate and want to see the old numbers beside the new. For anything else use
-// [EppsSingleton], which has the same Statistic, EffectSize and warnings.
+// migrate and want to compare old and new numbers. Otherwise use [EppsSingleton], which has
+// the same Statistic, EffectSize and warnings.
 //
-// PValue is the upper tail of the chi-square distribution at all sizes. This is a fault: where the
-// sizes differ, W takes the covariance of the smaller sample for far too well known. At 5 % there
-// are 26 % false alarms for 50 normal values against 500, and 7 % for 25 against 25. For 24
+// PValue is the upper tail of the chi-square distribution at all sizes. This is a fault: if
+// the sizes differ, W trusts the covariance of the smaller sample too much. At 5 % there are
+// 26 % false alarms for 50 normal values against 500, and 7 % for 25 against 25. For 24
 // against 24 there are 3 %, because the correction is too strong.
 //
-// SciPy fails if the interquartile range is 0; here the standard deviation then takes its
-// place, as in [EppsSingleton]. Errors are those of [EppsSingleton].
+// If the interquartile range is 0, SciPy fails; here the standard deviation replaces it, as in
+// [EppsSingleton]. Errors are as in [EppsSingleton].
 func EppsSingletonSciPy[F constraints.Float](reference, current []F) (drift.Result, error) {
 	e, err := newEppsComparison(reference, current)
 	return e.result, err

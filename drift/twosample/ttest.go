@@ -14,20 +14,18 @@ import (
 
 var errConstantSamples = errors.New("twosample: t: both samples are constant, so nothing tells how far means differ by chance")
 
-// WelchT compares the means of two samples of numbers by Welch's two-sided t test, which
-// lets the variances differ ("The generalization of 'Student's' problem when several
-// different population variances are involved", 1947). The test does not see a change that
-// leaves the mean as it was. It assumes that the means are nearly normal, which takes large
-// samples if the values have a heavy tail.
+// WelchT compares the means of two samples of numbers by Welch's two-sided t test, which lets
+// the variances differ ("The generalization of 'Student's' problem when several different
+// population variances are involved", 1947). The test does not see a change that leaves the
+// mean as it was. The means must be nearly normal, so heavy tails need large samples.
 //
-// Statistic is t, the mean of current less that of reference in units of its standard
-// error. PValue is P(|T| >= |t|) with Welch and Satterthwaite's degrees of freedom.
-// EffectSize is d/(d+s), where d is the distance of the means and s the standard deviation
-// of the reference (divisor n): 1/2 if the mean moved by one standard deviation.
+// Statistic is t, the mean of current minus the mean of reference, in units of the standard
+// error. PValue is P(|T| >= |t|) with Welch and Satterthwaite's degrees of freedom. EffectSize
+// is d/(d+s), where d is the distance of the means and s the standard deviation of the
+// reference (divisor n): 1/2 if the mean moved by one standard deviation.
 //
-// Two equal constants give t = 0 and p = 1; two different ones an infinite t and p = 0,
-// with a warning. A NaN, an infinity or a sample of fewer than two values is an
-// [*drift.InputError].
+// Equal constants give t = 0 and p = 1. Different constants give an infinite t, p = 0 and a
+// warning. A NaN, an infinity or a sample of fewer than two values is an [*drift.InputError].
 func WelchT[F constraints.Float](reference, current []F) (drift.Result, error) {
 	return tTest(reference, current, 2, func(r, c spread) (errR, errC, degrees float64) {
 		// The standard error of a mean is std/sqrt(n-1) if std has the divisor n.
@@ -38,11 +36,11 @@ func WelchT[F constraints.Float](reference, current []F) (drift.Result, error) {
 }
 
 // StudentT compares the means of two samples of numbers by Student's two-sided t test with
-// pooled variance (Student, "The probable error of a mean", 1908). It is for variances
-// that are known to be equal. If the variances differ and the sizes differ, the p-value is
-// wrong; then use [WelchT].
+// pooled variance (Student, "The probable error of a mean", 1908), for variances that are
+// known to be equal. If both the variances and the sizes differ, the p-value is wrong; then
+// use [WelchT].
 //
-// Statistic is t, the mean of current less that of reference in units of its standard
+// Statistic is t, the mean of current minus the mean of reference, in units of the standard
 // error. PValue is P(|T| >= |t|) with n + m - 2 degrees of freedom. EffectSize and constants
 // are as of [WelchT].
 //
@@ -56,11 +54,11 @@ func StudentT[F constraints.Float](reference, current []F) (drift.Result, error)
 	})
 }
 
-// spread is what a t test needs to know of a sample; std has the divisor n.
+// spread holds what a t test needs to know of a sample; std has the divisor n.
 type spread struct{ n, mean, std float64 }
 
-// tTest runs a t test with the standard error sqrt(errR² + errC²), which errorOf derives, with
-// the degrees of freedom, from standard deviations of 1 at most.
+// tTest runs a t test with the standard error sqrt(errR² + errC²). errorOf derives errR, errC
+// and the degrees of freedom from standard deviations of at most 1.
 func tTest[F constraints.Float](reference, current []F, least int, errorOf func(r, c spread) (errR, errC, degrees float64)) (drift.Result, error) {
 	if fault := samples.Sizes(len(reference), len(current), least); fault != nil {
 		return drift.Result{}, (*drift.InputError)(fault)
@@ -99,7 +97,6 @@ func tTest[F constraints.Float](reference, current []F, least int, errorOf func(
 	return result, nil
 }
 
-// spreadOf returns the spread of finite values.
 func spreadOf[F constraints.Float](values []F) spread {
 	m := counting.MomentsOf(values)
 	return spread{n: float64(len(values)), mean: m.Mean(), std: m.Std()}

@@ -9,8 +9,9 @@ import (
 )
 
 // NormalizedWasserstein1 is [drift.Wasserstein1] divided by the standard deviation of the
-// reference (divisor n), so that Statistic does not depend on the unit: it is 1 if all values
-// moved by one standard deviation. EffectSize is that of [drift.Wasserstein1], and PValue is NaN.
+// reference (divisor n), so the unit of the values makes no difference. Statistic is 1 if all
+// values moved by one standard deviation. EffectSize is that of [drift.Wasserstein1]. PValue
+// is NaN.
 //
 // A distance from a constant reference is 0 or the largest float64. A NaN, an infinity or an
 // empty sample is an [*drift.InputError].

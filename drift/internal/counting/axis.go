@@ -5,14 +5,14 @@ import (
 	"sort"
 )
 
-// Axis holds the cells of the finite numbers: cell 0 holds x <= Edges[0], cell i holds
-// Edges[i-1] < x <= Edges[i], and the last, len(Edges), what is above all edges.
+// Axis holds the cells of the finite numbers. Cell 0 holds x <= Edges[0], cell i holds
+// Edges[i-1] < x <= Edges[i], and cell len(Edges) holds x above all edges.
 type Axis struct {
 	Edges []float64 // ascending
 }
 
-// Bounds returns the interval of a cell, open below and closed above, as far as it lies
-// within [lo, hi]. A cell of a single value v has the bounds v and v.
+// Bounds returns the part of a cell within [lo, hi]. The interval is open below and closed
+// above. A cell of a single value v has the bounds v and v.
 func (a *Axis) Bounds(cell int, lo, hi float64) (float64, float64) {
 	if cell < len(a.Edges) {
 		hi = min(hi, a.Edges[cell])
@@ -37,8 +37,8 @@ func (a *Axis) Single(cell int) bool {
 	return lo == hi
 }
 
-// Quantile returns the q-quantile of the finite values, which must exist: the value below
-// which a share q lies, values being spread evenly within their cell.
+// Quantile returns the q-quantile of the finite values, of which there must be at least one.
+// Values are spread evenly within their cell.
 func (a *Axis) Quantile(cells []int64, m *Moments, q float64) float64 {
 	target := q * float64(m.N)
 	below := int64(0)
@@ -57,16 +57,15 @@ func Between(lo, hi, f float64) float64 {
 	return min(max(lo*(1-f)+hi*f, lo), hi)
 }
 
-// QuantileOf interpolates linearly between the values next to q(n-1), for n sorted values.
+// QuantileOf returns the q-quantile of n sorted values, interpolated at position q(n-1).
 func QuantileOf(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	i := int(at)
 	return Between(sorted[i], sorted[min(i+1, len(sorted)-1)], at-float64(i))
 }
 
-// Spread returns the shares of the values at most at[0], of those above at[i-1] and at most
-// at[i], and of those above the last. The values of a cell are spread evenly over it, as far
-// as the smallest and the largest value reach.
+// Spread returns the shares of the values in (-∞, at[0]], in each (at[i-1], at[i]], and above
+// the last bound. Values are spread evenly over their cell, within the range of all values.
 func (a *Axis) Spread(cells []int64, negInf, posInf int64, m *Moments, at []float64) []float64 {
 	shares := make([]float64, len(at)+1)
 	values := negInf + posInf

@@ -1,18 +1,17 @@
-// Package counting counts numbers: in which cells they are, and what their exact sums are.
-// All counts and sums are integers, so they do not depend on the order of the numbers.
+// Package counting counts numbers in cells and keeps their exact sums. All counts and sums are
+// integers, so they do not depend on the order of the numbers.
 package counting
 
 import "math"
 
-// blockSize is how many values are counted at once: the block and its cells stay in the
-// nearest cache.
+// blockSize is the number of values counted at once. A block fits into the nearest cache.
 const blockSize = 512
 
-// NotFinite is how many values of a batch are not finite.
+// NotFinite counts the values of a batch that are not finite.
 type NotFinite struct{ NaN, NegInf, PosInf int64 }
 
-// Count adds the finite values to the counts of their cells and to the moments. There must be
-// one more cell than edges. Count returns how many other values there are.
+// Count adds the finite values to the counts of their cells and to the moments, and returns
+// the counts of the other values. cells must have one element more than there are edges.
 func (l *Locator) Count(cells []int64, m *Moments, u Unit, values []float64) (other NotFinite) {
 	var kept [blockSize]float64
 	for len(values) > 0 {
@@ -33,8 +32,8 @@ func (l *Locator) Count(cells []int64, m *Moments, u Unit, values []float64) (ot
 	return other
 }
 
-// extremes returns the smallest and the largest of at least one value, or false if a value is not
-// finite. Read as integers, values that are not finite are the smallest or the largest.
+// extremes returns the smallest and the largest of at least one value, or false if a value is
+// not finite. Read as integers, values that are not finite are the smallest or the largest.
 func extremes(values []float64) (lo, hi float64, finite bool) {
 	low, high := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, x := range values {

@@ -10,14 +10,14 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
-// Fit says how the numbers of a column are counted. The reference decides it once.
+// Fit says how the numbers of a column are counted. The reference alone decides the fit.
 type Fit struct {
 	Edges []float64 `json:"edges,omitempty"`
 	Grid  Grid      `json:"grid"`
 	Unit  Unit      `json:"unit"`
 }
 
-// Check returns an error if no numbers can be counted on the fit.
+// Check returns an error if the fit is not valid.
 func (f *Fit) Check() error {
 	for _, e := range f.Edges {
 		if !isFinite(e) {
@@ -36,25 +36,24 @@ func (f *Fit) Check() error {
 	return f.Grid.check()
 }
 
-// largestGrid bounds the grid by the number of edges, so that a stored fit never takes much more
-// memory than its bytes.
+// largestGrid keeps the memory of a stored fit close to its size in bytes.
 func (f *Fit) largestGrid() int { return max(smallGrid, 2*cellsPerEdge*(len(f.Edges)+1)) }
 
 const (
-	// cellsPerEdge is how much finer the grid is than the quantile cells.
+	// cellsPerEdge is the number of cells of the grid for each quantile cell.
 	cellsPerEdge = 16
-	// smallGrid is a size that any grid may have.
+	// smallGrid is a size that every grid may have.
 	smallGrid = 256
-	// coarse is how many times its due share a cell of the grid may hold. On a coarser grid
-	// the edges are the quantiles themselves, and counting takes a search.
+	// coarse bounds the share of a cell of the grid, in multiples of a quantile cell's share.
+	// On a coarser grid the edges are the quantiles themselves, and counting takes a search.
 	coarse = 4
 )
 
-// NewFit returns the fit to the finite numbers of a reference. Up to k distinct values have a
-// cell each, and so has each gap between two of them. More values have about k quantile cells,
-// and a value that fills a quantile cell alone has a cell of its own. There are at most 2k+1
-// edges. A quantile cell ends where a cell of the grid ends, so that the grid alone decides the
-// cell of a number.
+// NewFit returns the fit to the finite numbers of a reference. If there are at most k distinct
+// values, each value and each gap between two values has a cell. Otherwise there are about k
+// quantile cells, and a value that fills a quantile cell alone has a cell of its own. There
+// are at most 2k+1 edges. A quantile cell ends where a cell of the grid ends, so the grid
+// alone decides the cell of a number.
 func NewFit(values []float64, k int) Fit {
 	var sorted []float64
 	for _, x := range values {
@@ -82,14 +81,12 @@ func NewFit(values []float64, k int) Fit {
 	return f
 }
 
-// isFinite reports whether x is neither NaN nor infinite.
 func isFinite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
 
-// fitQuantiles fits k quantile cells to sorted values.
 func (f *Fit) fitQuantiles(sorted []float64, k int) {
 	n := len(sorted)
 	share := (n + k - 1) / k
-	// atom reports whether a value fills a cell.
+	// atom reports whether a value fills a cell alone.
 	atom := func(v float64) bool {
 		first := sort.SearchFloat64s(sorted, v)
 		return first+share <= n && sorted[first+share-1] == v
@@ -132,11 +129,11 @@ func (f *Fit) fitQuantiles(sorted []float64, k int) {
 	}
 }
 
-// quantileIndex returns where the i-th of k quantiles of n sorted values is.
+// quantileIndex returns the index of the i-th of k quantiles in n sorted values.
 func quantileIndex(n, i, k int) int { return (n*i+k-1)/k - 1 }
 
-// snap returns the end of the cell of the grid that holds the value at i. If a value with a cell
-// of its own comes before that end, snap returns the last number before this value.
+// snap returns the end of the grid cell that holds the value at i. If a value with a cell of
+// its own comes before that end, snap returns the number just below this value.
 func (f *Fit) snap(sorted []float64, i, cell int, atom func(v float64) bool) float64 {
 	end := i + 1
 	for end < len(sorted) && f.Grid.index(sorted[end]) == cell {

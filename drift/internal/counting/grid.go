@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// Grid divides the numbers into cells. The cell of a number is found by arithmetic, without a
-// search. Cell 0 is below the grid, cells 1 to Size are inside, and cell Size+1 is above. A
-// grid only says between which edges a number is to be searched for.
+// Grid divides the numbers into cells that are found by arithmetic, without a search. Cell 0
+// is below the grid, cells 1 to Size are inside, and cell Size+1 is above. A grid only narrows
+// the search for the edges around a number.
 //
-// The grid measures a number as its distance from Centre, times Rate, so the unit of the
+// The grid measures the distance of a number from Centre, times Rate, so the unit of the
 // numbers makes no difference. The cells of a linear grid have the width 1. The cells of a
-// logarithmic grid widen in proportion to the distance, so that one grid resolves the bulk of a
-// distribution and heavy tails too. The bits of a positive float64, read as an integer, are
-// used as a piecewise linear approximation of the logarithm.
+// logarithmic grid widen in proportion to the distance, so one grid resolves both the bulk of
+// a distribution and heavy tails. The bits of a positive float64, read as an integer, serve as
+// a piecewise linear approximation of the logarithm.
 type Grid struct {
 	Size   int     `json:"size"`
 	Centre float64 `json:"centre"` // of a linear grid, the lower end
@@ -24,33 +24,31 @@ type Grid struct {
 	Shift uint  `json:"shift,omitempty"`
 	Base  int64 `json:"base,omitempty"`
 	// Tails is the number of sides on which the cells widen. With one tail, the numbers below
-	// Centre are below the grid. With two tails, the cells within a distance of 1 have about
-	// the same width.
+	// Centre are below the grid. With two tails, cells within a distance of 1 are about equal.
 	Tails int `json:"tails,omitempty"`
 }
 
 const (
 	maxGrid = 1 << 20 // the largest Size
-	// maxBase is above any Base, because keys are shifted at least once. Differences from a
-	// Base do not overflow.
+	// maxBase is above any Base. Differences from a Base do not overflow.
 	maxBase = 1 << 62
 )
 
-// tooFar is a number of cells above any grid that does not overflow.
+// tooFar is above the number of cells of any grid and does not overflow.
 const tooFar = 1 << 62
 
 func (g *Grid) linear() bool { return g.Shift == 0 }
 
-// aside keeps quantiles away from the ends of cells, where the rounding of a unit would move a
-// quantile into the next cell. aside is no binary fraction.
+// aside keeps quantiles away from the ends of cells. At the end of a cell, the rounding of a
+// unit would move a quantile into the next cell. aside is no binary fraction.
 const aside = 1 + 1.0/73
 
 func newLinearGrid(lo, hi float64, size int) Grid {
 	return Grid{Size: size, Centre: lo, Rate: float64(size) / aside / (hi - lo)}
 }
 
-// newLogGrid returns a grid of at most size cells from lo to hi, and at least size/2 cells if
-// there are as many numbers in between. The cells widen from a distance of scale on.
+// newLogGrid returns a grid from lo to hi that widens beyond a distance of scale. It has at
+// most size cells, and at least size/2 if there are that many numbers.
 func newLogGrid(tails int, centre, scale, lo, hi float64, size int) Grid {
 	g := Grid{Centre: centre, Rate: 1 / scale, Shift: 1, Tails: tails}
 	low, high := g.key(lo), g.key(hi)
@@ -62,7 +60,7 @@ func newLogGrid(tails int, centre, scale, lo, hi float64, size int) Grid {
 	return g
 }
 
-// check returns an error if locate could go wrong on the grid.
+// check returns an error if locate does not work on the grid.
 func (g *Grid) check() error {
 	switch {
 	case g.Size < 1 || g.Size > maxGrid:
@@ -80,12 +78,10 @@ func (g *Grid) check() error {
 	return nil
 }
 
-// one is the key of the distance 1. A grid with two tails adds 1 to a distance before the
-// logarithm.
+// one is the key of the distance 1. A grid with two tails adds 1 to a distance first.
 const one = 0x3ff << 52
 
-// key maps numbers to integers in the same order. Equal numbers, 0 and -0 among them, have
-// equal keys.
+// key maps numbers to integers in the same order. Equal numbers have equal keys; -0 equals 0.
 func (g *Grid) key(x float64) int64 {
 	t := float64((x - g.Centre) * g.Rate)
 	if g.Tails == 1 {
@@ -96,8 +92,7 @@ func (g *Grid) key(x float64) int64 {
 	return (k ^ sign) - sign
 }
 
-// locate writes the cell of each value, of which there are at most blockSize and which are
-// finite. A larger value has no lower cell.
+// locate writes the cells of finite values, at most blockSize. A larger value has no lower cell.
 func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 	values = values[:min(len(values), blockSize)]
 	if !g.linear() {
@@ -110,13 +105,12 @@ func (g *Grid) locate(cells *[blockSize]uint32, values []float64) {
 		if t > tooFar {
 			t = tooFar
 		}
-		// The integer of what overflows below is negative too.
+		// A t below the range of int64 converts to a negative integer too.
 		cells[i] = uint32(min(max(int64(t), 0), last))
 	}
 }
 
-// locateLog is locate for a logarithmic grid. It has the code of key written out, because key is
-// too long to be inlined.
+// locateLog is locate for a logarithmic grid. It repeats key, which is too long to be inlined.
 func (g *Grid) locateLog(cells *[blockSize]uint32, values []float64) {
 	values = values[:min(len(values), blockSize)]
 	centre, rate := g.Centre, g.Rate
@@ -145,9 +139,9 @@ func (g *Grid) index(x float64) int {
 	return int(min(max(int64(t), 0), int64(g.Size)+1))
 }
 
-// fitGrid returns a grid of at most size cells that divides the values most evenly, and the
-// share of the values in the fullest cell. The values must be sorted and finite, and there must
-// be at least one. The k-th part of the values on either side may be outside the grid.
+// fitGrid returns the grid of at most size cells that divides the values most evenly, and the
+// share of the values in its fullest cell. The values must be sorted and finite, and at least
+// one. The outermost k-th part of the values at either end may be outside the grid.
 func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 	tail := int(float64(len(sorted)-1) / float64(k))
 	lo, hi := sorted[tail], sorted[len(sorted)-1-tail]
@@ -182,15 +176,14 @@ func fitGrid(sorted []float64, k, size int) (best Grid, fullest float64) {
 			best, fullest = g, share
 		}
 	}
-	// Where no grid is fine enough, the fast one is taken.
+	// If no grid is fine enough, the linear grid is faster.
 	if first := grids[0]; fullest > coarse/float64(k) && first.linear() {
 		return first, first.fullest(sorted, k)
 	}
 	return best, fullest
 }
 
-// fullest returns the share of the sorted values that the fullest of the cells 1 to Size holds.
-// It looks at several quantiles for each k-th part.
+// fullest returns about the share of the sorted values in the fullest of the cells 1 to Size.
 func (g *Grid) fullest(sorted []float64, k int) float64 {
 	step := max(len(sorted)/(8*k), 1)
 	var most, run, looked, last int

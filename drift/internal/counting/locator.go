@@ -6,23 +6,19 @@ import (
 	"sort"
 )
 
-// Locator finds the cells of numbers. Cell 0 holds the numbers up to the first edge, cell i
-// the numbers above edge i-1 and up to edge i, and the last cell the numbers above all edges.
-// A Locator is immutable.
+// Locator finds the cells of numbers, as divided by an [Axis]. A Locator is immutable.
 type Locator struct {
 	grid Grid
-	// edges follow bounds[0], which is negative infinity. After them come infinities, so that a
-	// search may look beyond the last edge.
+	// bounds holds -Inf, the edges, and then +Inf for searches beyond the last edge.
 	bounds []float64
 	edges  int
 	first  []uint32 // for each cell of the grid, the number of edges in the cells before it
-	// step is the first step of a search among the edges that are inside one cell of the grid,
-	// a power of 2, or 0 if all edges are ends of cells of the grid.
+	// step is the first step of a search among the edges inside one cell of the grid. It is a
+	// power of 2, or 0 if every edge is the end of a cell of the grid.
 	step uint32
 }
 
-// NewLocator returns the locator of edges in ascending order. The grid decides how long a
-// search takes, not what it finds.
+// NewLocator returns the locator of ascending edges. The grid only makes the search faster.
 func NewLocator(edges []float64, g Grid) Locator {
 	l := Locator{grid: g, bounds: []float64{math.Inf(-1)}, edges: len(edges), first: make([]uint32, g.Size+2)}
 	for _, e := range edges {
@@ -50,19 +46,19 @@ func NewLocator(edges []float64, g Grid) Locator {
 	return l
 }
 
-// Search returns the cell of a number by a search in all edges.
+// Search returns the cell of a number by a search through all edges.
 func (l *Locator) Search(x float64) int {
 	return sort.SearchFloat64s(l.bounds[1:1+l.edges], x)
 }
 
-// count counts finite values, at most blockSize, in their cells.
+// count adds finite values, at most blockSize, to the counts of their cells.
 func (l *Locator) count(counts []int64, values []float64) {
 	var located [blockSize]uint32
 	l.grid.locate(&located, values)
 	first, bounds, widest := l.first, l.bounds, l.step
 	for i, x := range values {
-		// Edges in later cells of the grid are not below x. So each number takes the same steps,
-		// which the processor predicts.
+		// Edges in later cells of the grid are never below x. So the search takes the same
+		// steps for each number, which the processor predicts.
 		cell := first[located[i]]
 		for step := widest; step > 0; step /= 2 {
 			cell += step * above(x, bounds[cell+step])
@@ -71,6 +67,6 @@ func (l *Locator) count(counts []int64, values []float64) {
 	}
 }
 
-// above returns 1 if x is above the edge, else 0. It takes the sign of the difference, because
-// a comparison would be a branch that is often mispredicted. The edge must not be -0.
+// above returns 1 if x is above the edge, else 0. It uses the sign of the difference, because
+// a comparison is a branch that is often mispredicted. The edge must not be -0.
 func above(x, edge float64) uint32 { return uint32(math.Float64bits(edge-x) >> 63) }

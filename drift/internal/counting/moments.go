@@ -10,15 +10,15 @@ import (
 )
 
 // Moments holds the number of finite values, their extremes, and the exact sums of their
-// distances from a centre and of the squares of these distances. Merging is exact, associative
-// and commutative. The zero Moments are the moments of no values, with the centre 0.
+// distances from Centre and of the squared distances. Merging is exact, associative and
+// commutative. The zero Moments have no values and the centre 0.
 type Moments struct {
 	N       int64   `json:"n"`
 	Min     float64 `json:"min"` // 0 if N is 0
 	Max     float64 `json:"max"` // 0 if N is 0
 	Sum     Sum     `json:"sum"`
 	Squares Sum     `json:"squares"`
-	// Centre is decided before values are added.
+	// Centre is set before values are added.
 	Centre float64 `json:"-"`
 }
 
@@ -38,7 +38,7 @@ func (m *Moments) Add(x float64) {
 	m.Squares.addSquare(x)
 }
 
-// extend widens the extremes to lo and hi, before the values between them are counted.
+// extend widens the extremes to lo and hi. It must come before the values are counted.
 func (m *Moments) extend(lo, hi float64) {
 	lo, hi = UnsignedZero(lo), UnsignedZero(hi) // so that they do not depend on the order
 	if m.N == 0 {
@@ -70,7 +70,7 @@ func (m *Moments) Merge(other *Moments) {
 	m.Squares.Merge(&other.Squares)
 }
 
-// precision of intermediate results in bits. A float64 has 53.
+// precision is the precision of intermediate results in bits. A float64 has 53.
 const precision = 256
 
 // Mean returns the mean, rounded once; NaN if there are no values.
@@ -83,9 +83,8 @@ func (m *Moments) Mean() float64 {
 	return quotient(new(big.Float).SetInt(sum.integer()), m.N, sumUnit)
 }
 
-// Std returns the standard deviation, with divisor n, rounded once, or NaN if there are no
-// values. The standard deviation does not depend on the centre. It is at most half the range,
-// so it cannot overflow.
+// Std returns the standard deviation (divisor n), rounded once, or NaN without values. Std
+// does not depend on the centre. It is at most half the range, so it cannot overflow.
 func (m *Moments) Std() float64 {
 	if m.N == 0 {
 		return math.NaN()
@@ -94,8 +93,7 @@ func (m *Moments) Std() float64 {
 	return quotient(root.Sqrt(root), m.N, sumUnit)
 }
 
-// scatter returns n² times the variance in units of 2^(2 sumUnit): n times the sum of squares
-// less the square of the sum.
+// scatter returns n² times the variance, in units of 2^(2 sumUnit).
 func (m *Moments) scatter() *big.Int {
 	squares, sum := m.Squares.integer(), m.Sum.integer()
 	squares.Mul(squares, big.NewInt(m.N))
@@ -115,13 +113,11 @@ func (m *Moments) Check() error {
 	return nil
 }
 
-// CheckRange returns an error if the sums contradict the extremes. u is the unit in which the
-// values were counted.
+// CheckRange returns an error if the sums contradict the extremes. u is the unit of the values.
 //
 // Rounding to units keeps the order of values. So the mean lies between the rounded extremes,
 // and the standard deviation is at most half their distance (Popoviciu, "Sur les équations
-// algébriques ayant toutes leurs racines réelles", 1935). One unit of slack leaves open how a
-// tie is rounded.
+// algébriques ayant toutes leurs racines réelles", 1935). One unit of slack allows for ties.
 func (m *Moments) CheckRange(u Unit) error {
 	if m.N == 0 {
 		return nil

@@ -10,18 +10,17 @@ import (
 	"strings"
 )
 
-// Sums of finite float64 values are kept without rounding, so that addition is associative. The
-// mean and the variance then depend on the values alone, not on their order or on how they were
-// split (Kulisch and Miranker, "The arithmetic of the digital computer", 1986; Neal, "Fast exact
-// summation using small and large superaccumulators", 2015).
+// Sums of finite float64 values are kept without rounding, so addition is associative. The
+// mean and the variance then depend neither on the order of the values nor on how they were
+// split (Kulisch and Miranker, "The arithmetic of the digital computer", 1986; Neal, "Fast
+// exact summation using small and large superaccumulators", 2015).
 const (
-	// sumUnit is the exponent of the unit of a Sum: the square of the smallest float64,
-	// 2^-1074.
+	// sumUnit is the exponent of the unit of a Sum: the square of 2^-1074, the smallest float64.
 	sumUnit  = -2 * 1074
 	limbBits = 32
-	// sumLimbs covers the square of the largest float64, below 2^2048, and 2^63 of them.
+	// sumLimbs limbs hold 2^63 squares of the largest float64, each below 2^2048.
 	sumLimbs = (2048 - sumUnit + 63) / limbBits
-	// carryEvery keeps a limb, which an addition changes by less than 2^32, in an int64.
+	// carryEvery additions, each below 2^32, fit into a limb of type int64.
 	carryEvery = 1 << 30
 )
 
@@ -32,8 +31,7 @@ type Sum struct {
 	pending int // additions since the last carry
 }
 
-// decompose returns a mantissa of at most 53 bits and an exponent with |x| equal to
-// mantissa times 2^exponent.
+// decompose returns |x| as an integer mantissa of at most 53 bits times 2^exponent.
 func decompose(x float64) (mantissa uint64, exponent int) {
 	b := math.Float64bits(x)
 	mantissa = b & (1<<52 - 1)
@@ -77,8 +75,8 @@ func (s *Sum) addBits(hi, lo uint64, shift int, negative bool) {
 	}
 }
 
-// carry brings every limb into its range, except the last limb, which has the sign. After that
-// equal sums have equal limbs.
+// carry brings every limb into its range, except the last limb, which has the sign. After a
+// carry, equal sums have equal limbs.
 func (s *Sum) carry() {
 	for i := range sumLimbs - 1 {
 		s.limbs[i+1] += s.limbs[i] >> limbBits
@@ -113,7 +111,7 @@ func (s *Sum) Units(exponent int) *big.Int {
 	return new(big.Int).Rsh(s.integer(), uint(exponent-sumUnit))
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (s *Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // String returns the sum in hexadecimal as mantissa, "p", and a binary exponent, with an odd
@@ -144,7 +142,7 @@ func (s *Sum) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// SetUnits sets s to n times 2^exponent. s must be 0 before, and a nil n is 0. SetUnits reports
+// SetUnits sets s, which must be 0, to n times 2^exponent. A nil n is 0. SetUnits reports
 // false if no Sum has this value.
 func (s *Sum) SetUnits(n *big.Int, exponent int) bool {
 	shift := exponent - sumUnit

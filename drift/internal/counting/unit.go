@@ -7,29 +7,27 @@ import (
 	"math/bits"
 )
 
-// Unit is the unit of the moments of a column: a value counts as its distance from Centre in
+// Unit is the unit of the moments of a column. A value counts as its distance from Centre in
 // multiples of 2^Exponent, rounded to an integer. Sums of integers do not depend on the order
-// and cost next to nothing. The reference decides the unit.
+// and are fast. The reference decides the unit.
 type Unit struct {
 	Centre   float64 `json:"centre"`
 	Exponent int     `json:"exponent"`
 }
 
 const (
-	// unitBits says how fine the unit is: the spread of the reference is at least 2^unitBits
+	// unitBits is the fineness of the unit: the spread of the reference is at least 2^unitBits
 	// units, which is close to the precision of a float64.
 	unitBits = 47
-	// minUnit and maxUnit bound the exponent, so that 2^Exponent and its inverse are normal
-	// numbers, and a Sum can hold the squares.
+	// minUnit and maxUnit bound the exponent. Within them 2^Exponent and its inverse are
+	// normal numbers, and a Sum can hold the squares.
 	minUnit, maxUnit = -1020, 900
-	// countable is the number of units from which a value is added on its own, because the sum of
-	// a block could overflow.
+	// From countable units on, a value is added alone: a sum of such values could overflow.
 	countable = 1 << 51
 )
 
-// newUnit returns the unit for sorted finite values, of which there must be at least one. The
-// centre is the median. The spread is the distance from the median that one value in a thousand
-// exceeds on either side.
+// newUnit returns the unit for at least one sorted finite value. The centre is the median. The
+// spread is the distance from the median that one value in a thousand exceeds on either side.
 func newUnit(sorted []float64) Unit {
 	n := len(sorted)
 	u := Unit{Centre: UnsignedZero(sorted[n/2])}
@@ -46,15 +44,16 @@ func (u Unit) valid() bool {
 	return !math.IsNaN(u.Centre) && !math.IsInf(u.Centre, 0) && u.Exponent >= minUnit && u.Exponent <= maxUnit
 }
 
-// Near returns the range of the finite numbers, both ends included, that are less than 2^51
-// units away from the centre, or the most of the range that doubles can tell.
+// Near returns the range, both ends included, of the finite numbers less than 2^51 units from
+// the centre, as far as doubles can represent the range.
 func (u Unit) Near() (lo, hi float64) {
 	reach := math.Ldexp(countable/2, u.Exponent)
 	return max(u.Centre-reach, -math.MaxFloat64), min(u.Centre+reach, math.MaxFloat64)
 }
 
-// Units returns by how many units x differs from the centre, rounded to an integer, ties to
-// even. A difference beyond the largest double counts as this. It is nil if x is not finite.
+// Units returns the distance of x from the centre in units, rounded to an integer, ties to
+// even. A distance beyond the largest double counts as the largest double. The result is nil
+// if x is not finite.
 func (u Unit) Units(x float64) *big.Int {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
@@ -68,7 +67,7 @@ func (u Unit) Units(x float64) *big.Int {
 	return units
 }
 
-// addBlock counts finite values between the extremes, at most blockSize values.
+// addBlock adds at most blockSize finite values, all between the extremes.
 func (m *Moments) addBlock(u Unit, values []float64) {
 	m.N += int64(len(values))
 	inverse := math.Ldexp(1, -u.Exponent)
@@ -92,8 +91,8 @@ func (m *Moments) addBlock(u Unit, values []float64) {
 	m.Squares.addBits(high, low, 2*u.Exponent-sumUnit, false)
 }
 
-// addFar adds a value that is far from the centre to the sums. From 4*countable units on, a value
-// is not rounded, because it is an integer number of units, or nearly.
+// addFar adds a value that is far from the centre. From 4*countable units on, a value is not
+// rounded, because it is nearly an integer number of units.
 func (m *Moments) addFar(u Unit, x float64) {
 	z := min(max(x-u.Centre, -math.MaxFloat64), math.MaxFloat64)
 	if t := math.Ldexp(z, -u.Exponent); math.Abs(t) < 4*countable {

@@ -1,4 +1,4 @@
-// Package envelope writes JSON with its kind, its version and a checksum, and reads it strictly.
+// Package envelope writes and strictly reads JSON with a kind, a version and a checksum.
 package envelope
 
 import (
@@ -11,10 +11,9 @@ import (
 	"io"
 )
 
-// Version is raised when the meaning of what is stored changes.
+// Version is raised when the meaning of the stored content changes.
 const Version = 2
 
-// envelope wraps stored content with what it is and its checksum.
 type envelope struct {
 	Kind          string          `json:"kind"`
 	SchemaVersion int             `json:"schema_version"`
@@ -22,7 +21,7 @@ type envelope struct {
 	Content       json.RawMessage `json:"content"`
 }
 
-// Seal returns the content as JSON in an envelope, and the content's checksum.
+// Seal returns the content as JSON in an envelope, and the checksum of the content.
 func Seal(kind string, content any) (data []byte, sum string, err error) {
 	raw, err := json.Marshal(content)
 	if err != nil {
@@ -33,9 +32,9 @@ func Seal(kind string, content any) (data []byte, sum string, err error) {
 	return data, sum, err
 }
 
-// Unseal decodes into content what [Seal] returned, indented or not. Content that does not seal
-// to the same bytes again is an error, even with a fitting checksum, so that one content has
-// one fingerprint. Every error says that the data are corrupt.
+// Unseal decodes the output of [Seal], indented or not, into content. Content that does not
+// seal to the same bytes again is an error even if the checksum fits, so that equal content
+// has one fingerprint. Every error says that the data are corrupt.
 func Unseal(kind string, data []byte, content any) error {
 	corrupt := func(format string, args ...any) error {
 		return fmt.Errorf("%s: %w", kind, fmt.Errorf(format, args...))
@@ -66,8 +65,7 @@ func Unseal(kind string, data []byte, content any) error {
 	return nil
 }
 
-// decodeStrictly decodes one JSON value without unknown fields and without anything after
-// it.
+// decodeStrictly decodes one JSON value. Unknown fields and trailing data are errors.
 func decodeStrictly(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -80,11 +78,11 @@ func decodeStrictly(data []byte, v any) error {
 	return nil
 }
 
-// leastElement is less than the JSON form of any column or its counts takes.
+// leastElement is a lower bound on the JSON size, in bytes, of a column or its counts.
 const leastElement = 64
 
-// Elements is a list whose elements take so much more memory than the shortest JSON that
-// decodes into one that they are not made before it is known to be long enough.
+// Elements is a list whose elements can take much more memory than their JSON. The list is
+// made only if the JSON is long enough for all elements.
 type Elements[T any] []T
 
 // UnmarshalJSON reads a JSON array.

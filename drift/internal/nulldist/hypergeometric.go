@@ -9,21 +9,19 @@ import (
 )
 
 // wide is the standard deviation from which a tail is an integral with its first correction
-// (Euler and Maclaurin, for midpoints) instead of a sum, which would be long. The relative
-// difference is below 1e-7 for p-values above 1e-20.
+// (Euler and Maclaurin, for midpoints) instead of a long sum. The relative difference is below
+// 1e-7 for p-values above 1e-20.
 const wide = 300
 
-// hypergeometric is the distribution of the number of marked items among drawn items. There are
-// total items, and marked of them are marked.
+// hypergeometric is the distribution of the number of marked items among the drawn items.
 type hypergeometric struct{ drawn, marked, total int }
 
 func (h hypergeometric) lowest() int  { return max(0, h.drawn+h.marked-h.total) }
 func (h hypergeometric) highest() int { return min(h.drawn, h.marked) }
 
 // logProbability returns the logarithm of the probability of x, also between the integers. With
-// the Stirling series written out for all factorials, their large parts add up to the deviance
-// of the four cells of the table from the expected counts. All four cells differ from the
-// expected count by the same distance.
+// the Stirling series written out, the large parts of the factorials add up to the deviance of
+// the four cells. All four cells differ from their expected count by the same distance.
 func (h hypergeometric) logProbability(x float64) float64 {
 	drawn, marked, total := float64(h.drawn), float64(h.marked), float64(h.total)
 	left, unmarked := total-drawn, total-marked
@@ -50,8 +48,8 @@ func stirlingRest(n float64) float64 {
 	return math.Log(2*math.Pi*n)/2 + (1.0/12-(1.0/360-(1.0/1260-1/(1680*m))/m)/m)/n
 }
 
-// cellDeviance is x log(x/e) + e - x and the rest of the Stirling series of x, for
-// x = e + distance.
+// cellDeviance is x log(x/e) + e - x, plus the rest of the Stirling series, for x = e +
+// distance.
 func cellDeviance(x, e, distance float64) float64 {
 	if x == 0 {
 		return e
@@ -79,8 +77,8 @@ func (h hypergeometric) spread() float64 {
 	return math.Sqrt(total * share * (1 - share) * rate * (1 - rate))
 }
 
-// tail sums the probabilities from x outwards: downwards if step is -1, upwards if step is 1.
-// The terms fall at least geometrically, so few terms are needed.
+// tail sums the probabilities from x outwards: down if step is -1, up if step is 1. The terms
+// fall at least geometrically, so few terms are needed.
 func (h hypergeometric) tail(x, step int) float64 {
 	if x < h.lowest() || x > h.highest() {
 		return 0
@@ -105,8 +103,7 @@ func (h hypergeometric) tail(x, step int) float64 {
 	return sum
 }
 
-// wideTail returns a long tail: the integral from half a step before x, and 1/24 of the slope
-// there.
+// wideTail returns the integral from half a step before x, plus 1/24 of the slope there.
 func (h hypergeometric) wideTail(x, step, spread float64) float64 {
 	const nodes, negligible = 60, 42 // e^-42 is below 1e-18
 	mean := float64(h.drawn) / float64(h.total) * float64(h.marked)
@@ -125,10 +122,10 @@ func (h hypergeometric) wideTail(x, step, spread float64) float64 {
 	return integral + slope/24
 }
 
-// Fisher returns the two-sided p-value of Fisher's exact test: the sum of the probabilities of
-// all outcomes at most as likely as x, for x marked items among drawn ones out of total. The
-// distribution has one peak, so these are the tail on x's side and, found by bisection,
-// one on the other.
+// Fisher returns the two-sided p-value of Fisher's exact test for x marked items among the
+// drawn items: the probability of all outcomes that are at most as likely as x. The
+// distribution has one peak. So these outcomes are the tail on the side of x and a tail on the
+// other side, which is found by bisection.
 func Fisher(x, drawn, marked, total int) float64 {
 	h := hypergeometric{drawn: drawn, marked: marked, total: total}
 	lowest, highest := h.lowest(), h.highest()
@@ -151,8 +148,8 @@ func Fisher(x, drawn, marked, total int) float64 {
 	return min(h.tail(x, 1)+h.tail(below, -1), 1)
 }
 
-// Extreme returns the probability that the x most extreme values on one side, of n and m values
-// together in any order, are all among the m. Equal values only make that rarer.
+// Extreme returns the probability that, in a random order of n and m values, the x most
+// extreme values on one side are all among the m. Ties make that less likely.
 func Extreme(x, n, m int64) float64 {
 	h := hypergeometric{drawn: int(m), marked: int(x), total: int(n + m)}
 	return min(math.Exp(h.logProbability(float64(x))), 1)

@@ -3,19 +3,19 @@ package nulldist
 import "math"
 
 const (
-	// ksExactSteps is how many steps an exact p-value of two samples may take: about 50 ms.
+	// ksExactSteps bounds the steps of an exact p-value of two samples: about 50 ms.
 	ksExactSteps = 20_000_000
-	// ksQuickSteps is how many steps an exact p-value of two profiles may take: about 100 µs,
-	// because a pass looks at hundreds of columns.
+	// ksQuickSteps bounds the steps of an exact p-value of two profiles: about 100 µs, because
+	// a pass looks at hundreds of columns.
 	ksQuickSteps = 40_000
-	// ksNegligible is a p-value of which nobody needs another digit, and ksLarge the size of
-	// both samples from which the series can be trusted to say so.
+	// Below ksNegligible nobody needs another digit of a p-value. If both samples have at
+	// least ksLarge values, the series tells reliably that a p-value is that small.
 	ksNegligible = 1e-15
 	ksLarge      = 1000
 )
 
 // KS returns P(nmD >= h) of the two-sample Kolmogorov-Smirnov test for samples of n and m
-// values, exact where that takes some 50 ms at most.
+// values. The result is exact if that takes about 50 ms at most.
 func KS(h int64, n, m int) float64 {
 	if n == m {
 		return KSEqual(float64(h/int64(n)), float64(n))
@@ -48,8 +48,8 @@ func KSEqual(h, n float64) float64 {
 	// The terms fall like exp(-(kh)²/n). A term of exp(-41) times the first term is negligible.
 	p := 0.0
 	for k := math.Floor(min(n/h, math.Sqrt(41*n+h*h)/h)); k >= 0; k-- {
-		// The ratio of the terms k+1 and k. A factor of 0 comes before any negative factor. Numbers
-		// below the smallest normal number would be rounded up again and again.
+		// ratio is the ratio of the terms k+1 and k. A factor of 0 comes before any negative
+		// factor. Numbers below the smallest normal number would be rounded up again and again.
 		ratio := 1.0
 		for j := 0.0; j < h && ratio > 0; j++ {
 			ratio *= (n - k*h - j) / (n + k*h + 1 + j)
@@ -65,7 +65,7 @@ func KSEqual(h, n float64) float64 {
 // ksExact returns the probability that a random order of n and m values has |im - jn| >= h
 // somewhere. An order is a walk from (0, 0) to (n, m). The last step to (i, j) comes from
 // (i-1, j) with probability i/(i+j). All terms are positive, so nothing cancels. Only the band
-// with |im - jn| < h is walked; outside of the band the probability is 1.
+// with |im - jn| < h is walked. Outside the band the probability is 1.
 func ksExact(h, n, m int64) float64 {
 	if h <= 0 {
 		return 1
@@ -101,7 +101,7 @@ func ksExact(h, n, m int64) float64 {
 	return min(outside[m], 1)
 }
 
-// ksAsymptotic returns P(D >= d) from the limit distribution at a corrected argument.
+// ksAsymptotic returns P(D >= d) from the limit distribution at the corrected argument.
 func ksAsymptotic(d, n, m float64) float64 {
 	if d <= 0 {
 		return 1
@@ -111,15 +111,15 @@ func ksAsymptotic(d, n, m float64) float64 {
 	return kolmogorovSurvival(z*d + 1/(6*z) + (z*d-1)/(4*effective))
 }
 
-// KSDetectable returns a distance that is significant at level alpha between samples with the
-// effective size nm/(n+m), which must be 3 or more. It is the inverse of the first term of the
-// series. The correction for finite samples is left out; it would only lower the distance.
+// KSDetectable returns a distance that is significant at level alpha for the effective size
+// nm/(n+m), which must be at least 3. The distance is the inverse of the first term of the
+// series. The correction for finite samples would only lower the distance, and is left out.
 func KSDetectable(alpha, effective float64) float64 {
 	return min(math.Sqrt(math.Log(2/alpha)/(2*effective)), 1)
 }
 
-// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. One series converges in
-// a few terms below 1, the other above 1.
+// kolmogorovSurvival returns P(K >= x) for the Kolmogorov distribution. It picks the series
+// that converges faster.
 func kolmogorovSurvival(x float64) float64 {
 	const terms = 10
 	if x <= 0 {

@@ -7,15 +7,15 @@ import (
 )
 
 // Quadratic is a weighted sum of squares of normal variables, like X² of the chi-square test.
-// Its distribution depends on the noncentrality: how far the means of the variables are from 0.
+// The noncentrality measures how far the means of the variables are from 0.
 type Quadratic struct {
 	Mean    float64 // at noncentrality 0
 	Weight  float64 // the common weight of the squares
 	Stretch float64 // how many times as fast as that of X² the variance grows
 }
 
-// below returns P(Q <= x), by the normal limit of a power of Q (Jensen and Solomon, "A
-// Gaussian approximation to the distribution of a definite quadratic form", 1972).
+// below returns P(Q <= x) by the normal limit of a power of Q (Jensen and Solomon, "A Gaussian
+// approximation to the distribution of a definite quadratic form", 1972).
 func (q Quadratic) below(x, noncentrality float64) float64 {
 	first := q.Mean + noncentrality
 	second := q.Weight*q.Mean + 2*q.Stretch*noncentrality
@@ -28,8 +28,8 @@ func (q Quadratic) below(x, noncentrality float64) float64 {
 	return distuv.UnitNormal.CDF((math.Pow(x/first, h) - middle) / (math.Sqrt(2*second) * h / first))
 }
 
-// Noncentrality returns the noncentrality at which P(Q <= x) is the probability, or 0 if P is
-// smaller at any noncentrality.
+// Noncentrality returns the noncentrality at which P(Q <= x) equals probability, or 0 if P(Q
+// <= x) is smaller at any noncentrality.
 func (q Quadratic) Noncentrality(x, probability float64) float64 {
 	if q.below(x, 0) <= probability {
 		return 0

@@ -11,8 +11,8 @@ import (
 // Pair is a column on both sides.
 type Pair struct{ Reference, Current drift.Column }
 
-// Match matches the columns by name, in the order of the reference. Every mistake is an
-// [*drift.InputError], joined.
+// Match matches the columns by name, in the order of the reference. All mistakes are joined,
+// each an [*drift.InputError].
 func Match(reference, current []drift.Column) ([]Pair, error) {
 	_, errReference := drift.CheckColumns(reference)
 	_, errCurrent := drift.CheckColumns(current)
@@ -41,7 +41,6 @@ func Match(reference, current []drift.Column) ([]Pair, error) {
 	return pairs, errors.Join(errs...)
 }
 
-// names returns the names of the columns.
 func names(columns []drift.Column) []string {
 	names := make([]string, len(columns))
 	for i, c := range columns {

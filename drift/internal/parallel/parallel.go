@@ -8,16 +8,14 @@ import (
 )
 
 const (
-	// maxWorkers bounds the processors that one call uses, because a monitor runs beside a
-	// service.
+	// maxWorkers bounds the processors of one call, because a monitor runs beside a service.
 	maxWorkers = 2
-	// Worthwhile is the number of values from which a second worker pays for its start.
+	// Worthwhile is the number of values from which a second worker is faster.
 	Worthwhile = 1 << 16
 )
 
-// Do calls do for 0 to n-1 and returns when all calls have returned. The calls run on two
-// processors if there are at least [Worthwhile] values. No two calls may touch the same
-// memory.
+// Do calls do for 0 to n-1 and returns when all calls have returned. With at least [Worthwhile]
+// values the calls run on two processors. Two calls must not touch the same memory.
 func Do(n, values int, do func(i int)) {
 	workers := min(n, maxWorkers, runtime.GOMAXPROCS(0))
 	if values < Worthwhile || workers < 2 {

@@ -1,4 +1,4 @@
-// Package radix sorts numbers in time that grows with n, not n log n.
+// Package radix sorts numbers in time that grows with n instead of n log n.
 package radix
 
 import (
@@ -11,8 +11,7 @@ import (
 // few is the size from which a radix sort beats a comparison sort.
 const few = 200
 
-// Sort sorts the values in place, in ascending order. They must hold no NaN; -0 and 0
-// are equal and end up in any order.
+// Sort sorts the values in place, in ascending order. There must be no NaN. -0 equals 0.
 func Sort[F constraints.Float](values []F) {
 	if doubles, ok := any(values).([]float64); ok && len(doubles) >= few {
 		sortKeys(doubles)
@@ -21,8 +20,7 @@ func Sort[F constraints.Float](values []F) {
 	slices.Sort(values)
 }
 
-// Key maps numbers to integers in the same order: the sign bit is flipped for positive
-// numbers, every bit for negative ones.
+// Key maps numbers to integers in the same order. The keys of -0 and 0 differ.
 func Key(x float64) uint64 {
 	b := math.Float64bits(x)
 	return b ^ (uint64(int64(b)>>63) | 1<<63)
@@ -33,8 +31,7 @@ func Unkey(k uint64) float64 {
 	return math.Float64frombits(k ^ (^uint64(int64(k)>>63) | 1<<63))
 }
 
-// sortKeys sorts by one byte after the other, the lowest first, and passes over bytes that
-// are the same in all values.
+// sortKeys sorts byte by byte, the lowest first, and skips a byte that is always the same.
 func sortKeys(values []float64) {
 	keys, other := make([]uint64, len(values)), make([]uint64, len(values))
 	var counts [8][256]int

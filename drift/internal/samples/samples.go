@@ -1,5 +1,4 @@
-// Package samples prepares two samples of numbers for a comparison, and counts what rank
-// tests need.
+// Package samples prepares two samples of numbers for a comparison, and counts for rank tests.
 package samples
 
 import (
@@ -12,16 +11,15 @@ import (
 	"github.com/selfheal-ml/selfheal/drift/internal/radix"
 )
 
-// Fault says why a sample cannot be used. It has the fields of a drift.InputError, into which
-// it can be converted.
+// Fault says why a sample cannot be used. A Fault can be converted into a drift.InputError.
 type Fault struct {
 	Sample string
 	Index  int // -1 if the sample as a whole is at fault
 	What   string
 }
 
-// Sorted returns both samples in ascending order and leaves the arguments alone. An empty
-// sample or a NaN is a fault. Large samples are sorted on two processors.
+// Sorted returns sorted copies of both samples. An empty sample or a NaN is a fault. Large
+// samples are sorted on two processors.
 func Sorted[F constraints.Float](reference, current []F) (r, c []F, fault *Fault) {
 	if fault = Sizes(len(reference), len(current), 1); fault == nil {
 		fault = first(reference, current, "want a number", func(x F) bool { return x != x })
@@ -47,7 +45,7 @@ func Finite[F constraints.Float](reference, current []F) *Fault {
 	return first(reference, current, "want a finite number", func(x F) bool { return x-x != 0 })
 }
 
-// first returns a fault for the first value that is wrong.
+// first returns a fault for the first value for which wrong is true.
 func first[F constraints.Float](reference, current []F, want string, wrong func(F) bool) *Fault {
 	if i := slices.IndexFunc(reference, wrong); i >= 0 {
 		return &Fault{Sample: "reference", Index: i, What: fmt.Sprintf("is %v, %s", reference[i], want)}
@@ -69,7 +67,7 @@ func Sizes(n, m, least int) *Fault {
 	return nil
 }
 
-// TooFew is the fault of a sample of n values where least are wanted.
+// TooFew returns the fault of a sample of n values where at least least are needed.
 func TooFew(name string, n, least int) *Fault {
 	what := fmt.Sprintf("has %d values, want at least %d", n, least)
 	if n == 0 && least == 1 {
@@ -78,8 +76,8 @@ func TooFew(name string, n, least int) *Fault {
 	return &Fault{Sample: name, Index: -1, What: what}
 }
 
-// EachValue visits the distinct values of two sorted samples in ascending order, and tells how
-// often each occurs in either sample. -0 equals 0.
+// EachValue visits the distinct values of two sorted samples in ascending order, with the
+// number of times each value occurs in either sample. -0 equals 0.
 func EachValue[F constraints.Float](r, c []F, visit func(x F, inR, inC int)) {
 	for len(r)+len(c) > 0 {
 		var x F
@@ -104,7 +102,7 @@ func EachValue[F constraints.Float](r, c []F, visit func(x F, inR, inC int)) {
 }
 
 // LargestDistance returns nmD for two sorted samples of n and m values, where D is the largest
-// distance of their distribution functions. nmD is an integer, so there is no rounding.
+// distance of their distribution functions. nmD is an integer, so nothing is rounded.
 func LargestDistance[F constraints.Float](r, c []F) int64 {
 	n, m := int64(len(r)), int64(len(c))
 	var distance, most int64
@@ -120,7 +118,7 @@ func D[F constraints.Float](r, c []F) float64 {
 	return float64(LargestDistance(r, c)) / (float64(len(r)) * float64(len(c)))
 }
 
-// Relative maps a distance to [0, 1]: 1/2 is a distance of one scale.
+// Relative maps a distance to [0, 1]. A distance of one scale is 1/2.
 func Relative(distance, scale float64) float64 {
 	if distance == 0 {
 		return 0
@@ -128,8 +126,8 @@ func Relative(distance, scale float64) float64 {
 	return 1 / (1 + scale/distance)
 }
 
-// Ranks counts the pairs of a value of either sample: how many pairs the current value wins,
-// a tie being half a win.
+// Ranks compares each current value with each reference value and counts the pairs that the
+// current value wins. A tie is half a win.
 type Ranks struct {
 	N, M, Wins float64
 	Tied       float64 // sum of t³ - t over the values that occur t times
@@ -148,7 +146,7 @@ func NewRanks[F constraints.Float](r, c []F) Ranks {
 	return u
 }
 
-// Variance is the variance of the wins if nothing changed, 0 if all values are equal.
+// Variance returns the variance of the wins without any change, or 0 if all values are equal.
 func (u Ranks) Variance() float64 {
 	total := u.N + u.M
 	return u.N * u.M / 12 * (total + 1 - u.Tied/(total*(total-1)))

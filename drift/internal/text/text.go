@@ -1,5 +1,4 @@
-// Package text writes numbers, shares and names as the sentences and the page of a drift report
-// show them.
+// Package text writes numbers, shares and names for the text of a drift report.
 package text
 
 import (
@@ -11,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Number returns three significant digits of a statistic, without an exponent where
-// that stays short: "0.0123", "1520", "1.2e+09". Values of a column, which may differ by
-// little for their size, are for [Apart].
+// Number returns three significant digits of a statistic: "0.0123", "1520", "1.2e+09". An
+// exponent is used only where the number would be long. For values of a column use [Apart]:
+// such values may differ little in relation to their size.
 func Number(x float64) string {
 	if a := math.Abs(x); a >= 1000 && a < 1e7 {
 		return strconv.FormatFloat(x, 'f', 0, 64)
@@ -29,8 +28,8 @@ func P(p float64) string {
 	return "= " + strconv.FormatFloat(p, 'g', 2, 64)
 }
 
-// Percent returns a share in percent with one decimal; a share that rounds to 0 or 100 but
-// is neither says so.
+// Percent returns a share in percent with one decimal. A share that rounds to 0 or 100 but is
+// neither says so.
 func Percent(share float64) string {
 	switch p := 100 * share; {
 	case p > 0 && p < 0.05:
@@ -42,8 +41,7 @@ func Percent(share float64) string {
 	}
 }
 
-// PercentsApart is [Percent] for two shares that are read against each other. Shares that
-// differ look different: they have as many decimals as that takes.
+// PercentsApart is [Percent] for two shares, with enough decimals to tell them apart.
 func PercentsApart(a, b float64) (string, string) { return tellApart(Percent, a, b) }
 
 // CellPercentsApart is PercentsApart for a table.
@@ -65,7 +63,7 @@ func tellApart(short func(float64) string, a, b float64) (string, string) {
 	return s, t
 }
 
-// percentCell is [Percent] for a table: always with a decimal, but for none and all.
+// percentCell is [Percent] for a table. It always has a decimal, except for 0 and 100 percent.
 func percentCell(share float64) string {
 	p := Percent(share)
 	if share == 0 || share == 1 || strings.Contains(p, ".") {
@@ -74,7 +72,7 @@ func percentCell(share float64) string {
 	return strings.TrimSuffix(p, " %") + ".0 %"
 }
 
-// What it takes to write values of a column.
+// Numbers of digits, and the range of values without an exponent.
 const (
 	proseDigits = 3    // significant digits in a sentence, at least
 	tableDigits = 5    // and in a table or on an axis
@@ -83,19 +81,18 @@ const (
 	longest     = 1e15 // from here on it has one, too: not all of its whole digits are known
 )
 
-// Apart returns values of a column that are read against each other in a sentence, to
-// the same place: all whole digits, and two digits of the smallest difference between any
-// two, so that a change does not vanish because it is small against the values. Each has
-// at least three significant digits.
+// Apart writes values of a column that a sentence compares, all to the same decimal place. The
+// texts show all whole digits, two digits of the smallest difference between two values, and
+// at least three significant digits. So small changes stay visible.
 func Apart(values ...float64) []string { return writeApart(proseDigits, values) }
 
-// Quantities is Apart for a table or an axis: at least five significant digits,
-// and groups of three digits from a thousand on.
+// Quantities is Apart for a table or an axis: at least five significant digits, in groups of
+// three from a thousand on.
 func Quantities(values ...float64) []string {
 	return GroupAll(writeApart(tableDigits, values))
 }
 
-// Quantity is Quantities for a value on its own.
+// Quantity is Quantities for a single value.
 func Quantity(x float64) string { return Quantities(x)[0] }
 
 func writeApart(least int, values []float64) []string {
@@ -114,16 +111,16 @@ func writeApart(least int, values []float64) []string {
 	return texts
 }
 
-// powerOfTen is that of the first digit of a number that is not 0.
+// powerOfTen returns the power of ten of the first digit of a number other than 0.
 func powerOfTen(x float64) int {
-	// A logarithm would be wrong next to a power, and for the smallest numbers.
+	// A logarithm would be wrong near a power of ten, and for the smallest numbers.
 	_, exponent, _ := strings.Cut(strconv.FormatFloat(min(math.Abs(x), math.MaxFloat64), 'e', -1, 64), "e")
 	power, _ := strconv.Atoi(exponent)
 	return power
 }
 
-// writeTo returns a number to a place, or to the least number of significant digits if that
-// goes further, without zeros at the end.
+// writeTo returns a number to a decimal place, or with the least number of significant digits
+// if these are more. Zeros at the end are cut.
 func writeTo(place, least int, x float64) string {
 	switch {
 	case x == 0:
@@ -143,7 +140,7 @@ func writeTo(place, least int, x float64) string {
 	return shorter(text, Decimals(x, -1))
 }
 
-// shorter prefers the digits that identify a float64 to more digits, which say nothing.
+// shorter prefers the digits that identify a float64. More digits would say nothing.
 func shorter(text, identifying string) string {
 	if len(identifying) < len(text) {
 		return identifying
@@ -165,7 +162,6 @@ func GroupAll(numbers []string) []string {
 // Thousands returns n with thin spaces between groups of three digits.
 func Thousands(n int) string { return groupDigits(strconv.Itoa(n)) }
 
-// groupDigits puts thin spaces between groups of three digits.
 func groupDigits(digits string) string {
 	var b strings.Builder
 	for i, d := range digits {
