@@ -56,7 +56,8 @@ type Column struct {
 	levels  []string
 }
 
-// Numeric returns a column of numbers. NaN marks a missing value. Infinities are values.
+// Numeric returns a column of numbers. NaN marks a missing value. Infinities are values
+// and are counted apart.
 func Numeric(name string, values []float64) Column {
 	return Column{name: name, kind: KindNumeric, numbers: values}
 }

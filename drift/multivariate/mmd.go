@@ -21,7 +21,8 @@ type MMDConfig struct {
 	// median distance between two rows of both samples together, or the mean distance if the
 	// median is 0, estimated from at most 500 random rows.
 	Width float64
-	// Permutations is B, the number of random regroupings. Default 999.
+	// Permutations is B, the number of random regroupings. Default 999, so that the smallest
+	// p-value is 0.001.
 	Permutations int
 	// Features, if above 0, replaces the kernel by that many random Fourier features. Time and
 	// memory are then linear in the number of rows. The p-value stays valid. More
