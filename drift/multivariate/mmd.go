@@ -65,12 +65,13 @@ func (c MMDConfig) validate() error {
 // Statistic is the unbiased estimate of MMD² (equation 3). It is at most 2 and, by chance, can
 // be below 0. PValue is (k+1)/(B+1), where k of B random regroupings of the rows have a
 // statistic at least as large. PValue is valid at any sample size, never 0, and does not rely
-// on a limit. EffectSize is sqrt(MMD²/2), or 0 for an estimate below 0.
+// on a limit. EffectSize is sqrt(MMD²/2), or 0 for an estimate below 0, and at most 1.
 //
 // With n and m rows of d columns, time grows as (n+m)² (d + B/4) and memory as (n+m) (d +
 // B/64): a second for 2000 rows and the default B. MMDConfig.Features makes time and memory
 // linear in n+m. The kernel, and so Statistic, is then that of random Fourier features (Rahimi
-// and Recht, "Random features for large-scale kernel machines", 2007).
+// and Recht, "Random features for large-scale kernel machines", 2007). That kernel can be below
+// 0, so Statistic is at most 4 then.
 //
 // Equal constant samples give 0 and a p-value of 1. Fewer than two rows, rows of different
 // lengths, rows without columns, a NaN or an infinity are an [*drift.InputError] whose Index
@@ -104,7 +105,7 @@ func MMD(reference, current [][]float64, cfg MMDConfig) (drift.Result, error) {
 	}
 	estimates := groups.estimates(&sums)
 	result.Statistic = estimates[0]
-	result.EffectSize = math.Sqrt(max(estimates[0], 0) / 2)
+	result.EffectSize = math.Sqrt(min(max(estimates[0], 0)/2, 1)) // of random features it may be more
 	asLarge := 0
 	for _, e := range estimates[1:] {
 		if e >= estimates[0]-mmdRounding {
